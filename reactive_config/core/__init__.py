@@ -1,0 +1,1 @@
+"""Floor 1: paths, deltas, layers, typed decode, snapshots, the stream and the runtime."""

@@ -1,0 +1,82 @@
+"""The contract between a source and the runtime.
+
+A source is a task that turns something outside into deltas. The runtime gives it a `Feed`; sending
+never waits, because deltas that wait are merged entry by entry: the inbox is bounded by the number of
+entries, however fast the source is.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from reactive_config.core.delta import Delta, Entry, Replace
+from reactive_config.core.paths import Path
+from reactive_config.core.status import State
+
+
+class Feed(Protocol):
+    """What a source sees of the runtime. Used from the runtime's loop only."""
+
+    def send(self, delta: Delta) -> None:
+        """Hand over a delta. Never waits, never raises for content.
+
+        A source's first delta is a `Replace`; until it came, `open_config` waits. A delta is taken
+        whole: it may be merged with others that wait, but never split.
+        """
+
+    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+        """Say where the source stands. FAILED before the first delta ends `open_config` with this reason."""
+
+    def notes(self, notes: Sequence[str]) -> None:
+        """Replace the source's notes in the status."""
+
+    def count(self, counter: str, by: int = 1) -> None:
+        """Count something for the status: `reconnects`, `relists`, `events`, ..."""
+
+    def resolve(self, names: Path) -> Path:
+        """The configuration's path for names in any case, as environment variables spell them.
+
+        Fields of the type are matched without case; names that the type leaves open are lower-cased.
+        """
+
+    @property
+    def accepted(self) -> Mapping[str, Entry]:
+        """The entries of this source in force, by id: a live view, to be copied before any await."""
+
+    @property
+    def accepted_revision(self) -> int:
+        """The newest revision whose content is completely in `accepted` or was superseded."""
+
+    async def wait_accepted(self) -> None:
+        """Return once `accepted` has changed since the last call returned (at once if it already has)."""
+
+
+class Source(Protocol):
+    """Something outside that becomes layers.
+
+    Attributes:
+        name: What the status calls it; the runtime makes it unique by a suffix.
+        layers: The names of its layers, lowest first; at least one.
+        optional: Whether a layer may be without a single entry. Where not, an empty layer is an error
+            at the start, and held later.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    optional: bool = False
+
+    @abstractmethod
+    async def run(self, feed: Feed) -> None:
+        """Send deltas until cancelled. Returning says that nothing more will come.
+
+        Raises:
+            SourceError: A person is needed; becomes FAILED. Any other exception is taken for a bug and
+                ends the configuration.
+        """
+
+    async def last_good(self) -> Replace | None:
+        """A state that was accepted once, to start from when the first one sent does not fit; None if there is none."""
+        return None

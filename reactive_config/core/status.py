@@ -1,0 +1,85 @@
+"""What operators read: frozen descriptions of where everything stands."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+from reactive_config.errors import Problem
+
+
+class State(enum.Enum):
+    """Where a source stands."""
+
+    CONNECTING = "connecting"
+    """Nothing delivered yet."""
+    SYNCED = "synced"
+    """What it delivered is what the outside holds."""
+    STALE = "stale"
+    """The last delivered state stays in force; the outside cannot be seen at the moment."""
+    FAILED = "failed"
+    """Needs a person: credentials, permissions, certificates, settings."""
+    ENDED = "ended"
+    """Nothing more will come, by nature (the environment never changes) or because the context closed."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A unit that was refused and waits.
+
+    Attributes:
+        unit: What a person calls it: `revision 812`, a file, `patch 3`.
+        problems: Why.
+        since: When it was first refused (UTC).
+    """
+
+    unit: str
+    problems: tuple[Problem, ...]
+    since: datetime
+
+
+class SourceStatus(msgspec.Struct, frozen=True):
+    """One source.
+
+    Attributes:
+        name: Unique in this configuration.
+        state: See `State`.
+        since: When the state was entered (UTC).
+        reason: Why it is STALE or FAILED; empty otherwise.
+        revision: The store's last revision that was taken (accepted or held); 0 where it has none.
+        held: Units that wait, oldest first.
+        next_try: When the source tries again (UTC); None when it does not wait.
+        notes: What else a person should know (skipped files, the notifier in use).
+        counters: What the source counts: `reconnects`, `relists`, ...
+    """
+
+    name: str
+    state: State
+    since: datetime
+    reason: str = ""
+    revision: int = 0
+    held: tuple[Held, ...] = ()
+    next_try: datetime | None = None
+    notes: tuple[str, ...] = ()
+    counters: dict[str, int] = {}
+
+
+class Status(msgspec.Struct, frozen=True):
+    """All of it.
+
+    Attributes:
+        generation: Of the snapshot in force; 0 before the first.
+        published_at: When it was published (UTC).
+        sources: Lowest layer first.
+        bindings: What hangs on the stream, in the order of opening.
+        selectors: Errors of functions given to `select` and `map` whose value is therefore an old one.
+        notes: Shape changes between layers and other things that are legal and worth a look.
+    """
+
+    generation: int
+    published_at: datetime | None
+    sources: tuple[SourceStatus, ...]
+    bindings: tuple[str, ...] = ()
+    selectors: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,156 @@
+"""Every exception that reactive_config raises, and the data they carry.
+
+    ReactiveConfigError
+    ├── ParseError            a document is not what its suffix says (line and column, never its text)
+    ├── ConfigError           content was refused; carries the problems
+    │   ├── Rejected          a revision was held, the last good configuration stays in force
+    │   └── StartupError      open_config() could not build a first snapshot
+    ├── SourceError           a source cannot go on without a person (credentials, TLS, permissions)
+    ├── UnknownPath           a dotted path that the type does not have (also a LookupError)
+    ├── InvalidPath           a dotted path that cannot be read (also a ValueError)
+    ├── TypeNotSupported      a configuration type that cannot be decoded (also a TypeError)
+    ├── Closed                the configuration's context has ended
+    └── WrongProcess          used in a forked child, or from another event loop
+
+Messages are composed from the data beside them. No message copies text from a document: a parser's
+own words may quote the line that holds the password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a value stands.
+
+    Attributes:
+        source: The source's name, as in the status.
+        place: The etcd key, file, environment variable or path inside the source.
+        revision: The store's revision, or 0 where the store has none.
+        line: Line in the file, from 1; 0 where unknown.
+        column: Column in the line, from 1; 0 where unknown.
+    """
+
+    source: str
+    place: str
+    revision: int = 0
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        text = self.place if self.place.startswith(self.source) else f"{self.source} {self.place}"
+        if self.line:
+            text += f":{self.line}"
+            if self.column:
+                text += f":{self.column}"
+        return f"{text}, revision {self.revision}" if self.revision else text
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong with some content.
+
+    Attributes:
+        path: Dotted path in the configuration; empty for the whole of it.
+        expected: What would have fitted.
+        got: What was there: a value only where its type is known and no secret, otherwise its kind.
+        origin: Where the offending value stands; None where nothing stands there.
+    """
+
+    path: str
+    expected: str
+    got: str
+    origin: Origin | None = None
+
+    def __str__(self) -> str:
+        text = f"{self.path or '(root)'}: expected {self.expected}, got {self.got}"
+        return f"{text} ({self.origin})" if self.origin else text
+
+
+class ReactiveConfigError(Exception):
+    """The root of the tree."""
+
+
+class ParseError(ReactiveConfigError):
+    """A document cannot be read as what it claims to be. The document's fault; nothing else is affected.
+
+    Attributes:
+        expected: What the format wants there, without a word of the document.
+        got: What stands there instead, as a kind.
+        line: From 1; 0 where unknown.
+        column: From 1; 0 where unknown.
+    """
+
+    def __init__(self, expected: str, got: str, line: int = 0, column: int = 0) -> None:
+        self.expected = expected
+        self.got = got
+        self.line = line
+        self.column = column
+        where = f"line {line}, column {column}: " if line else ""
+        super().__init__(f"{where}expected {expected}, got {got}")
+
+
+class ConfigError(ReactiveConfigError):
+    """Content was refused.
+
+    Attributes:
+        problems: Every problem that was found, not only the first.
+    """
+
+    headline = "the configuration was refused"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: Sequence[Problem] = tuple(problems)
+        super().__init__("\n  ".join([self.headline + ":", *map(str, self.problems)]))
+
+
+class Rejected(ConfigError):
+    """A revision was held: what it would have changed keeps its last accepted values.
+
+    The unit stays pending and is tried again at every later delta, or ends when it is overwritten.
+    """
+
+    headline = "held, the last good configuration stays in force"
+
+
+class StartupError(ConfigError):
+    """No first snapshot: a source could not deliver, or what they delivered does not fit the type.
+
+    Attributes:
+        troubles: Source name to what keeps it from being ready; empty where only content is at fault.
+    """
+
+    headline = "no first configuration"
+
+    def __init__(self, problems: Iterable[Problem], troubles: dict[str, str] | None = None) -> None:
+        self.troubles = dict(troubles or {})
+        super().__init__(problems)
+        lines = [f"{name}: {trouble}" for name, trouble in self.troubles.items()]
+        lines += map(str, self.problems)
+        self.args = ("\n  ".join([self.headline + ":", *lines]),)
+
+
+class SourceError(ReactiveConfigError):
+    """A source needs a person: its credentials, permissions, certificates or settings are wrong."""
+
+
+class UnknownPath(ReactiveConfigError, LookupError):
+    """The configuration's type has no such path."""
+
+
+class InvalidPath(ReactiveConfigError, ValueError):
+    """The text is not a dotted path."""
+
+
+class TypeNotSupported(ReactiveConfigError, TypeError):
+    """The configuration's type cannot be decoded."""
+
+
+class Closed(ReactiveConfigError):
+    """The context of this configuration has ended."""
+
+
+class WrongProcess(ReactiveConfigError):
+    """Used in a forked child or from another event loop than the one that opened it."""

@@ -1,0 +1,1 @@
+"""Floor 1: bytes to tree, with positions for people."""

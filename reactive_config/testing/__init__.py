@@ -1,0 +1,1 @@
+"""Floor 2: what tests of programs and of new sources need."""
