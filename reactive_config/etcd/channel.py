@@ -1,0 +1,85 @@
+"""Channels: a new one for every attempt, because a reused one inherits gRPC's own backoff.
+
+A reused channel reconnected 13.5 s after a 60 s outage, a new one in 0.2 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import grpc
+from aetcd.rpc import Channel, insecure_channel, secure_channel
+
+from reactive_config.etcd.errors import TLSTrouble
+from reactive_config.etcd.settings import TLS, Endpoint, Settings, tls_for
+
+MAX_MESSAGE = 256 * 1024 * 1024
+"""Bytes of one answer. gRPC's default of 4 MiB fails a large list or backlog, again at every retry."""
+
+CLOSE_WITHIN = 2.0
+
+
+def channel_options(settings: Settings, tls: TLS | None) -> list[tuple[str, int | str]]:
+    """gRPC channel arguments (https://grpc.github.io/grpc/core/group__grpc__arg__keys.html).
+
+    Pings go out every 6 s or more: etcd's minimum is 5 s, more of them end in GOAWAY too_many_pings.
+    """
+    pause = max(6.0, settings.keepalive * 0.6)
+    patience = int(1000 * max(1.0, settings.keepalive - pause))
+    options: list[tuple[str, int | str]] = [
+        ("grpc.keepalive_time_ms", int(1000 * pause)),
+        ("grpc.keepalive_timeout_ms", patience),
+        ("grpc.http2.ping_timeout_ms", patience),  # without it a dead peer was found after 61 s
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.enable_http_proxy", 0),  # gRPC would obey http_proxy
+        ("grpc.enable_retries", 0),  # retries are ours, with a new channel
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ]
+    if tls and tls.server_name:
+        options.append(("grpc.ssl_target_name_override", tls.server_name))
+    return options
+
+
+def _read(path: str, what: str) -> bytes | None:
+    if not path:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise TLSTrouble(f"the {what} {path} cannot be read: {error.strerror}") from None
+
+
+def _credentials(tls: TLS) -> grpc.ChannelCredentials:
+    ca, cert, key = _read(tls.ca, "CA file"), _read(tls.cert, "certificate"), _read(tls.key, "private key")
+    for pem, path in ((ca, tls.ca), (cert, tls.cert), (key, tls.key)):
+        if pem is not None and b"-----BEGIN " not in pem:  # gRPC takes anything and fails without a word
+            raise TLSTrouble(f"{path} holds no PEM block")
+    return grpc.ssl_channel_credentials(ca, key, cert)
+
+
+@asynccontextmanager
+async def open_channel(endpoint: Endpoint, settings: Settings) -> AsyncIterator[Channel]:
+    """A channel to one endpoint; nothing is connected before the first call.
+
+    Raises:
+        TLSTrouble: A certificate or key file cannot be used.
+        SourceError: The endpoint's scheme and tls= contradict each other.
+    """
+    tls = tls_for(endpoint, settings)
+    options = channel_options(settings, tls)
+    if tls is None:
+        channel = insecure_channel(endpoint.target, options=options)
+    else:
+        credentials = await anyio.to_thread.run_sync(_credentials, tls)
+        channel = secure_channel(endpoint.target, credentials, options=options)
+    try:
+        yield channel
+    finally:
+        with anyio.move_on_after(CLOSE_WITHIN, shield=True):
+            await channel.close()

@@ -1,0 +1,47 @@
+"""What can go wrong with etcd, by what must be done about it. Room-internal: sources turn these into states.
+
+EtcdError
+├── Unavailable        try again, elsewhere or later
+│   └── TooLarge       a message above the receive limit: ask for less
+├── Unauthenticated    the token is not (or no longer) known: get a new one, once
+├── Refused            a person is needed: credentials, permissions
+│   └── TLSTrouble     certificates; another endpoint may have better ones
+├── Compacted          the history asked for is gone: list again
+└── FutureRevision     the revision asked for does not exist yet: another, older history
+"""
+
+from __future__ import annotations
+
+from reactive_config.errors import ReactiveConfigError
+
+
+class EtcdError(ReactiveConfigError):
+    """The root; its text is a reason for a person and holds no key's value, password or token."""
+
+
+class Unavailable(EtcdError):
+    """Nothing is wrong that time does not heal."""
+
+
+class TooLarge(Unavailable):
+    """The answer does not fit the receive limit."""
+
+
+class Unauthenticated(EtcdError):
+    """The token has expired, was forgotten by a restarted server, or is older than the permissions."""
+
+
+class Refused(EtcdError):
+    """The cluster answered, and the answer is no."""
+
+
+class TLSTrouble(Refused):
+    """No trust between the two ends; about one endpoint, not the cluster."""
+
+
+class Compacted(EtcdError):
+    """The revision is older than what the server keeps."""
+
+
+class FutureRevision(EtcdError):
+    """The revision is newer than the server's newest."""

@@ -1,0 +1,103 @@
+"""gRPC's errors in this room's words. The texts are those of etcd 3.4.23 and 3.5.1 and grpcio 1.85."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+from aetcd.rpc import AioRpcError
+
+from reactive_config.etcd.errors import (
+    Compacted,
+    EtcdError,
+    FutureRevision,
+    Refused,
+    TLSTrouble,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+
+_WRAPPING = re.compile(r"^failed to connect to all addresses; last error: [A-Z]+: (?:ipv[46]:\S+: )?")
+
+_TLS = (
+    ("CERTIFICATE_VERIFY_FAILED: certificate has expired", "its certificate has expired"),
+    ("CERTIFICATE_VERIFY_FAILED: certificate is not yet valid", "its certificate is not valid yet"),
+    ("CERTIFICATE_VERIFY_FAILED", "its certificate does not descend from the given CA"),
+    ("Hostname Verification Check failed", "its certificate is for another host name (server_name= names it)"),
+    ("WRONG_VERSION_NUMBER", "it does not speak TLS"),
+    ("SSLV3_ALERT", "it refused our certificate (or that we show none)"),
+    ("TLSV1_ALERT", "it refused our certificate (or that we show none)"),
+    ("TLSV13_ALERT", "it refused our certificate (or that we show none)"),
+    ("TSI_DATA_CORRUPTED", "it refused our certificate (or that we show none)"),
+    ("KEY_VALUES_MISMATCH", "the private key does not belong to the certificate"),
+)
+
+_CUT = {
+    # A dying server or a proxy without a backend says the same, so these stay a matter of time.
+    "Handshake read failed (Socket closed)": "it closed the TLS handshake (does it speak TLS?)",
+    "Socket closed": "it closed the connection (does it want TLS?)",
+}
+
+
+_NEEDS_USER = "authentication is on; username= and password= are needed"
+
+# Code ("" for any), a part of the details, what it is, and a reason better than the details.
+_ANSWERS: tuple[tuple[str, str, type[EtcdError], str], ...] = (
+    ("OUT_OF_RANGE", "future revision", FutureRevision, ""),
+    ("OUT_OF_RANGE", "compacted", Compacted, ""),
+    ("UNAUTHENTICATED", "", Unauthenticated, ""),
+    ("", "revision of auth store is old", Unauthenticated, ""),
+    ("PERMISSION_DENIED", "", Refused, ""),
+    ("INVALID_ARGUMENT", "user name is empty", Refused, _NEEDS_USER),
+    ("INVALID_ARGUMENT", "authentication failed", Refused, "wrong user or password"),
+    ("RESOURCE_EXHAUSTED", "larger than max", TooLarge, ""),
+    ("DEADLINE_EXCEEDED", "", Unavailable, "no answer in time"),
+)
+
+
+def translate(error: AioRpcError, subject: str) -> EtcdError:
+    """The error of this room that says what must be done about a failed call.
+
+    Args:
+        error: What gRPC raised.
+        subject: What was spoken to, for the message: the endpoint.
+    """
+    code: str = error.code().name
+    details = _WRAPPING.sub("", error.details() or "").strip()
+    if code == "UNAVAILABLE":
+        return _unreachable(details, subject)
+    for its_code, mark, kind, reason in _ANSWERS:
+        if its_code in ("", code) and mark in details:
+            return kind(f"{subject}: {reason or details}")
+    return Unavailable(f"{subject}: {code}: {details}")
+
+
+def _unreachable(details: str, subject: str) -> EtcdError:
+    for mark, reason in _TLS:
+        if mark in details:
+            return TLSTrouble(f"{subject}: TLS: {reason}")
+    return Unavailable(f"{subject}: {_CUT.get(details, details)}")
+
+
+@contextmanager
+def translated(subject: str) -> Iterator[None]:
+    """Raise what happens inside in this room's words.
+
+    A channel that closes gives its callers a bare CancelledError although nobody cancelled their task;
+    passed on, it would end a task group without a reason.
+    """
+    try:
+        yield
+    except AioRpcError as error:
+        raise translate(error, subject) from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise Unavailable(f"{subject}: the connection was closed") from None
+    except (grpc.aio.UsageError, asyncio.InvalidStateError):
+        raise Unavailable(f"{subject}: the connection is closed") from None

@@ -1,0 +1,88 @@
+"""Reading a range: what it looks like now, and all of it at one revision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aetcd.rpc import RangeRequest
+
+from reactive_config.etcd.errors import Compacted, TooLarge, Unavailable
+from reactive_config.etcd.link import Link
+from reactive_config.etcd.messages import Item, Listing, Sight
+from reactive_config.etcd.ranges import KeyRange
+
+PAGE = 1000
+"""Keys in a page: some 10 ms of this process, and far below the receive limit for usual values."""
+
+ATTEMPTS = 5
+"""Lists that a compaction may overtake before it counts as trouble."""
+
+
+async def look(link: Link, keys: KeyRange, *, newest: bool = False, timeout: float | None = None) -> Sight:
+    """What a range looks like, linearizably: never what a lagging member still believes.
+
+    Args:
+        link: Whom to ask.
+        keys: The range.
+        newest: Ask for the highest mod_revision too; the server sorts the whole range for it.
+        timeout: Seconds; None for the settings'.
+    """
+    request = RangeRequest(key=keys.start, range_end=keys.end, count_only=not newest)
+    if newest:
+        request.keys_only = True
+        request.limit = 1
+        request.sort_order = RangeRequest.DESCEND
+        request.sort_target = RangeRequest.MOD
+    reply = await link.call(link.kv.Range, request, timeout)
+    top = (reply.kvs[0].mod_revision if reply.kvs else 0) if newest else None
+    return _sight(reply.header, int(reply.count), top)
+
+
+async def read_all(link: Link, keys: KeyRange, *, revision: int = 0, page: int = PAGE) -> Listing:
+    """Every key of the range at one revision, in pages.
+
+    Args:
+        link: Whom to ask.
+        keys: The range.
+        revision: At which; 0 for now, and then a compaction while paging begins a new list.
+        page: Keys in one page; halved where an answer is too large to receive.
+
+    Raises:
+        Compacted, FutureRevision: Only for a given revision.
+        Unavailable, Refused: See `errors`.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            return await _read_pages(link, keys, revision, page)
+        except TooLarge:
+            if page == 1:
+                raise
+            page = max(1, page // 4)
+        except Compacted:
+            if revision:
+                raise
+    raise Unavailable(f"{link.endpoint}: {keys} could not be listed in {ATTEMPTS} attempts")
+
+
+async def _read_pages(link: Link, keys: KeyRange, revision: int, page: int) -> Listing:
+    items: list[Item] = []
+    start = keys.start
+    header: Any = None
+    while True:
+        request = RangeRequest(key=start, range_end=keys.end, limit=page, revision=revision)
+        reply = await link.call(link.kv.Range, request)
+        if header is None:
+            # Later pages carry the current revision in their header, not the one that is read.
+            header = reply.header
+            revision = revision or header.revision
+        items += [Item(kv.key, kv.value, kv.mod_revision) for kv in reply.kvs]
+        if not reply.more or not reply.kvs:
+            break
+        start = reply.kvs[-1].key + b"\0"
+    top = max((item.mod_revision for item in items), default=0)
+    sight = _sight(header, len(items), top)
+    return Listing(Sight(sight.cluster, sight.term, revision, sight.count, top), tuple(items))
+
+
+def _sight(header: Any, count: int, newest: int | None) -> Sight:
+    return Sight(int(header.cluster_id), int(header.raft_term), int(header.revision), count, newest)

@@ -1,0 +1,57 @@
+"""What the room hands out: plain structs instead of protocol buffers."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One key of a list."""
+
+    key: bytes
+    value: bytes
+    mod_revision: int
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One key that a transaction touched; `value` is None where it was deleted."""
+
+    key: bytes
+    value: bytes | None
+    mod_revision: int
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """What a linearizable read told about a range.
+
+    Attributes:
+        cluster: The cluster's id; a cluster made anew from the same settings has the same one.
+        term: Raft's term, which never falls within one history.
+        revision: The store's newest revision at the time of the read.
+        count: Keys in the range.
+        newest: The highest mod_revision among them, 0 for none; None where it was not asked for.
+    """
+
+    cluster: int
+    term: int
+    revision: int
+    count: int
+    newest: int | None = None
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """Every key of a range at one revision."""
+
+    sight: Sight
+    items: tuple[Item, ...]
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Whole transactions, in the order in which they were made; several may follow each other in one batch."""
+
+    changes: tuple[Change, ...]
+
+    @property
+    def revision(self) -> int:
+        """Of the last transaction; 0 for a batch without one (a sign of life)."""
+        return self.changes[-1].mod_revision if self.changes else 0

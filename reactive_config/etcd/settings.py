@@ -1,0 +1,87 @@
+"""What a connection is made from: endpoints, certificates, deadlines. Plain data, nothing imported."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from reactive_config.errors import SourceError
+
+
+class TLS(msgspec.Struct, frozen=True, kw_only=True):
+    """Encrypt the connection. The files are read again at every attempt, so rotated ones are picked up.
+
+    Attributes:
+        ca: File with the certificates (PEM) that the server's must descend from; empty: the ones gRPC ships.
+        cert: File with the client's certificate, for mutual TLS.
+        key: File with its private key.
+        server_name: The name that the server's certificate carries, where it is not the endpoint's host.
+    """
+
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    server_name: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.cert) != bool(self.key):
+            raise ValueError("mutual TLS needs both cert= and key=")
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One member's client address; `secure` is what its scheme said, None without one."""
+
+    target: str
+    secure: bool | None = None
+
+    def __str__(self) -> str:
+        return self.target
+
+
+_ENDPOINT = re.compile(r"(?:(?P<scheme>https?)://)?(?P<target>(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\]@]+):\d{1,5})/?")
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Read `host:port`, `http://host:port` or `https://host:port`; IPv6 as `[::1]:2379`.
+
+    Raises:
+        ValueError: It is none of these. The text is quoted only when it cannot hold a password.
+    """
+    found = _ENDPOINT.fullmatch(text.strip())
+    if found is None:
+        shown = "one with a user or password in it (use username= and password=)" if "@" in text else repr(text)
+        raise ValueError(f"expected an etcd endpoint as host:port, got {shown}")
+    scheme = found["scheme"]
+    return Endpoint(found["target"], None if scheme is None else scheme == "https")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How connections behave. All times in seconds.
+
+    Attributes:
+        tls: None for plain text.
+        timeout: Deadline of one call; a page of a list counts as one.
+        connect_timeout: Deadline of reaching one endpoint, TLS included.
+        keepalive: A connection that died without a word is found within this; 2 or more.
+    """
+
+    tls: TLS | None = None
+    timeout: float = 5.0
+    connect_timeout: float = 3.0
+    keepalive: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.keepalive < 2 or self.timeout <= 0 or self.connect_timeout <= 0:
+            raise ValueError("expected keepalive of 2 s or more and positive timeouts")
+
+
+def tls_for(endpoint: Endpoint, settings: Settings) -> TLS | None:
+    """What this endpoint is spoken to with; `https://` alone means TLS with gRPC's own roots.
+
+    Raises:
+        SourceError: The endpoint says http:// and certificates are given: one of them is a mistake.
+    """
+    if endpoint.secure is False and settings.tls is not None:
+        raise SourceError(f"{endpoint} is given as http://, and tls= is set: remove one of them")
+    return settings.tls or (TLS() if endpoint.secure else None)
