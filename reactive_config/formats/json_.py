@@ -1,0 +1,101 @@
+"""JSON, by orjson, and what orjson lets pass: keys given twice, integers that it rounds, deep nesting.
+
+The rule for speed: a check in C proves the usual document sound; only a document that fails it is read again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import orjson
+
+from reactive_config.core.delta import Tree
+from reactive_config.core.paths import Path
+from reactive_config.errors import ParseError
+from reactive_config.formats import json_scan
+from reactive_config.formats.text import refusal, unreadable
+from reactive_config.formats.tree import FINITE, INTEGER, MAX_DEPTH, NESTING, ONE_KEY, integer_fits, too_deep
+
+_LONG_DIGITS = re.compile(r"[0-9]{19}")  # every integer beyond 64 bits has 19 digits or more
+_ESCAPED_COLON = re.compile(r"\\u003[aA]")
+
+
+class _UnsoundError(Exception):
+    """Carries no text: raised inside the standard library's decoder to stop it."""
+
+
+def parse(text: str) -> Tree:
+    """The tree of a JSON document.
+
+    Raises:
+        ParseError: Not JSON, a key twice in one table, an integer beyond 64 bits, a float that overflows,
+            or containers nested deeper than `MAX_DEPTH`.
+    """
+    tree, error = _loads(text)
+    if error is not None:
+        raise error
+    # Fewer brackets than the limit cannot nest beyond it: small documents skip the walk.
+    if text.count("{") + text.count("[") > MAX_DEPTH and too_deep(tree):
+        raise refusal(NESTING, "deeper nesting", text, json_scan.find_depth(text))
+    if not _surely_sound(text, tree) and not _sound(text):
+        raise _first_fault(text)
+    return tree
+
+
+def locate(text: str, path: Path) -> int | None:
+    """Offset of the value at a path; None where there is none."""
+    return json_scan.find(text, path)
+
+
+def _loads(text: str) -> tuple[Tree, ParseError | None]:
+    try:
+        return orjson.loads(text), None
+    except orjson.JSONDecodeError as error:
+        # A literal prefix: the library's own words are compared, never shown.
+        if error.msg.startswith("depth limit"):
+            return None, refusal(NESTING, "deeper nesting", text, json_scan.find_depth(text))
+        if error.msg.startswith("number is infinity"):
+            expected = INTEGER if json_scan.is_integer(text, error.pos) else FINITE
+            return None, refusal(expected, "a larger one", text, error.pos)
+        return None, unreadable("valid JSON", text, error.pos)
+
+
+def _surely_sound(text: str, tree: Tree) -> bool:
+    """Prove in C that no key was dropped and no integer rounded; False only means "look closer".
+
+    A dropped key takes its colon with it, so the document then has more colons than what orjson kept of it;
+    colons inside of strings are on both sides, unless they were escaped.
+    """
+    return (
+        text.count(":") == orjson.dumps(tree).count(b":")
+        and _LONG_DIGITS.search(text) is None
+        and _ESCAPED_COLON.search(text) is None
+    )
+
+
+def _sound(text: str) -> bool:
+    """The verdict itself, by the standard library's decoder: five times slower, exact."""
+    try:
+        json.loads(text, object_pairs_hook=_table, parse_int=_integer)
+    except _UnsoundError:
+        return False
+    return True
+
+
+def _table(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise _UnsoundError
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20 or not integer_fits(int(digits)):
+        raise _UnsoundError
+    return 0
+
+
+def _first_fault(text: str) -> ParseError:
+    twice, large = json_scan.find_duplicate(text), json_scan.find_large_integer(text)
+    if twice is not None and (large is None or twice < large):
+        return refusal(ONE_KEY, "a key twice", text, twice)
+    return refusal(INTEGER, "a larger one", text, large or 0)

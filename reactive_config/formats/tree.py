@@ -1,0 +1,92 @@
+"""What a published tree may hold, and where one breaks the rules.
+
+Integers are bounded as in the narrowest format and in the mirror: from -2**63 to 2**64 - 1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from reactive_config.core.delta import Tree
+from reactive_config.core.paths import Path
+
+MAX_DEPTH = 128
+"""Tables and lists inside one another, the root included."""
+
+NESTING = f"tables and lists nested at most {MAX_DEPTH} deep"
+INTEGER = "an integer of at most 64 bits"
+FINITE = "a finite number"
+TEXT_KEY = "text as a key"
+ONE_KEY = "every key once in its table"
+
+_KINDS = {dict: "a table", list: "a list", str: "text", bool: "true or false", int: "an integer", float: "a float"}
+
+
+class Fault(NamedTuple):
+    """One thing in a tree that must not be published.
+
+    Attributes:
+        path: Where; list items by their number, and for a key that is no text, its table.
+        expected: What would have fitted.
+        got: What was there, as a kind.
+    """
+
+    path: Path
+    expected: str
+    got: str
+
+
+def kind(value: object) -> str:
+    """What a value is, without its content."""
+    return "null" if value is None else _KINDS.get(type(value), "another value")
+
+
+def integer_fits(value: int) -> bool:
+    """Whether every format and the mirror can carry the integer."""
+    return -(2**63) <= value < 2**64
+
+
+def too_deep(tree: Tree) -> bool:
+    """Whether containers nest deeper than `MAX_DEPTH`; by level, so that no depth can exhaust the stack."""
+    level = [tree] if type(tree) in (dict, list) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if type(parent) is dict else parent)
+            if type(child) is dict or type(child) is list
+        ]
+    return bool(level)
+
+
+def find_fault(tree: Tree, path: Path = ()) -> Fault | None:
+    """The first thing in document order that must not be published; None for a sound tree."""
+    if type(tree) is dict:
+        if len(path) >= MAX_DEPTH:
+            return Fault(path, NESTING, "deeper nesting")
+        for name in tree:
+            if type(name) is not str:
+                return Fault(path, TEXT_KEY, f"{kind(name)} as a key")
+        children = iter(tree.items())
+    elif type(tree) is list:
+        if len(path) >= MAX_DEPTH:
+            return Fault(path, NESTING, "deeper nesting")
+        children = iter((str(i), child) for i, child in enumerate(tree))
+    else:
+        return _scalar_fault(tree, path)
+    for name, child in children:
+        if type(child) is str:
+            continue
+        fault = find_fault(child, (*path, name))
+        if fault is not None:
+            return fault
+    return None
+
+
+def _scalar_fault(value: object, path: Path) -> Fault | None:
+    if type(value) is float and not math.isfinite(value):
+        return Fault(path, FINITE, "infinity or not a number")
+    if type(value) is int and not integer_fits(value):
+        return Fault(path, INTEGER, "a larger one")
+    return None

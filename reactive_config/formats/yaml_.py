@@ -1,0 +1,136 @@
+"""YAML 1.2, by ryaml, within the bounds that `yaml_guard` sets.
+
+Scalars are those of YAML 1.2: `no`, `22:22`, `017` and dates are text. Aliases are copies. An empty document is
+refused, one of comments is an empty table.
+"""
+
+from __future__ import annotations
+
+import re
+
+from reactive_config.core.delta import Tree
+from reactive_config.core.paths import Path
+from reactive_config.errors import ParseError
+from reactive_config.formats import yaml_events, yaml_guard
+from reactive_config.formats.text import offset_of, refusal
+from reactive_config.formats.tree import INTEGER, NESTING, ONE_KEY, TEXT_KEY, find_fault
+
+_AT = re.compile(r"at line ([0-9]+) column ([0-9]+)")
+_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MARKERS = re.compile(r"(?:---|\.\.\.|%YAML[ \t]+1\.2)?[ \t]*(?:#.*)?")
+
+
+def parse(text: str) -> Tree:
+    """The tree of a YAML document.
+
+    Raises:
+        ParseError: Not YAML, not YAML 1.2's plain part (see `yaml_guard`), infinity or not a number,
+            an integer beyond 64 bits; or the `yaml` extra is not installed.
+    """
+    _require_extra(ryaml=True)
+    control = _UNPRINTABLE.search(text)
+    if control:  # both parsers refuse it, but neither says where
+        raise refusal("text without control characters", "one", text, control.start())
+    if yaml_guard.suspicious(text):
+        _require_extra(ryaml=False)
+        yaml_guard.examine(text, _is_text)
+    tree, error = _loads(text)
+    if error is None and tree is None:
+        return _blank(text)
+    if error is None:
+        error = _fault(text, tree)
+    if error is None:
+        return tree
+    if not error.line and yaml_events.available():
+        yaml_guard.examine(text, _is_text)  # raises the same refusal with its position, where it can tell
+    raise error
+
+
+def locate(text: str, path: Path) -> tuple[int, int] | None:
+    """Line and column of the value at a path; None where there is none, inside of aliases, or without PyYAML."""
+    if not yaml_events.available():
+        return None
+    for node in yaml_events.nodes(text):
+        if isinstance(node, yaml_events.Node) and not node.is_key and node.path == path:
+            return yaml_events.start(node.event)
+    return None
+
+
+def _require_extra(*, ryaml: bool) -> None:
+    if ryaml:
+        try:
+            import ryaml as _  # noqa: F401
+        except ImportError:
+            pass
+        else:
+            return
+    elif yaml_events.available():
+        return
+    raise ParseError("the yaml extra (pip install reactive-config[yaml])", "YAML without it")
+
+
+def _loads(text: str) -> tuple[Tree, ParseError | None]:
+    import ryaml
+
+    try:
+        return ryaml.loads(text), None
+    except ryaml.InvalidYamlError as error:
+        message = str(error)
+    except ValueError:  # an unhashable key; its words name Python types
+        return None, ParseError(TEXT_KEY, "a container as a key")
+    except RecursionError:
+        return None, ParseError(NESTING, "deeper nesting")
+    return None, _refusal(text, message)
+
+
+def _refusal(text: str, message: str) -> ParseError:
+    """Our own words for the parser's, which quote keys and values; only its numbers are used, and only if they fit."""
+    expected, got, place = "valid YAML", "something else", (0, 0)
+    if 'duplicate entry with key "' in message:  # its position, if any, is that of the table
+        return ParseError(ONE_KEY, "a key twice")
+    numbers = _numbers(message)
+    if numbers is not None and numbers <= (len(text) + 2, len(text) + 2):
+        place = numbers
+    if message.startswith("recursion limit exceeded"):
+        expected, got = NESTING, "deeper nesting"
+    elif "invalid type: integer `" in message and "128, expected any YAML value" in message:
+        expected, got = INTEGER, "a larger one"
+    elif place[0] and offset_of(text, *place) >= len(text.rstrip()):
+        got = "the end of the document"
+    return ParseError(expected, got, *place)
+
+
+def _numbers(message: str) -> tuple[int, int] | None:
+    """The position in the parser's message.
+
+    The place of the error stands before a context (", while parsing a list at line ..."); without a context it is
+    the last one, because the message may begin with the keys on the way, and these may look like anything.
+    """
+    found = _AT.findall(message)
+    if not found:
+        return None
+    line, column = found[0 if ", while " in message else -1]
+    return int(line), max(int(column), 1)
+
+
+def _fault(text: str, tree: Tree) -> ParseError | None:
+    fault = find_fault(tree)
+    if fault is None:
+        return None
+    place = None if fault.expected == TEXT_KEY else locate(text, fault.path)
+    return ParseError(fault.expected, fault.got, *(place or ()))
+
+
+def _blank(text: str) -> Tree:
+    """Null: refused where the document holds nothing at all, an empty table where it holds comments."""
+    lines = text.splitlines()
+    if not all(_MARKERS.fullmatch(line.strip()) for line in lines):
+        return None
+    if any("#" in line for line in lines):
+        return {}
+    raise ParseError("a document", "an empty one", 1, 1)
+
+
+def _is_text(scalar: str) -> bool:
+    tree, error = _loads(f"- {scalar}")  # as an item: alone, `...` would be a marker
+    return error is not None or type(tree[0]) is str
