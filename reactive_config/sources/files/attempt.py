@@ -1,0 +1,116 @@
+"""One attempt at one file: read it when it is due, and keep the bytes only if nobody wrote meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import anyio
+import anyio.to_thread
+
+from reactive_config.core.delta import Malformed
+from reactive_config.sources.files.notifier import Notifier, Write
+from reactive_config.sources.files.patience import GONE, Known, Limits, due
+from reactive_config.sources.files.reading import Changed, Content, read_whole
+from reactive_config.sources.files.scanning import Found
+
+_ON_LOOP = 64 << 10  # bytes that the page cache gives in some 20 us
+_RETRY = 0.005
+
+
+class Change(NamedTuple):
+    """A reading that can be trusted.
+
+    Attributes:
+        found: The file.
+        content: What it held.
+        now: When it was read, by the source's clock.
+        wall_ns: And by the system's.
+        swapped: Whether a new `..data` link led to it.
+    """
+
+    found: Found
+    content: Content
+    now: float
+    wall_ns: int
+    swapped: bool
+
+
+class Later(NamedTuple):
+    """Not now: look again at this time."""
+
+    at: float
+
+
+class Attempts:
+    """Reads files.
+
+    Args:
+        notifier: Asked whether somebody wrote.
+        limits: See `Files`.
+        max_bytes: Of one file.
+        clock: Seconds, monotonic.
+        limiter: For the thread that reads long files.
+        count: As `Feed.count`.
+    """
+
+    def __init__(
+        self,
+        notifier: Notifier,
+        limits: Limits,
+        max_bytes: int,
+        clock: Callable[[], float],
+        limiter: anyio.CapacityLimiter,
+        count: Callable[[str], None],
+    ) -> None:
+        self._notifier, self._limits, self._max_bytes = notifier, limits, max_bytes
+        self._clock, self._limiter, self._count = clock, limiter, count
+
+    async def read(self, known: Known, found: Found, write: Write | None, *, unfinished: bool) -> Change | Later | None:
+        """Read a file if it is due.
+
+        Args:
+            known: Of this file; it takes note of what was seen.
+            found: The file.
+            write: What was known of its writer before it was found.
+            unfinished: Whether the `..data` swap that leads to it still misses links.
+
+        Returns:
+            The reading, when to come back, or None if there is nothing to do.
+        """
+        now, wall_ns = self._clock(), time.time_ns()
+        known.observe(found, now)
+        swapped = known.swapped(found)
+        when = due(known, found, write, now, wall_ns, self._limits)
+        if swapped and unfinished and known.changed_at is not None and now < known.changed_at + GONE:
+            when = known.changed_at + GONE
+        if when is None or when > now:
+            return None if when is None else Later(when)
+        content = await self._content(found, write)
+        if content is None:
+            self._count("retries")
+            return Later(self._clock() + _RETRY)
+        # What a swap brings is meant so: nothing passes through a moment of being empty there.
+        if isinstance(content.data, Malformed) and not known.lasts(content.data, now) and not swapped:
+            return Later(known.trouble_at + GONE)
+        return Change(found, content, now, wall_ns, swapped)
+
+    async def _content(self, found: Found, write: Write | None) -> Content | None:
+        """The content, or None when it may be half a save."""
+        if found.trouble is not None:
+            return Content(found.trouble, found.signature)
+        self._count("reads")
+        try:
+            if found.signature is not None and found.signature.size > _ON_LOOP:
+                content = await anyio.to_thread.run_sync(read_whole, found.real, self._max_bytes, limiter=self._limiter)
+            else:
+                content = read_whole(found.real, self._max_bytes)
+        except Changed:
+            return None
+        if write is not None and write.open:  # waited for long enough; only the two equal stats speak for it
+            self._notifier.give_up(found.real)
+            return content
+        # inotify tells of a write before the writer can make the next one: had these bytes been half a
+        # save, the other half or the truncation before it would show now.
+        return content if self._notifier.writes().get(found.real) is write else None

@@ -1,0 +1,82 @@
+"""From a file's bytes to the value of its entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+import anyio.to_thread
+
+from reactive_config.core.delta import Bare, Locate, Malformed, Tree
+from reactive_config.core.paths import Path
+from reactive_config.errors import ParseError
+from reactive_config.formats import registry
+from reactive_config.sources.names import nest, split
+
+Resolve = Callable[[Path], Path]
+
+_ON_LOOP = {".json": 64 << 10, ".yaml": 10 << 10, ".yml": 10 << 10, ".toml": 5 << 10, ".env": 8 << 10, "": 1 << 20}
+"""Bytes that parse in about 2 ms, measured; what is longer goes to a thread and must not hold the loop."""
+
+
+class Documents:
+    """Reads documents; one long one at a time.
+
+    Args:
+        resolve: As `Feed.resolve`, for the names of dotenv files. Called on the loop only.
+
+    Attributes:
+        limiter: Holds the one thread that the source takes for long files.
+    """
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+        self.limiter = anyio.CapacityLimiter(1)
+
+    async def value(self, data: bytes, suffix: str) -> Tree | Malformed:
+        """The tree of a document, or where it went wrong.
+
+        Cancelling waits for the parser, which `max_bytes` bounds.
+
+        Args:
+            data: All of it.
+            suffix: Of the file; empty for a bare value.
+        """
+        try:
+            if len(data) <= _ON_LOOP[suffix]:
+                tree = _parse(data, suffix)
+            else:
+                tree = await anyio.to_thread.run_sync(_parse, data, suffix, limiter=self.limiter)
+            return nest(tree, self._resolve) if suffix == ".env" else tree
+        except ParseError as error:
+            return Malformed(error.expected, error.got, error.line, error.column)
+
+    def locate(self, data: bytes, suffix: str) -> Locate:
+        """Finds places in a document that was read. It keeps the bytes alive."""
+        if suffix == ".env":
+            return lambda path: _locate_name(data, path, self._resolve)
+        if not suffix:
+            return lambda path: None if path else (1, 1)
+        return lambda path: registry.locate(data, suffix, path)
+
+
+def _parse(data: bytes, suffix: str) -> Tree:
+    return registry.parse(data, suffix) if suffix else _bare(data)
+
+
+def _bare(data: bytes) -> Bare:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ParseError("UTF-8", "other bytes", line, error.start - data.rfind(b"\n", 0, error.start)) from None
+    if text.endswith("\n"):
+        text = text[: -2 if text.endswith("\r\n") else -1]
+    return Bare(text)
+
+
+def _locate_name(data: bytes, path: Path, resolve: Resolve) -> tuple[int, int] | None:
+    for name in registry.parse(data, ".env"):
+        if resolve(split(name)) == path:
+            return registry.locate(data, ".env", (name,))
+    return None

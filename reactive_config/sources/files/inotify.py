@@ -1,0 +1,144 @@
+"""The notifier of Linux: inotify on the loop, without a thread.
+
+It alone knows how a write ends, and that is what makes reads whole: a file that was written to and not
+closed is not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable, Mapping
+
+from reactive_config.sources.files import libc, texts
+from reactive_config.sources.files.notifier import NotifierFailed, Plan, Write
+
+_LOOKUP = libc.CREATE | libc.DELETE | libc.MOVED_FROM | libc.MOVED_TO | libc.ATTRIB | libc.DELETE_SELF | libc.MOVE_SELF
+_FILES = _LOOKUP | libc.MODIFY | libc.CLOSE_WRITE
+_FINISHED = libc.CLOSE_WRITE | libc.MOVED_TO
+_VANISHED = libc.DELETE | libc.MOVED_FROM | libc.CREATE  # a new file: what was known is of another one
+_ENDED = libc.IGNORED | libc.UNMOUNT | libc.DELETE_SELF | libc.MOVE_SELF
+
+
+class InotifyNotifier:
+    """Watches directories by inode; `arm` binds them to paths again after every change.
+
+    Args:
+        poke: Called when somebody should look.
+        count: As `Feed.count`.
+        clock: Seconds, monotonic.
+
+    Raises:
+        NotifierFailed: The system gives no inotify instance.
+    """
+
+    name = "inotify"
+
+    def __init__(self, poke: Callable[[], None], count: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._poke, self._count, self._clock = poke, count, clock
+        self._plan = Plan()
+        self._watches: dict[int, set[str]] = {}  # one inode may be reached by two paths
+        self._refused: list[str] = []
+        self._writes: dict[str, Write] = {}
+        self._serial = 0
+        try:
+            self._inotify = libc.Inotify()
+        except (OSError, AttributeError) as error:
+            raise NotifierFailed(f"inotify gives no instance ({_words(error)})") from None
+        self._open = True
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._inotify.fd, self._drain)
+
+    async def arm(self, plan: Plan) -> bool:
+        watches: dict[int, set[str]] = {}
+        self._refused = []
+        missed = False
+        for directory in plan.names:
+            try:
+                watch = self._inotify.add(directory, _FILES if directory in plan.files else _LOOKUP)
+            except OSError as error:
+                missed |= self._refuse(directory, error)
+            else:
+                watches.setdefault(watch, set()).add(directory)
+        new = [watch for watch, places in watches.items() if not places <= self._watches.get(watch, set())]
+        for watch in self._watches.keys() - watches.keys():
+            self._inotify.remove(watch)
+        self._plan, self._watches = plan, watches
+        if new:
+            self._count("rearms")
+        return bool(new) or missed
+
+    def _refuse(self, directory: str, error: OSError) -> bool:
+        """Sort out why a directory cannot be watched. Returns whether it changed since it was looked at."""
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return True
+        if error.errno in (errno.EACCES, errno.ELOOP):
+            self._refused.append(f"{directory} cannot be watched ({_words(error)}); polling finds its changes")
+            return False
+        raise NotifierFailed(f"inotify gives no more watches ({_words(error)})")
+
+    def writes(self) -> Mapping[str, Write]:
+        self._drain()
+        return dict(self._writes)
+
+    def judged(self, writes: Mapping[str, Write]) -> None:
+        for real, write in writes.items():
+            if not write.open and self._writes.get(real) is write:
+                del self._writes[real]
+
+    def give_up(self, real: str) -> None:
+        """The writer of this file was waited for long enough; the next write begins a new wait."""
+        self._writes.pop(real, None)
+
+    def troubles(self) -> list[str]:
+        return list(self._refused)
+
+    async def close(self) -> None:
+        if self._open:
+            self._open = False
+            self._loop.remove_reader(self._inotify.fd)
+            self._inotify.close()
+
+    def _drain(self) -> None:
+        look = False
+        for event in self._inotify.read():
+            look |= self._take(event)
+        if look:
+            self._count("events")
+            self._poke()
+
+    def _take(self, event: libc.Event) -> bool:
+        """Note what an event tells about writing. Returns whether somebody should look."""
+        if event.mask & libc.Q_OVERFLOW:
+            self._writes.clear()  # a close may be among the lost: judge by quiet
+            self._count("overflows")
+            return True
+        places = self._watches.get(event.watch)
+        if places is None:
+            return False  # of a watch that was removed
+        if event.mask & _ENDED:
+            if event.mask & libc.IGNORED:
+                del self._watches[event.watch]  # so that `arm` sees the next one as new
+            return True
+        look = False
+        for directory in places:
+            if self._plan.matters(directory, event.name):
+                look |= self._note(texts.join(directory, event.name), event.mask)
+        return look
+
+    def _note(self, real: str, mask: int) -> bool:
+        before = self._writes.get(real)
+        self._serial += 1
+        if mask & libc.MODIFY:
+            waited = before is not None and before.open
+            self._writes[real] = Write(True, before.since if before and waited else self._clock(), self._serial)
+            return not waited  # the source waits already: a long write wakes it once
+        if mask & _FINISHED:
+            self._writes[real] = Write(False, self._clock(), self._serial)
+        elif mask & _VANISHED:
+            self._writes.pop(real, None)
+        return True
+
+
+def _words(error: Exception) -> str:
+    return error.strerror or "unknown" if isinstance(error, OSError) else "not in this C library"

@@ -1,0 +1,71 @@
+"""The four calls of Linux that inotify needs, and its events."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
+MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
+DELETE_SELF, MOVE_SELF = 0x400, 0x800
+UNMOUNT, Q_OVERFLOW, IGNORED = 0x2000, 0x4000, 0x8000
+ONLYDIR, MASK_ADD = 0x01000000, 0x20000000
+
+_HEADER = struct.Struct("iIII")
+_BUFFER = 1 << 18
+_BUFFERS = 8  # more than the kernel queues; a flood must not hold the loop
+
+
+class Event(NamedTuple):
+    """One event; `name` is empty where the directory itself is meant."""
+
+    watch: int
+    mask: int
+    name: str
+
+
+class Inotify:
+    """One inotify instance. Not for use from several threads.
+
+    Raises:
+        OSError: EMFILE (instances exhausted), ENOSPC (watches exhausted), ENOENT, ENOTDIR, EACCES, ENOSYS, or
+            AttributeError where the C library has no inotify.
+    """
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = self._checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+
+    def add(self, directory: str, mask: int) -> int:
+        """Watch a directory; one that is watched already keeps its number."""
+        return self._checked(self._libc.inotify_add_watch(self.fd, os.fsencode(directory), mask | ONLYDIR | MASK_ADD))
+
+    def remove(self, watch: int) -> None:
+        """End a watch. One that ended by itself is no error: its directory was deleted."""
+        self._libc.inotify_rm_watch(self.fd, watch)
+
+    def read(self) -> Iterator[Event]:
+        """Every event that waits; nothing when none do."""
+        for _ in range(_BUFFERS):
+            try:
+                data = os.read(self.fd, _BUFFER)
+            except BlockingIOError:
+                return
+            position = 0
+            while position < len(data):
+                watch, mask, _, length = _HEADER.unpack_from(data, position)
+                position += _HEADER.size + length
+                yield Event(watch, mask, os.fsdecode(data[position - length : position].rstrip(b"\0")))
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+    @staticmethod
+    def _checked(result: int) -> int:
+        if result < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        return result

@@ -1,0 +1,176 @@
+"""One look at all files: watch, scan, read what is due, and say what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from reactive_config.core.delta import Delta, Entry, Malformed, Patch, Replace
+from reactive_config.core.source import Feed
+from reactive_config.core.status import State
+from reactive_config.sources.files import texts
+from reactive_config.sources.files.attempt import Attempts, Change, Later
+from reactive_config.sources.files.chain import SWAP, Swap
+from reactive_config.sources.files.documents import Documents
+from reactive_config.sources.files.notifier import Notifier, Write
+from reactive_config.sources.files.patience import GONE, Known, Limits
+from reactive_config.sources.files.scanning import Layer, Scan, scan
+
+_REARMS = 8  # in one look: directories that change all the time must not keep it from reading
+_RETRY = 0.005
+_WORTH_A_NOTE = 1.0  # seconds
+
+
+class Looker:
+    """Keeps what was sent, and sends what differs. One look at a time, so an older read is never sent later.
+
+    Args:
+        layers: Lowest first.
+        feed: Where deltas go; the first is a `Replace`, when every file that is there was read.
+        notifier: Armed before each scan, asked about writers after each read.
+        limits: See `Files`.
+        max_bytes: Of one file.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        feed: Feed,
+        notifier: Notifier,
+        limits: Limits,
+        max_bytes: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._layers, self._feed, self._notifier, self._clock = layers, feed, notifier, clock
+        self._documents = Documents(feed.resolve)
+        self._attempts = Attempts(notifier, limits, max_bytes, clock, self._documents.limiter, feed.count)
+        self._known: dict[str, Known] = {}
+        self._started = False
+        self._next = float("inf")
+        self._notes: list[str] = []
+
+    async def look(self) -> float:
+        """Look once.
+
+        Returns:
+            When to look again although nothing pokes; seconds of the clock, infinity if there is no need.
+        """
+        self._next = float("inf")
+        writes, seen = await self._armed_scan()
+        changes, late = await self._read(seen, writes)
+        deleted = self._deletions(seen)
+        if not _still(seen):
+            self._again(self._clock())  # a swap came in between: never half of one and half of the other
+        elif late and not self._started:
+            self._feed.state(State.CONNECTING, f"{late[0]} is not readable yet, or still being written")
+        else:
+            await self._send(changes, deleted)
+            self._notifier.judged(writes)
+        self._say(seen, writes)
+        return self._next
+
+    async def _armed_scan(self) -> tuple[Mapping[str, Write], Scan]:
+        """What is known of writers, and then a scan of which everything was watched before it was made."""
+        for _ in range(_REARMS):
+            writes = self._notifier.writes()
+            seen = scan(self._layers, self._known.__contains__)
+            if not await self._notifier.arm(seen.plan):
+                break
+        else:
+            self._again(self._clock() + _RETRY)
+        return writes, seen
+
+    async def _read(self, seen: Scan, writes: Mapping[str, Write]) -> tuple[list[Change], list[str]]:
+        """Read what is due; files of one swap come all or none.
+
+        Returns:
+            The readings, and the places of files that were never sent and are still to come.
+        """
+        changes: list[Change] = []
+        late: list[str] = []
+        unready: set[Swap] = set()
+        for id, found in seen.files.items():  # noqa: A001  the contract's word
+            known = self._known.setdefault(id, Known())
+            unfinished = found.swap is not None and found.swap.directory in seen.unfinished
+            result = await self._attempts.read(known, found, writes.get(found.real), unfinished=unfinished)
+            if isinstance(result, Change):
+                changes.append(result)
+            elif isinstance(result, Later):
+                self._again(result.at)
+                if known.outcome is None:
+                    late.append(found.place)
+                if found.swap is not None and known.swapped(found):
+                    unready.add(found.swap)
+        return [c for c in changes if not (c.swapped and c.found.swap in unready)], late
+
+    def _deletions(self, seen: Scan) -> dict[str, str]:
+        """Ids of files that are gone for good, and the unit that took each."""
+        now = self._clock()
+        deleted: dict[str, str] = {}
+        for id, known in list(self._known.items()):  # noqa: A001
+            before = known.found
+            if id in seen.files or (before is not None and before.layer in seen.blind):
+                continue
+            if before is None:
+                del self._known[id]
+                continue
+            known.gone_at = now if known.gone_at is None else known.gone_at
+            swap = seen.swaps.get(before.swap.directory) if before.swap else None
+            swapped = swap is not None and swap != before.swap and swap.directory not in seen.unfinished
+            if swapped or now >= known.gone_at + GONE:
+                deleted[id] = str(swap) if swapped else before.place
+            else:
+                self._again(known.gone_at + GONE)
+        return deleted
+
+    async def _send(self, changes: Sequence[Change], deleted: Mapping[str, str]) -> None:
+        """Send what differs from what was sent. Nothing is taken note of before all of it was parsed."""
+        entries = {c.found.id: await self._entry(c) for c in changes if c.content.data != self._outcome(c.found.id)}
+        for change in changes:
+            self._known[change.found.id].sent(change.found, change.content, change.now, change.wall_ns)
+            self._again(self._known[change.found.id].recheck_at)
+        for id in deleted:  # noqa: A001
+            del self._known[id]
+        delta: Delta = Patch(entries, deleted) if self._started else Replace(entries)
+        if entries or deleted or not self._started:
+            self._feed.send(delta)
+        if not self._started:
+            self._started = True
+            self._feed.state(State.SYNCED)
+
+    def _outcome(self, id: str) -> bytes | Malformed | None:  # noqa: A002
+        return self._known[id].outcome
+
+    async def _entry(self, change: Change) -> Entry:
+        found, data = change.found, change.content.data
+        return Entry(
+            path=found.mount,
+            value=data if isinstance(data, Malformed) else await self._documents.value(data, found.suffix),
+            unit=str(found.swap) if change.swapped else found.place,
+            layer=found.layer,
+            place=found.place,
+            locate=None if isinstance(data, Malformed) else self._documents.locate(data, found.suffix),
+        )
+
+    def _again(self, at: float | None) -> None:
+        if at is not None:
+            self._next = min(self._next, at)
+
+    def _say(self, seen: Scan, writes: Mapping[str, Write]) -> None:
+        notes = [f"notifier: {self._notifier.name}", *self._notifier.troubles(), *seen.skipped]
+        now = self._clock()
+        for found in seen.files.values():
+            write = writes.get(found.real)
+            if write is not None and write.open and now - write.since > _WORTH_A_NOTE:
+                notes.append(f"{found.place} was changed by a writer that still holds it open; its last state stays")
+        if notes != self._notes:
+            self._notes = notes
+            self._feed.notes(notes)
+
+
+def _still(seen: Scan) -> bool:
+    """Whether every `..data` link leads where it led when the scan was made."""
+    try:
+        return all(texts.target(texts.join(d, SWAP)) == swap.target for d, swap in seen.swaps.items())
+    except OSError:
+        return False

@@ -1,0 +1,31 @@
+"""No notifier at all: the source looks by itself, every poll interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reactive_config.sources.files.notifier import Plan, Write
+
+
+class Polling:
+    """Never says a word. The reconciler, which always runs, is then alone."""
+
+    name = "polling"
+
+    async def arm(self, plan: Plan) -> bool:
+        return False
+
+    def writes(self) -> Mapping[str, Write]:
+        return {}
+
+    def judged(self, writes: Mapping[str, Write]) -> None:
+        """Nothing to forget."""
+
+    def give_up(self, real: str) -> None:
+        """Nobody is waited for."""
+
+    def troubles(self) -> list[str]:
+        return []
+
+    async def close(self) -> None:
+        """Nothing to end."""

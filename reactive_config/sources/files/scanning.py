@@ -1,0 +1,215 @@
+"""What the layers consist of at this moment: the files, the directories to watch, and what was skipped."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from reactive_config.core.delta import Malformed
+from reactive_config.core.paths import Path
+from reactive_config.sources.files import texts
+from reactive_config.sources.files.chain import SWAP, Chain, Lookups, Swap
+from reactive_config.sources.files.notifier import Plan
+from reactive_config.sources.files.reading import Signature, irregular, unusable
+
+_GONE = (errno.ENOENT, errno.ENOTDIR)
+
+
+class Layer(NamedTuple):
+    """One path that was given.
+
+    Attributes:
+        number: Into the source's layers.
+        text: As given.
+        absolute: Against the working directory at the time of construction.
+        suffix: Of a single file, lower case; empty for a directory.
+        values: Whether each file of the directory is one bare value.
+        known: Whether a suffix can be read.
+        id: Of the entry at the layer's own path.
+    """
+
+    number: int
+    text: str
+    absolute: str
+    suffix: str
+    values: bool
+    known: Callable[[str], bool]
+    id: str
+
+    def wants(self, name: str) -> bool:
+        """Whether a name in the directory can be a file of this layer."""
+        return not _hidden(name) and _utf8(name) and (self.values or self.known(texts.suffix(name)))
+
+
+class Found(NamedTuple):
+    """A file that is there, or that cannot be looked at.
+
+    Attributes:
+        id: Of its entry.
+        place: Its path as a person knows it.
+        layer: Index of its layer.
+        mount: Where its document stands in the layer.
+        suffix: Its format; empty for a bare value.
+        real: Its path without links; empty where it did not resolve.
+        signature: From its stat; None where there is none.
+        trouble: Why it cannot be a document, as far as the stat tells.
+        swap: The `..data` link that leads to it.
+    """
+
+    id: str
+    place: str
+    layer: int
+    mount: Path
+    suffix: str
+    real: str
+    signature: Signature | None
+    trouble: Malformed | None
+    swap: Swap | None
+
+
+class Scan(NamedTuple):
+    """One look at all layers.
+
+    Attributes:
+        files: Id to file.
+        plan: The directories whose changes matter.
+        skipped: Sentences for the notes.
+        blind: Layers whose directory is there and cannot be listed: what it held is not known to be gone.
+        swaps: The directories of `..data` links, and where each led.
+        unfinished: Directories of `..data` links whose names do not all have their own link yet.
+    """
+
+    files: dict[str, Found]
+    plan: Plan
+    skipped: list[str]
+    blind: set[int]
+    swaps: dict[str, Swap]
+    unfinished: set[str]
+
+
+def scan(layers: Sequence[Layer], tracked: Callable[[str], bool]) -> Scan:
+    """Look at everything once; all paths see one state of every link.
+
+    Args:
+        layers: What to look at.
+        tracked: Whether an id was a file before: a directory in its place is then an error, and skipped otherwise.
+    """
+    scanner = _Scanner(tracked)
+    for layer in layers:
+        if layer.suffix:
+            scanner.file(layer)
+        else:
+            scanner.directory(layer)
+    return scanner.result
+
+
+class _Scanner:
+    def __init__(self, tracked: Callable[[str], bool]) -> None:
+        self.result = Scan({}, Plan(), [], set(), {}, set())
+        self._tracked = tracked
+        self._lookups = Lookups()
+
+    def file(self, layer: Layer) -> None:
+        chain = self._follow(layer.absolute)
+        if chain.error in _GONE:
+            self.result.skipped.append(f"{layer.text} is not there")
+        self._add(layer, chain, layer.id, (), layer.suffix)
+
+    def directory(self, layer: Layer) -> None:
+        chain = self._follow(layer.absolute)
+        if chain.error in _GONE:
+            self.result.skipped.append(f"{layer.text} is not there")
+        elif chain.status is None or chain.real is None:
+            self._blind(layer, unusable(chain.error))
+        elif not stat.S_ISDIR(chain.status.st_mode):
+            self._blind(layer, Malformed("a directory, or a file with a known suffix", "something else"))
+        else:
+            self._list(layer, chain.real, chain.status)
+
+    def _list(self, layer: Layer, real: str, status: os.stat_result) -> None:
+        self.result.plan.watch_all(real, layer.wants, status)
+        try:
+            with os.scandir(real) as listing:
+                entries = {entry.name: entry for entry in listing}
+        except OSError as error:
+            if error.errno not in _GONE:  # gone since the lookup: the next look tells
+                self._blind(layer, unusable(error.errno or errno.EIO))
+            return
+        for name in sorted(entries, key=os.fsencode):
+            if not _hidden(name):
+                self._entry(layer, real, entries[name])
+        if SWAP in entries:
+            self._check_swap(real, entries)
+
+    def _entry(self, layer: Layer, real: str, entry: os.DirEntry[str]) -> None:
+        name = entry.name
+        shown = texts.join(layer.text, texts.shown(name))
+        if not _utf8(name):
+            self.result.skipped.append(f"{shown} is skipped: its name is not UTF-8")
+            return
+        id = texts.join(layer.text, name)  # noqa: A001  the contract's word
+        chain = self._follow(entry.path) if entry.is_symlink() else self._plain(real, entry)
+        if chain.status and stat.S_ISDIR(chain.status.st_mode) and not self._tracked(id):
+            self.result.skipped.append(f"{shown} is skipped: a directory")
+        elif not layer.wants(name):
+            self.result.skipped.append(f"{shown} is skipped: no known suffix")
+        else:
+            self._add(layer, chain, id, (name,) if layer.values else (), "" if layer.values else texts.suffix(name))
+
+    def _plain(self, real: str, entry: os.DirEntry[str]) -> Chain:
+        try:
+            return Chain((), entry.path, entry.stat(follow_symlinks=False), 0, None)
+        except OSError as error:
+            return Chain((), None, None, error.errno or errno.EIO, None)
+
+    def _follow(self, path: str) -> Chain:
+        chain = self._lookups.resolve(path)
+        for directory, name in chain.steps:
+            self.result.plan.watch_name(directory, name, self._lookups.status(directory)[0])
+        if chain.swap is not None:
+            self.result.swaps[chain.swap.directory] = chain.swap
+        return chain
+
+    def _add(self, layer: Layer, chain: Chain, id: str, mount: Path, suffix: str) -> None:  # noqa: A002
+        if chain.error in _GONE:
+            return
+        real, signature, trouble = chain.real or "", None, None
+        place = layer.text if id == layer.id else id
+        if chain.status is None:
+            trouble = unusable(chain.error)
+        else:
+            signature = Signature.of(chain.status)
+            if not stat.S_ISREG(chain.status.st_mode):
+                trouble = irregular(chain.status.st_mode)
+        if real:
+            self.result.plan.watch_file(*texts.split(real))
+        self.result.files[id] = Found(id, place, layer.number, mount, suffix, real, signature, trouble, chain.swap)
+
+    def _blind(self, layer: Layer, trouble: Malformed) -> None:
+        self.result.blind.add(layer.number)
+        self.result.files[layer.id] = Found(layer.id, layer.text, layer.number, (), "", "", None, trouble, None)
+
+    def _check_swap(self, real: str, entries: Mapping[str, object]) -> None:
+        """A mount's own links are made one by one after `..data` was replaced: wait for those still to come."""
+        self._follow(texts.join(real, SWAP))
+        try:
+            behind = texts.names(texts.join(real, SWAP))
+        except OSError:
+            return  # a dangling `..data` shows in every file behind it
+        if any(name not in entries and not _hidden(name) for name in behind):
+            self.result.unfinished.add(real)
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name.endswith("~")
+
+
+def _utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # a surrogate stands for a byte that is not UTF-8
+        return False
+    return True
