@@ -18,16 +18,23 @@ ATTEMPTS = 5
 """Lists that a compaction may overtake before it counts as trouble."""
 
 
-async def look(link: Link, keys: KeyRange, *, newest: bool = False, timeout: float | None = None) -> Sight:
+async def look(
+    link: Link, keys: KeyRange, *, newest: bool = False, revision: int = 0, timeout: float | None = None
+) -> Sight:
     """What a range looks like, linearizably: never what a lagging member still believes.
 
     Args:
         link: Whom to ask.
         keys: The range.
         newest: Ask for the highest mod_revision too; the server sorts the whole range for it.
+        revision: Count and newest as of then; 0 for now. The sight's own revision is always the current one.
         timeout: Seconds; None for the settings'.
+
+    Raises:
+        Compacted, FutureRevision: Only for a given revision.
+        Unavailable, Refused: See `errors`.
     """
-    request = RangeRequest(key=keys.start, range_end=keys.end, count_only=not newest)
+    request = RangeRequest(key=keys.start, range_end=keys.end, revision=revision, count_only=not newest)
     if newest:
         request.keys_only = True
         request.limit = 1

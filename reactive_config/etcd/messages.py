@@ -12,6 +12,9 @@ class Item(msgspec.Struct, frozen=True):
     value: bytes
     mod_revision: int
 
+    def __repr__(self) -> str:
+        return f"Item({self.key!r}, mod_revision={self.mod_revision})"  # a value may be a secret
+
 
 class Change(msgspec.Struct, frozen=True):
     """One key that a transaction touched; `value` is None where it was deleted."""
@@ -19,6 +22,10 @@ class Change(msgspec.Struct, frozen=True):
     key: bytes
     value: bytes | None
     mod_revision: int
+
+    def __repr__(self) -> str:
+        kind = "delete" if self.value is None else "put"
+        return f"Change({kind} {self.key!r}, mod_revision={self.mod_revision})"
 
 
 class Sight(msgspec.Struct, frozen=True):

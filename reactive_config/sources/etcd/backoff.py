@@ -1,0 +1,36 @@
+"""When to try again: capped and fully jittered, so that a fleet does not come back in one moment.
+
+https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+"""
+
+from __future__ import annotations
+
+import random
+
+
+class Backoff:
+    """Growing pauses.
+
+    Args:
+        rng: Where the jitter comes from.
+        base: Seconds, the upper bound of the first pause; it doubles from there.
+        cap: Seconds, the upper bound of every pause.
+        floor: Share of the bound below which no pause falls: 0 is full jitter.
+    """
+
+    def __init__(self, rng: random.Random, *, base: float, cap: float, floor: float = 0.0) -> None:
+        self._rng = rng
+        self._base = base
+        self._cap = cap
+        self._floor = floor
+        self._attempts = 0
+
+    def reset(self) -> None:
+        """Health was seen: begin with short pauses again."""
+        self._attempts = 0
+
+    def pause(self) -> float:
+        """The next pause in seconds."""
+        bound = min(self._cap, self._base * 2.0 ** min(self._attempts, 30))
+        self._attempts += 1
+        return bound * self._rng.uniform(self._floor, 1.0)

@@ -1,0 +1,76 @@
+"""Session after session, over the endpoints in turn, for as long as the source runs."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import UTC, datetime, timedelta
+
+import anyio
+
+from reactive_config.etcd.auth import Credentials
+from reactive_config.etcd.errors import EtcdError, Refused, TLSTrouble, Unavailable
+from reactive_config.etcd.link import open_link
+from reactive_config.etcd.settings import Endpoint
+from reactive_config.sources.etcd.backoff import Backoff
+from reactive_config.sources.etcd.plan import Plan
+from reactive_config.sources.etcd.session import Session
+from reactive_config.sources.etcd.stand import Stand
+from reactive_config.sources.etcd.standby import Standby
+from reactive_config.sources.etcd.store import Store
+
+HEALTHY = 10.0
+"""Seconds of SYNCED after which pauses begin small again; a server that flaps faster keeps them growing."""
+
+
+class Follower:
+    """Keeps one store up to date with etcd, whatever happens to connections."""
+
+    def __init__(self, plan: Plan, store: Store, stand: Stand, standby: Standby | None) -> None:
+        self._plan = plan
+        self._store = store
+        self._stand = stand
+        self._standby = standby
+        self._credentials = Credentials(*plan.login) if plan.login else None
+        self._order = deque(plan.endpoints)
+        self._soon = Backoff(plan.rng, base=0.1, cap=10.0)
+        # What a person must mend is tried seldom: every try may cost the server a bcrypt.
+        self._seldom = Backoff(plan.rng, base=1.0, cap=30.0, floor=0.5)
+
+    async def run(self) -> None:
+        """Never returns."""
+        while True:
+            trouble = await self._round()
+            refused = isinstance(trouble, Refused)
+            pause = (self._seldom if refused else self._soon).pause()
+            self._stand.lost(str(trouble), datetime.now(UTC) + timedelta(seconds=pause), refused=refused)
+            if refused and not self._stand.delivered and self._standby is not None:
+                await self._standby.serve()  # before FAILED is told, which would end a start
+            self._stand.tell()
+            await anyio.sleep(pause)
+
+    async def _round(self) -> EtcdError:
+        """Try every endpoint once, or until one gives an answer that holds for all; return the trouble."""
+        troubles: list[EtcdError] = []
+        for endpoint in list(self._order):
+            self._order.rotate(-1)
+            trouble, synced = await self._attempt(endpoint)
+            if synced or (isinstance(trouble, Refused) and not isinstance(trouble, TLSTrouble)):
+                return trouble
+            troubles.append(trouble)
+        text = "; ".join(map(str, troubles))
+        return TLSTrouble(text) if any(isinstance(t, TLSTrouble) for t in troubles) else Unavailable(text)
+
+    async def _attempt(self, endpoint: Endpoint) -> tuple[EtcdError, bool]:
+        session: Session | None = None
+        try:
+            async with open_link(endpoint, self._plan.settings, self._credentials) as link:
+                session = Session(self._plan, link, self._store, self._stand)
+                await session.run()
+        except EtcdError as trouble:
+            since = session.synced_at if session else None
+            if since is not None:
+                self._seldom.reset()
+                if anyio.current_time() - since >= HEALTHY:
+                    self._soon.reset()
+            return trouble, since is not None
+        raise AssertionError("a session ends with an error")

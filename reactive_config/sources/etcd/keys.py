@@ -1,0 +1,105 @@
+"""What a key means: a layer and a path, nothing (the control area), or a mistake. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from reactive_config.core.paths import Path
+from reactive_config.etcd.ranges import KeyRange, prefix_range
+
+SUFFIXES = (".json", ".yaml", ".yml", ".toml")
+"""Suffixes that name a key's format and are no part of its path."""
+
+
+class Mount(msgspec.Struct, frozen=True):
+    """Where a key's document belongs; an empty suffix means JSON or a bare value."""
+
+    layer: int
+    path: Path
+    suffix: str = ""
+
+
+class Misplaced(msgspec.Struct, frozen=True):
+    """A key that cannot be mounted; it is shown as a rejected entry at `path`."""
+
+    layer: int
+    path: Path
+    expected: str
+    got: str
+
+
+class Ignored(msgspec.Struct, frozen=True):
+    """A key that is no configuration of ours. With a reason it is named in the notes; the control area has none."""
+
+    reason: str = ""
+
+
+Meaning = Mount | Misplaced | Ignored
+
+
+class Keys:
+    """The keys that one source is made of.
+
+    Attributes:
+        range: What to list and watch.
+        layers: The names of the layers, lowest first.
+        label: The prefix or key, for messages; also what a mirror is a mirror of.
+    """
+
+    def __init__(self, *, prefix: str | None = None, key: str | None = None, layers: Sequence[str] = ()) -> None:
+        """Exactly one of prefix and key.
+
+        Raises:
+            ValueError: The arguments contradict each other, or a layer's name cannot be a name.
+        """
+        if (prefix is None) == (key is None):
+            raise ValueError("expected either prefix= or key=")
+        if prefix and not prefix.endswith("/"):
+            raise ValueError(f"expected a prefix that ends in '/', got {prefix!r}")
+        if key is not None and (layers or not key):
+            raise ValueError("key= is one document: not empty, and without layers=")
+        for name in layers:
+            if not name or "/" in name or name.startswith("_") or list(layers).count(name) > 1:
+                raise ValueError(f"expected layer names that differ, without '/' and a leading '_', got {name!r}")
+        self._single = key
+        self._prefix = (prefix or "").encode()
+        self._index = {name: index for index, name in enumerate(layers)}
+        self.range = prefix_range(self._prefix) if key is None else KeyRange(key.encode())
+        self.layers = tuple(layers) or (key or prefix or "/",)
+        self.label = (key or prefix or "") + "".join(f" {name}" for name in layers)
+
+    def meaning(self, key: bytes) -> Meaning:
+        """What a key of the range means."""
+        try:
+            text = key[len(self._prefix) :].decode()
+        except UnicodeDecodeError:
+            return Ignored("not UTF-8")
+        if self._single is not None:
+            return Mount(0, (), _suffix(text))
+        names = text.split("/")
+        if names[0].startswith("_"):
+            return Ignored()
+        return self._layered(names) if self._index else _mounted(0, names)
+
+    def _layered(self, names: list[str]) -> Meaning:
+        first = names[0] if len(names) > 1 else names[0].removesuffix(_suffix(names[0]))
+        layer = self._index.get(first)
+        if layer is None:
+            return Ignored("under no layer")
+        if len(names) == 1:  # the layer's own key holds a document at its root
+            return Mount(layer, (), _suffix(names[0]))
+        return Ignored() if names[1].startswith("_") else _mounted(layer, names[1:])
+
+
+def _suffix(name: str) -> str:
+    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+
+
+def _mounted(layer: int, names: list[str]) -> Meaning:
+    suffix = _suffix(names[-1])
+    path = (*names[:-1], names[-1].removesuffix(suffix))
+    if "" in path:
+        return Misplaced(layer, path, "a key without empty segments", "one with an empty segment")
+    return Mount(layer, path, suffix)

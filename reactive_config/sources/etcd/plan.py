@@ -1,0 +1,31 @@
+"""What an `Etcd` was told, checked; the same for every run of it."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+
+from reactive_config.etcd.settings import Endpoint, Settings
+from reactive_config.sources.etcd.keys import Keys
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Everything that a run needs to know.
+
+    Attributes:
+        endpoints: In the order in which they are tried.
+        settings: For every connection.
+        keys: What is followed, and what keys mean.
+        login: User and password; None for neither.
+        rng: Jitter.
+    """
+
+    endpoints: tuple[Endpoint, ...]
+    settings: Settings
+    keys: Keys
+    login: tuple[str, str] | None
+    rng: random.Random
+
+    def __repr__(self) -> str:
+        return f"Plan({self.keys.label!r})"  # never the password

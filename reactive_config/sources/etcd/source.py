@@ -1,0 +1,117 @@
+"""The source over etcd: what users write, and what the runtime runs."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from reactive_config.core.delta import Replace
+from reactive_config.core.source import Feed
+from reactive_config.etcd.settings import TLS, Settings, parse_endpoint, tls_for
+from reactive_config.sources.etcd.keys import Keys
+from reactive_config.sources.etcd.mirror import Mirror, MirrorError
+from reactive_config.sources.etcd.plan import Plan
+from reactive_config.sources.etcd.stand import Stand
+from reactive_config.sources.etcd.standby import Standby, replace_from
+from reactive_config.sources.etcd.store import Store
+
+
+class Etcd:
+    """A prefix of etcd, or one key, as layers of the configuration. Nothing connects before it runs.
+
+        Etcd("10.0.0.1:2379", "10.0.0.2:2379", prefix="/shop/production/", mirror="var/shop.json")
+        Etcd("10.0.0.1:2379", prefix="/shop/", layers=["common", "production"])
+        Etcd("10.0.0.1:2379", key="/myapp/config")
+
+    Args:
+        *endpoints: host:port of the members, tried in this order and then in turn.
+        prefix: Ends in "/"; every key below it is a path. Names that begin with "_" directly below it (and
+            below a layer) are the control area and left out.
+        key: One key that holds the whole document, in place of a prefix.
+        layers: Names below the prefix that become layers, lowest first; other keys are left out and noted.
+        tls: Certificates; None for plain text.
+        username: With `password`, where etcd has authentication on.
+        password: Its password; never shown.
+        mirror: A file that keeps the last accepted state and starts the program while etcd is away.
+        mirror_after: Seconds without etcd before the mirror speaks.
+        keepalive: Seconds within which a connection that died without a word is found; 2 or more.
+        timeout: Seconds that etcd has for one answer.
+        optional: Whether there may be no key at all.
+        name: What the status calls it.
+        rng: Where the jitter comes from.
+
+    Attributes:
+        name, layers, optional: See `core.source.Source`.
+
+    Raises:
+        ValueError: Arguments that contradict each other or cannot be read.
+        SourceError: An endpoint says http:// although tls= is given.
+    """
+
+    def __init__(
+        self,
+        *endpoints: str,
+        prefix: str | None = None,
+        key: str | None = None,
+        layers: Sequence[str] = (),
+        tls: TLS | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        mirror: str | os.PathLike[str] | None = None,
+        mirror_after: float = 2.0,
+        keepalive: float = 10.0,
+        timeout: float = 5.0,
+        optional: bool = False,
+        name: str | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        if not endpoints:
+            raise ValueError("expected one endpoint or more, as host:port")
+        if (username is None) != (password is None):
+            raise ValueError("username= and password= belong together")
+        if mirror_after < 0:
+            raise ValueError(f"expected mirror_after of 0 or more seconds, got {mirror_after}")
+        settings = Settings(tls=tls, timeout=timeout, connect_timeout=min(3.0, timeout), keepalive=keepalive)
+        parsed = tuple(parse_endpoint(endpoint) for endpoint in endpoints)
+        for endpoint in parsed:
+            tls_for(endpoint, settings)
+        self._keys = Keys(prefix=prefix, key=key, layers=layers)
+        login = None if username is None or password is None else (username, password)
+        self._plan = Plan(parsed, settings, self._keys, login, rng or random.Random())
+        self._mirror = None if mirror is None else Mirror(Path(mirror), self._keys.label)
+        self._mirror_after = mirror_after
+        self.name = name or "etcd"
+        self.layers = self._keys.layers
+        self.optional = optional
+
+    def __repr__(self) -> str:
+        return f"Etcd({', '.join(map(str, self._plan.endpoints))}, {self._keys.label!r})"
+
+    async def run(self, feed: Feed) -> None:
+        """Deliver until cancelled; see `core.source.Source`. Loads grpc."""
+        from reactive_config.sources.etcd.follow import Follower
+
+        stand, store = Stand(feed), Store()
+        if self._mirror is None:
+            await Follower(self._plan, store, stand, None).run()
+            return
+        standby = Standby(self._mirror, self._keys, stand, store, self._mirror_after)
+        await standby.prepare()
+        async with anyio.create_task_group() as group:
+            group.start_soon(standby.run)
+            group.start_soon(Follower(self._plan, store, stand, standby).run)
+
+    async def last_good(self) -> Replace | None:
+        """What the mirror holds, hand-edited or not; None without one that can be used."""
+        if self._mirror is None:
+            return None
+        try:
+            copy = await anyio.to_thread.run_sync(self._mirror.load)
+        except MirrorError:
+            return None  # the run has noted why
+        return await replace_from(copy, self._keys)

@@ -1,0 +1,91 @@
+"""Where one run of the source stands: what its parts share, and the only place that tells the status."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import anyio
+
+from reactive_config.core.delta import Delta
+from reactive_config.core.source import Feed
+from reactive_config.core.status import State
+
+
+class Stand:
+    """Shared by the connection and the mirror of one run. Used from its loop only.
+
+    Attributes:
+        delivered: A first delta was sent.
+        away: etcd's state is not what we can send at the moment; the mirror may speak.
+        refused: The last trouble needs a person.
+        on_mirror: What of the mirror is in force ("" while it is etcd's own state).
+        rewound: etcd has lost history; the next copy may replace a newer one.
+    """
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.delivered = False
+        self.away = True
+        self.refused = False
+        self.on_mirror = ""
+        self.rewound = False
+        self._trouble = ""
+        self._next_try: datetime | None = None
+        self._was_synced = False
+        self._notes: dict[str, tuple[str, ...]] = {}
+        self._changed = asyncio.Event()
+
+    def send(self, delta: Delta, *, on_mirror: str = "") -> None:
+        """Hand over a delta; `on_mirror` says in words which copy it came from."""
+        self.feed.send(delta)
+        self.delivered = True
+        self.on_mirror = on_mirror
+        if on_mirror:
+            self.tell()
+
+    def back(self) -> None:
+        """etcd's own state is in force again."""
+        self.away = self.refused = False
+        self._trouble = ""
+        self._wake()
+
+    def synced(self) -> None:
+        """The state is etcd's newest, and a watch stands."""
+        if self._was_synced:
+            self.feed.count("reconnects")
+        self._was_synced = True
+        self.feed.state(State.SYNCED)
+        self._wake()
+
+    def lost(self, trouble: str, next_try: datetime, *, refused: bool) -> None:
+        """etcd cannot be followed, until `next_try` at least."""
+        self.away = True
+        self.refused = refused
+        self._trouble, self._next_try = trouble, next_try
+        self._wake()
+
+    def tell(self) -> None:
+        """Say in the status what keeps etcd away."""
+        trouble = self._trouble or "etcd has not answered yet"
+        if self.on_mirror:
+            trouble += f"; running on {self.on_mirror}"
+        state = State.FAILED if self.refused else State.STALE if self.delivered else State.CONNECTING
+        self.feed.state(state, trouble, next_try=self._next_try)
+
+    def note(self, topic: str, *texts: str) -> None:
+        """Replace the notes of one topic."""
+        if self._notes.get(topic, ()) != texts:
+            self._notes[topic] = texts
+            self.feed.notes([text for group in self._notes.values() for text in group])
+
+    async def wait(self, condition: Callable[[], object], timeout: float | None = None) -> None:
+        """Return once the condition holds, or after `timeout` seconds."""
+        with anyio.move_on_after(timeout):
+            while not condition():
+                await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

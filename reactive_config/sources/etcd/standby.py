@@ -1,0 +1,190 @@
+"""The mirror's part in a run: it is kept while etcd is there, and speaks while etcd is away."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from reactive_config.core.delta import Entry, Replace
+from reactive_config.etcd.messages import Item, Listing, Sight
+from reactive_config.sources.etcd.documents import Document, read_documents
+from reactive_config.sources.etcd.keys import Keys
+from reactive_config.sources.etcd.mirror import Copy, Mirror, MirrorError, Row, Saved, Signature
+from reactive_config.sources.etcd.stand import Stand
+from reactive_config.sources.etcd.store import Store
+
+POLL = 0.5
+"""Seconds between looks at the file while etcd is away."""
+
+WRITE_PAUSE = 0.2
+"""Seconds between two copies; what is accepted meanwhile goes into the next one."""
+
+RETRY_PAUSE = 5.0
+"""Seconds until the next copy after one that could not be written."""
+
+
+async def replace_from(copy: Copy, keys: Keys) -> Replace:
+    """The state that a copy holds. A hand edit is one unit: it fits as a whole, or is held as a whole."""
+    items = tuple(Item(key.encode(), row.value.encode(), row.revision) for key, row in copy.keys.items())
+    sight = Sight(copy.cluster, 0, copy.revision, len(items))
+    replace = Store().replace(Listing(sight, items), await read_documents(keys, items, {}))
+    if not copy.edited:
+        return replace
+    unit = f"hand edit of the mirror, {copy.revision}"
+    return Replace({i: msgspec.structs.replace(e, unit=unit) for i, e in replace.entries.items()}, replace.revision)
+
+
+class Standby:
+    """One run's mirror.
+
+    Args:
+        mirror: The file.
+        keys: What keys mean.
+        stand: Shared with the connection.
+        store: What etcd holds; its cluster and revision go into the copies.
+        after: Seconds without etcd after which the mirror speaks.
+    """
+
+    def __init__(self, mirror: Mirror, keys: Keys, stand: Stand, store: Store, after: float) -> None:
+        self._mirror = mirror
+        self._keys = keys
+        self._stand = stand
+        self._store = store
+        self._after = after
+        self._followed: Mapping[str, Row] | None = None
+        self._accepted = False
+        self._dirty = anyio.Event()
+        self._one = anyio.Lock()
+        self._before: Copy | None = None
+
+    async def prepare(self) -> None:
+        """Remember what the file says before etcd is asked, to recognise a history that etcd has lost."""
+        try:
+            self._before = await anyio.to_thread.run_sync(self._mirror.load)
+        except MirrorError as error:
+            self._stand.note("mirror", str(error))
+
+    async def run(self) -> None:
+        """Never returns."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._notice_accepted)
+            group.start_soon(self._notice_return)
+            group.start_soon(self._keep)
+            group.start_soon(self._speak)
+
+    # While etcd is there.
+
+    async def _notice_accepted(self) -> None:
+        while True:
+            await self._stand.feed.wait_accepted()
+            self._accepted = True
+            self._dirty.set()
+
+    async def _notice_return(self) -> None:
+        stand = self._stand
+        while True:
+            await stand.wait(lambda: not stand.away)
+            self._compare_histories()
+            self._dirty.set()  # a hand edit is to be set aside, even if nothing else has changed
+            await stand.wait(lambda: stand.away)
+
+    def _compare_histories(self) -> None:
+        before, self._before = self._before, None
+        if before and before.cluster == self._store.cluster and before.revision > self._store.revision:
+            self._stand.rewound = True
+            self._stand.feed.count("restores")
+            text = f"the mirror is of revision {before.revision}, etcd only at {self._store.revision}: it was restored"
+            self._stand.note("restored", text)
+
+    async def _keep(self) -> None:
+        try:
+            while True:
+                await self._dirty.wait()
+                written = await self._save()
+                await anyio.sleep(WRITE_PAUSE if written else RETRY_PAUSE)
+        finally:
+            if self._dirty.is_set():
+                with anyio.CancelScope(shield=True):  # bounded by the lock's patience
+                    await self._save()
+
+    async def _save(self) -> bool:
+        """Bring the file up to date; False if it could not be written."""
+        self._dirty = anyio.Event()
+        stand = self._stand
+        accepted = dict(stand.feed.accepted)
+        if stand.on_mirror or not self._accepted or (self._store.documents and not accepted):
+            return True  # nothing of etcd's own was accepted yet
+        revision, rewound = stand.feed.accepted_revision, stand.rewound
+        write = functools.partial(self._write, accepted, revision, set_aside=not stand.away, rewound=rewound)
+        try:
+            saved = await anyio.to_thread.run_sync(write)
+        except OSError as error:
+            stand.note("mirror", f"{self._mirror.path} cannot be written: {error.strerror}")
+            self._dirty.set()
+            return False
+        if saved is Saved.WRITTEN:
+            stand.feed.count("mirror_writes")
+            stand.rewound = stand.rewound and not rewound
+        noted = saved in (Saved.EDITED, Saved.FOREIGN)
+        stand.note("mirror", *([f"{self._mirror.path} is not written: {saved.value}"] if noted else []))
+        return True
+
+    def _write(self, accepted: Mapping[str, Entry], revision: int, *, set_aside: bool, rewound: bool) -> Saved:
+        rows = {name: Row(_raw(entry).decode(), entry.revision) for name, entry in accepted.items()}
+        copy = Copy(self._keys.label, self._store.cluster, revision, self._store.revision, rows)
+        return self._mirror.save(copy, set_aside=set_aside, rewound=rewound)
+
+    # While etcd is away.
+
+    async def _speak(self) -> None:
+        stand = self._stand
+        while True:
+            await stand.wait(lambda: stand.away)
+            await stand.wait(lambda: not stand.away, self._after)
+            await self._follow_file()
+            self._followed = None
+
+    async def _follow_file(self) -> None:
+        stand = self._stand
+        seen: Signature | None = None
+        while stand.away:
+            found = await anyio.to_thread.run_sync(self._mirror.signature)
+            if found != seen or found is None:
+                seen = found
+                await self.serve()
+            await stand.wait(lambda: not stand.away, POLL)
+
+    async def serve(self) -> None:
+        """Put the file's state in force if it has something to say: to start the program, or a hand edit."""
+        async with self._one:
+            try:
+                copy = await anyio.to_thread.run_sync(self._mirror.load)
+            except MirrorError as error:
+                self._stand.note("mirror", str(error))
+                return
+            if not self._wanted(copy):
+                return
+            replace = await replace_from(copy, self._keys)
+            if not self._stand.away:
+                return  # etcd has come back meanwhile, and what it says wins
+            self._followed = copy.keys if copy.edited else None
+            what = f"the mirror {self._mirror.path}, revision {copy.revision}"
+            self._stand.feed.count("mirror_reads")
+            self._stand.note("mirror")
+            self._stand.send(replace, on_mirror=f"a hand edit of {what}" if copy.edited else what)
+
+    def _wanted(self, copy: Copy) -> bool:
+        if copy.edited:
+            return copy.keys != self._followed
+        # A copy as it was written starts the program, and ends an edit that was taken back.
+        return not self._stand.delivered or self._followed is not None
+
+
+def _raw(entry: Entry) -> bytes:
+    if not isinstance(entry, Document):
+        raise TypeError("expected the entries that this source sent")
+    return entry.raw
