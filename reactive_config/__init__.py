@@ -1,1 +1,68 @@
-"""reactive_config."""
+"""Live, typed configuration for asyncio programs: etcd and local files as one stream.
+
+    Floor 4   cli
+    Floor 3   web, service, gateway                            public names only
+    Floor 2   sources, bindings, releases, testing             outside to deltas, snapshots to live things
+    Floor 1   core, formats, secrets, etcd                     what a snapshot is, and how bytes become trees
+              errors                                           everybody's
+
+Imports point down only, and rooms on one floor do not import one another; a test walks them.
+"""
+
+from __future__ import annotations
+
+from reactive_config.core.config import Config, Explanation, open_config
+from reactive_config.core.delta import Bare
+from reactive_config.core.live import Live
+from reactive_config.core.secret import Secret
+from reactive_config.core.snapshot import Snapshot
+from reactive_config.core.status import Held, SourceStatus, State, Status
+from reactive_config.core.updates import Gap, Updates
+from reactive_config.errors import (
+    Closed,
+    ConfigError,
+    InvalidPath,
+    Origin,
+    ParseError,
+    Problem,
+    ReactiveConfigError,
+    Rejected,
+    SourceError,
+    StartupError,
+    TypeNotSupported,
+    UnknownPath,
+    WrongProcess,
+)
+from reactive_config.sources.environ import Env
+from reactive_config.sources.memory import Memory
+
+__all__ = [
+    "Bare",
+    "Closed",
+    "Config",
+    "ConfigError",
+    "Env",
+    "Explanation",
+    "Gap",
+    "Held",
+    "InvalidPath",
+    "Live",
+    "Memory",
+    "Origin",
+    "ParseError",
+    "Problem",
+    "ReactiveConfigError",
+    "Rejected",
+    "Secret",
+    "Snapshot",
+    "SourceError",
+    "SourceStatus",
+    "StartupError",
+    "State",
+    "Status",
+    "TypeNotSupported",
+    "UnknownPath",
+    "Updates",
+    "WrongProcess",
+    "open_config",
+]

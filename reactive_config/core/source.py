@@ -50,6 +50,14 @@ class Feed(Protocol):
     def accepted_revision(self) -> int:
         """The newest revision whose content is completely in `accepted` or was superseded."""
 
+    async def wait_revision(self, revision: int) -> None:
+        """Return once a revision that was sent is taken.
+
+        Raises:
+            Rejected: What it brought is held.
+            Closed: The configuration's context ended first.
+        """
+
     async def wait_accepted(self) -> None:
         """Return once `accepted` has changed since the last call returned (at once if it already has)."""
 

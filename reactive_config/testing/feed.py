@@ -78,6 +78,9 @@ class RecordingFeed:
     def accepted_revision(self) -> int:
         return self.revision
 
+    async def wait_revision(self, revision: int) -> None:
+        await self.wait(lambda feed: feed.revision >= revision)
+
     async def wait_accepted(self) -> None:
         while not self._fresh:
             await self._next()

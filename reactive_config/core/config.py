@@ -1,0 +1,271 @@
+"""`open_config` and what it gives: the configuration as a program uses it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Any, Generic, TypeVar, overload
+
+import msgspec
+
+from reactive_config.core.delta import Entry
+from reactive_config.core.live import Live, describe_function
+from reactive_config.core.lookup import selector
+from reactive_config.core.paths import format_path, parse_path
+from reactive_config.core.runtime import Runtime
+from reactive_config.core.showing import redacted, type_at
+from reactive_config.core.snapshot import Snapshot
+from reactive_config.core.source import Source
+from reactive_config.core.status import Status
+from reactive_config.core.trees import ABSENT, get
+from reactive_config.core.updates import Updates
+from reactive_config.errors import Origin, StartupError
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """What one place says about a path.
+
+    Attributes:
+        path: Dotted; the asked one, or one below it where an entry says only that much.
+        value: As the source has it, before decoding; secrets hidden.
+        origin: Where it stands.
+        in_force: Whether it is the one that decides (for a table: its strongest contributor).
+    """
+
+    path: str
+    value: Any
+    origin: Origin
+    in_force: bool
+
+
+class Config(Generic[T]):
+    """A configuration that changes while the program runs.
+
+    `async for snapshot in config` gives the current snapshot, then newer ones; it conflates like `Live`
+    and ends with the context.
+
+    Attributes:
+        current: The typed configuration in force. A plain attribute; never awaits, locks or raises.
+        snapshot: The same with its generation, revisions and changed paths.
+    """
+
+    def __init__(self, runtime: Runtime[T], snapshot: Snapshot[T]) -> None:
+        self.current: T = snapshot.value
+        self.snapshot: Snapshot[T] = snapshot
+        self._runtime = runtime
+        runtime.on_snapshot = self._store  # type: ignore[method-assign]
+
+    def _store(self, snapshot: Snapshot[T]) -> None:
+        self.snapshot = snapshot
+        self.current = snapshot.value
+
+    def __aiter__(self) -> AsyncIterator[Snapshot[T]]:
+        return aiter(self._stream)
+
+    @property
+    def _stream(self) -> Live[Snapshot[T]]:
+        stream = self._runtime.stream
+        assert stream is not None
+        return stream
+
+    def updates(self, buffer: int = 1000) -> Updates[T]:
+        """Every generation from the current one on, once and in order.
+
+        Args:
+            buffer: How many snapshots may wait; where more come, the oldest are replaced by a `Gap`.
+        """
+        self._runtime.hub.check()
+        updates = Updates(self._runtime.hub, self.snapshot, buffer)
+        self._runtime.updates.add(updates)
+        return updates
+
+    @overload
+    def select(self, part: Callable[[T], U]) -> Live[U]: ...
+    @overload
+    def select(self, part: str) -> Live[Any]: ...
+    def select(self, part: Callable[[T], Any] | str) -> Live[Any]:
+        """A live view of a part; it changes only when that part does.
+
+        Args:
+            part: A function of the configuration, quick and pure: it runs on the writer at every change.
+                Or a dotted path in the configuration's names (`log."sqlalchemy.engine"`), which costs
+                nothing while other paths change; an absent table key gives None.
+
+        Raises:
+            UnknownPath: The type has no such path.
+            Exception: Whatever the function raises now. Later errors show in the status.
+        """
+        self._runtime.hub.check()
+        return self._select_path(part) if isinstance(part, str) else self._select_function(part)
+
+    def _select_function(self, function: Callable[[T], Any]) -> Live[Any]:
+        live = self._derived(function, f"select({describe_function(function)})", exact=False)
+        self._runtime.by_function.add(live)
+        return live
+
+    def _select_path(self, text: str) -> Live[Any]:
+        path = parse_path(text)
+        live = self._runtime.by_path.get(path)
+        if live is None:
+            live = self._derived(selector(self._runtime.kind, path), f"select({format_path(path)})", exact=True)
+            self._runtime.by_path.add(path, live)
+        return live
+
+    def _derived(self, function: Callable[[T], Any], name: str, *, exact: bool) -> Live[Any]:
+        value = function(self.current)
+        return Live(value, self._runtime.hub, source=self._stream, compute=function, name=name, exact=exact)
+
+    def explain(self, path: str) -> tuple[Explanation, ...]:
+        """What every layer says about a path, the strongest first; empty where none says anything.
+
+        Args:
+            path: Dotted; the empty text for the whole.
+        """
+        at = parse_path(path)
+        acceptance = self._runtime.acceptance
+        effective = get(acceptance.stack.tree, at) is not ABSENT
+        said = acceptance.explain(at)
+        return tuple(
+            Explanation(
+                format_path(max(at, entry.path, key=len)), self._shown(entry, at), origin, effective and not index
+            )
+            for index, (origin, _, entry) in enumerate(said)
+        )
+
+    def _shown(self, entry: Entry, at: tuple[str, ...]) -> Any:
+        where = max(at, entry.path, key=len)
+        value = get(entry.value, at[len(entry.path) :])
+        return redacted(value, type_at(self._runtime.kind, where), where[-1] if where else "")
+
+    def status(self) -> Status:
+        """Where everything stands: sources, held units, selectors, notes."""
+        return self._runtime.status()
+
+    async def wait_revision(self, source: str | Source, revision: int) -> None:
+        """Return once a source's revision is taken.
+
+        Args:
+            source: The source, or its name as in the status.
+            revision: The store's; taken as well once a later one is.
+
+        Raises:
+            Rejected: What that revision brought is held.
+            Closed: The context ended first.
+            LookupError: There is no such source.
+        """
+        self._runtime.hub.check()
+        for mine, inbox in zip(self._runtime.sources, self._runtime.inboxes, strict=True):
+            if source is mine or source == inbox.account.name:
+                await inbox.wait_revision(revision)
+                return
+        names = ", ".join(inbox.account.name for inbox in self._runtime.inboxes)
+        raise LookupError(f"expected one of the sources {names}, got {source}")
+
+    def __repr__(self) -> str:  # not the value: it may hold a secret
+        return f"<Config {getattr(self._runtime.kind, '__name__', self._runtime.kind)} {self.snapshot!r}>"
+
+
+class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
+    """Open a configuration: `async with open_config(App, Files("config")) as config: ...`
+
+    Entering returns when every source that must be there is synced and the first snapshot is valid.
+    Leaving ends every task of it. Entering and leaving may happen in different tasks of one loop.
+
+    Args:
+        kind: The configuration's type: a msgspec Struct, a dataclass, an attrs class, a TypedDict, a
+            pydantic model, or `dict` for an untyped one.
+        sources: Lowest layer first.
+        startup_timeout: Seconds to wait for the first snapshot.
+
+    Raises:
+        StartupError: On entering; names each source's trouble and every problem of the content.
+        TypeNotSupported: On entering; the type cannot be decoded.
+    """
+
+    def __init__(self, kind: type[T], *sources: Source, startup_timeout: float = 30.0) -> None:
+        if not sources:
+            raise TypeError("open_config: expected at least one source, got none")
+        self._kind = kind
+        self._sources = sources
+        self._timeout = startup_timeout
+        self._host: asyncio.Task[None] | None = None
+        self._body: asyncio.Task[Any] | None = None
+        self._cancelled_body = False
+
+    async def __aenter__(self) -> Config[T]:
+        if self._host is not None:
+            raise RuntimeError("expected a new open_config(...) for every context, got one that was entered before")
+        runtime: Runtime[T] = Runtime(self._kind, self._sources)
+        self._body = asyncio.current_task()
+        self._host = asyncio.create_task(self._run(runtime), name="reactive_config")
+        try:
+            async with asyncio.timeout(self._timeout):
+                ends: set[asyncio.Future[Any]] = {runtime.started, self._host}
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            troubles = runtime.troubles()
+            await self._stop()
+            raise StartupError((), troubles) from None
+        except BaseException:
+            await self._stop()
+            raise
+        if runtime.stream is None or self._host.done():
+            self._host.result()
+            raise AssertionError("the host task ended without an error and without a snapshot")
+        return Config(runtime, runtime.stream.current)
+
+    async def _run(self, runtime: Runtime[T]) -> None:
+        try:
+            await runtime.run()
+        except BaseExceptionGroup as group:
+            raise _only(group) from None
+        finally:
+            body = self._body
+            if runtime.started.done() and body is not None and not body.done() and not self._stopping:
+                # A bug: the program must not go on with a configuration that nobody updates.
+                self._cancelled_body = body.cancel()
+
+    _stopping = False
+
+    async def _stop(self) -> BaseException | None:
+        """End the host task, and wait for it even when cancelled meanwhile; returns what it failed with."""
+        self._stopping = True
+        host = self._host
+        assert host is not None
+        host.cancel()
+        cancelled: asyncio.CancelledError | None = None
+        while not host.done():
+            try:
+                await asyncio.wait([host])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+        return None if host.cancelled() else host.exception()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        bug = await self._stop()
+        if self._cancelled_body and (body := asyncio.current_task()) is self._body and body is not None:
+            if not isinstance(error, asyncio.CancelledError):
+                # The body left before our cancellation reached it; take it here, it is not the caller's.
+                try:
+                    await asyncio.sleep(0)
+                except asyncio.CancelledError:
+                    pass
+            body.uncancel()
+        if bug is not None:
+            raise bug
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one exception of a group, however deep; a group of several stays one."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

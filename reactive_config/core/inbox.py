@@ -1,0 +1,136 @@
+"""The runtime's end of a source: what it said, until the writer takes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from reactive_config.core.acceptance import Account
+from reactive_config.core.delta import Delta, Entry, Patch, Replace, Unit
+from reactive_config.core.lookup import resolve
+from reactive_config.core.paths import Path
+from reactive_config.core.status import Held, SourceStatus, State
+from reactive_config.errors import Rejected
+
+
+class Inbox:
+    """Implements `Feed` for one source.
+
+    Deltas that wait are merged, at most one `Replace` and one `Patch`: bounded by the number of entries,
+    not by the number of changes.
+    """
+
+    def __init__(self, account: Account, kind: Any, wake: Callable[[], None]) -> None:
+        self.account = account
+        self.current_state = State.CONNECTING
+        self.reason = ""
+        self._since = datetime.now(UTC)
+        self._next_try: datetime | None = None
+        self._notes: tuple[str, ...] = ()
+        self._counters: Counter[str] = Counter()
+        self._kind = kind
+        self._wake = wake
+        self._replace: Replace | None = None
+        self._set: dict[str, Entry] = {}
+        self._deleted: dict[str, Unit] = {}
+        self._patch_revision: int | None = None
+        self._seen_acceptance = 0
+        self._accepted = asyncio.Event()
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+
+    def send(self, delta: Delta) -> None:
+        if isinstance(delta, Replace):
+            self._replace = delta
+            self._set, self._deleted, self._patch_revision = {}, {}, None
+        else:
+            for entry_id, entry in delta.set.items():
+                self._deleted.pop(entry_id, None)
+                self._set[entry_id] = entry
+            for entry_id, unit in delta.deleted.items():
+                self._set.pop(entry_id, None)
+                self._deleted[entry_id] = unit
+            self._patch_revision = delta.revision
+        self._wake()
+
+    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+        if (state, reason) != (self.current_state, self.reason):
+            self._since = datetime.now(UTC)
+        self.current_state, self.reason, self._next_try = state, reason, next_try
+        self._wake()
+
+    def notes(self, notes: Sequence[str]) -> None:
+        self._notes = tuple(notes)
+
+    def count(self, counter: str, by: int = 1) -> None:
+        self._counters[counter] += by
+
+    def resolve(self, names: Path) -> Path:
+        return resolve(self._kind, names)
+
+    @property
+    def accepted(self) -> Mapping[str, Entry]:
+        return self.account.accepted
+
+    @property
+    def accepted_revision(self) -> int:
+        return self.account.revision or 0
+
+    async def wait_accepted(self) -> None:
+        while self.account.accepted_at == self._seen_acceptance:
+            self._accepted.clear()
+            await self._accepted.wait()
+        self._seen_acceptance = self.account.accepted_at
+
+    async def wait_revision(self, revision: int) -> None:
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((revision, future))
+        self._wake()
+        await future
+
+    def drain(self) -> bool:
+        """Writer only: make everything that waits the source's current state; says whether there was anything."""
+        waited = self._replace is not None or self._patch_revision is not None
+        if self._replace is not None:
+            self.account.take(self._replace)
+        if self._patch_revision is not None:
+            self.account.take(Patch(self._set, self._deleted, self._patch_revision))
+        self._replace, self._set, self._deleted, self._patch_revision = None, {}, {}, None
+        return waited
+
+    def settle(self, held_at: Callable[[Account, int], Held | None]) -> None:
+        """Writer only: after an attempt, answer those who wait for a revision or for an acceptance."""
+        if self.account.accepted_at != self._seen_acceptance:
+            self._accepted.set()
+        waiting, self._waiting = self._waiting, []
+        for revision, future in waiting:
+            if future.done():
+                continue
+            if self.account.revision is None or self.account.revision < revision:
+                self._waiting.append((revision, future))
+            elif (held := held_at(self.account, revision)) is not None:
+                future.set_exception(Rejected(held.problems))
+            else:
+                future.set_result(None)
+
+    def close(self, error: Exception) -> None:
+        """Writer only: nothing will be taken any more."""
+        for _, future in self._waiting:
+            if not future.done():
+                future.set_exception(error)
+        self._waiting.clear()
+
+    def status(self, held: tuple[Held, ...]) -> SourceStatus:
+        return SourceStatus(
+            name=self.account.name,
+            state=self.current_state,
+            since=self._since,
+            reason=self.reason,
+            revision=self.account.revision or 0,
+            held=held,
+            next_try=self._next_try,
+            notes=self._notes,
+            counters=dict(self._counters),
+        )

@@ -1,0 +1,172 @@
+"""Decoding of one part as a whole, and saying precisely what is wrong with it.
+
+msgspec stops at the first error and does not name the keys of a dict. So a part that does not fit is
+taken apart once more, item by item, to find every fault and its full path.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from reactive_config.core.delta import Bare
+from reactive_config.core.lenient import convert, prepare
+from reactive_config.core.paths import Path
+from reactive_config.core.secret import Secret, is_sensitive
+from reactive_config.core.types import (
+    bare_type,
+    describe,
+    fields_of,
+    holds_secret,
+    is_pydantic,
+    is_untyped,
+    item_types,
+    kind_of,
+    mapping_types,
+)
+
+_SCALARS = (str, int, float, bool, type(None), Bare)
+_EXPECTED = re.compile(r"Expected (.+?)(?:, got .*)?(?: - at .*)?", re.DOTALL)
+_AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
+
+
+class Fault(NamedTuple):
+    """What is wrong at a path of the configuration.
+
+    Attributes:
+        path: The part's path.
+        inside: Where inside the part, as text to append: `[3].name`.
+        expected: What would have fitted.
+        got: What was there, shown as far as it may be.
+    """
+
+    path: Path
+    inside: str
+    expected: str
+    got: str
+
+
+def decode_leaf(value: Any, kind: Any) -> Any:
+    """The value of type `kind` that a tree means.
+
+    Raises:
+        Exception: It does not fit. `faults` says why; the exception's own text may quote the value.
+    """
+    result = convert(prepare(value, kind), kind)
+    if isinstance(result, float) and not math.isfinite(result):
+        raise ValueError("not finite")
+    return result
+
+
+def faults(value: Any, kind: Any, path: Path) -> list[Fault]:
+    """Everything that keeps a tree from being a `kind`; at least one."""
+    return list(_faults(value, kind, path, ""))
+
+
+def _faults(value: Any, kind: Any, path: Path, inside: str) -> Iterator[Fault]:
+    try:
+        decode_leaf(value, kind)
+    except Exception as error:  # noqa: BLE001 - any exception of a user's validation is a rejection
+        inner = list(_inner_faults(value, bare_type(kind), path, inside))
+        yield from inner or [Fault(path, inside + _place(error), _expected(error, kind), shown(value, kind, path))]
+
+
+def _inner_faults(value: Any, plain: Any, path: Path, inside: str) -> Iterator[Fault]:
+    if is_pydantic(plain):
+        yield from _pydantic_faults(value, plain, path, inside)
+    elif type(value) is list and (items := item_types(plain)) is not None:
+        for index, item in enumerate(value):
+            kind = items[0] if items[-1] is Ellipsis else items[min(index, len(items) - 1)]
+            yield from _faults(item, kind, path, f"{inside}[{index}]")
+    elif type(value) is dict and (mapping := mapping_types(plain)) is not None:
+        for name, item in value.items():
+            yield from _faults(item, mapping[1], path, f"{inside}.{name}")
+    elif type(value) is dict and (fields := fields_of(plain)) is not None:
+        for name, field in fields.items():
+            if name in value:
+                yield from _faults(value[name], field.type, path, f"{inside}.{name}")
+            elif field.default is None:
+                yield Fault(path, f"{inside}.{name}", describe(field.type), "nothing")
+
+
+def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterator[Fault]:
+    import pydantic
+
+    try:
+        model.model_validate(prepare(value, model))
+    except pydantic.ValidationError as error:
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            place = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in item["loc"])
+            # Only pydantic's own messages are safe to copy; a validator's text may quote the value.
+            own = item["type"] not in ("value_error", "assertion_error") and not item["type"].startswith("custom")
+            expected = item["msg"] if own else f"what {model.__name__} accepts"
+            yield Fault(path, inside + place, expected, "nothing" if item["type"] == "missing" else "something else")
+
+
+def shown(value: Any, kind: Any, path: Path) -> str:
+    """The value where its type is known and no secret, otherwise only its kind."""
+    if type(value) is Bare:
+        value = value.text
+    hidden = holds_secret(kind) or is_untyped(bare_type(kind)) or any(map(is_sensitive, path[-1:]))
+    if hidden or type(value) not in _SCALARS:
+        return kind_of(value)
+    text = repr(value) if value is not None else "null"
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _expected(error: Exception, kind: Any) -> str:
+    """msgspec's own words where they are made of the type alone, otherwise ours."""
+    if type(error) is msgspec.ValidationError and error.__cause__ is None:
+        found = _EXPECTED.fullmatch(str(error))
+        if found and not holds_secret(kind) and fields_of(bare_type(kind)) is None:
+            return describe(kind) if "duration" in describe(kind) else found.group(1).replace("`", "")
+        return describe(kind)
+    if isinstance(error, (TypeError, ValueError, AssertionError)):
+        return f"what {describe(kind)} accepts"
+    return f"{describe(kind)} (its validation raised {type(error).__name__})"
+
+
+def _place(error: Exception) -> str:
+    if type(error) is not msgspec.ValidationError or error.__cause__ is not None:
+        return ""
+    found = _AT.search(str(error))
+    return found.group(1).replace("[...]", "") if found else ""
+
+
+def unchanged(old: Any, new: Any) -> bool:
+    """Whether two decoded values are equal with the same scalar types, in all their parts."""
+    if old is new:
+        return True
+    kind = type(old)
+    if kind is not type(new):
+        return False
+    if kind in (list, tuple):
+        return len(old) == len(new) and all(map(unchanged, old, new))
+    if isinstance(old, dict):
+        return len(old) == len(new) and all(k in new and unchanged(v, new[k]) for k, v in old.items())
+    if isinstance(old, (set, frozenset)):
+        return {(type(item), item) for item in old} == {(type(item), item) for item in new}
+    if isinstance(old, Secret):
+        return unchanged(old.reveal(), new.reveal())
+    names = _attributes(old)
+    if names is None:
+        return bool(old == new)
+    return all(unchanged(getattr(old, n, None), getattr(new, n, None)) for n in names)
+
+
+def _attributes(value: Any) -> tuple[str, ...] | None:
+    kind = type(value)
+    if isinstance(value, msgspec.Struct):
+        return value.__struct_fields__
+    if is_pydantic(kind):
+        return (*kind.model_fields, "__pydantic_extra__")
+    if dataclasses.is_dataclass(kind):
+        return tuple(f.name for f in dataclasses.fields(kind))
+    if hasattr(kind, "__attrs_attrs__"):
+        return tuple(a.name for a in kind.__attrs_attrs__)
+    return None

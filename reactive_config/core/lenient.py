@@ -1,0 +1,195 @@
+"""What only the type can decide: bare texts and durations.
+
+A bare value (an environment variable, an etcd key's text, a mounted secret) has no type of its own.
+Here it gets one, from the type that it is meant for: as text where text fits, otherwise leniently.
+Values from JSON, YAML and TOML are never bent, save for durations.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from datetime import timedelta
+from typing import Any, get_args
+
+import msgspec
+
+from reactive_config.core.delta import Bare
+from reactive_config.core.secret import Secret
+from reactive_config.core.types import (
+    bare_type,
+    describe,
+    fields_of,
+    is_pydantic,
+    is_secret,
+    is_struct,
+    is_union,
+    is_untyped,
+    item_types,
+    mapping_types,
+)
+
+_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d|w)")
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+
+
+def convert(value: Any, kind: Any, *, strict: bool = True) -> Any:
+    """msgspec's conversion, with the types that it does not know."""
+    return msgspec.convert(value, kind, strict=strict, str_keys=True, dec_hook=_custom)
+
+
+def _custom(kind: Any, value: Any) -> Any:
+    if is_secret(kind):
+        inner = get_args(kind)[0] if get_args(kind) else Any
+        return Secret(convert(value, inner))
+    if is_pydantic(kind):
+        return kind.model_validate(value)
+    raise NotImplementedError(describe(kind))
+
+
+def duration(value: Any) -> timedelta | None:
+    """The duration that a number (seconds) or a text (`30`, `30s`, `1h30m`, `PT30S`) means; None if none."""
+    try:
+        if type(value) in (int, float):
+            return timedelta(seconds=value)
+        if type(value) is not str:
+            return None
+        text = value.strip()
+        if _NUMBER.fullmatch(text):
+            return timedelta(seconds=float(text))
+        sign, body = (-1, text[1:]) if text.startswith("-") else (1, text)
+        parts = _PART.findall(body)
+        if parts and not _PART.sub("", body).strip():
+            return sign * timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+        return msgspec.convert(text, timedelta)
+    except (OverflowError, ValueError, msgspec.ValidationError):
+        return None
+
+
+def infer(text: str) -> Any:
+    """A bare text where no type says what it is: a JSON scalar, or else the text itself."""
+    if text in ("true", "false", "null"):
+        return {"true": True, "false": False, "null": None}[text]
+    if not _NUMBER.fullmatch(text):
+        return text
+    try:
+        value = float(text) if any(c in text for c in ".eE") else int(text)
+    except ValueError:  # more digits than Python reads
+        return text
+    return value if math.isfinite(value) else text
+
+
+def untyped(value: Any) -> Any:
+    """A copy without bare values, sharing no container with the tree."""
+    if type(value) is Bare:
+        return infer(value.text)
+    if type(value) is dict:
+        return {name: untyped(inner) for name, inner in value.items()}
+    if type(value) is list:
+        return [untyped(item) for item in value]
+    return value
+
+
+def prepare(value: Any, kind: Any) -> Any:
+    """The tree that strict conversion to `kind` is given: bare values and durations resolved.
+
+    What does not fit stays as it is (a bare value as its text), for the conversion to refuse.
+    """
+    if type(value) is Bare:
+        return _from_text(value.text, kind)
+    plain = bare_type(kind)
+    if is_secret(plain):
+        return prepare(value, *(get_args(plain) or (Any,)))
+    if is_untyped(plain):
+        return untyped(value)
+    if is_union(plain):
+        return _prepare_union(value, get_args(plain))
+    if plain is timedelta:
+        found = duration(value)
+        return value if found is None else found
+    if type(value) is list:
+        return _prepare_items(value, item_types(plain))
+    if type(value) is dict:
+        return _prepare_table(value, plain)
+    return value
+
+
+def _prepare_items(value: list[Any], items: tuple[Any, ...] | None) -> Any:
+    if items is None:
+        return untyped(value)
+    if items[-1] is Ellipsis:
+        return [prepare(item, items[0]) for item in value]
+    return [prepare(item, items[i]) if i < len(items) else untyped(item) for i, item in enumerate(value)]
+
+
+def _prepare_table(value: dict[str, Any], plain: Any) -> Any:
+    if (mapping := mapping_types(plain)) is not None:
+        return {name: prepare(inner, mapping[1]) for name, inner in value.items()}
+    fields = fields_of(plain) or {}
+    return {n: prepare(inner, fields[n].type) if n in fields else untyped(inner) for n, inner in value.items()}
+
+
+def _prepare_union(value: Any, members: tuple[Any, ...]) -> Any:
+    plain = [bare_type(m) for m in members]
+    if type(value) is dict:
+        tables = [m for m in plain if fields_of(m) is not None or mapping_types(m) is not None]
+        chosen = [m for m in tables if _tag_fits(m, value)] or tables
+        return prepare(value, chosen[0]) if chosen else untyped(value)
+    if type(value) is list:
+        lists = [m for m in plain if item_types(m) is not None]
+        return prepare(value, lists[0]) if lists else untyped(value)
+    if timedelta in plain and not any(type(value) is m or (m is float and type(value) is int) for m in plain):
+        found = duration(value)
+        return value if found is None else found
+    if value is not None and (secrets := [m for m in plain if is_secret(m)]):
+        return prepare(value, secrets[0])
+    return value
+
+
+def _tag_fits(kind: Any, value: dict[str, Any]) -> bool:
+    if not is_struct(kind):
+        return False
+    config = kind.__struct_config__
+    tag = value.get(config.tag_field, ...) if config.tag_field else ...
+    return bool((tag.text if type(tag) is Bare else tag) == config.tag)
+
+
+def _from_text(text: str, kind: Any) -> Any:
+    plain = bare_type(kind)
+    if is_untyped(plain):
+        return infer(text)
+    if is_pydantic(plain) or fields_of(plain) is not None or _lenient(text, kind, strict=True) is None:
+        if (parsed := _container(text, plain)) is not None:
+            return prepare(parsed, plain)
+        if timedelta in (plain, *map(bare_type, get_args(plain))) and (found := duration(text)) is not None:
+            return found
+        lax = _lenient(text, kind, strict=False)
+        return text if lax is None else lax[0]
+    return text
+
+
+def _lenient(text: str, kind: Any, *, strict: bool) -> tuple[Any] | None:
+    """The builtin value that the text means for the type, in a tuple; None if it means none."""
+    try:
+        value = convert(text, kind, strict=strict)
+    except (msgspec.ValidationError, NotImplementedError):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Secret):
+        value = value.reveal()
+    return (value.value if isinstance(value, enum.Enum) else value,)
+
+
+def _container(text: str, plain: Any) -> Any:
+    """The JSON table or list that a bare text spells where the type wants one, otherwise None."""
+    members = [bare_type(m) for m in get_args(plain)] if is_union(plain) else [plain]
+    wanted = any(item_types(m) or mapping_types(m) or fields_of(m) is not None for m in members)
+    if not wanted or text.lstrip()[:1] not in ("[", "{"):
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None

@@ -1,0 +1,239 @@
+"""Live values: views of a part of the stream that change only when that part does.
+
+The whole of it works like a graph of cells with one writer. The writer computes every new value
+first, then stores them all, then wakes those who wait: nobody sees a half-updated graph. A cell is a
+value and a version; a subscriber remembers the version that it saw last, so a slow one costs nothing
+and skips to the newest. Idea: tokio's `sync::watch`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from bisect import bisect_left, insort
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from reactive_config.core.leaf import unchanged
+from reactive_config.core.paths import Path
+from reactive_config.errors import Closed, WrongProcess
+
+U = TypeVar("U")
+V = TypeVar("V")
+
+Batch = list[tuple["Live[Any]", Any]]
+
+
+class Hub:
+    """What all cells of one configuration share.
+
+    Attributes:
+        loop: The runtime's; everything but reading `current` happens on it.
+        closed: Whether the stream has ended.
+        waited: What somebody waits on. The writer holds cells and updates weakly, and a task that waits
+            on one may be the only thing that refers to it.
+        errors: Cell to the error of its function, whose value is therefore an old one.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.pid = os.getpid()
+        self.closed = False
+        self.waited: set[object] = set()
+        self.errors: weakref.WeakKeyDictionary[Live[Any], str] = weakref.WeakKeyDictionary()
+
+    def check(self) -> None:
+        """Raise WrongProcess in a forked child and on another loop."""
+        if os.getpid() != self.pid:
+            raise WrongProcess("expected the process that opened the configuration, got a forked child: open it there")
+        if asyncio.get_running_loop() is not self.loop:
+            raise WrongProcess("expected the event loop that opened the configuration, got another one")
+
+
+class Live(Generic[U]):
+    """A value that follows the configuration.
+
+    `async for value in live` gives the current value first, then newer ones, and ends with the
+    configuration's context. It conflates: a slow loop skips to the newest, never goes back, and ends on
+    the last. It does not promise that every intermediate value is seen.
+
+    Attributes:
+        current: The value in force; a plain attribute, readable from any thread.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_compute",
+        "_derived",
+        "_exact",
+        "_hub",
+        "_name",
+        "_source",
+        "_version",
+        "_waiters",
+        "current",
+    )
+
+    def __init__(
+        self,
+        value: U,
+        hub: Hub | None = None,
+        *,
+        source: Live[Any] | None = None,
+        compute: Callable[[Any], U] | None = None,
+        name: str = "",
+        exact: bool = False,
+    ) -> None:
+        self.current = value
+        self._hub = hub
+        self._version = 1
+        self._source = source
+        self._compute = compute
+        self._name = name
+        # A path gives a decoded part, which keeps its identity while it is equal; a function may build.
+        self._exact = exact
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._derived: weakref.WeakSet[Live[Any]] | None = None
+
+    @classmethod
+    def constant(cls, value: U) -> Live[U]:
+        """A live value that never changes and never ends; for tests and for defaults."""
+        return cls(value, name="constant")
+
+    def map(self, function: Callable[[U], V]) -> Live[V]:
+        """A live value computed from this one.
+
+        Args:
+            function: Quick and pure; it runs on the writer. If it raises now, so does this call; if
+                later, the value stays and the status shows the error.
+        """
+        live = Live(function(self.current), self._hub, source=self, compute=function, name=describe_function(function))
+        if self._derived is None:
+            self._derived = weakref.WeakSet()
+        self._derived.add(live)
+        return live
+
+    async def wait_changed(self) -> U:
+        """Return the value once it is another one than now.
+
+        Raises:
+            Closed: The configuration's context ended first.
+        """
+        seen = self._version
+        while self._version == seen:
+            if self._hub is not None and self._hub.closed:
+                raise Closed("the configuration's context ended while waiting for a change")
+            await self._wait()
+        return self.current
+
+    def __aiter__(self) -> AsyncIterator[U]:
+        return _Follow(self)
+
+    def __repr__(self) -> str:  # not the value: it may hold a secret
+        return f"<Live {self._name or 'value'} version={self._version}>"
+
+    def propose(self, value: U, batch: Batch) -> None:
+        """Writer only: note a new value, and those of all that derive from it, without storing them."""
+        batch.append((self, value))
+        for live in list(self._derived or ()):
+            live.recompute(value, batch)
+
+    def recompute(self, source: Any, batch: Batch) -> None:
+        """Writer only: propose what the function makes of the source's new value, if that differs."""
+        assert self._compute is not None
+        assert self._hub is not None
+        try:
+            value = self._compute(source)
+            differs = value is not self.current and (self._exact or not unchanged(self.current, value))
+        except Exception as error:  # noqa: BLE001 - a user's function; its text may quote a value
+            self._hub.errors[self] = f"{self._name}: raised {type(error).__name__}, the value is an older one"
+            return
+        self._hub.errors.pop(self, None)
+        if differs:
+            self.propose(value, batch)
+
+    def store(self, value: U) -> None:
+        """Writer only: put a proposed value in force."""
+        self.current = value
+        self._version += 1
+
+    def wake(self) -> None:
+        """Writer only: let those who wait look again."""
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        if self._hub is not None:
+            self._hub.waited.discard(self)
+
+    async def _wait(self) -> None:
+        if self._hub is not None:
+            self._hub.check()
+            self._hub.waited.add(self)
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
+            if not self._waiters and self._hub is not None:
+                self._hub.waited.discard(self)
+
+
+class _Follow(AsyncIterator[U]):
+    __slots__ = ("_live", "_seen")
+
+    def __init__(self, live: Live[U]) -> None:
+        self._live = live
+        self._seen = 0
+
+    async def __anext__(self) -> U:
+        live = self._live
+        while live._version == self._seen:
+            if live._hub is not None and live._hub.closed:
+                raise StopAsyncIteration
+            await live._wait()
+        self._seen = live._version
+        return live.current
+
+
+class PathIndex:
+    """Live values by dotted path; finds those that a change can concern without looking at the others."""
+
+    def __init__(self) -> None:
+        self._live: weakref.WeakValueDictionary[Path, Live[Any]] = weakref.WeakValueDictionary()
+        # Sorted, so that everything below a path is one slice. Names of dead cells stay until swept.
+        self._paths: list[Path] = []
+
+    def get(self, path: Path) -> Live[Any] | None:
+        return self._live.get(path)
+
+    def add(self, path: Path, live: Live[Any]) -> None:
+        if len(self._paths) > 2 * len(self._live) + 16:
+            self._paths = sorted(self._live)
+        if path not in self._live:
+            at = bisect_left(self._paths, path)
+            if at == len(self._paths) or self._paths[at] != path:
+                insort(self._paths, path)
+        self._live[path] = live
+
+    def concerned(self, changed: Iterable[Path]) -> Iterator[Live[Any]]:
+        """The live values at, above or under any of the changed paths, each once."""
+        seen: set[Path] = set()
+        for path in changed:
+            seen.update(path[:depth] for depth in range(len(path)))
+            at = bisect_left(self._paths, path)
+            while at < len(self._paths) and self._paths[at][: len(path)] == path:
+                seen.add(self._paths[at])
+                at += 1
+        for path in seen:
+            if (live := self._live.get(path)) is not None:
+                yield live
+
+
+def describe_function(function: Callable[..., Any]) -> str:
+    """A function's name and place, for the status."""
+    code = getattr(function, "__code__", None)
+    place = f" ({code.co_filename.rsplit('/', 1)[-1]}:{code.co_firstlineno})" if code is not None else ""
+    return f"{getattr(function, '__qualname__', type(function).__name__)}{place}"

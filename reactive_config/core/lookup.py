@@ -1,0 +1,93 @@
+"""Dotted paths against a type: what they select, and which path a shouted name means."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from reactive_config.core.paths import Path, format_path
+from reactive_config.core.showing import plain_type
+from reactive_config.core.types import describe, fields_of, is_typed_dict, is_union, is_untyped, mapping_types
+from reactive_config.errors import UnknownPath
+
+Step = Callable[[Any], Any]
+
+
+def selector(kind: Any, path: Path) -> Step:
+    """A function from a configuration of type `kind` to what stands at a path.
+
+    An absent table key gives None, and so does everything below a None.
+
+    Raises:
+        UnknownPath: The type has no such path.
+    """
+    steps: list[Step] = []
+    for depth, name in enumerate(path):
+        plain = plain_type(kind)
+        fields = fields_of(plain)
+        mapping = mapping_types(plain)
+        if mapping is not None:
+            steps.append(_key(name))
+            kind = mapping[1]
+        elif fields is not None:
+            if name not in fields:
+                raise _unknown(path, depth, list(fields))
+            steps.append(_key(name) if is_typed_dict(plain) else _attribute(fields[name].attribute))
+            kind = fields[name].type
+        elif is_untyped(plain) or is_union(plain):
+            steps.append(_either(name))
+            kind = Any
+        else:
+            where = format_path(path[:depth]) or "the configuration"
+            raise UnknownPath(
+                f"{format_path(path)}: expected a path of the type, got one below {where}, a {describe(plain)}"
+            )
+    return _chain(steps)
+
+
+def _chain(steps: list[Step]) -> Step:
+    def select(value: Any) -> Any:
+        for step in steps:
+            if value is None:
+                return None
+            value = step(value)
+        return value
+
+    return select
+
+
+def _key(name: str) -> Step:
+    return lambda table: table.get(name)
+
+
+def _attribute(name: str) -> Step:
+    return lambda record: getattr(record, name)
+
+
+def _either(name: str) -> Step:
+    return lambda value: value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+
+
+def _unknown(path: Path, depth: int, names: list[str]) -> UnknownPath:
+    where = format_path(path[:depth]) or "the configuration"
+    near = difflib.get_close_matches(path[depth], names, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return UnknownPath(f"{format_path(path)}: expected one of {', '.join(names)} in {where}, got {path[depth]}{hint}")
+
+
+def resolve(kind: Any, names: Path) -> Path:
+    """The path that names in any case mean: fields match without case, other names are lower-cased."""
+    found: list[str] = []
+    for name in names:
+        plain = plain_type(kind)
+        fields = fields_of(plain) or {}
+        match = name if name in fields else next((f for f in fields if _fold(f) == _fold(name)), None)
+        mapping = mapping_types(plain)
+        found.append(name.lower() if match is None else match)
+        kind = fields[match].type if match is not None else mapping[1] if mapping else Any
+    return tuple(found)
+
+
+def _fold(name: str) -> str:
+    return name.casefold().replace("-", "_")

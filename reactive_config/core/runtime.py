@@ -1,0 +1,240 @@
+"""The one writer: takes deltas, accepts or holds them, decodes, publishes.
+
+    source tasks ──send──> inboxes ──drain──> Acceptance ──part──> Snapshot ──> live values, updates
+                                     (this task, synchronously)
+
+All of it runs in one host task, so that a configuration may be entered in one task and left in another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
+
+from reactive_config.core.acceptance import Acceptance, Account
+from reactive_config.core.decode import compile_plan
+from reactive_config.core.delta import Replace
+from reactive_config.core.inbox import Inbox
+from reactive_config.core.live import Batch, Hub, Live, PathIndex
+from reactive_config.core.paths import Path, format_path
+from reactive_config.core.snapshot import Snapshot
+from reactive_config.core.source import Source
+from reactive_config.core.status import Held, State, Status
+from reactive_config.core.updates import Updates
+from reactive_config.errors import Closed, SourceError, StartupError
+
+T = TypeVar("T")
+
+logger = logging.getLogger("reactive_config")
+
+
+class Runtime(Generic[T]):
+    """Everything behind one open configuration.
+
+    Attributes:
+        kind: The configuration's type.
+        hub: Shared by all live values.
+        stream: The live snapshot; None before the first.
+        started: Done once the first snapshot is in force, or failed with why there is none.
+    """
+
+    def __init__(self, kind: Any, sources: Sequence[Source]) -> None:
+        self.kind = kind
+        self.sources = list(sources)
+        self.hub = Hub(asyncio.get_running_loop())
+        self.stream: Live[Snapshot[T]] | None = None
+        self.started: asyncio.Future[Snapshot[T]] = self.hub.loop.create_future()
+        accounts = [Account(n, s.layers, optional=s.optional) for n, s in zip(_names(sources), sources, strict=True)]
+        self.acceptance = Acceptance(compile_plan(kind), accounts)
+        self._wake = asyncio.Event()
+        self.inboxes = [Inbox(account, kind, self._wake.set) for account in accounts]
+        self.by_path = PathIndex()
+        self.by_function: WeakSet[Live[Any]] = WeakSet()
+        self.updates: WeakSet[Updates[T]] = WeakSet()
+        self._notes: tuple[Any, tuple[str, ...]] = (None, ())
+
+    # -- tasks ---------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until cancelled.
+
+        Raises:
+            StartupError: There is no first snapshot. Nothing else is raised but bugs.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for source, inbox in zip(self.sources, self.inboxes, strict=True):
+                    group.create_task(self._run_source(source, inbox), name=f"reactive_config {inbox.account.name}")
+                await self._write()
+        finally:
+            self._close()
+
+    async def _run_source(self, source: Source, inbox: Inbox) -> None:
+        try:
+            await source.run(inbox)
+        except SourceError as error:
+            inbox.state(State.FAILED, str(error))
+            logger.error("%s: %s", inbox.account.name, error)
+        else:
+            inbox.state(State.ENDED)
+
+    async def _write(self) -> None:
+        await self._first()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            self._step()
+
+    async def _first(self) -> None:
+        while not self._ready():
+            await self._wake.wait()
+            self._wake.clear()
+            for inbox in self.inboxes:
+                inbox.drain()
+            failed = {
+                i.account.name: i.reason for i in self._absent() if i.current_state in (State.FAILED, State.ENDED)
+            }
+            if failed:
+                raise StartupError((), {n: reason or "ended without content" for n, reason in failed.items()})
+        problems = self.acceptance.start()
+        if problems and not await self._start_from_last_good():
+            raise StartupError(problems)
+        self._publish([()])
+        self._apply()
+        self._step()
+        if not self.started.done():
+            assert self.stream is not None
+            self.started.set_result(self.stream.current)
+
+    def _ready(self) -> bool:
+        return not self._absent()
+
+    def _absent(self) -> list[Inbox]:
+        """The inboxes that the first snapshot waits for. An optional source may be missing once it has tried."""
+        tried = (State.STALE, State.FAILED, State.ENDED)
+        return [
+            inbox
+            for inbox in self.inboxes
+            if inbox.account.revision is None and not (inbox.account.optional and inbox.current_state in tried)
+        ]
+
+    def troubles(self) -> dict[str, str]:
+        """What keeps each source that is not ready, by name."""
+        return {i.account.name: f"{i.current_state.value}: {i.reason or 'no answer yet'}" for i in self._absent()}
+
+    async def _start_from_last_good(self) -> bool:
+        """Start from what was accepted once; what does not fit is then held like any later content."""
+        said = {}
+        for source, inbox in zip(self.sources, self.inboxes, strict=True):
+            good = await source.last_good()
+            if good is not None:
+                account = inbox.account
+                entries = {i: c.entry for i, c in account.pending.items() if c.entry is not None}
+                said[inbox] = Replace(entries, account.revision or 0)
+                account.take(good)
+        if not said or self.acceptance.start():
+            return False
+        for inbox, current in said.items():
+            inbox.account.take(current)
+        return True
+
+    def _step(self) -> None:
+        """Take everything that waits, and publish what it changed."""
+        drained = [inbox.drain() for inbox in self.inboxes]
+        if any(drained):  # a held unit is tried again at every delta, not at every word of a source
+            self._apply()
+        for inbox in self.inboxes:
+            inbox.settle(self.acceptance.held_at)
+
+    def _apply(self) -> None:
+        before = self.acceptance.held
+        if before or any(inbox.account.pending for inbox in self.inboxes):
+            changed = self.acceptance.attempt()
+            self._log_held(before)
+            if changed:
+                self._publish(changed)
+
+    def _log_held(self, before: dict[Any, Held]) -> None:
+        for key, held in self.acceptance.held.items():
+            if key not in before or before[key].problems != held.problems:
+                problems = "; ".join(map(str, held.problems))
+                logger.warning("held %s of %s: %s", held.unit, self.acceptance.accounts[key[0]].name, problems)
+
+    # -- publishing ----------------------------------------------------------------------------
+
+    def _publish(self, changed: list[Path]) -> None:
+        part = self.acceptance.part
+        assert part is not None
+        generation = self.stream.current.generation + 1 if self.stream else 1
+        revisions = {i.account.name: i.account.revision or 0 for i in self.inboxes}
+        snapshot: Snapshot[T] = Snapshot(part, generation, revisions, changed, datetime.now(UTC))
+        if self.stream is None:
+            self.stream = Live(snapshot, self.hub, name="configuration")
+            return
+        batch: Batch = []
+        self.stream.propose(snapshot, batch)
+        for live in [*self.by_path.concerned(changed), *self.by_function]:
+            live.recompute(snapshot.value, batch)
+        self._put_in_force(snapshot, batch)
+
+    def _put_in_force(self, snapshot: Snapshot[T], batch: Batch) -> None:
+        # Views first, the whole last: a view is never behind the configuration for a reading thread.
+        for live, value in reversed(batch):
+            live.store(value)
+        self.on_snapshot(snapshot)
+        updates = list(self.updates)
+        for update in updates:
+            update.offer(snapshot)
+        for live, _ in batch:
+            live.wake()
+        for update in updates:
+            update.wake()
+
+    def on_snapshot(self, snapshot: Snapshot[T]) -> None:
+        """Replaced by the configuration, which keeps `current` as a plain attribute."""
+
+    def _close(self) -> None:
+        self.hub.closed = True
+        closed = Closed("the configuration's context has ended")
+        for inbox in self.inboxes:
+            inbox.close(closed)
+        for waiting in list(self.hub.waited):
+            assert isinstance(waiting, (Live, Updates))
+            waiting.wake()
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        snapshot = self.stream.current if self.stream else None
+        return Status(
+            generation=snapshot.generation if snapshot else 0,
+            published_at=snapshot.published_at if snapshot else None,
+            sources=tuple(inbox.status(self.acceptance.held_of(inbox.account)) for inbox in self.inboxes),
+            selectors=tuple(self.hub.errors.values()),
+            notes=self._shape_notes(),
+        )
+
+    def _shape_notes(self) -> tuple[str, ...]:
+        tree = self.acceptance.stack.tree
+        if self._notes[0] is not tree:  # costs a walk over the layers, so once for a tree
+            found = self.acceptance.stack.shape_changes()
+            notes = tuple(
+                f"{format_path(path)}: {layer} replaces a table by a value, or the reverse" for path, layer in found
+            )
+            self._notes = (tree, notes)
+        return self._notes[1]
+
+
+def _names(sources: Sequence[Source]) -> list[str]:
+    names: list[str] = []
+    for source in sources:
+        name, number = source.name, 1
+        while name in names:
+            number += 1
+            name = f"{source.name}#{number}"
+        names.append(name)
+    return names

@@ -1,0 +1,63 @@
+"""Values that are never shown."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Generic, NoReturn, TypeVar
+
+S = TypeVar("S")
+
+HIDDEN = "***"
+
+_SENSITIVE = re.compile(
+    r"passw|passphrase|secret|token|credential|private|api_?-?key|access_?-?key|(^|[_.-])(key|keys|dsn|auth|pin|pwd|cert)$|dsn$|key$",
+    re.IGNORECASE,
+)
+
+
+class Secret(Generic[S]):
+    """A value that is plain only where the program asks for it.
+
+    It has no useful repr, cannot be pickled, and msgspec, orjson and json refuse to write it. Equality
+    and hash are those of the value. Ideas: pydantic's SecretStr.
+
+    Args:
+        value: The plain value.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: S) -> None:
+        self._value = value
+
+    def reveal(self) -> S:
+        """The plain value."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({HIDDEN})"
+
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and bool(self._value == other._value)
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled: it would leave the process in the clear")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Lets pydantic models have Secret fields; called by pydantic, which is therefore installed."""
+        from pydantic_core import core_schema
+
+        inner = handler.generate_schema(source.__args__[0]) if hasattr(source, "__args__") else core_schema.any_schema()
+        return core_schema.no_info_after_validator_function(cls, inner)
+
+
+def is_sensitive(name: str) -> bool:
+    """Whether a name by itself suggests a secret; used where no type says so."""
+    return _SENSITIVE.search(name) is not None
