@@ -17,7 +17,9 @@ from reactive_config.formats import json_scan
 from reactive_config.formats.text import refusal, unreadable
 from reactive_config.formats.tree import FINITE, INTEGER, MAX_DEPTH, NESTING, ONE_KEY, integer_fits, too_deep
 
-_LONG_DIGITS = re.compile(r"[0-9]{19}")  # every integer beyond 64 bits has 19 digits or more
+_LONG_DIGITS = re.compile(r"[0-9]{19,}+")  # as every integer beyond 64 bits has
+_LONG_ZEROS = b"0" * 19
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _ESCAPED_COLON = re.compile(r"\\u003[aA]")
 
 
@@ -69,9 +71,16 @@ def _surely_sound(text: str, tree: Tree) -> bool:
     """
     return (
         text.count(":") == orjson.dumps(tree).count(b":")
-        and _LONG_DIGITS.search(text) is None
+        and not _may_be_rounded(text)
         and _ESCAPED_COLON.search(text) is None
     )
+
+
+def _may_be_rounded(text: str) -> bool:
+    """Whether the text has a run of digits as long as an integer beyond 64 bits, not after a decimal point."""
+    if _LONG_ZEROS not in text.encode().translate(_ZEROS):  # eight times faster than the expression alone
+        return False
+    return any(text[match.start() - 1] != "." for match in _LONG_DIGITS.finditer(text))
 
 
 def _sound(text: str) -> bool:

@@ -15,6 +15,11 @@ from reactive_config.formats.tree import MAX_DEPTH, integer_fits
 
 _TOKEN = re.compile(r'[ \t\n\r]*+("(?:[^"\\]|\\.)*+"|[{}\[\],:]|[^ \t\n\r{}\[\],:"]++)')
 _INTEGER = re.compile(r"-?[0-9]{19,}+(?![.eE])")
+# What the searches below need and no more: they meet documents of megabytes, made to be slow.
+_STRING = r'"(?:[^"\\]|\\.)*+"'
+_KEY_OR_TABLE = re.compile(rf"({_STRING})([ \t\n\r]*+:)?+|[{{}}]")
+_STRING_OR_INTEGER = re.compile(rf"{_STRING}|(?<![0-9.eE+-])-?[0-9]{{19,}}+(?![.eE])")
+_STRING_OR_BRACKET = re.compile(rf"{_STRING}|[\[\]{{}}]")
 
 
 class Place(NamedTuple):
@@ -68,25 +73,26 @@ def find(text: str, path: Path) -> int | None:
 
 def find_duplicate(text: str) -> int | None:
     """Offset of the first key that its table already has."""
-    names: dict[int, set[str]] = {}  # by depth: a new table replaces the finished one at its depth
-    for place in places(text):
-        depth = len(place.path)
-        if text[place.at] == "{":
-            names[depth] = set()
-        if place.key is None:
-            continue
-        if place.path[-1] in names[depth - 1]:
-            return place.key
-        names[depth - 1].add(place.path[-1])
+    tables: list[set[str]] = []
+    for match in _KEY_OR_TABLE.finditer(text):
+        if match[0] == "{":
+            tables.append(set())
+        elif match[0] == "}":
+            tables.pop()
+        elif match[2]:
+            name = _name(match[1])
+            if name in tables[-1]:
+                return match.start()
+            tables[-1].add(name)
     return None
 
 
 def find_large_integer(text: str) -> int | None:
     """Offset of the first integer beyond 64 bits."""
-    for place in places(text):
-        match = _INTEGER.match(text, place.at)
-        if match and (len(match[0]) > 20 or not integer_fits(int(match[0]))):
-            return place.at
+    for match in _STRING_OR_INTEGER.finditer(text):
+        digits = match[0]
+        if not digits.startswith('"') and (len(digits) > 20 or not integer_fits(int(digits))):
+            return match.start()
     return None
 
 
@@ -97,9 +103,14 @@ def is_integer(text: str, at: int) -> bool:
 
 def find_depth(text: str) -> int:
     """Offset of the first container below `MAX_DEPTH`; 0 where there is none."""
-    for place in places(text):
-        if len(place.path) >= MAX_DEPTH and text[place.at] in "{[":
-            return place.at
+    depth = 0
+    for match in _STRING_OR_BRACKET.finditer(text):
+        if match[0] in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return match.start()
+        elif match[0] in "]}":
+            depth -= 1
     return 0
 
 

@@ -76,8 +76,8 @@ def find_fault(tree: Tree, path: Path = ()) -> Fault | None:
     else:
         return _scalar_fault(tree, path)
     for name, child in children:
-        if type(child) is str:
-            continue
+        if type(child) is str or type(child) is bool or child is None:
+            continue  # the most of a tree; a path for each would double the time
         fault = find_fault(child, (*path, name))
         if fault is not None:
             return fault

@@ -78,7 +78,13 @@ def test_integers_keep_all_of_their_64_bits():
 
 
 @pytest.mark.parametrize(
-    "text", ['{"a": 1.234567890123456789}', '{"a": "99999999999999999999"}', '{"\\u003a": ":", "b": {"\\u003a": 1}}']
+    "text",
+    [
+        '{"a": 1.234567890123456789}',
+        '{"a": 1e0000000000000000000005}',
+        '{"a": "99999999999999999999"}',
+        '{"\\u003a": ":", "b": {"\\u003a": 1}}',
+    ],
 )
 def test_json_that_only_looks_suspicious_passes(text):
     assert parse(text.encode(), ".json") == json.loads(text)
