@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import grpc
-from aetcd.rpc import Channel, insecure_channel, secure_channel
+from aetcd.rpc import AioRpcError, Channel, insecure_channel, secure_channel
 
 from reactive_config.etcd.errors import TLSTrouble
 from reactive_config.etcd.settings import TLS, Endpoint, Settings, tls_for
@@ -82,4 +82,18 @@ async def open_channel(endpoint: Endpoint, settings: Settings) -> AsyncIterator[
         yield channel
     finally:
         with anyio.move_on_after(CLOSE_WITHIN, shield=True):
+            await _settle(channel)
             await channel.close()
+
+
+async def _settle(channel: Channel) -> None:
+    """Wait until gRPC has told the end of every cancelled call.
+
+    It has one queue of completions for the whole process, and what is left there when an event loop ends
+    is raised in the next one as "Event loop is closed". The queue keeps its order, so a call that is over
+    before it begins comes out after all that were cancelled before.
+    """
+    try:
+        await channel.unary_unary("/reactive_config/nothing")(b"", timeout=0)
+    except AioRpcError:
+        pass  # its deadline has passed, as meant

@@ -41,7 +41,8 @@ class Etcd:
         mirror_after: Seconds without etcd before the mirror speaks.
         keepalive: Seconds within which a connection that died without a word is found; 2 or more.
         timeout: Seconds that etcd has for one answer.
-        optional: Whether there may be no key at all.
+        optional: Whether there may be no key at all, or no etcd: then a start waits for it only one second
+            longer than `mirror_after`.
         name: What the status calls it.
         rng: Where the jitter comes from.
 
@@ -97,14 +98,17 @@ class Etcd:
         from reactive_config.sources.etcd.follow import Follower
 
         stand, store = Stand(feed), Store()
-        if self._mirror is None:
-            await Follower(self._plan, store, stand, None).run()
-            return
-        standby = Standby(self._mirror, self._keys, stand, store, self._mirror_after)
-        await standby.prepare()
+        standby: Standby | None = None
+        if self._mirror is not None:
+            standby = Standby(self._mirror, self._keys, stand, store, self._mirror_after)
+            await standby.prepare()
         async with anyio.create_task_group() as group:
-            group.start_soon(standby.run)
             group.start_soon(Follower(self._plan, store, stand, standby).run)
+            if standby is not None:
+                group.start_soon(standby.run)
+            if self.optional:  # the mirror has its say first
+                await stand.wait(lambda: stand.delivered, self._mirror_after + 1.0)
+                stand.let_start()
 
     async def last_good(self) -> Replace | None:
         """What the mirror holds, hand-edited or not; None without one that can be used."""

@@ -34,6 +34,7 @@ class Stand:
         self._trouble = ""
         self._next_try: datetime | None = None
         self._was_synced = False
+        self._may_lack = False
         self._notes: dict[str, tuple[str, ...]] = {}
         self._changed = asyncio.Event()
 
@@ -42,6 +43,7 @@ class Stand:
         self.feed.send(delta)
         self.delivered = True
         self.on_mirror = on_mirror
+        self._wake()
         if on_mirror:
             self.tell()
 
@@ -66,12 +68,18 @@ class Stand:
         self._trouble, self._next_try = trouble, next_try
         self._wake()
 
+    def let_start(self) -> None:
+        """Nothing was delivered in time, and nothing has to be: let the program start without."""
+        if not self.delivered:
+            self._may_lack = True
+            self.tell()
+
     def tell(self) -> None:
         """Say in the status what keeps etcd away."""
         trouble = self._trouble or "etcd has not answered yet"
         if self.on_mirror:
             trouble += f"; running on {self.on_mirror}"
-        state = State.FAILED if self.refused else State.STALE if self.delivered else State.CONNECTING
+        state = State.FAILED if self.refused else State.STALE if self.delivered or self._may_lack else State.CONNECTING
         self.feed.state(state, trouble, next_try=self._next_try)
 
     def note(self, topic: str, *texts: str) -> None:

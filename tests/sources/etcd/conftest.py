@@ -1,0 +1,141 @@
+"""Real servers, a running source and its feed, and a proxy that can be cut."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+
+from reactive_config.core.delta import Bare, Malformed, Replace
+from reactive_config.core.status import State
+from reactive_config.sources.etcd import Etcd
+from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, running_etcd
+from reactive_config.testing.feed import RecordingFeed
+
+Follow = Callable[..., AbstractAsyncContextManager[RecordingFeed]]
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session", params=etcd_binaries(), ids=lambda binary: binary.version)
+def server(request: pytest.FixtureRequest) -> Iterator[EtcdServer]:
+    """A server that all tests share: each takes a prefix of its own and leaves the server as it is."""
+    with running_etcd(request.param) as server:
+        yield server
+
+
+@pytest.fixture(params=etcd_binaries(), ids=lambda binary: binary.version)
+def binary(request: pytest.FixtureRequest) -> EtcdBinary:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"/t{next(_NUMBERS)}/"
+
+
+@contextlib.asynccontextmanager
+async def following(*endpoints: str, feed: RecordingFeed | None = None, **options: Any) -> AsyncIterator[RecordingFeed]:
+    """A feed that a source fills; the source ends within 5 s and without an error."""
+    feed = feed or RecordingFeed()
+    task = asyncio.create_task(Etcd(*endpoints, **options).run(feed))
+    task.add_done_callback(lambda _: feed._wake())
+    try:
+        yield feed
+    finally:
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=5)
+        assert done, "the source does not end"
+        with contextlib.suppress(asyncio.CancelledError):
+            task.result()
+
+
+@pytest.fixture
+def follow() -> Follow:
+    return following
+
+
+def shown(feed: RecordingFeed) -> dict[str, Any]:
+    """The state as id to plain value; bare texts in angle brackets, malformed ones as their `expected`."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Bare):
+            return f"<{value.text}>"
+        return f"expected {value.expected}" if isinstance(value, Malformed) else value
+
+    return {name: plain(entry.value) for name, entry in feed.entries.items()}
+
+
+@pytest.fixture
+def values() -> Callable[[RecordingFeed], dict[str, Any]]:
+    return shown
+
+
+@pytest.fixture
+def synced() -> Callable[[RecordingFeed], bool]:
+    return lambda feed: bool(feed.states) and feed.states[-1][0] is State.SYNCED
+
+
+@pytest.fixture
+def replaces() -> Callable[[RecordingFeed], int]:
+    return lambda feed: sum(isinstance(delta, Replace) for delta in feed.deltas)
+
+
+class Proxy:
+    """A TCP proxy on loopback: `cut` drops its connections and refuses new ones until `mend`."""
+
+    def __init__(self, target: str) -> None:
+        host, port = target.rsplit(":", 1)
+        self._target = (host, int(port))
+        self._pipes: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._port = 0
+        self._server: asyncio.Server | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for writer in self._writers:
+            writer.transport.abort()
+        if self._pipes:
+            await asyncio.wait(self._pipes)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            there, back = await asyncio.open_connection(*self._target)
+            self._writers |= {writer, back}
+            pipes = {asyncio.create_task(_pump(reader, back)), asyncio.create_task(_pump(there, writer))}
+            self._pipes |= pipes
+            await asyncio.wait(pipes)
+            self._pipes -= pipes
+            self._writers -= {writer, back}
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.transport.abort()
+
+
+@pytest.fixture
+async def proxy(server: EtcdServer) -> AsyncIterator[Proxy]:
+    proxy = Proxy(server.endpoint)
+    await proxy.mend()
+    yield proxy
+    await proxy.cut()

@@ -1,0 +1,78 @@
+"""What keys mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from reactive_config.sources.etcd.keys import Ignored, Keys, Misplaced, Mount
+
+
+@pytest.mark.parametrize(
+    ("key", "mount"),
+    [
+        ("/shop/debug", Mount(0, ("debug",))),
+        ("/shop/database/pool/max", Mount(0, ("database", "pool", "max"))),
+        ("/shop/database.json", Mount(0, ("database",), ".json")),
+        ("/shop/a.b/c.yaml", Mount(0, ("a.b", "c"), ".yaml")),
+        ("/shop/a.json/c", Mount(0, ("a.json", "c"))),
+        ("/shop/notes.txt", Mount(0, ("notes.txt",))),
+        ("/shop/database/_private", Mount(0, ("database", "_private"))),
+    ],
+)
+def test_a_key_is_a_path_and_its_suffix_a_format(key, mount):
+    assert Keys(prefix="/shop/").meaning(key.encode()) == mount
+
+
+@pytest.mark.parametrize("key", ["/shop/", "/shop//a", "/shop/a/", "/shop/a//b", "/shop/.json", "/shop/a/.yaml"])
+def test_an_empty_segment_is_a_mistake(key):
+    assert isinstance(Keys(prefix="/shop/").meaning(key.encode()), Misplaced)
+
+
+@pytest.mark.parametrize("key", ["/shop/_releases/7", "/shop/_rollout", "/shop/_schema.json"])
+def test_the_control_area_is_left_out_without_a_word(key):
+    assert Keys(prefix="/shop/").meaning(key.encode()) == Ignored()
+
+
+@pytest.mark.parametrize(
+    ("key", "meaning"),
+    [
+        ("/shop/common/debug", Mount(0, ("debug",))),
+        ("/shop/production/a/b.json", Mount(1, ("a", "b"), ".json")),
+        ("/shop/production", Mount(1, ())),
+        ("/shop/common.toml", Mount(0, (), ".toml")),
+        ("/shop/staging/debug", Ignored("under no layer")),
+        ("/shop/_releases/7", Ignored()),
+        ("/shop/production/_rollout", Ignored()),
+        ("/shop/production/a/_b", Mount(1, ("a", "_b"))),
+    ],
+)
+def test_layers_are_names_under_the_prefix(key, meaning):
+    assert Keys(prefix="/shop/", layers=["common", "production"]).meaning(key.encode()) == meaning
+
+
+def test_one_key_is_the_whole_document():
+    assert Keys(key="/app/config").meaning(b"/app/config") == Mount(0, ())
+    assert Keys(key="/app/config.yaml").meaning(b"/app/config.yaml") == Mount(0, (), ".yaml")
+
+
+def test_a_key_that_is_not_utf_8_is_left_out_and_said():
+    assert Keys(prefix="/shop/").meaning(b"/shop/\xff") == Ignored("not UTF-8")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"prefix": "/a/", "key": "/a"},
+        {"prefix": "/a"},
+        {"key": ""},
+        {"key": "/a", "layers": ["b"]},
+        {"prefix": "/a/", "layers": ["b", "b"]},
+        {"prefix": "/a/", "layers": ["_b"]},
+        {"prefix": "/a/", "layers": ["b/c"]},
+        {"prefix": "/a/", "layers": [""]},
+    ],
+)
+def test_contradictions_are_refused(arguments):
+    with pytest.raises(ValueError, match="key|prefix|layer"):
+        Keys(**arguments)

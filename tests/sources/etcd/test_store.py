@@ -1,0 +1,144 @@
+"""What is sent is a function of what etcd holds, however it got there."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reactive_config.core.delta import Malformed
+from reactive_config.etcd.messages import Change, Item, Listing, Sight
+from reactive_config.sources.etcd.documents import Document, read_document
+from reactive_config.sources.etcd.keys import Ignored, Keys
+from reactive_config.sources.etcd.store import Store
+
+KEYS = Keys(prefix="/s/")
+
+
+def read(items):
+    documents = {}
+    for item in items:
+        meaning = KEYS.meaning(item.key)
+        known = (
+            meaning if isinstance(meaning, Ignored) else read_document(item.key, item.value, item.mod_revision, meaning)
+        )
+        documents[item.key] = known
+    return documents
+
+
+def listing(state, revision):
+    items = tuple(Item(k, v, r) for k, (v, r) in state.items())
+    newest = max((i.mod_revision for i in items), default=0)
+    return Listing(Sight(1, 1, revision, len(items), newest), items)
+
+
+def listed(store, state, revision):
+    told = listing(state, revision)
+    return store.replace(told, read(told.items))
+
+
+def patched(store, *changes):
+    puts = [Item(c.key, c.value, c.mod_revision) for c in {c.key: c for c in changes}.values() if c.value is not None]
+    return store.patch(changes, read(puts))
+
+
+def put(key, value, revision):
+    return Change(key.encode(), value.encode(), revision)
+
+
+def delete(key, revision):
+    return Change(key.encode(), None, revision)
+
+
+def test_a_patch_carries_whole_transactions_as_units():
+    store = Store()
+    listed(store, {b"/s/a": (b"1", 3)}, 5)
+    patch = patched(store, put("/s/a", "2", 6), put("/s/b", "x", 6), delete("/s/a", 7))
+    assert {name: entry.unit for name, entry in patch.set.items()} == {"/s/b": 6}
+    assert patch.deleted == {"/s/a": 7}
+    assert patch.revision == 7
+
+
+def test_what_is_covered_already_changes_nothing():
+    store = Store()
+    listed(store, {b"/s/a": (b"1", 3)}, 5)
+    patch = patched(store, put("/s/a", "0", 4), delete("/s/a", 5))
+    assert (patch.set, patch.deleted, patch.revision) == ({}, {}, 5)
+
+
+def test_two_keys_for_one_path_are_refused_by_name_and_recover_when_one_goes():
+    store = Store()
+    listed(store, {b"/s/a": (b"1", 3)}, 5)
+    clash = patched(store, put("/s/a.json", "2", 6), put("/s/b", "3", 6))
+    assert set(clash.set) == {"/s/a", "/s/a.json", "/s/b"}
+    for name in ("/s/a", "/s/a.json"):
+        assert clash.set[name].unit == 6
+        assert clash.set[name].value == Malformed("one key for this path", "/s/a and /s/a.json")
+    healed = patched(store, delete("/s/a.json", 7))
+    assert healed.deleted == {"/s/a.json": 7}
+    assert healed.set["/s/a"].unit == 7
+    assert healed.set["/s/a"].raw == b"1"
+    assert healed.set["/s/a"].revision == 3
+
+
+def test_a_relist_sends_the_very_entries_that_were_sent_before():
+    store = Store()
+    first = listed(store, {b"/s/a": (b"[1]", 3), b"/s/b": (b"2", 4)}, 5)
+    told = listing({b"/s/a": (b"[1]", 3), b"/s/b": (b"2", 4)}, 9)
+    again = store.replace(told, {key.encode(): document for key, document in store.documents.items()})
+    assert all(again.entries[name] is entry for name, entry in first.entries.items())
+
+
+def test_equal_newest_and_count_prove_a_later_revision():
+    store = Store()
+    listed(store, {b"/s/a": (b"1", 3)}, 5)
+    assert store.covers(Sight(1, 1, 9, 1, 3))
+    assert not store.covers(Sight(1, 1, 9, 1, 8))
+    assert not store.covers(Sight(1, 1, 9, 0, 3))
+    assert not store.covers(Sight(1, 1, 9, 1, None))
+
+
+def test_a_store_of_another_history_is_told_by_its_bytes():
+    store = Store()
+    listed(store, {b"/s/a": (b"1", 3)}, 5)
+    assert store.equals(listing({b"/s/a": (b"1", 3)}, 5))
+    assert not store.equals(listing({b"/s/a": (b"2", 3)}, 5))
+    assert not store.equals(listing({b"/s/a": (b"1", 4)}, 5))
+    assert not store.equals(listing({}, 5))
+
+
+def test_no_text_for_people_holds_a_value():
+    document = read_document(b"/s/a", b"hunter2", 3, KEYS.meaning(b"/s/a"))
+    assert "hunter2" not in repr([document, put("/s/a", "hunter2", 3), Item(b"/s/a", b"hunter2", 3)])
+
+
+NAMES = st.sampled_from(["/s/a", "/s/a.json", "/s/a.yaml", "/s/b/c", "/s/b/c.json", "/s//d", "/s/_x", "/s/e"])
+VALUES = st.sampled_from(["1", "[]", '"x"', "{", ""])
+TRANSACTIONS = st.lists(st.dictionaries(NAMES, st.none() | VALUES, min_size=1, max_size=4), max_size=12)
+
+
+@given(TRANSACTIONS, st.integers(1, 4))
+def test_patches_end_where_a_list_begins(transactions, together):
+    """The sum of all patches is what a source that starts now would send, but for units."""
+    state, sent, store, waiting = {}, {}, Store(), []
+    listed(store, {}, 1)
+    for revision, transaction in enumerate(transactions, start=2):
+        for name, value in transaction.items():
+            if value is not None:
+                state[name.encode()] = (value.encode(), revision)
+            elif state.pop(name.encode(), None) is None:
+                continue
+            waiting.append(Change(name.encode(), None if value is None else value.encode(), revision))
+        if revision % together and revision <= len(transactions):
+            continue
+        patch = patched(store, *waiting)
+        waiting = []
+        sent.update(patch.set)
+        for name in patch.deleted:
+            sent.pop(name, None)
+    fresh = listed(Store(), state, 100).entries
+    assert {n: (e.value, e.path, e.revision, e.raw) for n, e in sent.items()} == {
+        n: (e.value, e.path, e.revision, e.raw) for n, e in fresh.items()
+    }
+    assert all(isinstance(entry, Document) for entry in sent.values())
+    assert (store.count, store.newest) == (len(state), max((r for _, r in state.values()), default=0))
+    assert store.size == sum(len(k) + len(v) for k, (v, _) in state.items())
