@@ -34,15 +34,20 @@ from reactive_config.errors import (
     WrongProcess,
 )
 from reactive_config.sources.environ import Env
+from reactive_config.sources.etcd import TLS, Etcd
+from reactive_config.sources.files import Files
 from reactive_config.sources.memory import Memory
 
 __all__ = [
+    "TLS",
     "Bare",
     "Closed",
     "Config",
     "ConfigError",
     "Env",
+    "Etcd",
     "Explanation",
+    "Files",
     "Gap",
     "Held",
     "InvalidPath",

@@ -256,7 +256,9 @@ class Acceptance:
                 yield Problem("", "some content (the source is not optional)", "nothing", origin), gone
 
     def _problem(self, fault: Fault) -> Problem:
-        return Problem(format_path(fault.path) + fault.inside, fault.expected, fault.got, self.origin(fault.path))
+        return Problem(
+            (format_path(fault.path) + fault.inside).lstrip("."), fault.expected, fault.got, self.origin(fault.path)
+        )
 
     def origin(self, path: Path) -> Origin | None:
         """Where the value at a path stands; where none does, the document that holds the table around it."""

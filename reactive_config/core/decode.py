@@ -20,7 +20,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from reactive_config.core.delta import Bare
-from reactive_config.core.leaf import Fault, decode_leaf, faults, unchanged
+from reactive_config.core.leaf import Fault, changed_values, decode_leaf, faults, unchanged
 from reactive_config.core.lenient import infer, untyped
 from reactive_config.core.paths import Path
 from reactive_config.core.trees import ABSENT
@@ -369,8 +369,10 @@ def changed_paths(old: Part | None, new: Part, changes: Changes, path: Path = ()
     """The shortest paths whose decoded values differ; looks only where the tree changed."""
     if old is new or (old is not None and old.value is new.value):
         return []
-    if old is None or not old.inner or not new.inner:
+    if old is None:
         return [path]
+    if not old.inner or not new.inner:
+        return changed_values(old.value, new.value, path)
     found: list[Path] = []
     for name in {**old.inner, **new.inner} if changes is None else changes:
         before, after = old.inner.get(name), new.inner.get(name)

@@ -30,6 +30,7 @@ from reactive_config.core.types import (
     mapping_types,
 )
 
+_NOTHING = object()
 _SCALARS = (str, int, float, bool, type(None), Bare)
 _EXPECTED = re.compile(r"Expected (.+?)(?:, got .*)?(?: - at .*)?", re.DOTALL)
 _AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
@@ -85,13 +86,18 @@ def _inner_faults(value: Any, plain: Any, path: Path, inside: str) -> Iterator[F
             yield from _faults(item, kind, path, f"{inside}[{index}]")
     elif type(value) is dict and (mapping := mapping_types(plain)) is not None:
         for name, item in value.items():
-            yield from _faults(item, mapping[1], path, f"{inside}.{name}")
+            yield from _faults(item, mapping[1], *_below(path, inside, name))
     elif type(value) is dict and (fields := fields_of(plain)) is not None:
         for name, field in fields.items():
             if name in value:
-                yield from _faults(value[name], field.type, path, f"{inside}.{name}")
+                yield from _faults(value[name], field.type, *_below(path, inside, name))
             elif field.default is None:
-                yield Fault(path, f"{inside}.{name}", describe(field.type), "nothing")
+                yield Fault(*_below(path, inside, name), describe(field.type), "nothing")
+
+
+def _below(path: Path, inside: str, name: str) -> tuple[Path, str]:
+    """Path and inside of a name: names belong to the path until an index comes, which no path has."""
+    return (path, f"{inside}.{name}") if inside else ((*path, name), "")
 
 
 def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterator[Fault]:
@@ -101,11 +107,13 @@ def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterato
         model.model_validate(prepare(value, model))
     except pydantic.ValidationError as error:
         for item in error.errors(include_url=False, include_context=False, include_input=False):
-            place = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in item["loc"])
+            place = (path, inside)
+            for at in item["loc"]:
+                place = (place[0], f"{place[1]}[{at}]") if isinstance(at, int) else _below(*place, at)
             # Only pydantic's own messages are safe to copy; a validator's text may quote the value.
             own = item["type"] not in ("value_error", "assertion_error") and not item["type"].startswith("custom")
             expected = item["msg"] if own else f"what {model.__name__} accepts"
-            yield Fault(path, inside + place, expected, "nothing" if item["type"] == "missing" else "something else")
+            yield Fault(*place, expected, "nothing" if item["type"] == "missing" else "something else")
 
 
 def shown(value: Any, kind: Any, path: Path) -> str:
@@ -157,6 +165,22 @@ def unchanged(old: Any, new: Any) -> bool:
     if names is None:
         return bool(old == new)
     return all(unchanged(getattr(old, n, None), getattr(new, n, None)) for n in names)
+
+
+def changed_values(old: Any, new: Any, path: Path) -> list[Path]:
+    """The shortest paths at which two decoded values differ; descends into records and mappings."""
+    if unchanged(old, new):
+        return []
+    if type(old) is not type(new):
+        return [path]
+    if isinstance(old, dict):
+        pairs = {name: (old.get(name, _NOTHING), new.get(name, _NOTHING)) for name in {**old, **new}}
+    else:
+        kind: Any = type(old)
+        fields = fields_of(kind) or {}
+        pairs = {n: (getattr(old, f.attribute), getattr(new, f.attribute)) for n, f in fields.items()}
+    found = [p for name, (before, after) in pairs.items() for p in changed_values(before, after, (*path, str(name)))]
+    return found or [path]
 
 
 def _attributes(value: Any) -> tuple[str, ...] | None:

@@ -11,7 +11,7 @@ import enum
 import math
 import re
 from datetime import timedelta
-from typing import Any, get_args
+from typing import Any, Union, get_args
 
 import msgspec
 
@@ -160,6 +160,8 @@ def _from_text(text: str, kind: Any) -> Any:
     plain = bare_type(kind)
     if is_untyped(plain):
         return infer(text)
+    if is_secret(plain) or (is_union(plain) and any(is_secret(bare_type(m)) for m in get_args(plain))):
+        return _from_text(text, _revealed(plain))
     if is_pydantic(plain) or fields_of(plain) is not None or _lenient(text, kind, strict=True) is None:
         if (parsed := _container(text, plain)) is not None:
             return prepare(parsed, plain)
@@ -168,6 +170,13 @@ def _from_text(text: str, kind: Any) -> Any:
         lax = _lenient(text, kind, strict=False)
         return text if lax is None else lax[0]
     return text
+
+
+def _revealed(plain: Any) -> Any:
+    """The type without the Secret around it; for a union, around its members."""
+    if is_secret(plain):
+        return (get_args(plain) or (Any,))[0]
+    return Union[tuple(_revealed(bare_type(m)) for m in get_args(plain))] if is_union(plain) else plain
 
 
 def _lenient(text: str, kind: Any, *, strict: bool) -> tuple[Any] | None:

@@ -158,7 +158,7 @@ def refold(tree: dict[str, Any], fold: Fold, touched: Iterable[Path]) -> tuple[d
     changed: list[Path] = []
     for start in touched:
         path, new = _settle(editor.root, fold, start)
-        for found in diff(get(editor.root, path), new, path):
+        for found in list(diff(get(editor.root, path), new, path)):  # a list: the editor writes to its own tables
             value = get(new, found[len(path) :])
             if value is ABSENT:
                 editor.delete(found)

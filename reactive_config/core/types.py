@@ -104,9 +104,7 @@ def fields_of(kind: Any) -> Mapping[str, FieldType] | None:
     if is_pydantic(kind):
         return {f.alias or n: FieldType(n, f.rebuild_annotation(), _lazy(f)) for n, f in kind.model_fields.items()}
     if is_typed_dict(kind):
-        optional = kind.__optional_keys__
-        hints = typing.get_type_hints(kind)
-        return {n: FieldType(n, t, (lambda: None) if n in optional else None) for n, t in hints.items()}
+        return {n: _typed_dict_field(kind, n, t) for n, t in typing.get_type_hints(kind, include_extras=True).items()}
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind, include_extras=True)
         return {f.name: FieldType(f.name, hints[f.name], _default(f)) for f in dataclasses.fields(kind) if f.init}
@@ -116,6 +114,15 @@ def fields_of(kind: Any) -> Mapping[str, FieldType] | None:
             a.name: FieldType(a.name, hints.get(a.name, Any), _attrs_default(a)) for a in kind.__attrs_attrs__ if a.init
         }
     return None
+
+
+def _typed_dict_field(kind: Any, name: str, hint: Any) -> FieldType:
+    # Where annotations are texts, __optional_keys__ does not know of NotRequired (before Python 3.14).
+    optional = name in kind.__optional_keys__
+    while (origin := get_origin(hint)) in (typing.Required, typing.NotRequired):
+        optional = origin is typing.NotRequired
+        hint = get_args(hint)[0]
+    return FieldType(name, hint, (lambda: None) if optional else None)
 
 
 def _default(field: Any) -> Callable[[], Any] | None:
