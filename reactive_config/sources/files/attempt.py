@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from reactive_config.core.delta import Malformed
 from reactive_config.sources.files.notifier import Notifier, Write
-from reactive_config.sources.files.patience import GONE, Known, Limits, due
+from reactive_config.sources.files.patience import Known, Limits, due
 from reactive_config.sources.files.reading import Changed, Content, read_whole
 from reactive_config.sources.files.scanning import Found
 
@@ -83,8 +83,9 @@ class Attempts:
         known.observe(found, now)
         swapped = known.swapped(found)
         when = due(known, found, write, now, wall_ns, self._limits)
-        if swapped and unfinished and known.changed_at is not None and now < known.changed_at + GONE:
-            when = known.changed_at + GONE
+        settle = self._limits.settle
+        if swapped and unfinished and known.changed_at is not None and now < known.changed_at + settle:
+            when = known.changed_at + settle
         if when is None or when > now:
             return None if when is None else Later(when)
         content = await self._content(found, write)
@@ -92,8 +93,8 @@ class Attempts:
             self._count("retries")
             return Later(self._clock() + _RETRY)
         # What a swap brings is meant so: nothing passes through a moment of being empty there.
-        if isinstance(content.data, Malformed) and not known.lasts(content.data, now) and not swapped:
-            return Later(known.trouble_at + GONE)
+        if isinstance(content.data, Malformed) and not known.lasts(content.data, now, settle) and not swapped:
+            return Later(known.trouble_at + settle)
         return Change(found, content, now, wall_ns, swapped)
 
     async def _content(self, found: Found, write: Write | None) -> Content | None:

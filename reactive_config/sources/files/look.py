@@ -12,7 +12,7 @@ from reactive_config.sources.files.attempt import Attempts, Change, Later
 from reactive_config.sources.files.chain import SWAP, Swap
 from reactive_config.sources.files.documents import Documents
 from reactive_config.sources.files.notifier import Notifier, Write
-from reactive_config.sources.files.patience import GONE, Known, Limits
+from reactive_config.sources.files.patience import Known, Limits
 from reactive_config.sources.files.scanning import Layer, Scan, scan
 
 _REARMS = 8  # in one look: directories that change all the time must not keep it from reading
@@ -42,10 +42,12 @@ class Looker:
         clock: Callable[[], float],
     ) -> None:
         self._layers, self._feed, self._notifier, self._clock = layers, feed, notifier, clock
+        self._settle = limits.settle
         self._documents = Documents(feed.resolve)
         self._attempts = Attempts(notifier, limits, max_bytes, clock, self._documents.limiter, feed.count)
         self._known: dict[str, Known] = {}
         self._started = False
+        self._waits_for = ""
         self._next = float("inf")
         self._notes: list[str] = []
 
@@ -62,7 +64,7 @@ class Looker:
         if not _still(seen):
             self._again(self._clock())  # a swap came in between: never half of one and half of the other
         elif late and not self._started:
-            self._feed.state(State.CONNECTING, f"{late[0]} is not readable yet, or still being written")
+            self._wait_for(late[0])
         else:
             await self._send(changes, deleted)
             self._notifier.judged(writes)
@@ -117,10 +119,10 @@ class Looker:
             known.gone_at = now if known.gone_at is None else known.gone_at
             swap = seen.swaps.get(before.swap.directory) if before.swap else None
             swapped = swap is not None and swap != before.swap and swap.directory not in seen.unfinished
-            if swapped or now >= known.gone_at + GONE:
+            if swapped or now >= known.gone_at + self._settle:
                 deleted[id] = str(swap) if swapped else before.place
             else:
-                self._again(known.gone_at + GONE)
+                self._again(known.gone_at + self._settle)
         return deleted
 
     async def _send(self, changes: Sequence[Change], deleted: Mapping[str, str]) -> None:
@@ -137,6 +139,11 @@ class Looker:
         if not self._started:
             self._started = True
             self._feed.state(State.SYNCED)
+
+    def _wait_for(self, place: str) -> None:
+        if place != self._waits_for:
+            self._waits_for = place
+            self._feed.state(State.CONNECTING, f"{place} is not readable yet, or still being written")
 
     def _outcome(self, id: str) -> bytes | Malformed | None:  # noqa: A002
         return self._known[id].outcome

@@ -6,8 +6,8 @@
 | it was written to and not closed (inotify) | when it is closed, or after `hold` |
 | a `..data` swap leads to it | at once, when all names of the mount have their link |
 | only that its stat changed | after `settle` seconds without another change, or after `hold` |
-| it cannot be used (empty, not a file, permission) | at once, and again after `GONE`: only then it is said |
-| it is not there | never; after `GONE` it is deleted, in a swap at once |
+| it cannot be used (empty, not a file, permission) | at once, and again after `settle`: only then it is said |
+| it is not there | never; after `settle` it is deleted, in a swap at once |
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ from reactive_config.core.delta import Malformed
 from reactive_config.sources.files.notifier import Write
 from reactive_config.sources.files.reading import Content, Signature
 from reactive_config.sources.files.scanning import Found
-
-GONE = 0.25
-"""Seconds that a file must be away, or of no use, before that is taken for meant."""
 
 YOUNG = 0.03
 """Seconds in which a second write may leave no trace in the stat: clocks of file systems tick."""
@@ -79,13 +76,13 @@ class Known:
         """Whether a `..data` link leads to it that did not before."""
         return found.swap is not None and (self.found is None or found.swap != self.found.swap)
 
-    def lasts(self, trouble: Malformed, now: float) -> bool:
-        """Whether a trouble was there before, `GONE` ago or said already. Saves pass through many for a moment."""
+    def lasts(self, trouble: Malformed, now: float, settle: float) -> bool:
+        """Whether a trouble was there `settle` ago, or said already. Saves pass through many for a moment."""
         if trouble == self.outcome:
             return True
         if trouble != self.trouble:
             self.trouble, self.trouble_at = trouble, now
-        return now >= self.trouble_at + GONE
+        return now >= self.trouble_at + settle
 
     def sent(self, found: Found, content: Content, now: float, wall_ns: int) -> None:
         """This content, read at that time, is what the feed has."""
@@ -110,7 +107,7 @@ def due(known: Known, found: Found, write: Write | None, now: float, wall_ns: in
     if write is not None and write.open:
         return write.since + limits.hold
     if known.trouble is not None:
-        return known.trouble_at + GONE
+        return known.trouble_at + limits.settle
     if known.changed_at is None:
         # What could not be used is tried again at every look: not every cause shows in a stat.
         again = isinstance(known.outcome, Malformed) or (write is not None and known.recheck_at is not None)

@@ -36,9 +36,9 @@ class Files:
 
     Every file is one entry and one unit; its id and place are its path as given. Where files are reached
     through a `..data` link, all that one swap of the link changes share a unit and come in one delta.
-    Content that cannot be used comes as `Malformed`, after 250 ms if time may mend it (empty, permission,
-    not a file), and is tried again. A file that is gone for 250 ms is deleted. What is not there at the start
-    is followed when it appears.
+    Content that cannot be used comes as `Malformed`, and after `settle` seconds if time may mend it (empty,
+    permission, not a file); it is tried again. A file that is gone for `settle` seconds is deleted. What is not
+    there at the start is followed when it appears.
 
     What is promised: no file is seen half written, as far as the notifier can tell.
 
@@ -64,8 +64,8 @@ class Files:
         values: Every path is a directory of one bare value a file, at the file's name, less one final line break.
         name: In the status.
         poll_interval: Seconds between two looks at all files without being told, whatever the notifier.
-        settle: Seconds of quiet, see above.
-        hold: Seconds, see above.
+        settle: Seconds that must pass without a change before what may be a passing state is taken for meant.
+        hold: Seconds after which waiting for a writer, or for quiet, ends.
         clock: Seconds, monotonic.
 
     Raises:

@@ -1,0 +1,81 @@
+"""What changes nothing is not sent. Silence is proved by a save after it, which is waited for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import pytest
+
+from reactive_config.core.delta import Patch
+
+
+def touch(file: Path, number: int) -> None:
+    os.utime(file, (number, number))
+
+
+def touch_now(file: Path, number: int) -> None:
+    file.touch()
+
+
+def chmod(file: Path, number: int) -> None:
+    file.chmod(0o600 if number % 2 else 0o644)
+
+
+def rewrite(file: Path, number: int) -> None:
+    file.write_bytes(file.read_bytes())
+
+
+def replace_by_equal(file: Path, number: int) -> None:
+    twin = file.with_name(".twin")
+    twin.write_bytes(file.read_bytes())
+    twin.replace(file)
+
+
+def hide_and_show(file: Path, number: int) -> None:
+    file.rename(file.with_name("away"))
+    file.with_name("away").rename(file)
+
+
+def noise_beside(file: Path, number: int) -> None:
+    file.with_name(f".hidden{number}.toml").write_text("n = 1")
+    file.with_name("backup.toml~").write_text("n = 2")
+
+
+@pytest.mark.parametrize(
+    "act", [touch, touch_now, chmod, rewrite, replace_by_equal, hide_and_show, noise_beside], ids=lambda f: f.__name__
+)
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": False})])
+async def test_200_times_nothing(act: Callable[[Path, int], None], follow: Callable[..., Any], tmp_path: Path) -> None:
+    """No delta comes before the one of the save that ends it."""
+    file = tmp_path / "app.toml"
+    file.write_text("n = 0")
+
+    def acts() -> None:
+        for number in range(200):
+            act(file, number)
+
+    async with follow(tmp_path) as feed:
+        await anyio.to_thread.run_sync(acts)
+        (tmp_path / ".end").write_text("n = 99")
+        (tmp_path / ".end").replace(file)
+        await feed.wait(lambda f: len(f.deltas) > 1)
+        last = feed.deltas[1]
+        assert isinstance(last, Patch)
+        assert last.set[str(file)].value == {"n": 99}
+        assert not last.deleted
+        assert last.set.keys() == {str(file)}
+
+
+async def test_a_second_write_inside_one_tick_of_the_clock_is_found(follow: Callable[..., Any], tmp_path: Path) -> None:
+    """Two saves of equal length, the second right behind the first, where a stat may not tell them apart."""
+    file = tmp_path / "app.toml"
+    file.write_text("n = 0")
+    async with follow(tmp_path) as feed:
+        for number in range(1, 8, 2):
+            file.write_text(f"n = {number}")
+            file.write_text(f"n = {number + 1}")
+            await feed.wait(lambda f, n=number + 1: f.entries[str(file)].value == {"n": n})
