@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -31,18 +31,16 @@ class Change(NamedTuple):
     Attributes:
         entry: The current one; None if it is gone.
         unit: The unit that changed it.
-        relist: The number of the `Replace` that it came with; 0 for none.
+        relist: Whether it came with a `Replace`.
     """
 
     entry: Entry | None
     unit: Unit
-    relist: int
+    relist: bool
 
 
-class RelistDeletions(NamedTuple):
-    """The unit of what a `Replace` lacks. Nobody knows which transaction deleted it."""
-
-    relist: int
+GONE: Final = ("what is gone",)
+"""The unit of what a `Replace` lacks: nobody knows which transactions deleted it."""
 
 
 class Account:
@@ -64,7 +62,6 @@ class Account:
         self.pending: dict[str, Change] = {}
         self.revision: int | None = None
         self.accepted_at = 0
-        self._relists = 0
 
     @property
     def accepted(self) -> Mapping[str, Entry]:
@@ -83,21 +80,22 @@ class Account:
     def take(self, delta: Delta) -> None:
         """Make the delta the current state; what then differs from the accepted one is pending."""
         if isinstance(delta, Replace):
-            self._relists += 1
             for entry_id in {*self.accepted, *self.pending} - delta.entries.keys():
-                self._record(entry_id, Change(None, RelistDeletions(self._relists), self._relists))
+                self._record(entry_id, Change(None, GONE, relist=True))
             for entry_id, entry in delta.entries.items():
-                self._record(entry_id, Change(entry, entry.unit, self._relists))
+                self._record(entry_id, Change(entry, entry.unit, relist=True))
         else:
             for entry_id, entry in delta.set.items():
-                self._record(entry_id, Change(entry, entry.unit, 0))
+                self._record(entry_id, Change(entry, entry.unit, relist=False))
             for entry_id, unit in delta.deleted.items():
-                self._record(entry_id, Change(None, unit, 0))
+                self._record(entry_id, Change(None, unit, relist=False))
         self.revision = delta.revision
 
     def _record(self, entry_id: str, change: Change) -> None:
         accepted = self.find(entry_id)
         entry = change.entry
+        if entry is not None and not 0 <= entry.layer < len(self.layers):
+            raise ValueError(f"{self.name}: expected a layer from 0 to {len(self.layers) - 1}, got {entry.layer}")
         if accepted is None and entry is None:
             self.pending.pop(entry_id, None)
         elif (
@@ -214,10 +212,9 @@ class Acceptance:
     ) -> None:
         """What a relist found deleted may belong to any unit that it found changed, so it waits with them."""
         for key in list(held):
-            for _, _, change in units[key]:
-                deletions = (key[0], RelistDeletions(change.relist))
-                if change.relist and deletions in units and deletions not in held:
-                    held[deletions] = held[key]
+            gone = (key[0], GONE)
+            if gone in units and gone not in held and any(change.relist for _, _, change in units[key]):
+                held[gone] = held[key]
 
     def _try(self, units: Mapping[UnitKey, list[Pending]]) -> _Trial:
         """Apply the units; if the result does not decode, take all of it back."""
@@ -292,6 +289,9 @@ class Acceptance:
             for account, entry_id, _ in changes:
                 del account.pending[entry_id]
                 account.accepted_at += 1
+        for account in self.accounts:
+            if not account.pending:
+                account.pending = {}  # iterating over a dict that once was large costs what it once held
         self.held = {key: self._held(key, problems) for key, problems in held.items()}
 
     def _held(self, key: UnitKey, problems: Sequence[Problem]) -> Held:
@@ -330,6 +330,6 @@ def origin_of(account: Account, entry_id: str, entry: Entry, path: Path) -> Orig
 
 def unit_name(unit: Unit) -> str:
     """What a person calls a unit."""
-    if isinstance(unit, RelistDeletions):
-        return "what is gone"
-    return f"revision {unit}" if isinstance(unit, int) else str(unit)
+    if isinstance(unit, int):
+        return f"revision {unit}"
+    return " ".join(map(str, unit)) if isinstance(unit, tuple) else str(unit)

@@ -39,6 +39,7 @@ class Inbox:
         self._patch_revision: int | None = None
         self._seen_acceptance = 0
         self._accepted = asyncio.Event()
+        self._closed: Exception | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
     def send(self, delta: Delta) -> None:
@@ -85,6 +86,8 @@ class Inbox:
         self._seen_acceptance = self.account.accepted_at
 
     async def wait_revision(self, revision: int) -> None:
+        if self._closed is not None:
+            raise self._closed
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((revision, future))
         self._wake()
@@ -117,6 +120,7 @@ class Inbox:
 
     def close(self, error: Exception) -> None:
         """Writer only: nothing will be taken any more."""
+        self._closed = error
         for _, future in self._waiting:
             if not future.done():
                 future.set_exception(error)

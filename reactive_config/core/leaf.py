@@ -163,7 +163,10 @@ def unchanged(old: Any, new: Any) -> bool:
         return unchanged(old.reveal(), new.reveal())
     names = _attributes(old)
     if names is None:
-        return bool(old == new)
+        try:
+            return bool(old == new)
+        except Exception:  # noqa: BLE001 - a comparison of the user's own; what cannot be compared has changed
+            return False
     return all(unchanged(getattr(old, n, None), getattr(new, n, None)) for n in names)
 
 

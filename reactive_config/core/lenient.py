@@ -158,8 +158,13 @@ def _tag_fits(kind: Any, value: dict[str, Any]) -> bool:
 
 def _from_text(text: str, kind: Any) -> Any:
     plain = bare_type(kind)
+    if kind is str:
+        return text
     if is_untyped(plain):
         return infer(text)
+    if plain in (int, float, bool):  # no text is one of these, so the strict attempt can be spared
+        lax = _lenient(text, kind, strict=False)
+        return text if lax is None else lax[0]
     if is_secret(plain) or (is_union(plain) and any(is_secret(bare_type(m)) for m in get_args(plain))):
         return _from_text(text, _revealed(plain))
     if is_pydantic(plain) or fields_of(plain) is not None or _lenient(text, kind, strict=True) is None:

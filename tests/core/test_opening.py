@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from reactive_config import (
+    Closed,
     Memory,
     Rejected,
     Secret,
@@ -312,3 +313,20 @@ asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
+
+
+async def test_waiting_for_a_revision_after_the_end_says_closed():
+    async with open_config(App, Memory({"n": 1})) as config:
+        waiting = asyncio.ensure_future(config.wait_revision("memory", 99))
+        await asyncio.sleep(0)
+    with pytest.raises(Closed):
+        await waiting
+    with pytest.raises(Closed):
+        await config.wait_revision("memory", 1)
+
+
+async def test_an_entry_of_a_layer_that_its_source_does_not_have_is_a_bug():
+    bad = Replace({"n": Entry(("n",), 1, 1, layer=3)})
+    with pytest.raises(ValueError, match="expected a layer from 0 to 0, got 3"):
+        async with open_config(App, Acting(lambda feed: feed.send(bad))):
+            pass

@@ -191,9 +191,20 @@ def test_nothing_else_is_bent(value, kind):
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [(5, 5), (0.5, 0.5), ("5", 5), ("30s", 30), ("10m", 600), ("1h30m", 5400), ("250ms", 0.25), ("2d", 172800), ("PT5M", 300),
-     ("-5s", -5), ("1h 5s", 3605)],
-)  # fmt: skip
+    [
+        (5, 5),
+        (0.5, 0.5),
+        ("5", 5),
+        ("30s", 30),
+        ("10m", 600),
+        ("1h30m", 5400),
+        ("250ms", 0.25),
+        ("2d", 172_800),
+        ("PT5M", 300),
+        ("-5s", -5),
+        ("1h 5s", 3605),
+    ],
+)
 def test_durations_are_read_in_every_spelling(value, seconds):
     assert duration(value) == timedelta(seconds=seconds)
 

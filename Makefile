@@ -1,0 +1,53 @@
+# Everything here sets up what it needs. `make demo` and `make test` are the README's quick start.
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO_VENV ?= .venv-demo
+BIN := $(VENV)/bin
+PIP := python -m pip --disable-pip-version-check -q
+
+.PHONY: help demo test wheel lint format clean
+
+help:
+	@echo "make demo    the main job on files alone: stays and shows your edits (without a terminal it edits itself)"
+	@echo "make test    all tests, against the built wheel, with a real etcd"
+	@echo "make lint    ruff, mypy, pyright"
+	@echo "make format  ruff's formatter"
+	@echo "make clean   remove what the targets made"
+
+demo: $(DEMO_VENV)/.ready
+	@$(DEMO_VENV)/bin/python examples/follow/main.py $(ARGS)
+
+$(DEMO_VENV)/.ready: pyproject.toml $(shell find reactive_config -name '*.py')
+	$(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/$(PIP) install '.[yaml]'
+	@touch $@
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/$(PIP) install --upgrade pip hatchling
+	$(BIN)/$(PIP) install '.[test]'
+	@touch $@
+
+# The tests import what users install: the wheel, not the checkout.
+wheel: $(VENV)/.ready
+	@rm -rf dist
+	$(BIN)/$(PIP) wheel --no-deps --no-build-isolation -w dist .
+	$(BIN)/$(PIP) install --force-reinstall --no-deps dist/*.whl
+
+test: wheel
+	REACTIVE_CONFIG_WHEEL=1 $(BIN)/pytest $(ARGS)
+	REACTIVE_CONFIG_WHEEL=1 PYTHONASYNCIODEBUG=1 $(BIN)/pytest tests/core tests/testing -p no:cacheprovider
+
+lint: wheel
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests/typing
+
+format: $(VENV)/.ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) $(DEMO_VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -1,0 +1,76 @@
+"""The README's program runs as written, and so does the demo."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import reactive_config
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def files_of_readme(into: Path) -> None:
+    """Lay out every block that the README names as a file."""
+    blocks = re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", README, re.DOTALL)
+    assert {name for name, _ in blocks} == {"config/common/app.toml", "config/production/app.yaml", "app.py"}
+    for name, text in blocks:
+        path = into / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_the_readme_s_program_follows_its_files_and_refuses_what_does_not_fit(tmp_path):
+    files_of_readme(tmp_path)
+    production = tmp_path / "config/production/app.yaml"
+    text = production.read_text()
+    refused = re.search(r"```text\n(.*?)\n```", README, re.DOTALL)
+    assert refused is not None
+    with subprocess.Popen(
+        [sys.executable, "-u", "app.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as program:
+        try:
+            assert program.stdout is not None
+            assert program.stdout.readline() == "starting with 40\n"
+            assert program.stdout.readline() == "pool is now 1 to 40\n"
+            production.write_text(text.replace("40", "60"))
+            assert program.stdout.readline() == "pool is now 1 to 60\n"
+            production.write_text(text.replace("40", "lots"))
+            assert refused.group(1) in program.stdout.readline()
+            production.write_text(text.replace("40", "80"))
+            assert program.stdout.readline() == "pool is now 1 to 80\n"
+        finally:
+            program.kill()
+
+
+def test_the_readme_s_etcd_line_is_a_source():
+    line = next(line for line in README.splitlines() if line.startswith("Etcd("))
+    source = eval(line, vars(reactive_config))
+    assert source.layers
+
+
+def test_every_page_that_the_readme_names_is_there():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_demo_makes_its_edits_and_ends():
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples/follow/main.py"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "held: database.pool.max_size: expected int <= 500, got 9000" in done.stdout
+    assert "app.yaml:4:15)" in done.stdout
+    assert "in force: Pool(min_size=1, max_size=60)" in done.stdout
+    assert re.search(r"80 from files .*app.yaml:4:15  <- in force\n    10 from files .*app.toml:9:12", done.stdout)
+
+
+def test_the_wheel_is_what_is_tested():
+    """Where the test command says that it installed one."""
+    inside = Path(reactive_config.__file__).is_relative_to(ROOT / "reactive_config")
+    assert inside == ("REACTIVE_CONFIG_WHEEL" not in os.environ)

@@ -1,0 +1,43 @@
+"""Checked by mypy, never run: what a type checker knows of the public API."""
+
+from __future__ import annotations
+
+from typing import Any, assert_type
+
+import msgspec
+
+from reactive_config import Config, Etcd, Files, Gap, Live, Memory, Secret, Snapshot, open_config
+
+
+class Pool(msgspec.Struct, frozen=True):
+    size: int = 1
+
+
+class App(msgspec.Struct, frozen=True):
+    token: Secret[str]
+    pool: Pool = Pool()
+
+
+async def use() -> None:
+    async with open_config(App, Files("a", "b"), Etcd("h:1", prefix="/p/"), Memory({}), startup_timeout=1) as config:
+        assert_type(config, Config[App])
+        assert_type(config.current, App)
+        assert_type(config.current.token.reveal(), str)
+        assert_type(config.snapshot, Snapshot[App])
+        assert_type(config.snapshot.changed, frozenset[str])
+        async for snapshot in config:
+            assert_type(snapshot, Snapshot[App])
+        async for update in config.updates(buffer=10):
+            assert_type(update, Snapshot[App] | Gap)
+        pool = config.select(lambda c: c.pool)
+        assert_type(pool, Live[Pool])
+        assert_type(pool.map(lambda p: p.size), Live[int])
+        assert_type(await pool.wait_changed(), Pool)
+        assert_type(config.select("pool.size"), Live[Any])
+        async for value in pool:
+            assert_type(value, Pool)
+        config.current.pool.size = 5  # type: ignore[misc]
+        config.select(5)  # type: ignore[call-overload]
+    async with open_config(dict, Memory()) as untyped:
+        assert_type(untyped.current, dict[Any, Any])
+    assert_type(Live.constant(5), Live[int])
