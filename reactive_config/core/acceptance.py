@@ -8,6 +8,7 @@ holds them all. A held unit keeps its last accepted values until it fits or is o
 
 from __future__ import annotations
 
+import time
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,14 +16,18 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from reactive_config.core.decode import Part, Plan, changed_paths, changes_of, decode
+from reactive_config.core.decode import changed_paths, changes_of, decode
 from reactive_config.core.delta import Delta, Entry, Malformed, Replace, Unit
 from reactive_config.core.layers import Layer, Stack
 from reactive_config.core.leaf import Fault
 from reactive_config.core.paths import Path, format_path
+from reactive_config.core.plans import Part, Plan
 from reactive_config.core.status import Held
 from reactive_config.core.trees import same
 from reactive_config.errors import Origin, Problem
+
+_LOCATING = 0.02
+"""Seconds that one attempt may spend on lines and columns; problems after that come without."""
 
 
 class Change(NamedTuple):
@@ -231,7 +236,9 @@ class Acceptance:
                     mine += paths
         paths = self.stack.refold([path for layer, found in touched.items() for path in layer.refold(found)])
         part, faults = decode(self.plan, self.stack.tree, self.part, paths)
-        problems = [(self._problem(fault), _touching(fault.path, touched_by)) for fault in faults]
+        # Finding a line may parse a document again; a thousand faults must not hold the loop for that.
+        until = time.perf_counter() + _LOCATING
+        problems = [(self._problem(fault, until), _touching(fault.path, touched_by)) for fault in faults]
         problems += self._empty_layers(units)
         if part is not None and not problems:
             return _Trial(part, changed_paths(self.part, part, changes_of(paths)), [])
@@ -252,20 +259,25 @@ class Acceptance:
                 origin = Origin(account.name, layer.name)
                 yield Problem("", "some content (the source is not optional)", "nothing", origin), gone
 
-    def _problem(self, fault: Fault) -> Problem:
-        return Problem(
-            (format_path(fault.path) + fault.inside).lstrip("."), fault.expected, fault.got, self.origin(fault.path)
-        )
+    def _problem(self, fault: Fault, until: float) -> Problem:
+        path = (format_path(fault.path) + fault.inside).lstrip(".")
+        origin = self.origin(fault.path, locate=time.perf_counter() < until)
+        return Problem(path, fault.expected, fault.got, origin)
 
-    def origin(self, path: Path) -> Origin | None:
-        """Where the value at a path stands; where none does, the document that holds the table around it."""
+    def origin(self, path: Path, *, locate: bool = True) -> Origin | None:
+        """Where the value at a path stands; where none does, the document that holds the table around it.
+
+        Args:
+            path: Of the configuration.
+            locate: Whether to find line and column too.
+        """
         for depth in range(len(path), -1, -1):
             for account, layer in self._layers_downwards():
                 found = [
                     (i, e) for i, e in layer.entries_at(path[:depth]) if depth == len(path) or len(e.path) <= depth
                 ]
                 if found:
-                    return origin_of(account, *found[-1], path[:depth])
+                    return origin_of(account, *found[-1], path[:depth], locate=locate)
         return None
 
     def explain(self, path: Path) -> list[tuple[Origin, Path, Entry]]:
@@ -320,10 +332,10 @@ def _touching(path: Path, touched_by: Mapping[UnitKey, list[Path]]) -> list[Unit
     return [key for key, paths in touched_by.items() if any(p[: len(path)] == path[: len(p)] for p in paths)]
 
 
-def origin_of(account: Account, entry_id: str, entry: Entry, path: Path) -> Origin:
+def origin_of(account: Account, entry_id: str, entry: Entry, path: Path, *, locate: bool = True) -> Origin:
     """Where an entry's value at a path stands, with line and column where the source can tell."""
     inner = path[len(entry.path) :]
-    at: Any = entry.locate(inner) if entry.locate is not None else None
+    at: Any = entry.locate(inner) if locate and entry.locate is not None else None
     line, column = at or (0, 0)
     return Origin(account.name, entry.place or entry_id, entry.revision, line, column)
 

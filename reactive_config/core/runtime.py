@@ -16,11 +16,11 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 from reactive_config.core.acceptance import Acceptance, Account
-from reactive_config.core.decode import compile_plan
 from reactive_config.core.delta import Replace
 from reactive_config.core.inbox import Inbox
 from reactive_config.core.live import Batch, Hub, Live, PathIndex
 from reactive_config.core.paths import Path, format_path
+from reactive_config.core.plans import compile_plan
 from reactive_config.core.snapshot import Snapshot
 from reactive_config.core.source import Source
 from reactive_config.core.status import Held, State, Status

@@ -7,8 +7,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from reactive_config.core.decode import Part, changed_paths
+from reactive_config.core.decode import changed_paths
 from reactive_config.core.paths import Path, format_path
+from reactive_config.core.plans import Part
 
 T = TypeVar("T")
 

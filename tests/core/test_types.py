@@ -16,8 +16,9 @@ import pytest
 from msgspec import Meta
 
 from reactive_config import Bare, Memory, Secret, StartupError, open_config
-from reactive_config.core.decode import compile_plan, decode
+from reactive_config.core.decode import decode
 from reactive_config.core.lenient import duration
+from reactive_config.core.plans import compile_plan
 
 
 class StructApp(msgspec.Struct):

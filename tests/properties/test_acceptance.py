@@ -11,9 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec import Meta
 
 from reactive_config.core.acceptance import Acceptance, Account
-from reactive_config.core.decode import compile_plan, decode
+from reactive_config.core.decode import decode
 from reactive_config.core.delta import Entry, Malformed, Patch, Replace
 from reactive_config.core.leaf import unchanged
+from reactive_config.core.plans import compile_plan
 from reactive_config.core.trees import overlay, same
 
 

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from reactive_config.core.decode import Part, changed_paths, changes_of, compile_plan, decode
+from reactive_config.core.decode import changed_paths, changes_of, decode
 from reactive_config.core.delta import Bare
 from reactive_config.core.leaf import unchanged
+from reactive_config.core.plans import Part, compile_plan
 from reactive_config.core.trees import diff
 
 
