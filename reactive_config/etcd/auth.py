@@ -7,9 +7,10 @@ a token is kept across connections, and asked for anew only when a Range says th
 
 from __future__ import annotations
 
-from aetcd.rpc import AioRpcError, AuthenticateRequest, AuthStub, Channel
+from aetcd.rpc import AuthenticateRequest, AuthStub, Channel
 
-from reactive_config.etcd.faults import translate
+from reactive_config.etcd.errors import AuthOff
+from reactive_config.etcd.faults import answer
 
 
 class Credentials:
@@ -49,9 +50,7 @@ class Credentials:
         self.asked += 1
         request = AuthenticateRequest(name=self.username, password=self._password)
         try:
-            reply = await AuthStub(channel).Authenticate(request, timeout=timeout)
-        except AioRpcError as error:
-            if "authentication is not enabled" in (error.details() or ""):
-                return ""
-            raise translate(error, subject) from None
+            reply = await answer(AuthStub(channel).Authenticate(request, timeout=timeout), subject)
+        except AuthOff:
+            return ""
         return str(reply.token)

@@ -95,5 +95,5 @@ async def _settle(channel: Channel) -> None:
     """
     try:
         await channel.unary_unary("/reactive_config/nothing")(b"", timeout=0)
-    except AioRpcError:
-        pass  # its deadline has passed, as meant
+    except (AioRpcError, grpc.aio.UsageError):
+        pass  # its deadline has passed, as meant; or the channel is closed already

@@ -27,6 +27,10 @@ class TooLarge(Unavailable):
     """The answer does not fit the receive limit."""
 
 
+class AuthOff(EtcdError):
+    """Authentication is not enabled."""
+
+
 class Unauthenticated(EtcdError):
     """The token has expired, was forgotten by a restarted server, or is older than the permissions."""
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable
+from typing import TypeVar
 
+import anyio.lowlevel
 import grpc
 from aetcd.rpc import AioRpcError
 
 from reactive_config.etcd.errors import (
+    AuthOff,
     Compacted,
     EtcdError,
     FutureRevision,
@@ -20,6 +22,8 @@ from reactive_config.etcd.errors import (
     Unauthenticated,
     Unavailable,
 )
+
+T = TypeVar("T")
 
 _WRAPPING = re.compile(r"^failed to connect to all addresses; last error: [A-Z]+: (?:ipv[46]:\S+: )?")
 
@@ -54,6 +58,7 @@ _ANSWERS: tuple[tuple[str, str, type[EtcdError], str], ...] = (
     ("PERMISSION_DENIED", "", Refused, ""),
     ("INVALID_ARGUMENT", "user name is empty", Refused, _NEEDS_USER),
     ("INVALID_ARGUMENT", "authentication failed", Refused, "wrong user or password"),
+    ("FAILED_PRECONDITION", "authentication is not enabled", AuthOff, ""),
     ("RESOURCE_EXHAUSTED", "larger than max", TooLarge, ""),
     ("DEADLINE_EXCEEDED", "", Unavailable, "no answer in time"),
 )
@@ -83,21 +88,26 @@ def _unreachable(details: str, subject: str) -> EtcdError:
     return Unavailable(f"{subject}: {_CUT.get(details, details)}")
 
 
-@contextmanager
-def translated(subject: str) -> Iterator[None]:
-    """Raise what happens inside in this room's words.
+async def answer(pending: Awaitable[T], subject: str) -> T:
+    """Await something of gRPC's; what goes wrong is raised in this room's words.
 
     A channel that closes gives its callers a bare CancelledError although nobody cancelled their task;
-    passed on, it would end a task group without a reason.
+    passed on, it would end a task group without a reason. And a real cancellation comes out of gRPC as
+    another exception than went in, which a cancel scope of anyio would not know as its own.
+
+    Args:
+        pending: A call, or a read or write of one.
+        subject: What was spoken to, for messages.
     """
     try:
-        yield
+        return await pending
     except AioRpcError as error:
         raise translate(error, subject) from None
     except asyncio.CancelledError:
         task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise Unavailable(f"{subject}: the connection was closed") from None
+        if task is not None and not task.cancelling():
+            raise Unavailable(f"{subject}: the connection was closed") from None
+        await anyio.lowlevel.checkpoint_if_cancelled()  # raises the scope's own
+        raise
     except (grpc.aio.UsageError, asyncio.InvalidStateError):
         raise Unavailable(f"{subject}: the connection is closed") from None

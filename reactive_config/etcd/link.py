@@ -11,7 +11,7 @@ from aetcd.rpc import Channel, KVStub, WatchStub
 from reactive_config.etcd.auth import Credentials
 from reactive_config.etcd.channel import open_channel
 from reactive_config.etcd.errors import Refused, Unauthenticated, Unavailable
-from reactive_config.etcd.faults import translated
+from reactive_config.etcd.faults import answer
 from reactive_config.etcd.settings import Endpoint, Settings
 
 Metadata = tuple[tuple[str, str], ...]
@@ -57,17 +57,15 @@ class Link:
             raise Unavailable(f"{self.endpoint}: does not know the token that it has just given") from None
 
     async def _call_once(self, method: Any, request: Any, timeout: float) -> Any:
-        with translated(str(self.endpoint)):
-            metadata = await self._metadata(timeout)
-            try:
-                with translated(str(self.endpoint)):
-                    return await method(request, timeout=timeout, metadata=metadata)
-            except Unauthenticated:
-                if self._credentials and metadata:
-                    self._credentials.forget(metadata[0][1])
-                raise
-            except Refused as refused:
-                raise self._blamed(refused) from None
+        metadata = await self._metadata(timeout)
+        try:
+            return await answer(method(request, timeout=timeout, metadata=metadata), str(self.endpoint))
+        except Unauthenticated:
+            if self._credentials and metadata:
+                self._credentials.forget(metadata[0][1])
+            raise
+        except Refused as refused:
+            raise self._blamed(refused) from None
 
     def _blamed(self, refused: Refused) -> Refused:
         if self._credentials is None or not str(refused).endswith("permission denied"):
@@ -85,9 +83,8 @@ class Link:
 
         `hasleader` makes a member without quorum end it in about 4 s instead of falling silent.
         """
-        with translated(str(self.endpoint)):
-            metadata = await self._metadata(self.settings.timeout)
-            return WatchStub(self._channel).Watch(metadata=(*metadata, ("hasleader", "true")))
+        metadata = await self._metadata(self.settings.timeout)
+        return WatchStub(self._channel).Watch(metadata=(*metadata, ("hasleader", "true")))
 
 
 @asynccontextmanager

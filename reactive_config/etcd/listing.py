@@ -52,13 +52,14 @@ async def read_all(link: Link, keys: KeyRange, *, revision: int = 0, page: int =
         link: Whom to ask.
         keys: The range.
         revision: At which; 0 for now, and then a compaction while paging begins a new list.
-        page: Keys in one page; halved where an answer is too large to receive.
+        page: Keys in one page; a quarter of it where an answer is too large to receive.
 
     Raises:
         Compacted, FutureRevision: Only for a given revision.
         Unavailable, Refused: See `errors`.
     """
-    for _ in range(ATTEMPTS):
+    overtaken = 0
+    while overtaken < ATTEMPTS:
         try:
             return await _read_pages(link, keys, revision, page)
         except TooLarge:
@@ -68,7 +69,8 @@ async def read_all(link: Link, keys: KeyRange, *, revision: int = 0, page: int =
         except Compacted:
             if revision:
                 raise
-    raise Unavailable(f"{link.endpoint}: {keys} could not be listed in {ATTEMPTS} attempts")
+            overtaken += 1
+    raise Unavailable(f"{link.endpoint}: {keys} was compacted away under {ATTEMPTS} lists")
 
 
 async def _read_pages(link: Link, keys: KeyRange, revision: int, page: int) -> Listing:

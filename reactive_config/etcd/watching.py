@@ -16,7 +16,7 @@ import grpc
 from aetcd.rpc import Event, WatchCreateRequest, WatchRequest
 
 from reactive_config.etcd.errors import Compacted, Unavailable
-from reactive_config.etcd.faults import translated
+from reactive_config.etcd.faults import answer
 from reactive_config.etcd.link import Link
 from reactive_config.etcd.messages import Batch, Change
 from reactive_config.etcd.ranges import KeyRange
@@ -55,8 +55,7 @@ class Watch:
             raise Unavailable(f"{self._subject}: answered something else than the creation of the watch")
 
     async def _response(self) -> Any:
-        with translated(self._subject):
-            response = await self._call.read()
+        response = await answer(self._call.read(), self._subject)
         if response is grpc.aio.EOF:
             raise Unavailable(f"{self._subject}: ended the stream")
         if response.canceled:
@@ -96,8 +95,7 @@ async def open_watch(link: Link, keys: KeyRange, start: int, *, fragment: bool =
     try:
         try:
             with anyio.fail_after(link.settings.timeout):
-                with translated(subject):
-                    await call.write(WatchRequest(create_request=request))
+                await answer(call.write(WatchRequest(create_request=request)), subject)
                 await watch.created()
         except TimeoutError:
             raise Unavailable(f"{subject}: did not confirm the watch in {link.settings.timeout:g} s") from None

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+from reactive_config.core.delta import Patch
 from reactive_config.etcd.errors import Compacted, EtcdError, FutureRevision, Unavailable
 from reactive_config.etcd.link import Link
 from reactive_config.etcd.listing import look, read_all
@@ -169,8 +170,11 @@ class Session:
         if not newest:
             return
         if self._store.covers(sight):
-            self._store.advance(sight.revision)
             self._doubt = None
+            if self._store.revision < sight.revision:
+                # Others write, this range is quiet: resuming from here survives a compaction up to here.
+                self._store.advance(sight.revision)
+                self._stand.send(Patch({}, {}, sight.revision))
         elif self._doubt == (self._store.revision, self._heard):
             # Nothing has come for a whole beat although something was there: this watch is deaf.
             raise Unavailable(f"{self._link.endpoint}: the watch has fallen silent")

@@ -14,7 +14,7 @@ import pytest
 from reactive_config.core.delta import Bare, Malformed, Replace
 from reactive_config.core.status import State
 from reactive_config.sources.etcd import Etcd
-from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, running_etcd
+from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, etcd_server, running_etcd
 from reactive_config.testing.feed import RecordingFeed
 
 Follow = Callable[..., AbstractAsyncContextManager[RecordingFeed]]
@@ -22,16 +22,43 @@ Follow = Callable[..., AbstractAsyncContextManager[RecordingFeed]]
 _NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="session", params=etcd_binaries(), ids=lambda binary: binary.version)
-def server(request: pytest.FixtureRequest) -> Iterator[EtcdServer]:
+BINARIES = etcd_binaries() or (None,)
+PAIRS = [
+    pytest.param((binary, uvloop), id=f"{binary.version if binary else 'none'}-{'uvloop' if uvloop else 'asyncio'}")
+    for binary, uvloop in zip(itertools.cycle(BINARIES), [False, True] * (len(BINARIES) + 1 >> 1), strict=False)
+]
+"""Every etcd and every loop, but not every etcd on every loop: that would double the time for little."""
+
+
+@pytest.fixture(scope="session", params=PAIRS)
+def pair(request: pytest.FixtureRequest) -> tuple[EtcdBinary | None, bool]:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def anyio_backend(pair: tuple[EtcdBinary | None, bool]) -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": pair[1]}
+
+
+@pytest.fixture(scope="session")
+def binary(pair: tuple[EtcdBinary | None, bool]) -> EtcdBinary:
+    if pair[0] is None:
+        pytest.skip("there is no etcd here")
+    return pair[0]
+
+
+@pytest.fixture(scope="session")
+def server(binary: EtcdBinary) -> Iterator[EtcdServer]:
     """A server that all tests share: each takes a prefix of its own and leaves the server as it is."""
-    with running_etcd(request.param) as server:
+    with running_etcd(binary) as server:
         yield server
 
 
-@pytest.fixture(params=etcd_binaries(), ids=lambda binary: binary.version)
-def binary(request: pytest.FixtureRequest) -> EtcdBinary:
-    return request.param  # type: ignore[no-any-return]
+@pytest.fixture
+async def own(binary: EtcdBinary) -> AsyncIterator[EtcdServer]:
+    """A server that the test may break."""
+    async with etcd_server(binary) as server:
+        yield server
 
 
 @pytest.fixture

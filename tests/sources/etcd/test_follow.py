@@ -6,6 +6,7 @@ import pytest
 
 from reactive_config.core.delta import Bare, Malformed, Patch, Replace
 from reactive_config.core.status import State
+from reactive_config.etcd.transaction import write
 
 pytestmark = pytest.mark.etcd
 
@@ -129,8 +130,6 @@ async def test_what_is_not_utf_8_is_named_and_the_rest_served(server, prefix, fo
 
 async def test_a_long_list_and_large_documents_come_whole(server, prefix, follow, values, synced):
     async with server.connect() as link:
-        from reactive_config.etcd.transaction import write
-
         for start in range(0, 2500, 100):
             await write(link, {f"{prefix}k{i:05}": str(i) for i in range(start, start + 100)})
         await write(link, {f"{prefix}big.yaml": "a: " + "x" * 50_000, f"{prefix}big.json": '"' + "y" * 1_200_000 + '"'})

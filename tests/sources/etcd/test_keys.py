@@ -74,5 +74,5 @@ def test_a_key_that_is_not_utf_8_is_left_out_and_said():
     ],
 )
 def test_contradictions_are_refused(arguments):
-    with pytest.raises(ValueError, match="key|prefix|layer"):
+    with pytest.raises(ValueError, match=r"key|prefix|layer"):
         Keys(**arguments)

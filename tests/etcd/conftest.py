@@ -1,0 +1,103 @@
+"""Real servers, and one that does on purpose what a real one seldom does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from aetcd.rpc import KeyValue, RangeResponse, ResponseHeader, WatchResponse, rpc_pb2_grpc
+
+from reactive_config.etcd.auth import Credentials
+from reactive_config.etcd.link import Link, open_link
+from reactive_config.etcd.settings import Settings, parse_endpoint
+from reactive_config.testing.etcd_server import EtcdServer, etcd_binaries, running_etcd
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session", params=etcd_binaries(), ids=lambda binary: binary.version)
+def server(request: pytest.FixtureRequest) -> Iterator[EtcdServer]:
+    with running_etcd(request.param) as server:
+        yield server
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"/e{next(_NUMBERS)}/"
+
+
+@pytest.fixture
+async def link(server: EtcdServer) -> AsyncIterator[Link]:
+    async with open_link(parse_endpoint(server.endpoint), Settings()) as link:
+        yield link
+
+
+Script = Callable[[Any, Any, int], Awaitable[None]]
+
+
+class FakeEtcd(rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer):  # type: ignore[misc]
+    """Answers every Range with `kvs` and leaves every Watch to the next of `scripts` (the last one stays).
+
+    A script gets the request, the call's context, and the number of the watch; it writes what it likes.
+    """
+
+    def __init__(self, *scripts: Script) -> None:
+        self.kvs: dict[bytes, tuple[bytes, int]] = {b"/s/a": (b"1", 3)}
+        self.revision = 5
+        self.starts: list[int] = []
+        self.endpoint = ""
+        self._scripts = scripts
+
+    def header(self) -> ResponseHeader:
+        return ResponseHeader(cluster_id=7, member_id=1, revision=self.revision, raft_term=2)
+
+    async def Range(self, request: Any, context: Any) -> RangeResponse:
+        kvs = [KeyValue(key=k, value=v, mod_revision=r) for k, (v, r) in self.kvs.items()]
+        kvs.sort(key=lambda kv: kv.mod_revision, reverse=True)
+        shown = [] if request.count_only else kvs[: request.limit or None]
+        return RangeResponse(header=self.header(), kvs=shown, count=len(kvs))
+
+    async def Watch(self, requests: Any, context: Any) -> None:
+        request = await context.read()
+        number = len(self.starts)
+        self.starts.append(request.create_request.start_revision)
+        await self._scripts[min(number, len(self._scripts) - 1)](request, context, number)
+
+    def created(self, **fields: Any) -> WatchResponse:
+        return WatchResponse(header=self.header(), created=True, **fields)
+
+    async def stay(self, request: Any, context: Any, number: int) -> None:
+        """The script of a healthy, silent watch."""
+        await context.write(self.created())
+        await asyncio.Event().wait()
+
+
+@contextlib.asynccontextmanager
+async def serving(fake: FakeEtcd) -> AsyncIterator[FakeEtcd]:
+    server = grpc.aio.server()
+    rpc_pb2_grpc.add_KVServicer_to_server(fake, server)
+    rpc_pb2_grpc.add_WatchServicer_to_server(fake, server)
+    fake.endpoint = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    try:
+        yield fake
+    finally:
+        await server.stop(None)
+
+
+@pytest.fixture
+def fake_etcd() -> Callable[..., contextlib.AbstractAsyncContextManager[FakeEtcd]]:
+    return lambda *scripts: serving(FakeEtcd(*scripts))
+
+
+@pytest.fixture
+def connect() -> Callable[..., contextlib.AbstractAsyncContextManager[Link]]:
+    def open_to(endpoint: str, credentials: Credentials | None = None, **settings: Any) -> Any:
+        return open_link(parse_endpoint(endpoint), Settings(**settings), credentials)
+
+    return open_to

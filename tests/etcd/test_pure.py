@@ -1,0 +1,88 @@
+"""Ranges and endpoints; and that none of it loads grpc."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reactive_config.errors import SourceError
+from reactive_config.etcd.channel import channel_options
+from reactive_config.etcd.ranges import KeyRange, prefix_range, prefix_range_end
+from reactive_config.etcd.settings import TLS, Endpoint, Settings, parse_endpoint, tls_for
+
+
+def within(key, keys):
+    return key >= keys.start and (keys.end == b"\0" or key < keys.end)
+
+
+@given(st.binary(max_size=4), st.binary(min_size=1, max_size=6))
+def test_a_prefix_range_holds_the_keys_that_begin_so_and_no_others(prefix, key):
+    assert within(key, prefix_range(prefix)) == key.startswith(prefix)
+    assert within(prefix + key, prefix_range(prefix))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "end"), [(b"a", b"b"), (b"a\xff", b"b"), (b"\xff\xff", b"\0"), (b"", b"\0"), (b"/s/", b"/s0")]
+)
+def test_the_end_of_a_prefix(prefix, end):
+    assert prefix_range_end(prefix) == end
+
+
+def test_a_range_is_shown_as_people_write_it():
+    assert (str(prefix_range(b"/s/")), str(KeyRange(b"/k\xff"))) == ("/s/*", "/k\\xff")
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint"),
+    [
+        ("a:2379", Endpoint("a:2379")),
+        (" http://10.0.0.1:2379/", Endpoint("10.0.0.1:2379", False)),
+        ("https://etcd.example:2379", Endpoint("etcd.example:2379", True)),
+        ("[::1]:2379", Endpoint("[::1]:2379")),
+    ],
+)
+def test_an_endpoint_is_read(text, endpoint):
+    assert parse_endpoint(text) == endpoint
+
+
+@pytest.mark.parametrize("text", ["", "a", "a:", "ftp://a:1", "a:1/path", "a b:1", "::1:2379"])
+def test_what_is_no_endpoint_is_refused(text):
+    with pytest.raises(ValueError, match="as host:port"):
+        parse_endpoint(text)
+
+
+def test_a_password_in_an_endpoint_is_never_shown():
+    with pytest.raises(ValueError, match="use username=") as refused:
+        parse_endpoint("http://root:hunter2@a:2379")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_scheme_and_certificates_must_not_contradict_each_other():
+    assert tls_for(parse_endpoint("https://a:1"), Settings()) == TLS()
+    assert tls_for(parse_endpoint("a:1"), Settings(tls=TLS(ca="x"))) == TLS(ca="x")
+    with pytest.raises(SourceError, match="http://"):
+        tls_for(parse_endpoint("http://a:1"), Settings(tls=TLS(ca="x")))
+    with pytest.raises(ValueError, match="both cert= and key="):
+        TLS(cert="x")
+
+
+@pytest.mark.parametrize("keepalive", [2.0, 6.0, 10.0, 30.0])
+def test_pings_are_never_more_frequent_than_etcd_allows(keepalive):
+    options = dict(channel_options(Settings(keepalive=keepalive), None))
+    assert options["grpc.keepalive_time_ms"] >= 6000
+    assert options["grpc.keepalive_timeout_ms"] == options["grpc.http2.ping_timeout_ms"] >= 1000
+    if keepalive >= 10:
+        assert options["grpc.keepalive_time_ms"] + options["grpc.keepalive_timeout_ms"] <= keepalive * 1000
+
+
+def test_grpc_is_not_loaded_before_a_source_runs():
+    script = (
+        "import sys, reactive_config; from reactive_config.sources.etcd import Etcd, TLS; "
+        "Etcd('a:1', prefix='/s/', tls=TLS(ca='x'), mirror='m', username='u', password='p'); "
+        "assert not {'grpc', 'aetcd', 'google.protobuf'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
