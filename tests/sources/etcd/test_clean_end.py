@@ -1,0 +1,75 @@
+"""A run ends within a bounded time, whatever it is doing, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+import time
+
+import pytest
+
+from reactive_config.core.status import State
+
+pytestmark = pytest.mark.etcd
+
+
+def left_over():
+    """Tasks, open files and threads, but for the idle workers that belong to the event loop."""
+    gc.collect()
+    threads = [thread for thread in threading.enumerate() if "worker" not in thread.name.lower()]
+    return len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")), len(threads)
+
+
+async def test_nothing_is_left_behind(server, prefix, follow, synced, tmp_path):
+    await server.put(f"{prefix}a", "1")
+
+    async def once():
+        async with follow(server.endpoint, "127.0.0.1:1", prefix=prefix, mirror=tmp_path / "m.json") as feed:
+            await feed.wait(synced)
+            revision = await server.put(f"{prefix}a", "2")
+            await feed.wait(lambda feed: feed.revision >= revision)
+
+    await once()
+    before = left_over()
+    for _ in range(5):
+        await once()
+    assert left_over() == before
+
+
+async def test_an_end_in_any_state_is_quick(own, follow, synced, tmp_path):
+    async def timed(*endpoints, until):
+        async with follow(*endpoints, prefix="/s/", mirror=tmp_path / "m.json", mirror_after=0.05) as feed:
+            await feed.wait(until)
+            begin = time.monotonic()
+        return time.monotonic() - begin
+
+    took = [
+        await timed(own.endpoint, until=lambda feed: True),
+        await timed(own.endpoint, until=lambda feed: feed.deltas),
+        await timed(own.endpoint, until=synced),
+        await timed("127.0.0.1:1", until=lambda feed: feed.states and feed.states[-1][0] is State.STALE),
+    ]
+    own.stop()
+    took.append(await timed(own.endpoint, until=lambda feed: feed.deltas))
+    own.cont()
+    assert max(took) < 1.0
+
+
+async def test_two_runs_of_one_object_do_not_disturb_each_other(server, prefix, follow, synced, values):
+    from reactive_config.sources.etcd import Etcd
+    from reactive_config.testing.feed import RecordingFeed
+
+    source = Etcd(server.endpoint, prefix=prefix)
+    feeds = [RecordingFeed(), RecordingFeed()]
+    tasks = [asyncio.create_task(source.run(feed)) for feed in feeds]
+    revision = await server.put(f"{prefix}a", "1")
+    for feed in feeds:
+        await feed.wait(lambda feed: synced(feed) and feed.revision >= revision)
+    tasks[0].cancel()
+    await asyncio.wait(tasks[:1])
+    revision = await server.put(f"{prefix}a", "2")
+    await feeds[1].wait(lambda feed: values(feed) == {f"{prefix}a": "<2>"})
+    tasks[1].cancel()
+    await asyncio.wait(tasks)
