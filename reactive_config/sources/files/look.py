@@ -42,7 +42,7 @@ class Looker:
         clock: Callable[[], float],
     ) -> None:
         self._layers, self._feed, self._notifier, self._clock = layers, feed, notifier, clock
-        self._settle = limits.settle
+        self._limits = limits
         self._documents = Documents(feed.resolve)
         self._attempts = Attempts(notifier, limits, max_bytes, clock, self._documents.limiter, feed.count)
         self._known: dict[str, Known] = {}
@@ -116,13 +116,13 @@ class Looker:
             if before is None:
                 del self._known[id]
                 continue
-            known.gone_at = now if known.gone_at is None else known.gone_at
+            when = known.gone(seen.homes[before.layer], now, self._limits)
             swap = seen.swaps.get(before.swap.directory) if before.swap else None
             swapped = swap is not None and swap != before.swap and swap.directory not in seen.unfinished
-            if swapped or now >= known.gone_at + self._settle:
+            if swapped or now >= when:
                 deleted[id] = str(swap) if swapped else before.place
             else:
-                self._again(known.gone_at + self._settle)
+                self._again(when)
         return deleted
 
     async def _send(self, changes: Sequence[Change], deleted: Mapping[str, str]) -> None:

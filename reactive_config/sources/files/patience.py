@@ -48,6 +48,8 @@ class Known:
         trouble: What kept it from being read the last time, not yet said.
         trouble_at: Since when.
         gone_at: Since when it is not there.
+        missed_at: The same, but its directory stayed as it is from then on: it was not there in between either.
+        home: That state of the directory.
     """
 
     mark: Mark = (None, None)
@@ -60,6 +62,8 @@ class Known:
     trouble: Malformed | None = None
     trouble_at: float = 0.0
     gone_at: float | None = None
+    missed_at: float = 0.0
+    home: Signature | None = None
 
     def observe(self, found: Found, now: float) -> None:
         """Note when a change came up first, and when the last one did."""
@@ -83,6 +87,17 @@ class Known:
         if trouble != self.trouble:
             self.trouble, self.trouble_at = trouble, now
         return now >= self.trouble_at + settle
+
+    def gone(self, home: Signature | None, now: float, limits: Limits) -> float:
+        """When its absence counts, seen with its directory in this state.
+
+        A file that is made anew all the time may be away at every look; its directory tells.
+        """
+        if self.gone_at is None:
+            self.gone_at = now
+        if self.gone_at == now or home != self.home:
+            self.home, self.missed_at = home, now
+        return min(self.missed_at + limits.settle, self.gone_at + limits.hold)
 
     def sent(self, found: Found, content: Content, now: float, wall_ns: int) -> None:
         """This content, read at that time, is what the feed has."""

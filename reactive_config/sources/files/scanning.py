@@ -79,6 +79,8 @@ class Scan(NamedTuple):
         skipped: Sentences for the notes.
         blind: Layers whose directory is there and cannot be listed: what it held is not known to be gone.
         swaps: The directories of `..data` links, and where each led.
+        homes: Layer number to a mark of the directory in which its names are looked up, or in which the way ended.
+            While it stays, what is not there was not there.
         unfinished: Directories of `..data` links whose names do not all have their own link yet.
     """
 
@@ -87,6 +89,7 @@ class Scan(NamedTuple):
     skipped: list[str]
     blind: set[int]
     swaps: dict[str, Swap]
+    homes: dict[int, Signature | None]
     unfinished: set[str]
 
 
@@ -108,18 +111,20 @@ def scan(layers: Sequence[Layer], tracked: Callable[[str], bool]) -> Scan:
 
 class _Scanner:
     def __init__(self, tracked: Callable[[str], bool]) -> None:
-        self.result = Scan({}, Plan(), [], set(), {}, set())
+        self.result = Scan({}, Plan(), [], set(), {}, {}, set())
         self._tracked = tracked
         self._lookups = Lookups()
 
     def file(self, layer: Layer) -> None:
         chain = self._follow(layer.absolute)
+        self._home(layer, chain)
         if chain.error in _GONE:
             self.result.skipped.append(f"{layer.text} is not there")
         self._add(layer, chain, layer.id, (), layer.suffix)
 
     def directory(self, layer: Layer) -> None:
         chain = self._follow(layer.absolute)
+        self._home(layer, chain)
         if chain.error in _GONE:
             self.result.skipped.append(f"{layer.text} is not there")
         elif chain.status is None or chain.real is None:
@@ -128,6 +133,12 @@ class _Scanner:
             self._blind(layer, Malformed("a directory, or a file with a known suffix", "something else"))
         else:
             self._list(layer, chain.real, chain.status)
+
+    def _home(self, layer: Layer, chain: Chain) -> None:
+        status = chain.status
+        if chain.steps and (status is None or layer.suffix):
+            status = self._lookups.status(chain.steps[-1][0])[0]
+        self.result.homes[layer.number] = Signature.of(status) if status else None
 
     def _list(self, layer: Layer, real: str, status: os.stat_result) -> None:
         self.result.plan.watch_all(real, layer.wants, status)

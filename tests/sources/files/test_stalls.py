@@ -62,6 +62,7 @@ async def test_limit_a_writer_that_stalls_longer_than_the_quiet_is_seen_half_don
 
 
 @ONLY_INOTIFY
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": False})])
 async def test_a_writer_that_never_closes_is_waited_for_until_hold(follow: Callable[..., Any], tmp_path: Path) -> None:
     """After `hold` seconds it is taken as it is; the notes say why that took so long; the next write waits anew."""
     file = tmp_path / "value"

@@ -1,0 +1,148 @@
+"""Notifiers that fail: what they miss is found, and the notes say who is at work."""
+
+# ruff: noqa: ASYNC240  the loop may stand still while a test saves
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reactive_config.sources.files import guarded, libc
+
+ONLY_INOTIFY = pytest.mark.parametrize("notifier", ["inotify"])
+ONLY_WATCHFILES = pytest.mark.parametrize("notifier", ["watchfiles"])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "config" / "app.toml"
+    file.parent.mkdir()
+    file.write_text("n = 0")
+    return file
+
+
+def is_now(file: Path, number: int) -> Callable[[Any], bool]:
+    return lambda feed: str(file) in feed.entries and feed.entries[str(file)].value == {"n": number}
+
+
+@ONLY_INOTIFY
+async def test_a_queue_overflow_loses_nothing(follow: Callable[..., Any], file: Path) -> None:
+    """More events than the kernel keeps, with a save among those that are lost."""
+    events = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text()) + 100
+    others = [file.with_name("x.toml"), file.with_name("y.toml")]
+    async with follow(file.parent, poll_interval=30.0) as feed:
+        for other in others:
+            other.write_text("n = 0")
+        for number in range(events):  # the loop stands still meanwhile
+            os.utime(others[number % 2])  # equal neighbours would be merged
+        file.write_text("n = 1")
+        (file.parent / "late").mkdir()
+        await feed.wait(is_now(file, 1))
+        assert feed.counters["overflows"] == 1
+        file.write_text("n = 2")
+        await feed.wait(is_now(file, 2))
+
+
+@ONLY_INOTIFY
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOSPC], ids=errno.errorcode.get)
+async def test_inotify_exhausted_means_polling_until_it_is_not(
+    number: int, follow: Callable[..., Any], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No instance, or no watch left: the notes say so, and it is tried again."""
+    full = True
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    original = libc.Inotify.__init__ if number == errno.EMFILE else libc.Inotify.add
+
+    def maybe(*args: Any) -> Any:
+        return refuse() if full else original(*args)
+
+    monkeypatch.setattr(libc.Inotify, "__init__" if number == errno.EMFILE else "add", maybe)
+    monkeypatch.setattr(guarded, "RETRY", 0.2)
+    async with follow(file.parent, poll_interval=0.02) as feed:
+        assert feed.said[0] == "notifier: polling"
+        assert os.strerror(number) in feed.said[1]
+        file.write_text("n = 1")
+        await feed.wait(is_now(file, 1))
+        full = False
+        await feed.wait(lambda f: f.said == ("notifier: inotify",))
+        file.write_text("n = 2")
+        await feed.wait(is_now(file, 2))
+
+
+@ONLY_WATCHFILES
+async def test_a_name_that_is_not_utf8_ends_watchfiles(
+    follow: Callable[..., Any], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Polling takes over and says so; later watchfiles is tried again."""
+    monkeypatch.setattr(guarded, "RETRY", 0.2)
+    async with follow(file.parent, poll_interval=0.02) as feed:
+        assert feed.said == ("notifier: watchfiles",)
+        odd = Path(os.fsdecode(os.fsencode(file.parent) + b"/\xff"))
+        odd.write_text("")
+        await feed.wait(lambda f: "notifier: polling" in f.said and any("UTF-8" in note for note in f.said))
+        file.write_text("n = 1")
+        await feed.wait(is_now(file, 1))
+        await feed.wait(lambda f: f.said[0] == "notifier: watchfiles")
+        file.write_text("n = 2")
+        await feed.wait(is_now(file, 2))
+
+
+@ONLY_WATCHFILES
+@pytest.mark.parametrize("value", ["0", "1"])
+async def test_the_environment_does_not_change_how_watchfiles_watches(
+    value: str, follow: Callable[..., Any], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own polling misses saves within one second; two of them in a row are found here."""
+    monkeypatch.setenv("WATCHFILES_FORCE_POLLING", value)
+    async with follow(file.parent, poll_interval=30.0) as feed:
+        for number in (1, 2):
+            file.write_text(f"n = {number}")
+            await feed.wait(is_now(file, number))
+
+
+async def test_a_directory_that_was_moved_is_not_followed_any_more(follow: Callable[..., Any], file: Path) -> None:
+    """Watches belong to paths here: the old directory under its new name says nothing."""
+    async with follow(file.parent) as feed:
+        old = file.parent.with_name("old")
+        file.parent.rename(old)
+        file.parent.mkdir()
+        file.write_text("n = 1")
+        await feed.wait(is_now(file, 1))
+        (old / file.name).write_text("n = 99")
+        shutil.rmtree(old)
+        file.write_text("n = 2")
+        await feed.wait(is_now(file, 2))
+        assert all(e.value != {"n": 99} for d in feed.deltas for e in getattr(d, "set", {}).values())
+
+
+async def test_what_no_notifier_tells_is_found_by_the_reconciler(follow: Callable[..., Any], file: Path) -> None:
+    """Writes through memory, and under another name elsewhere."""
+    (file.parent.parent / "twin").hardlink_to(file)
+    async with follow(file.parent, poll_interval=0.05) as feed:
+        with file.open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as memory:
+            memory[4:5] = b"1"
+            memory.flush()
+            await feed.wait(is_now(file, 1))
+        (file.parent.parent / "twin").write_text("n = 2")
+        await feed.wait(is_now(file, 2))
+
+
+@ONLY_INOTIFY
+async def test_two_ways_to_one_directory(follow: Callable[..., Any], file: Path) -> None:
+    """One watch serves both, and both layers follow."""
+    link = file.parent.with_name("link")
+    link.symlink_to(file.parent.name)
+    async with follow(file.parent, link, poll_interval=30.0) as feed:
+        file.write_text("n = 1")
+        await feed.wait(is_now(file, 1))
+        await feed.wait(is_now(link / file.name, 1))

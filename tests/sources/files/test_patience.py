@@ -1,0 +1,106 @@
+"""When a file is read, as a function of what is known; no file system and no waiting."""
+
+from __future__ import annotations
+
+import pytest
+
+from reactive_config.core.delta import Malformed
+from reactive_config.sources.files.chain import Swap
+from reactive_config.sources.files.notifier import Write
+from reactive_config.sources.files.patience import YOUNG, Known, Limits, due
+from reactive_config.sources.files.reading import Content, Signature
+from reactive_config.sources.files.scanning import Found
+
+LIMITS = Limits(settle=0.25, hold=10.0)
+WALL = 1_000_000_000_000
+EMPTY = Malformed("a document", "an empty file")
+
+
+def found(ctime_age: float = 100.0, size: int = 3, swap: Swap | None = None) -> Found:
+    ctime = WALL - int(ctime_age * 1e9)
+    return Found("a", "a", 0, (), ".toml", "/a", Signature(1, 2, size, ctime, ctime), None, swap)
+
+
+def sent(file: Found, now: float = 0.0, data: bytes | Malformed = b"x=1", wall_ns: int = WALL) -> Known:
+    known = Known()
+    known.observe(file, now)
+    known.sent(file, Content(data, file.signature), now, wall_ns)
+    return known
+
+
+def ask(known: Known, file: Found, now: float, write: Write | None = None) -> float | None:
+    known.observe(file, now)
+    return due(known, file, write, now, WALL, LIMITS)
+
+
+def test_an_old_file_is_read_at_once() -> None:
+    """Its ctime says that it has been quiet for long."""
+    assert ask(Known(), found(), now=5.0) == pytest.approx(5.0 + 0.25 - 100.0)
+
+
+def test_a_young_file_is_read_when_it_has_been_quiet() -> None:
+    """Counted from its ctime, or from when it was first seen so if its clock is ahead of ours."""
+    assert ask(Known(), found(ctime_age=0.1), now=5.0) == pytest.approx(5.15)
+    assert ask(Known(), found(ctime_age=-3.0), now=5.0) == pytest.approx(5.25)
+
+
+def test_a_file_that_keeps_changing_is_read_after_hold() -> None:
+    """Each change begins the quiet again, `hold` does not."""
+    known = Known()
+    for step in range(100):
+        when = ask(known, found(ctime_age=0.0, size=step), now=step * 0.2)
+        assert when == pytest.approx(min(step * 0.2 + 0.25, 10.0))
+
+
+@pytest.mark.parametrize("age", [0.0, 100.0])
+def test_an_open_writer_is_waited_for_and_a_closed_one_is_not(age: float) -> None:
+    """Whatever the clocks say."""
+    assert ask(Known(), found(ctime_age=age), now=5.0, write=Write(True, 4.0, 1)) == 14.0
+    assert ask(Known(), found(ctime_age=age), now=5.0, write=Write(False, 4.0, 1)) == 5.0
+
+
+def test_what_was_sent_is_not_read_again() -> None:
+    """Unless it was young then: a second write in the same tick of the clock leaves no trace."""
+    assert ask(sent(found()), found(), now=5.0) is None
+    young = sent(found(), now=5.0, wall_ns=WALL - int(99.99e9))
+    assert ask(young, found(), now=5.0) == 5.0 + YOUNG
+    assert ask(young, found(), now=5.01, write=Write(False, 5.0, 1)) == 5.01
+
+
+def test_a_swap_is_read_at_once() -> None:
+    """However young its files are: the swap says that they are finished."""
+    known = sent(found(swap=Swap("/", "one")))
+    assert ask(known, found(ctime_age=0.0, size=9, swap=Swap("/", "two")), now=5.0) == 5.0
+
+
+def test_trouble_is_said_when_it_lasts() -> None:
+    """And looked at once more before that; after it was said, it is tried again at every look."""
+    known = sent(found())
+    empty = found(size=0)
+    known.observe(empty, 5.0)
+    assert not known.lasts(EMPTY, 5.0, LIMITS.settle)
+    assert ask(known, empty, now=5.1) == 5.25
+    assert known.lasts(EMPTY, 5.25, LIMITS.settle)
+    known.sent(empty, Content(EMPTY, empty.signature), 5.25, WALL)
+    assert ask(known, empty, now=6.0) == 6.0
+    assert known.lasts(EMPTY, 6.0, LIMITS.settle)
+
+
+def test_another_trouble_begins_anew() -> None:
+    known = sent(found())
+    known.observe(found(size=0), 5.0)
+    known.lasts(EMPTY, 5.0, LIMITS.settle)
+    known.observe(found(size=1), 5.2)
+    assert not known.lasts(EMPTY, 5.25, LIMITS.settle)
+
+
+def test_away_counts_from_when_its_directory_was_last_touched() -> None:
+    """A file made anew all the time may be away at every look. A busy directory does not keep it for ever."""
+    known, home = sent(found()), Signature(1, 1, 1, 1, 1)
+    assert known.gone(home, 5.0, LIMITS) == 5.25
+    assert known.gone(home, 5.2, LIMITS) == 5.25
+    for step in range(100):
+        now = 5.3 + step * 0.2
+        assert known.gone(home._replace(mtime_ns=step + 2), now, LIMITS) == pytest.approx(min(now + 0.25, 15.0))
+    known.observe(found(), 30.0)
+    assert known.gone(home, 31.0, LIMITS) == 31.25
