@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from reactive_config.core.status import State
+from reactive_config.sources.etcd import Etcd
+from reactive_config.testing.feed import RecordingFeed
 
 pytestmark = pytest.mark.etcd
 
@@ -19,7 +21,7 @@ def left_over():
     """Tasks, open files and threads, but for the idle workers that belong to the event loop."""
     gc.collect()
     threads = [thread for thread in threading.enumerate() if "worker" not in thread.name.lower()]
-    return len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")), len(threads)
+    return len(asyncio.all_tasks()), len(list(Path("/proc/self/fd").iterdir())), len(threads)
 
 
 async def test_nothing_is_left_behind(server, prefix, follow, synced, tmp_path):
@@ -58,9 +60,6 @@ async def test_an_end_in_any_state_is_quick(own, follow, synced, tmp_path):
 
 
 async def test_two_runs_of_one_object_do_not_disturb_each_other(server, prefix, follow, synced, values):
-    from reactive_config.sources.etcd import Etcd
-    from reactive_config.testing.feed import RecordingFeed
-
     source = Etcd(server.endpoint, prefix=prefix)
     feeds = [RecordingFeed(), RecordingFeed()]
     tasks = [asyncio.create_task(source.run(feed)) for feed in feeds]

@@ -68,9 +68,9 @@ class Writer:
     async def _find_out(self, link):
         """An answer that was lost may have been a success: the number says so."""
         for item in (await read_all(link, prefix_range(b"/s/"))).items:
-            if item.key == b"/s/number" and item.value == str(self._number).encode():
-                if item.mod_revision not in self.history:
-                    self._took(item.mod_revision)
+            its_number = item.key == b"/s/number" and item.value == str(self._number).encode()
+            if its_number and item.mod_revision not in self.history:
+                self._took(item.mod_revision)
 
 
 def account(deltas, history):
