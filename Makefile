@@ -37,7 +37,7 @@ wheel: $(VENV)/.ready
 
 test: wheel
 	REACTIVE_CONFIG_WHEEL=1 $(BIN)/pytest $(ARGS)
-	REACTIVE_CONFIG_WHEEL=1 PYTHONASYNCIODEBUG=1 $(BIN)/pytest tests/core tests/testing -p no:cacheprovider
+	REACTIVE_CONFIG_WHEEL=1 PYTHONASYNCIODEBUG=1 $(BIN)/pytest tests/core tests/testing -m "not slow and not etcd" -p no:cacheprovider
 
 lint: wheel
 	$(BIN)/ruff check .

@@ -93,7 +93,9 @@ class Layer:
     def _mount(self, entry_id: str, entry: Entry) -> None:
         node = self._root
         for name in entry.path:
-            node = node.below.setdefault(name, _Mount())
+            if (child := node.below.get(name)) is None:
+                child = node.below[name] = _Mount()
+            node = child
         node.put(entry_id, entry.value)
 
     def _unmount(self, entry_id: str, path: Path) -> None:

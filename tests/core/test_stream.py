@@ -41,6 +41,7 @@ async def test_the_stream_gives_the_current_snapshot_first_and_then_newer_ones()
         assert (snapshot.value.n, snapshot.generation, snapshot.changed) == (2, 2, {"n"})
 
 
+@pytest.mark.slow
 async def test_a_slow_subscriber_gets_few_of_10000_snapshots_in_order_and_the_last_exactly():
     memory = Memory({"n": 0})
     seen: list[Snapshot[App]] = []
