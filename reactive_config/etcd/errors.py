@@ -2,7 +2,9 @@
 
 EtcdError
 ├── Unavailable        try again, elsewhere or later
+│   ├── Unreachable    nobody accepts connections there
 │   └── TooLarge       a message above the receive limit: ask for less
+├── AuthOff            the cluster takes no users: go on without a token
 ├── Unauthenticated    the token is not (or no longer) known: get a new one, once
 ├── Refused            a person is needed: credentials, permissions
 │   └── TLSTrouble     certificates; another endpoint may have better ones
@@ -21,6 +23,10 @@ class EtcdError(ReactiveConfigError):
 
 class Unavailable(EtcdError):
     """Nothing is wrong that time does not heal."""
+
+
+class Unreachable(Unavailable):
+    """Connections are refused."""
 
 
 class TooLarge(Unavailable):

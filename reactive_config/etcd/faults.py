@@ -21,6 +21,7 @@ from reactive_config.etcd.errors import (
     TooLarge,
     Unauthenticated,
     Unavailable,
+    Unreachable,
 )
 
 T = TypeVar("T")
@@ -85,7 +86,8 @@ def _unreachable(details: str, subject: str) -> EtcdError:
     for mark, reason in _TLS:
         if mark in details:
             return TLSTrouble(f"{subject}: TLS: {reason}")
-    return Unavailable(f"{subject}: {_CUT.get(details, details)}")
+    kind = Unreachable if "Failed to connect to remote host" in details else Unavailable
+    return kind(f"{subject}: {_CUT.get(details, details)}")
 
 
 async def answer(pending: Awaitable[T], subject: str) -> T:

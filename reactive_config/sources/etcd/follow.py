@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from reactive_config.etcd.auth import Credentials
-from reactive_config.etcd.errors import EtcdError, Refused, TLSTrouble, Unavailable
+from reactive_config.etcd.errors import EtcdError, Refused, TLSTrouble, Unavailable, Unreachable
 from reactive_config.etcd.link import open_link
+from reactive_config.etcd.probe import wait_reachable
 from reactive_config.etcd.settings import Endpoint
 from reactive_config.sources.etcd.backoff import Backoff
 from reactive_config.sources.etcd.plan import Plan
@@ -31,6 +32,7 @@ class Follower:
         self._stand = stand
         self._standby = standby
         self._credentials = Credentials(*plan.login) if plan.login else None
+        self._down: set[Endpoint] = set()
         self._order = deque(plan.endpoints)
         self._soon = Backoff(plan.rng, base=0.1, cap=10.0)
         # What a person must mend is tried seldom: every try may cost the server a bcrypt.
@@ -46,7 +48,10 @@ class Follower:
             if refused and not self._stand.delivered and self._standby is not None:
                 await self._standby.serve()  # before FAILED is told, which would end a start
             self._stand.tell()
-            await anyio.sleep(pause)
+            if refused:
+                await anyio.sleep(pause)
+            elif await wait_reachable(self._plan.endpoints, pause, self._plan.rng, refused=self._down):
+                self._soon.reset()  # it may not serve yet, and will in a moment
 
     async def _round(self) -> EtcdError:
         """Try every endpoint once, or until one gives an answer that holds for all; return the trouble."""
@@ -54,6 +59,7 @@ class Follower:
         for endpoint in list(self._order):
             self._order.rotate(-1)
             trouble, synced = await self._attempt(endpoint)
+            (self._down.add if isinstance(trouble, Unreachable) else self._down.discard)(endpoint)
             if synced or (isinstance(trouble, Refused) and not isinstance(trouble, TLSTrouble)):
                 return trouble
             troubles.append(trouble)

@@ -1,0 +1,119 @@
+"""With the real runtime: what a program sees."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import orjson
+import pytest
+
+from reactive_config import TLS, Etcd, Rejected, StartupError, State, open_config
+
+pytestmark = pytest.mark.etcd
+
+
+class Pool(msgspec.Struct, frozen=True):
+    size: int = 1
+
+
+class App(msgspec.Struct, frozen=True):
+    pool: Pool = Pool()
+    name: str = ""
+
+
+async def until(config, condition, timeout=10.0):
+    async with asyncio.timeout(timeout):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def told(config):
+    return config.status().sources[0]
+
+
+async def test_a_bad_transaction_is_held_and_a_good_one_beside_it_taken(server, prefix):
+    await server.txn({f"{prefix}pool/size": "5", f"{prefix}name": "1.10"})
+    async with open_config(App, Etcd(server.endpoint, prefix=prefix)) as config:
+        assert config.current == App(Pool(5), "1.10")
+        bad = await server.txn({f"{prefix}pool/size": "many", f"{prefix}name": "bad"})
+        with pytest.raises(Rejected) as refused:
+            await config.wait_revision("etcd", bad)
+        assert f"etcd {prefix}pool/size, revision {bad}" in str(refused.value)
+        good = await server.put(f"{prefix}pool/size", "7")
+        await config.wait_revision("etcd", good)
+        assert config.current == App(Pool(7), "bad")
+
+
+async def test_a_relist_with_equal_content_makes_no_generation(server, prefix, proxy):
+    await server.put(f"{prefix}pool/size", "5")
+    async with open_config(App, Etcd(proxy.endpoint, prefix=prefix)) as config:
+        before = config.snapshot
+        await proxy.cut()
+        await until(config, lambda: told(config).state is State.STALE)
+        await server.compact(await server.put("/elsewhere", "1"))
+        await proxy.mend()
+        await until(config, lambda: told(config).counters.get("relists") == 1 and told(config).state is State.SYNCED)
+        assert config.snapshot is before
+
+
+async def test_a_start_that_cannot_be_says_why_at_once(server, prefix):
+    with pytest.raises(StartupError, match=r"holds no PEM block|cannot be read"):
+        async with open_config(App, Etcd(server.endpoint, prefix=prefix, tls=TLS(ca="/no/such"))):
+            pass
+    with pytest.raises(StartupError, match="Connection refused"):
+        async with open_config(App, Etcd("127.0.0.1:1", prefix=prefix), startup_timeout=0.5):
+            pass
+
+
+async def test_a_bad_key_and_a_restart_do_not_take_the_program_down(server, prefix, tmp_path):
+    """P8: content that does not fit at the start is held, and the mirror's last good state is in force."""
+    mirror = tmp_path / "mirror.json"
+    await server.txn({f"{prefix}pool/size": "5", f"{prefix}name": "a"})
+    async with open_config(App, Etcd(server.endpoint, prefix=prefix, mirror=mirror)) as config:
+        await until(config, lambda: told(config).counters.get("mirror_writes"))
+    await server.put(f"{prefix}pool/size", "many")
+    await server.put(f"{prefix}name", "b")
+    async with open_config(App, Etcd(server.endpoint, prefix=prefix, mirror=mirror)) as config:
+        assert config.current == App(Pool(5), "b")
+        assert told(config).held
+        await until(config, lambda: told(config).counters.get("mirror_writes"))
+        keys = {key: row["value"] for key, row in orjson.loads(mirror.read_bytes())["keys"].items()}
+        assert keys == {f"{prefix}pool/size": "5", f"{prefix}name": "b"}
+        await server.put(f"{prefix}pool/size", "6")
+        await until(config, lambda: config.current == App(Pool(6), "b"))
+    with pytest.raises(StartupError):
+        await server.put(f"{prefix}pool/size", "many")
+        async with open_config(App, Etcd(server.endpoint, prefix=prefix)):
+            pass
+
+
+async def test_away_edited_and_back_are_one_snapshot_each(server, prefix, proxy, tmp_path):
+    mirror = tmp_path / "mirror.json"
+    await server.txn({f"{prefix}pool/size": "5", f"{prefix}name": "a"})
+    async with open_config(App, Etcd(proxy.endpoint, prefix=prefix, mirror=mirror, mirror_after=0.1)) as config:
+        await until(config, lambda: told(config).counters.get("mirror_writes"))
+        updates = config.updates()
+        await proxy.cut()
+        document = orjson.loads(mirror.read_bytes())
+        document["keys"][f"{prefix}pool/size"] = 9
+        document["keys"][f"{prefix}name"]["value"] = "hand"
+        mirror.write_bytes(orjson.dumps(document))
+        await until(config, lambda: config.current == App(Pool(9), "hand"))
+        assert "hand edit" in told(config).reason
+        await proxy.mend()
+        await until(config, lambda: config.current == App(Pool(5), "a"))
+        await until(config, lambda: list(tmp_path.glob("mirror.json.edited-*")))
+        values = [(await anext(updates)).value for _ in range(3)]
+        assert values == [App(Pool(5), "a"), App(Pool(9), "hand"), App(Pool(5), "a")]
+
+
+async def test_a_mirror_starts_the_program_without_etcd(server, prefix, tmp_path):
+    mirror = tmp_path / "mirror.json"
+    await server.txn({f"{prefix}pool/size": "5"})
+    async with open_config(App, Etcd(server.endpoint, prefix=prefix, mirror=mirror)) as config:
+        await until(config, lambda: told(config).counters.get("mirror_writes"))
+    async with open_config(App, Etcd("127.0.0.1:1", prefix=prefix, mirror=mirror, mirror_after=0.1)) as config:
+        assert config.current.pool.size == 5
+        assert told(config).state is State.STALE
+        assert "running on the mirror" in told(config).reason
