@@ -39,6 +39,7 @@ class Inbox:
         self._patch_revision: int | None = None
         self._seen_acceptance = 0
         self._accepted = asyncio.Event()
+        self.on_last_good = False
         self._closed: Exception | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
@@ -109,7 +110,7 @@ class Inbox:
             self._accepted.set()
         waiting, self._waiting = self._waiting, []
         for revision, future in waiting:
-            if future.done():
+            if future.done():  # whoever waited was cancelled
                 continue
             if self.account.revision is None or self.account.revision < revision:
                 self._waiting.append((revision, future))
@@ -127,11 +128,14 @@ class Inbox:
         self._waiting.clear()
 
     def status(self, held: tuple[Held, ...]) -> SourceStatus:
+        state, reason = self.current_state, self.reason
+        if self.on_last_good and held and state is State.SYNCED:
+            state, reason = State.STALE, "its content did not fit at the start; the last good state is in force"
         return SourceStatus(
             name=self.account.name,
-            state=self.current_state,
+            state=state,
             since=self._since,
-            reason=self.reason,
+            reason=reason,
             revision=self.account.revision or 0,
             held=held,
             next_try=self._next_try,

@@ -139,6 +139,7 @@ class Runtime(Generic[T]):
         if not said or self.acceptance.start():
             return False
         for inbox, current in said.items():
+            inbox.on_last_good = True
             inbox.account.take(current)
         return True
 

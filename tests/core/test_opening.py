@@ -125,13 +125,17 @@ async def test_an_optional_source_that_cannot_be_reached_does_not_block_the_star
 
 
 async def test_the_last_good_state_starts_the_program_when_the_first_does_not_fit():
-    source = Acting(send({"n": "bad", "s": "new"}, 7), good=replace({"n": 1, "s": "old"}, 3))
+    synced = lambda feed: feed.state(State.SYNCED)  # noqa: E731
+    source = Acting(send({"n": "bad", "s": "new"}, 7), synced, good=replace({"n": 1, "s": "old"}, 3))
     async with open_config(App, source) as config:
         assert config.current == App(1, "old")
-        assert config.status().sources[0].held[0].unit == "revision 7"
+        status = config.status().sources[0]
+        assert (status.state, status.held[0].unit) == (State.STALE, "revision 7")
+        assert "last good" in status.reason
         source.feed.send(Patch({"n": Entry(("n",), 9, 8, 8)}, {}, 8))
         await config.wait_revision(source, 8)
         assert config.current == App(9, "new")
+        assert config.status().sources[0].state is State.SYNCED
 
 
 async def test_a_type_that_cannot_be_decoded_is_refused_before_anything_runs():
