@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import anyio
+import anyio.to_thread
 
 from reactive_config.core.delta import Patch
 from reactive_config.etcd.errors import Compacted, EtcdError, FutureRevision, Unavailable
@@ -25,6 +26,9 @@ SMALL_KEYS, SMALL_BYTES = 500, 256 * 1024
 
 CHEAP_KEYS = 2000
 """Up to this every heartbeat asks for the newest key too; the server sorts the range for it."""
+
+LARGE = 5000
+"""Keys from which a list is taken in a thread: 100,000 would hold the event loop for 0.3 s."""
 
 RARELY = 12
 """Of a larger range, every so many heartbeats."""
@@ -117,7 +121,11 @@ class Session:
             stand.rewound = True
             stand.feed.count("restores")
             stand.note("restored", f"etcd was {why}; its state was taken anew at revision {listing.sight.revision}")
-        stand.send(store.replace(listing, documents))
+        if len(listing.items) > LARGE:  # nobody else touches the store before the watch
+            replace = await anyio.to_thread.run_sync(store.replace, listing, documents)
+        else:
+            replace = store.replace(listing, documents)
+        stand.send(replace)
         stand.note("keys", *store.notes())
 
     async def _read(self, watch: Watch) -> None:

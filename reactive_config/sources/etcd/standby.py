@@ -119,7 +119,8 @@ class Standby:
         if stand.on_mirror or not self._accepted or (self._store.documents and not accepted):
             return True  # nothing of etcd's own was accepted yet
         revision, rewound = stand.feed.accepted_revision, stand.rewound
-        write = functools.partial(self._write, accepted, revision, set_aside=not stand.away, rewound=rewound)
+        copy = Copy(self._keys.label, self._store.cluster, revision, self._store.revision, {})
+        write = functools.partial(self._write, copy, accepted, set_aside=not stand.away, rewound=rewound)
         try:
             saved = await anyio.to_thread.run_sync(write)
         except OSError as error:
@@ -133,10 +134,9 @@ class Standby:
         stand.note("mirror", *([f"{self._mirror.path} is not written: {saved.value}"] if noted else []))
         return True
 
-    def _write(self, accepted: Mapping[str, Entry], revision: int, *, set_aside: bool, rewound: bool) -> Saved:
+    def _write(self, copy: Copy, accepted: Mapping[str, Entry], *, set_aside: bool, rewound: bool) -> Saved:
         rows = {name: Row(_raw(entry).decode(), entry.revision) for name, entry in accepted.items()}
-        copy = Copy(self._keys.label, self._store.cluster, revision, self._store.revision, rows)
-        return self._mirror.save(copy, set_aside=set_aside, rewound=rewound)
+        return self._mirror.save(msgspec.structs.replace(copy, keys=rows), set_aside=set_aside, rewound=rewound)
 
     # While etcd is away.
 
