@@ -156,6 +156,8 @@ class Runtime(Generic[T]):
         if before or any(inbox.account.pending for inbox in self.inboxes):
             changed = self.acceptance.attempt()
             self._log_held(before)
+            for inbox in self.inboxes:
+                inbox.on_last_good &= bool(self.acceptance.held_of(inbox.account))
             if changed:
                 self._publish(changed)
 
