@@ -1,0 +1,158 @@
+"""`doctor`: which sources answer, what the machine allows, and what is installed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import Any
+
+import msgspec
+
+from reactive_config.cli.failures import OK, TROUBLE
+from reactive_config.cli.get import Sources
+from reactive_config.cli.host import inotify_limits, versions
+from reactive_config.cli.observing import Event, Observed, wait_seen
+from reactive_config.cli.opening import no_configuration
+from reactive_config.cli.options import Options
+from reactive_config.cli.output import Output, Part, problem_fields, problem_line
+from reactive_config.cli.shown import count_values
+from reactive_config.cli.sources import SOURCES_VARIABLE, Spec, make_sources, read_specs
+from reactive_config.core.config import open_config
+from reactive_config.core.source import Source
+from reactive_config.core.status import SourceStatus, State
+from reactive_config.errors import Problem, StartupError
+
+_TIMEOUT = 5.0
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one source did when it was opened alone.
+
+    Attributes:
+        name: Of the source.
+        text: As it was written.
+        seconds: Until it answered, or until it was given up.
+        status: Where it stood; None if nothing came.
+        values: How many it brought.
+        trouble: Why nothing came.
+        problems: What is wrong with what came.
+        hints: What to try.
+    """
+
+    name: str
+    text: str
+    seconds: float
+    status: SourceStatus | None = None
+    values: int = 0
+    trouble: str = ""
+    problems: tuple[Problem, ...] = ()
+    hints: tuple[str, ...] = ()
+
+    @property
+    def answers(self) -> bool:
+        return self.status is not None and self.status.state is State.SYNCED
+
+
+async def doctor(*sources: Sources, options: Options = Options()) -> int:  # noqa: B008 - frozen
+    """Find out which sources answer; show inotify's limits and all versions.
+
+    Each source is opened by itself. Exits with 1 if one that is not optional does not answer or has no usable content.
+
+    Args:
+        sources: See `reactive-config --help`. Without any, only the machine is looked at.
+    """
+    out = Output(json=options.json)
+    ill = False
+    for spec, source in _sources(sources, options):
+        finding = await examine(spec, source, options.timeout or _TIMEOUT)
+        ill |= not finding.answers and not spec.optional
+        _tell(out, finding)
+    _tell_machine(out, options)
+    if out.json:
+        out.record("result", ok=not ill)
+    return TROUBLE if ill else OK
+
+
+def _sources(texts: tuple[str, ...], options: Options) -> list[tuple[Spec, Source]]:
+    if not texts and not os.environ.get(SOURCES_VARIABLE):
+        return []
+    specs = read_specs(texts, options)
+    return list(zip(specs, make_sources(specs, options), strict=True))
+
+
+async def examine(spec: Spec, source: Source, timeout: float) -> Finding:
+    """Open one source by itself, untyped."""
+    start = time.monotonic()
+    events: asyncio.Queue[Event] = asyncio.Queue()
+    try:
+        async with open_config(dict, Observed(source, events.put_nowait), startup_timeout=timeout) as config:
+            await wait_seen(config, events, timeout - (time.monotonic() - start))
+            status = config.status().sources[0]
+            values = count_values(config.current) if config.current else 0
+            return Finding(source.name, spec.text, time.monotonic() - start, status, values, trouble=status.reason)
+    except StartupError as error:
+        told = no_configuration(error, [spec], [source])
+        trouble = told.troubles.get(source.name, "")
+        seconds = time.monotonic() - start
+        return Finding(source.name, spec.text, seconds, trouble=trouble, problems=told.problems, hints=told.hints)
+
+
+def _tell(out: Output, finding: Finding) -> None:
+    status = finding.status
+    if out.json:
+        out.record(
+            "source",
+            source=finding.name,
+            spec=finding.text,
+            answers=finding.answers,
+            state=status.state.value if status else None,
+            seconds=round(finding.seconds, 3),
+            revision=status.revision if status else 0,
+            values=finding.values,
+            reason=finding.trouble,
+            problems=[problem_fields(problem) for problem in finding.problems],
+            notes=list(status.notes) if status else [],
+            hints=list(finding.hints),
+        )
+        return
+    good = finding.answers
+    mark = Part("ok    " if good else "FAIL  ", "bold green" if good else "bold red")
+    out.line([mark, Part(finding.text, "bold"), Part(f"  {_summary(finding)}", "dim" if good else "")])
+    for line in _details(finding):
+        out.line(line, indent=6)
+
+
+def _summary(finding: Finding) -> str:
+    status = finding.status
+    if status is None:
+        return f"after {finding.seconds:.1f} s"
+    revision = f", revision {status.revision}" if status.revision else ""
+    many = f"{finding.values} value{'s' * (finding.values != 1)}"
+    return f"{status.state.name}{revision}, {many}, {finding.seconds * 1000:.0f} ms"
+
+
+def _details(finding: Finding) -> list[Any]:
+    lines: list[Any] = [finding.trouble] if finding.trouble else []
+    lines += map(problem_line, finding.problems)
+    lines += [[Part(note, "dim")] for note in (finding.status.notes if finding.status else ())]
+    return lines + [[Part("hint: ", "cyan"), text] for text in finding.hints]
+
+
+def _tell_machine(out: Output, options: Options) -> None:
+    from reactive_config.sources.files.guarded import choose
+
+    limits, found, notifier = inotify_limits(), versions(), choose(options.notifier)
+    if out.json:
+        out.record("machine", notifier=notifier, inotify=limits or None, versions=found)
+        return
+    out.line()
+    out.line([Part("files    ", "bold"), f"notifier {notifier}" + (" (auto)" if options.notifier == "auto" else "")])
+    if limits:
+        for name, used in (("instances", "instances_in_use"), ("watches", "watches_in_use")):
+            limit = limits[f"max_user_{name}"]
+            out.line(f"inotify {name}: {limits[used]} in use by this user, of {limit or 'an unknown number'}", indent=9)
+    out.line()
+    out.table(
+        ["", ""], [[Part(name, "bold"), version or Part("not installed", "dim")] for name, version in found.items()]
+    )

@@ -1,0 +1,85 @@
+"""`explain`: which layer says what about a value."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from reactive_config.cli.failures import OK
+from reactive_config.cli.get import Sources, find, read_path
+from reactive_config.cli.opening import Opened, opened
+from reactive_config.cli.options import Options
+from reactive_config.cli.output import Output, Part, compact, origin_fields
+from reactive_config.cli.shown import show, spot_at
+from reactive_config.core.config import Explanation
+from reactive_config.core.paths import Path, format_path, parse_path
+
+
+async def explain(
+    path: Annotated[str, Parameter(show_default=False)],
+    /,
+    *sources: Sources,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> int:
+    """Show what every layer says about a value, the winner first.
+
+    Values are as the sources have them, before they are decoded.
+
+    Args:
+        path: Dotted, comes before the sources; `.` is the whole. A name with a dot is quoted: `log."a.b"`.
+        sources: The lowest layer first; see `reactive-config --help`.
+    """
+    out = Output(json=options.json)
+    at = read_path(path, sources)
+    async with opened(sources, options) as session:
+        session.warn(out)
+        spot = find(session, at)
+        said = session.config.explain(format_path(at))
+        if options.json:
+            for entry in said:
+                shown = _value(session, entry)
+                out.record(
+                    "layer", path=entry.path, value=shown, in_force=entry.in_force, origin=origin_fields(entry.origin)
+                )
+            if not said:
+                out.record("layer", path=format_path(at), value=show(spot), in_force=True, origin=None)
+        else:
+            _table(out, session, at, said)
+            if not said:
+                out.line(
+                    [Part(format_path(at), "bold"), " = ", compact(show(spot)), Part("  the type's default", "dim")]
+                )
+    return OK
+
+
+def _value(session: Opened, entry: Explanation) -> Any:
+    return show(spot_at(entry.value, session.kind, parse_path(entry.path)))
+
+
+def _table(out: Output, session: Opened, at: Path, said: tuple[Explanation, ...]) -> None:
+    if not said:
+        return
+    rows = [_row(out, session, entry) for entry in said]
+    headers = ["", "VALUE", "SOURCE", "WHERE", "REVISION"]
+    if any(entry.path != format_path(at) for entry in said):
+        headers.insert(1, "PATH")
+    else:
+        rows = [[row[0], *row[2:]] for row in rows]
+    if not any(entry.origin.revision for entry in said):
+        headers, rows = headers[:-1], [row[:-1] for row in rows]
+    out.table(headers, rows)
+
+
+def _row(out: Output, session: Opened, entry: Explanation) -> list[Part]:
+    style = "bold green" if entry.in_force else "dim"
+    origin = entry.origin
+    where = origin.place + (f":{origin.line}" if origin.line else "") + (f":{origin.column}" if origin.column else "")
+    return [
+        Part(("▶" if out.terminal else ">") if entry.in_force else "", style),
+        Part(entry.path, style),
+        Part(compact(_value(session, entry)), style),
+        Part(origin.source, "" if entry.in_force else "dim"),
+        Part(where, "" if entry.in_force else "dim"),
+        Part(str(origin.revision or ""), "" if entry.in_force else "dim"),
+    ]

@@ -1,0 +1,73 @@
+"""`--type module:Class`, loaded."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from reactive_config.cli.failures import Usage
+from reactive_config.core.plans import compile_plan
+from reactive_config.errors import TypeNotSupported
+
+
+def load_kind(text: str | None) -> Any:
+    """The configuration's type; `dict` (untyped) for None.
+
+    Raises:
+        Usage: There is no such module or class, the module cannot be imported, or the type cannot be decoded.
+    """
+    if text is None:
+        return dict
+    module_name, colon, names = text.partition(":")
+    if not (module_name and colon and names):
+        raise Usage(f"--type: expected MODULE:CLASS such as shop.settings:App, got {text}")
+    value: Any = _module(module_name)
+    for name in names.split("."):
+        value = _member(value, name, text)
+    try:
+        compile_plan(value)
+    except TypeNotSupported as error:
+        raise Usage(f"--type {text}: {error}") from None
+    return value
+
+
+def _module(name: str) -> Any:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise Usage(f"--type: there is no module {error.name}", hints=_near_modules(name)) from None
+        raise Usage(f"--type: {name} imports {error.name}, which is not installed") from None
+    except Exception as error:  # noqa: BLE001 - whatever the module does when it is imported
+        raise Usage(f"--type: {name} cannot be imported: {type(error).__name__}{_where(error)}: {error}") from None
+
+
+def _where(error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f" ({error.filename}:{error.lineno})"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if len(frames) > 1 else ""
+
+
+def _near_modules(name: str) -> list[str]:
+    known = [path.stem for path in Path.cwd().glob("*.py")]
+    known += [path.parent.name for path in Path.cwd().glob("*/__init__.py")]
+    near = difflib.get_close_matches(name.partition(".")[0], known, 1)
+    return [f"did you mean {near[0]}?"] if near else [f"looked in {Path.cwd()} and where Python looks"]
+
+
+def _member(holder: Any, name: str, text: str) -> Any:
+    try:
+        return getattr(holder, name)
+    except AttributeError:
+        near = difflib.get_close_matches(name, [n for n in dir(holder) if not n.startswith("_")], 1)
+        hints = [f"did you mean {near[0]}?"] if near else []
+        raise Usage(f"--type {text}: {holder.__name__} has no {name}", hints=hints) from None

@@ -1,0 +1,66 @@
+"""What all commands that read sources have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+_SOURCES = Group("Sources", sort_key=2)
+_ETCD = Group("etcd", sort_key=3)
+OUTPUT = Group("Output", sort_key=4)
+
+TypeName = Annotated[
+    str | None, Parameter(name=["--type", "-t"], metavar="MODULE:CLASS", env_var="REACTIVE_CONFIG_TYPE", group=_SOURCES)
+]
+Json = Annotated[bool, Parameter(negative="", group=OUTPUT, show_default=False)]
+
+
+def _etcd(metavar: str) -> Parameter:
+    return Parameter(metavar=metavar, group=_ETCD)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Settings of the sources and of the output."""
+
+    type: TypeName = None
+    """The configuration's type. The current directory can be imported from. Without one: untyped."""
+    optional: Annotated[bool, Parameter(negative="", group=_SOURCES, show_default=False)] = False
+    """Every source may be missing; for a single one write `optional:SOURCE`."""
+    notifier: Annotated[
+        Literal["auto", "inotify", "watchfiles", "polling"], Parameter(metavar="NAME", group=_SOURCES)
+    ] = "auto"
+    """What tells of changed files."""
+    timeout: Annotated[float | None, Parameter(metavar="SECONDS", group=_SOURCES)] = None
+    """How long the first configuration may take. [default: 10; doctor: 5 for each source]"""
+    layers: Annotated[str | None, _etcd("NAME,NAME")] = None
+    """Names under the prefix that become layers, the lowest first."""
+    username: Annotated[str | None, _etcd("NAME")] = None
+    """Its password comes from $REACTIVE_CONFIG_PASSWORD or --password-file, never from the command line."""
+    password_file: Annotated[str | None, _etcd("FILE")] = None
+    """A file with the password; one line break at its end does not count."""
+    ca: Annotated[str | None, _etcd("FILE")] = None
+    """Certificates (PEM) that the servers' must descend from; turns TLS on."""
+    cert: Annotated[str | None, _etcd("FILE")] = None
+    """The client's certificate, for mutual TLS."""
+    cert_key: Annotated[str | None, _etcd("FILE")] = None
+    """Its private key."""
+    mirror: Annotated[str | None, _etcd("FILE")] = None
+    """A file that keeps the last good state and serves while etcd is away. It is written, too."""
+    json: Json = False
+    """JSON lines; errors too."""
+
+    def for_etcd(self) -> dict[str, object]:
+        """The options that mean something to etcd sources only, as they are spelled."""
+        return {
+            "--layers": self.layers,
+            "--username": self.username,
+            "--password-file": self.password_file,
+            "--ca": self.ca,
+            "--cert": self.cert,
+            "--cert-key": self.cert_key,
+            "--mirror": self.mirror,
+        }

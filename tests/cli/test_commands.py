@@ -1,0 +1,199 @@
+"""`get`, `explain`, `check` and `schema`: what they print and how they exit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pydantic
+import pytest
+
+from reactive_config.cli.schema import schema_of
+from reactive_config.testing.etcd_server import EtcdServer
+
+Run = Callable[..., Any]
+
+
+class Leaf(pydantic.BaseModel):
+    port: int = pydantic.Field(ge=1)
+
+
+class Model(pydantic.BaseModel):
+    leaf: Leaf
+
+
+class Around(msgspec.Struct):
+    model: Model
+
+
+FILES = ("config/common", "config/production")
+TYPED = (*FILES, "--type", "settings:App")
+
+
+def test_get_prints_the_effective_tree_with_defaults(cli: Run) -> None:
+    result = cli("get", ".", *TYPED)
+    assert (result.code, result.err) == (0, "")
+    assert json.loads(result.out) == {
+        "database": {"dsn": "***", "pool": {"min_size": 1, "max_size": 50}},
+        "log": {"root": "INFO", "sqlalchemy.engine": "WARNING"},
+        "refresh": "1m30s",
+        "workers": 4,
+    }
+
+
+def test_get_prints_a_scalar_bare(quick: Run) -> None:
+    for path, printed in (
+        ("database.pool.max_size", "50"),
+        ("log.root", "INFO"),
+        ('log."sqlalchemy.engine"', "WARNING"),
+    ):
+        assert quick("get", path, *TYPED)[:2] == (0, f"{printed}\n")
+        assert quick("get", path, *FILES)[:2] == (0, f"{printed}\n")
+
+
+def test_get_as_json_is_one_documented_line(quick: Run) -> None:
+    result = quick("get", "database.pool", *FILES, "--json")
+    assert result.records == [{"event": "value", "path": "database.pool", "value": {"max_size": 50}, "generation": 1}]
+
+
+def test_sources_and_type_may_come_from_the_environment(cli: Run) -> None:
+    result = cli("get", "workers", REACTIVE_CONFIG_SOURCES="config/common", REACTIVE_CONFIG_TYPE="settings:App")
+    assert (result.code, result.out) == (0, "4\n")
+
+
+def test_the_order_on_the_command_line_decides(quick: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_DATABASE__POOL__MAX_SIZE", "77")
+    assert quick("get", "database.pool.max_size", "env:SHOP_", *TYPED).out == "50\n"
+    assert quick("get", "database.pool.max_size", *TYPED, "env:SHOP_").out == "77\n"
+
+
+def test_a_path_that_is_not_there_is_one_clear_message(quick: Run) -> None:
+    for arguments, code, words in (
+        (("get", "databse.pool", *TYPED), 2, ["did you mean database?"]),
+        (("get", "databse.pool", *FILES), 1, ["nothing stands there", "did you mean database?"]),
+        (("get", "log.rot", *TYPED), 1, ["did you mean log.root?"]),
+        (("get", "workers.x", *TYPED), 2, ["one below workers"]),
+        (("get", "refresh.x", *FILES), 1, ["refresh is a value, not a table"]),
+        (("get", "a..b", *FILES), 2, ["a dotted path"]),
+        (("get", "config/common"), 2, [". config/common"]),
+        (("explain", "nope", *FILES), 1, ["nothing stands there"]),
+    ):
+        result = quick(*arguments)
+        assert (result.code, result.out) == (code, ""), arguments
+        assert all(word in result.err for word in words), result.err
+        (record,) = quick(*arguments, "--json").records
+        assert (record["event"], record["error"]) == ("error", "usage" if code == 2 else "absent")
+
+
+def test_explain_lists_every_layer_the_winner_first(cli: Run) -> None:
+    result = cli("explain", "database.pool.max_size", *TYPED)
+    assert result.code == 0
+    assert [line.split() for line in result.out.splitlines()] == [
+        ["VALUE", "SOURCE", "WHERE"],
+        [">", "50", "config/production", "config/production/10.toml:2:12"],
+        ["10", "config/common", "config/common/app.yaml:4:15"],
+    ]
+
+
+def test_explain_as_json_has_origins(quick: Run) -> None:
+    first, second = quick("explain", "database.pool.max_size", *FILES, "--json").records
+    place = "config/production/10.toml"
+    origin = {"source": "config/production", "place": place, "revision": 0, "line": 2, "column": 12}
+    assert first == {
+        "event": "layer", "path": "database.pool.max_size", "value": 50, "in_force": True, "origin": origin,
+    }  # fmt: skip
+    assert (second["value"], second["in_force"]) == (10, False)
+
+
+def test_explain_says_where_the_type_decides(quick: Run) -> None:
+    assert "the type's default" in quick("explain", "workers", *TYPED).out
+    assert quick("explain", "workers", *TYPED, "--json").records[0]["origin"] is None
+
+
+def test_check_is_short_when_all_fits(cli: Run) -> None:
+    assert cli("check", *TYPED)[:2] == (0, "ok: 7 values from 2 sources fit settings:App\n")
+
+
+def test_check_names_every_problem_with_its_place(quick: Run, shop: Path) -> None:
+    (shop / "config/production/10.toml").write_text("wrkers = 3\n[database.pool]\nmax_size = 9000\nmin_size = true\n")
+    result = quick("check", *TYPED)
+    assert result.code == 1
+    names = "database, log, refresh, workers"
+    assert result.out.splitlines() == [
+        "config/production/10.toml:4:12: database.pool.min_size: expected int, got True",
+        "config/production/10.toml:3:12: database.pool.max_size: expected int <= 500, got 9000",
+        f"config/production/10.toml:1:10: wrkers: expected one of the names {names}, got an unknown name",
+        "3 problems",
+    ]
+    records = quick("check", *TYPED, "--json").records
+    assert [record["event"] for record in records] == ["problem"] * 3 + ["result"]
+    assert records[-1] == {"event": "result", "ok": False, "problems": 3}
+    assert records[1]["origin"]["line"] == 3
+
+
+def test_check_names_file_line_and_column_of_what_cannot_be_parsed(quick: Run, shop: Path) -> None:
+    (shop / "config/common/app.yaml").write_text("a: 1\nb: [1,\n")
+    (shop / "config/production/10.toml").write_text("a = 1\nb = = 2\n")
+    result = quick("check", *FILES)
+    assert result.code == 1
+    assert "config/common/app.yaml:" in result.out
+    assert "config/production/10.toml:2:5: expected" in result.out
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("config/comon", "did you mean config/common?"),
+        ("settings.py", "no format goes by this suffix"),
+        ("empty", "has no file with a known suffix"),
+    ],
+)
+def test_a_source_without_content_comes_with_a_hint(quick: Run, shop: Path, source: str, hint: str) -> None:
+    (shop / "empty").mkdir()
+    result = quick("check", source)
+    assert result.code == 1
+    assert hint in result.err
+
+
+def test_an_optional_source_may_be_missing(quick: Run) -> None:
+    assert quick("check", "config/common", "optional:config/local").code == 0
+
+
+def test_a_source_that_does_not_answer_is_named(cli: Run) -> None:
+    result = cli("get", ".", *FILES, "etcd://127.0.0.1:1/shop/", "--timeout", "0.5")
+    assert (result.code, result.out) == (1, "")
+    assert "etcd: connecting: " in result.err
+    assert "Traceback" not in result.err
+
+
+def test_schema_is_that_of_the_type(cli: Run) -> None:
+    result = cli("schema", "--type", "settings:App")
+    found = json.loads(result.out)
+    assert result.code == 0
+    assert found["$defs"]["Pool"]["properties"]["max_size"] == {
+        "type": "integer", "minimum": 1, "maximum": 500, "default": 10,
+    }  # fmt: skip
+    assert found["$defs"]["Database"]["properties"]["dsn"]["writeOnly"] is True
+    assert found["$defs"]["App"]["properties"]["refresh"]["type"] == ["string", "number"]
+
+
+def test_schema_of_pydantic_models_is_their_own() -> None:
+    assert schema_of(Model) == Model.model_json_schema()
+    found = schema_of(Around)["$defs"]
+    assert found["Around"]["properties"]["model"]["properties"]["leaf"] == {"$ref": "#/$defs/Leaf"}
+    assert found["Leaf"]["properties"]["port"]["minimum"] == 1
+
+
+@pytest.mark.etcd
+def test_get_and_explain_read_a_real_etcd(cli: Run, etcd: EtcdServer) -> None:
+    etcd.ctl("put", "/get/database/pool/max_size", "25")
+    source = f"etcd://{etcd.endpoint}/get/"
+    assert cli("get", "database.pool", *TYPED[:2], source)[:2] == (0, '{\n  "max_size": 25\n}\n')
+    top = cli("explain", "database.pool.max_size", *TYPED, source).out.splitlines()[1]
+    assert "/get/database/pool/max_size" in top
+    missing = cli("get", ".", f"etcd://{etcd.endpoint}/get")
+    assert missing.code == 1
+    assert f"end it in a slash: {source}" in missing.err

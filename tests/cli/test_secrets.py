@@ -1,0 +1,106 @@
+"""A canary goes through every command, and comes out of none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+CANARY = "CANARY"
+
+CONTENT = """\
+database: {dsn: postgres://shop:CANARY@db/shop, pool: {max_size: 10}}
+"""
+UNTYPED = """\
+database: {dsn: CANARY, password: CANARY, nested: {api_key: CANARY}}
+tokens: [CANARY, {a: CANARY}]
+users: [{name: a, password: CANARY}]
+secret: {deep: {er: CANARY}}
+"""
+LISTS = """\
+from typing import Any
+import msgspec
+from reactive_config import Secret
+class Db(msgspec.Struct):
+    dsn: Secret[str]
+class App(msgspec.Struct):
+    many: list[Db]
+    free: list[dict[str, Any]]
+    either: int | dict[str, Any]
+    pairs: dict[str, Secret[str]]
+"""
+LISTED = """\
+many: [{dsn: CANARY}]
+free: [{password: CANARY}]
+either: {token: CANARY}
+pairs: {a: CANARY}
+"""
+
+CASES = [(CONTENT, "settings:App"), (CONTENT, None), (UNTYPED, None), (LISTED, "lists:App")]
+
+
+# One test reads its file many times: a file that was just written is only read after a moment of quiet.
+@pytest.mark.parametrize(("content", "kind"), CASES)
+def test_no_command_prints_a_secret(quick: Run, shop: Path, content: str, kind: str | None) -> None:
+    (shop / "config/common/app.yaml").write_text(content)
+    (shop / "lists.py").write_text(LISTS)
+    typed = ("--type", kind) if kind else ()
+    for command in (("get", "."), ("explain", "."), ("check",), ("doctor",)):
+        for form in ((), ("--json",)):
+            result = quick(*command, "config/common", *typed, *form)
+            assert result.code == 0, result
+            assert CANARY not in result.out + result.err
+
+
+def test_asking_for_the_secret_itself_shows_stars(quick: Run, shop: Path) -> None:
+    (shop / "config/common/app.yaml").write_text(UNTYPED)
+    for path in ("database.dsn", "database.nested.api_key", "tokens", "secret.deep.er", "secret"):
+        for command in ("get", "explain"):
+            result = quick(command, path, "config/common")
+            assert result.code == 0
+            assert CANARY not in result.out
+            assert "***" in result.out
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "database: CANARY\n",
+        "database: {dsn: [CANARY]}\n",
+        "database: {dsn: a, pool: {max_size: CANARY}}\nCANARY2: 1\n".replace("max_size: CANARY", "max_size: true"),
+        "database: {dsn: CANARY\n",
+        "database: {dsn: 'CANARY}\n",
+        "CANARY\n",
+    ],
+)
+def test_no_error_quotes_a_secret(quick: Run, shop: Path, content: str) -> None:
+    (shop / "config/common/app.yaml").write_text(content)
+    for command in (("check",), ("get", ".", "--json")):
+        result = quick(*command, "config/common/app.yaml", "--type", "settings:App")
+        assert CANARY not in (result.out + result.err).replace("CANARY2", "")
+
+
+def test_watch_prints_neither_the_old_nor_the_new_secret(cli: Any, shop: Path) -> None:
+    seen = []
+    with cli.start("watch", "config/common", "--type", "settings:App") as running:
+        seen.append(running.wait_line("generation 1"))
+        (shop / "config/common/app.yaml").write_text(CONTENT.replace("CANARY", "CANARY2"))
+        running.wait_line("generation 2")
+        seen.append(running.wait_line("database.dsn"))
+        assert "*** -> ***" in seen[-1]
+        (shop / "config/common/app.yaml").write_text("database: {dsn: [CANARY3]}\n")
+        running.wait_line("HELD")
+        seen.append(running.wait_line("database.dsn"))
+        assert running.end() == (0, "")
+    assert CANARY not in "".join(seen)
+
+
+def test_a_password_never_comes_from_the_command_line_and_never_shows(quick: Run, shop: Path) -> None:
+    (shop / "pw").write_text("CANARY\n")
+    arguments = ("doctor", "etcd://127.0.0.1:1/x/", "--username", "u", "--password-file", "pw", "--timeout", "0.3")
+    result = quick(*arguments)
+    assert result.code == 1
+    assert CANARY not in result.out + result.err

@@ -1,0 +1,109 @@
+"""SOURCE as text, and the sources made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reactive_config.cli.failures import Usage
+from reactive_config.cli.options import Options
+from reactive_config.cli.sources import Spec, make_sources, parse_spec, read_specs
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("config/common", Spec("config/common", "files", "config/common")),
+        ("./env:odd", Spec("./env:odd", "files", "./env:odd")),
+        ("values:/run/secrets", Spec("values:/run/secrets", "values", "/run/secrets")),
+        ("env:SHOP_", Spec("env:SHOP_", "env", "SHOP_")),
+        ("etcd://a:1,b:2/shop/", Spec("etcd://a:1,b:2/shop/", "etcd", "/shop/", ("a:1", "b:2"))),
+        ("etcd://a,[::1]/shop", Spec("etcd://a,[::1]/shop", "etcd", "/shop", ("a:2379", "[::1]:2379"))),
+        ("etcds://a:1/", Spec("etcds://a:1/", "etcd", "/", ("https://a:1",))),
+        ("optional:env:X_", Spec("env:X_", "env", "X_", optional=True)),
+    ],
+)
+def test_a_spec_is_read(text: str, expected: Spec) -> None:
+    assert parse_spec(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "env:", "values:", "etcd://", "etcd:a:1/x", "etcd://a:1", "http://a/x", "optional:", "etcd:///x"]
+)
+def test_a_text_that_is_no_source_is_a_usage_error(text: str) -> None:
+    with pytest.raises(Usage):
+        parse_spec(text)
+
+
+@pytest.mark.parametrize("text", ["etcd://root:CANARY@a:1/shop/", "etcd:root:CANARY@a", "redis://u:CANARY@a"])
+def test_a_password_in_a_source_is_refused_and_not_quoted(text: str) -> None:
+    with pytest.raises(Usage) as caught:
+        parse_spec(text)
+    assert "CANARY" not in str((caught.value.message, caught.value.hints))
+
+
+def test_the_order_of_the_command_line_is_the_order_of_the_layers() -> None:
+    specs = read_specs(["env:A_", "config/b", "etcd://h:1/c/", "values:/d"], Options())
+    assert [source.name for source in make_sources(specs, Options())] == ["environment", "config/b", "etcd", "/d"]
+
+
+def test_names_are_unique() -> None:
+    specs = read_specs(["etcd://h:1/a/", "etcd://h:1/b/", "env:A_", "env:B_"], Options())
+    names = [source.name for source in make_sources(specs, Options())]
+    assert names == ["etcd", "etcd#2", "environment", "environment#2"]
+
+
+def test_sources_come_from_the_environment_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REACTIVE_CONFIG_SOURCES", "'with space' env:A_")
+    assert [spec.target for spec in read_specs([], Options())] == ["with space", "A_"]
+    assert [spec.target for spec in read_specs(["other"], Options())] == ["other"]
+
+
+def test_optional_is_for_one_source_or_for_all() -> None:
+    assert [s.optional for s in read_specs(["optional:a", "b"], Options())] == [True, False]
+    assert [s.optional for s in read_specs(["a", "b"], Options(optional=True))] == [True, True]
+
+
+def test_etcd_options_reach_the_source(tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text("CANARY\n")
+    options = Options(
+        layers="common,production", username="u", password_file=str(tmp_path / "pw"), ca="ca.pem", mirror="m.json"
+    )
+    (source,) = make_sources(read_specs(["etcd://h:1/shop/"], options), options)
+    assert source.layers == ("common", "production")
+    assert "CANARY" not in repr(source)
+
+
+@pytest.mark.parametrize(
+    ("texts", "options", "message"),
+    [
+        (["config"], Options(mirror="m"), "expected an etcd:// source with --mirror"),
+        (["etcd://h/a/", "etcd://h/b/"], Options(mirror="m"), "cannot share"),
+        (["a", "b", "a"], Options(), "a twice"),
+        ([], Options(), "got none"),
+    ],
+)
+def test_contradictions_are_usage_errors(
+    texts: list[str], options: Options, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REACTIVE_CONFIG_SOURCES", raising=False)
+    with pytest.raises(Usage, match=message):
+        read_specs(texts, options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(username="u"), "password of u"),
+        (Options(username="u", password_file="/nowhere"), "No such file"),
+        (Options(cert="c"), "mutual TLS"),
+        (Options(layers="a,a"), "layer names that differ"),
+    ],
+)
+def test_settings_that_a_source_refuses_are_usage_errors(
+    options: Options, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REACTIVE_CONFIG_PASSWORD", raising=False)
+    with pytest.raises(Usage, match=message):
+        make_sources(read_specs(["etcd://h:1/shop/"], options), options)
