@@ -5,11 +5,17 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reactive_config.core.delta import Bare, Malformed, Patch
+from reactive_config.sources.files import attempt
+from reactive_config.sources.files.reading import Changed, Content, read_whole
 
 
 async def test_which_files_count(follow: Callable[..., Any], tmp_path: Path) -> None:
@@ -46,7 +52,7 @@ async def test_values(follow: Callable[..., Any], tmp_path: Path) -> None:
         assert f"{tmp_path}/sub is skipped: a directory" in feed.said
 
 
-def mount(directory: Path, number: int, contents: dict[str, str]) -> None:
+def mount(directory: Path, number: int, contents: dict[str, str], pause: float = 0.0) -> threading.Thread:
     """Publish a set of values as orchestrators do: new set, swap, then links made and removed."""
     target = directory / f"..set-{number}"
     target.mkdir(parents=True)
@@ -54,12 +60,21 @@ def mount(directory: Path, number: int, contents: dict[str, str]) -> None:
         (target / name).write_text(text)
     (directory / "..data_tmp").symlink_to(target.name)
     (directory / "..data_tmp").replace(directory / "..data")
-    for name in contents:
-        if not (directory / name).is_symlink():
-            (directory / name).symlink_to(Path("..data", name))
-    for link in directory.iterdir():
-        if not link.name.startswith("..") and link.name not in contents:
-            link.unlink()
+
+    def links() -> None:
+        time.sleep(pause)
+        for name in contents:
+            if not (directory / name).is_symlink():
+                (directory / name).symlink_to(Path("..data", name))
+        for link in directory.iterdir():
+            if not link.name.startswith("..") and link.name not in contents:
+                link.unlink()
+
+    thread = threading.Thread(target=links)
+    thread.start()
+    if not pause:
+        thread.join()
+    return thread
 
 
 async def test_a_swap_is_one_unit_and_one_delta(follow: Callable[..., Any], tmp_path: Path) -> None:
@@ -97,6 +112,40 @@ async def test_a_swap_to_something_unusable_comes_whole(follow: Callable[..., An
             "b.toml": Malformed("a document", "an empty file"),
         }
         assert len({e.unit for e in patch.set.values()}) == 1
+
+
+async def test_links_that_come_after_the_swap_belong_to_it(follow: Callable[..., Any], tmp_path: Path) -> None:
+    """Their orchestrator makes them one by one, with a pause on purpose here."""
+    layer = tmp_path / "config"
+    mount(layer, 1, {"a.toml": "a = 1"})
+    async with follow(layer, settle=0.3, poll_interval=0.02) as feed:
+        thread = mount(layer, 2, {"a.toml": "a = 2", "b.toml": "b = 2"}, pause=0.1)
+        await feed.wait(lambda f: len(f.deltas) > 1)
+        assert len({e.unit for e in feed.entries.values()}) == 1
+        assert [len(d.set) for d in feed.deltas if isinstance(d, Patch)] == [2]
+    thread.join()
+
+
+async def test_a_swap_waits_for_a_file_that_cannot_be_read_yet(
+    follow: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it or nothing, even if one file takes a second attempt."""
+    layer = tmp_path / "config"
+    mount(layer, 1, {"a.toml": "a = 1", "b.toml": "b = 1"})
+    failures: list[str] = []
+
+    def reluctant(path: str, max_bytes: int) -> Content:
+        if path.endswith("..set-2/b.toml") and len(failures) < 3:
+            failures.append(path)
+            raise Changed
+        return read_whole(path, max_bytes)
+
+    monkeypatch.setattr(attempt, "read_whole", reluctant)
+    async with follow(layer) as feed:
+        mount(layer, 2, {"a.toml": "a = 2", "b.toml": "b = 2"})
+        await feed.wait(lambda f: len(f.deltas) > 1)
+        assert [len(d.set) for d in feed.deltas if isinstance(d, Patch)] == [2]
+        assert len(failures) == 3
 
 
 async def test_a_long_document_and_a_short_one_keep_their_order(follow: Callable[..., Any], tmp_path: Path) -> None:

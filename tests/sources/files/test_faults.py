@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import mmap
 import os
@@ -12,9 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from reactive_config.sources.files import guarded, libc
+from reactive_config.sources.files.notifier import Plan
+from reactive_config.sources.files.watch import WatchfilesNotifier
 
 ONLY_INOTIFY = pytest.mark.parametrize("notifier", ["inotify"])
 ONLY_WATCHFILES = pytest.mark.parametrize("notifier", ["watchfiles"])
@@ -146,3 +150,41 @@ async def test_two_ways_to_one_directory(follow: Callable[..., Any], file: Path)
         file.write_text("n = 1")
         await feed.wait(is_now(file, 1))
         await feed.wait(is_now(link / file.name, 1))
+
+
+@ONLY_INOTIFY
+async def test_a_file_made_while_its_directory_is_being_watched(
+    follow: Callable[..., Any], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the scan and before the watch, where no event tells: whoever makes a new watch looks again."""
+    original = libc.Inotify.add
+    late = file.with_name("late.toml")
+
+    def add(inotify: libc.Inotify, directory: str, mask: int) -> int:
+        if directory == str(file.parent) and not late.exists():
+            late.write_text("n = 1")
+        return original(inotify, directory, mask)
+
+    monkeypatch.setattr(libc.Inotify, "add", add)
+    async with follow(file.parent, poll_interval=30.0) as feed:
+        await feed.wait(is_now(late, 1))
+
+
+async def test_watchfiles_watches_a_directory_made_anew_with_the_same_inode(tmp_path: Path) -> None:
+    """Nothing but the event of the directory itself tells then that its watch is dead."""
+    directory = str(tmp_path / "layer")
+    plan = Plan()
+    plan.watch_all(str(tmp_path), lambda _: True)
+    plan.watch_all(directory, lambda _: True)
+    (tmp_path / "layer").mkdir()
+    poked = asyncio.Event()
+    async with anyio.create_task_group() as group:
+        notifier = WatchfilesNotifier(poked.set, lambda _: None, group)
+        assert await notifier.arm(plan)
+        assert not await notifier.arm(plan)
+        (tmp_path / "layer").rmdir()
+        (tmp_path / "layer").mkdir()
+        async with asyncio.timeout(5):
+            await poked.wait()
+        assert await notifier.arm(plan)
+        await notifier.close()
