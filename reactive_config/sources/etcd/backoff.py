@@ -29,8 +29,13 @@ class Backoff:
         """Health was seen: begin with short pauses again."""
         self._attempts = 0
 
+    def healthy(self, seconds: float) -> None:
+        """Health was seen for so long: every second of it takes one failed attempt back."""
+        self._attempts = max(0, self._attempts - int(seconds))
+
     def pause(self) -> float:
         """The next pause in seconds."""
-        bound = min(self._cap, self._base * 2.0 ** min(self._attempts, 30))
-        self._attempts += 1
+        bound = min(self._cap, self._base * 2.0**self._attempts)
+        if bound < self._cap:
+            self._attempts += 1
         return bound * self._rng.uniform(self._floor, 1.0)

@@ -19,8 +19,8 @@ from reactive_config.sources.etcd.stand import Stand
 from reactive_config.sources.etcd.standby import Standby
 from reactive_config.sources.etcd.store import Store
 
-HEALTHY = 10.0
-"""Seconds of SYNCED after which pauses begin small again; a server that flaps faster keeps them growing."""
+WORKED = 1.0
+"""Seconds of SYNCED after which an end looks like a restart, not like a server that ends every session."""
 
 
 class Follower:
@@ -59,7 +59,6 @@ class Follower:
         for endpoint in list(self._order):
             self._order.rotate(-1)
             trouble, synced = await self._attempt(endpoint)
-            (self._down.add if isinstance(trouble, Unreachable) else self._down.discard)(endpoint)
             if synced or (isinstance(trouble, Refused) and not isinstance(trouble, TLSTrouble)):
                 return trouble
             troubles.append(trouble)
@@ -73,10 +72,18 @@ class Follower:
                 session = Session(self._plan, link, self._store, self._stand)
                 await session.run()
         except EtcdError as trouble:
-            since = session.synced_at if session else None
-            if since is not None:
-                self._seldom.reset()
-                if anyio.current_time() - since >= HEALTHY:
-                    self._soon.reset()
-            return trouble, since is not None
+            synced_at = session.synced_at if session else None
+            health = 0.0 if synced_at is None else anyio.current_time() - synced_at
+            self._judge(endpoint, trouble, health)
+            return trouble, synced_at is not None
         raise AssertionError("a session ends with an error")
+
+    def _judge(self, endpoint: Endpoint, trouble: EtcdError, health: float) -> None:
+        if health:
+            self._seldom.reset()
+            self._soon.healthy(health)
+        # What worked until now is down for a restart, as far as we know, and may be back before the first probe.
+        if isinstance(trouble, Unreachable) or health > WORKED:
+            self._down.add(endpoint)
+        else:
+            self._down.discard(endpoint)
