@@ -38,11 +38,12 @@ async def check(*sources: Sources, options: Options = Options()) -> int:  # noqa
 def _report(out: Output, session: Opened, options: Options) -> int:
     status = session.config.status()
     _problems(out, held := [p for source in status.sources for unit in source.held for p in unit.problems])
-    unseen = [
-        (source.name, source.state, source.reason)
+    away = [
+        (spec.optional, source)
         for spec, source in zip(session.specs, status.sources, strict=True)
-        if source.state in (State.STALE, State.FAILED) and not spec.optional
+        if source.state in (State.STALE, State.FAILED)
     ]
+    unseen = [(source.name, source.state, source.reason) for optional, source in away if not optional]
     for name, state, reason in unseen:
         if out.json:
             out.record("source", source=name, state=state.value, reason=reason)
@@ -55,6 +56,7 @@ def _report(out: Output, session: Opened, options: Options) -> int:
         *status.notes,
         *(f"{s.name}: {n}" for s in status.sources for n in s.notes if not n.startswith("notifier:")),
     ]
+    notes += [f"{source.name} is optional and away: {source.reason}" for _, source in away]
     for note in notes:
         out.note([Part("note: ", "yellow"), note])
     count = count_values(show(Spot(session.config.current, session.kind)))

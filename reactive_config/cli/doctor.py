@@ -16,7 +16,7 @@ from reactive_config.cli.observing import Event, Observed, wait_seen
 from reactive_config.cli.opening import no_configuration
 from reactive_config.cli.options import Options
 from reactive_config.cli.output import Output, Part, problem_fields, problem_line
-from reactive_config.cli.shown import count_values
+from reactive_config.cli.shown import Spot, count_values, show
 from reactive_config.cli.sources import SOURCES_VARIABLE, Spec, make_sources, read_specs
 from reactive_config.core.config import open_config
 from reactive_config.core.source import Source
@@ -24,6 +24,7 @@ from reactive_config.core.status import SourceStatus, State
 from reactive_config.errors import Problem, StartupError
 
 _TIMEOUT = 5.0
+_BAD = {False: Part("FAIL  ", "bold red"), True: Part("away  ", "yellow")}
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -32,6 +33,7 @@ class Finding(msgspec.Struct, frozen=True):
     Attributes:
         name: Of the source.
         text: As it was written.
+        optional: Whether it may be missing.
         seconds: Until it answered, or until it was given up.
         status: Where it stood; None if nothing came.
         values: How many it brought.
@@ -42,7 +44,8 @@ class Finding(msgspec.Struct, frozen=True):
 
     name: str
     text: str
-    seconds: float
+    optional: bool
+    seconds: float = 0.0
     status: SourceStatus | None = None
     values: int = 0
     trouble: str = ""
@@ -85,17 +88,19 @@ async def examine(spec: Spec, source: Source, timeout: float) -> Finding:
     """Open one source by itself, untyped."""
     start = time.monotonic()
     events: asyncio.Queue[Event] = asyncio.Queue()
+    finding = Finding(source.name, spec.text, spec.optional)
+    replace = msgspec.structs.replace
     try:
         async with open_config(dict, Observed(source, events.put_nowait), startup_timeout=timeout) as config:
             await wait_seen(config, events, timeout - (time.monotonic() - start))
             status = config.status().sources[0]
-            values = count_values(config.current) if config.current else 0
-            return Finding(source.name, spec.text, time.monotonic() - start, status, values, trouble=status.reason)
+            values = count_values(show(Spot(config.current))) if config.current else 0
+            finding = replace(finding, status=status, values=values, trouble=status.reason)
     except StartupError as error:
         told = no_configuration(error, [spec], [source])
         trouble = told.troubles.get(source.name, "")
-        seconds = time.monotonic() - start
-        return Finding(source.name, spec.text, seconds, trouble=trouble, problems=told.problems, hints=told.hints)
+        finding = replace(finding, trouble=trouble, problems=told.problems, hints=told.hints)
+    return replace(finding, seconds=time.monotonic() - start)
 
 
 def _tell(out: Output, finding: Finding) -> None:
@@ -105,6 +110,7 @@ def _tell(out: Output, finding: Finding) -> None:
             "source",
             source=finding.name,
             spec=finding.text,
+            optional=finding.optional,
             answers=finding.answers,
             state=status.state.value if status else None,
             seconds=round(finding.seconds, 3),
@@ -117,7 +123,7 @@ def _tell(out: Output, finding: Finding) -> None:
         )
         return
     good = finding.answers
-    mark = Part("ok    " if good else "FAIL  ", "bold green" if good else "bold red")
+    mark = Part("ok    ", "bold green") if good else _BAD[finding.optional]
     out.line([mark, Part(finding.text, "bold"), Part(f"  {_summary(finding)}", "dim" if good else "")])
     for line in _details(finding):
         out.line(line, indent=6)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
+from cyclopts.validators import Number
 
 _SOURCES = Group("Sources", sort_key=2)
 _ETCD = Group("etcd", sort_key=3)
@@ -34,7 +35,7 @@ class Options:
         Literal["auto", "inotify", "watchfiles", "polling"], Parameter(metavar="NAME", group=_SOURCES)
     ] = "auto"
     """What tells of changed files."""
-    timeout: Annotated[float | None, Parameter(metavar="SECONDS", group=_SOURCES)] = None
+    timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=Number(gt=0), group=_SOURCES)] = None
     """How long the first configuration may take. [default: 10; doctor: 5 for each source]"""
     layers: Annotated[str | None, _etcd("NAME,NAME")] = None
     """Names under the prefix that become layers, the lowest first."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from reactive_config.cli.observing import Said, Touch
 from reactive_config.cli.opening import Opened, state_part
 from reactive_config.cli.output import Output, Part, compact, origin_fields, problem_fields, problem_line
 from reactive_config.cli.shown import Spot, count_values, show
-from reactive_config.core.paths import format_path
+from reactive_config.core.paths import Path, format_path
 from reactive_config.core.secret import HIDDEN
 from reactive_config.core.snapshot import Snapshot
 from reactive_config.core.status import Held, SourceStatus, State
@@ -20,7 +21,8 @@ from reactive_config.core.updates import Gap
 from reactive_config.errors import Origin
 
 _MOST_LINES = 60
-_MOST_ORIGINS = 200  # finding one may read its document again
+_MOST_ORIGINS = 200
+_PATIENCE = 0.5  # seconds
 _LONGEST = 60
 _WIDEST = 40
 
@@ -110,7 +112,7 @@ def tell_generation(out: Output, session: Opened, new: Generation) -> None:
     """A new snapshot, as what differs from the one before."""
     found = list(changes(Spot(new.before.value, session.kind), Spot(new.after.value, session.kind)))
     causes = _causes(new.touches, found)
-    origins = [_origin(session, change) for change in found[:_MOST_ORIGINS]]
+    origins = _origins(session, found[: _MOST_ORIGINS if out.json else _MOST_LINES])
     if out.json:
         out.record(
             "change",
@@ -118,9 +120,7 @@ def tell_generation(out: Output, session: Opened, new: Generation) -> None:
             published_at=_iso(new.after.published_at),
             revisions=dict(new.after.revisions),
             causes=[{**origin_fields(cause.origin), "gone": cause.gone} for cause in causes],
-            changes=[
-                _change_fields(change, origins[i] if i < len(origins) else None) for i, change in enumerate(found)
-            ],
+            changes=[{**_change_fields(change), **_origin_fields(origins, change)} for change in found],
         )
         return
     named = [text for cause in causes[:4] for text in (", ", *_cause_parts(cause))][1:]
@@ -129,8 +129,9 @@ def tell_generation(out: Output, session: Opened, new: Generation) -> None:
     places = {cause.origin.place for cause in causes}
     told = found[:_MOST_LINES]
     width = min(max((len(format_path(change.path)) for change in told), default=0), _WIDEST)
-    for change, origin in zip(told, origins, strict=False):
-        out.line(_change_line(out, change, width, _whence(change, origin, places)), indent=2)
+    for change in told:
+        whence = _whence(change, origins[change.path], places) if change.path in origins else ""
+        out.line(_change_line(out, change, width, whence), indent=2)
     if len(found) > _MOST_LINES:
         out.line(Part(f"... and {len(found) - _MOST_LINES} more changes", "dim").text, indent=2)
 
@@ -149,19 +150,35 @@ def _cause_parts(cause: Touch) -> list[str | Part]:
     return [Part(str(Origin(origin.source, origin.place)), "cyan"), f" is gone{at}"]
 
 
-def _origin(session: Opened, change: Change) -> Origin | None:
-    """Where the value in force stands now; None where no layer says anything any more."""
-    said = session.config.explain(format_path(change.path))
-    return said[0].origin if said else None
+def _origins(session: Opened, found: Sequence[Change]) -> dict[Path, Origin | None]:
+    """Where the values in force stand now, by path; None where no layer says anything any more.
+
+    Finding a line may read its document again, so it ends after a while: then the rest is lacking.
+    """
+    origins: dict[Path, Origin | None] = {}
+    end = time.monotonic() + _PATIENCE
+    for change in found:
+        if time.monotonic() > end:
+            break
+        said = session.config.explain(format_path(change.path))
+        origins[change.path] = said[0].origin if said else None
+    return origins
 
 
-def _change_fields(change: Change, origin: Origin | None) -> dict[str, Any]:
+def _origin_fields(origins: Mapping[Path, Origin | None], change: Change) -> dict[str, Any]:
+    if change.path not in origins:
+        return {}
+    origin = origins[change.path]
+    return {"origin": None if origin is None else origin_fields(origin)}
+
+
+def _change_fields(change: Change) -> dict[str, Any]:
     fields: dict[str, Any] = {"path": format_path(change.path), "change": change.word}
     if change.before is not ABSENT:
         fields["before"] = change.before
     if change.after is not ABSENT:
         fields["after"] = change.after
-    return {**fields, "origin": None if origin is None else origin_fields(origin)}
+    return fields
 
 
 def _change_line(out: Output, change: Change, width: int, whence: str) -> list[str | Part]:

@@ -34,6 +34,7 @@ def test_every_source_is_opened_by_itself(quick: Run, shop: Path) -> None:
         ("config/local", True),
         ("etcd", False),
     ]
+    assert [s["optional"] for s in sources] == [False, False, True, False]
     assert sources[0]["problems"][0]["origin"]["place"] == "config/common/app.yaml"
     assert sources[1]["notes"]
     assert sources[3]["reason"]
@@ -42,6 +43,12 @@ def test_every_source_is_opened_by_itself(quick: Run, shop: Path) -> None:
         "max_user_instances", "max_user_watches", "max_queued_events", "instances_in_use", "watches_in_use",
     }  # fmt: skip
     assert end == {"event": "result", "ok": False}
+
+
+def test_an_optional_source_that_is_away_is_no_failure(quick: Run) -> None:
+    result = quick("doctor", "optional:etcd://127.0.0.1:1/x/")
+    assert result.code == 0
+    assert result.out.startswith("away  etcd://127.0.0.1:1/x/  STALE")
 
 
 @pytest.mark.etcd
