@@ -15,7 +15,7 @@ from reactive_config.etcd.listing import look, read_all
 from reactive_config.etcd.ranges import KeyRange, prefix_range
 from reactive_config.etcd.transaction import ConditionFailed, compact, transact, write
 from reactive_config.etcd.watching import open_watch
-from reactive_config.testing.etcd_server import etcd_binaries, running_etcd
+from reactive_config.testing.etcd_server import running_etcd
 
 pytestmark = pytest.mark.etcd
 
@@ -161,9 +161,9 @@ async def test_a_cancel_scope_knows_its_own_cancellation_when_it_comes_back_from
         server.cont()
 
 
-@pytest.fixture(scope="module", params=etcd_binaries(), ids=lambda binary: binary.version)
-def guarded(request):
-    with running_etcd(request.param, auth={"app": ("app-password", ["/app/"])}) as server:
+@pytest.fixture(scope="module")
+def guarded(binary):
+    with running_etcd(binary, auth={"app": ("app-password", ["/app/"])}) as server:
         yield server
 
 

@@ -37,7 +37,9 @@ async def test_nothing_is_left_behind(server, prefix, follow, synced, tmp_path):
     before = left_over()
     for _ in range(5):
         await once()
-    assert left_over() == before
+    async with asyncio.timeout(5):
+        while any(now > then for now, then in zip(left_over(), before, strict=True)):
+            await asyncio.sleep(0.01)  # gRPC closes its sockets in threads of its own, a moment later
 
 
 async def test_an_end_in_any_state_is_quick(own, follow, synced, tmp_path):
