@@ -34,7 +34,10 @@ Line = str | Sequence[str | Part]
 
 
 def printable(text: str) -> str:
-    """The text with control characters and direction marks written out, so that it cannot steer a terminal."""
+    """The text with control characters and direction marks written out, so that it cannot steer a terminal.
+
+    They are written as JSON does, so that a line of JSON still means the same.
+    """
     return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
@@ -62,12 +65,12 @@ class Output:
 
     def record(self, event: str, **fields: Any) -> None:
         """One JSON line."""
-        self._write(json.dumps({"event": event, **fields}, ensure_ascii=False))
+        self._write(printable(json.dumps({"event": event, **fields}, ensure_ascii=False)))
 
     def schema(self, schema: Any) -> None:
         """A document that is JSON for people too: indented, unless JSON lines are wanted."""
         if self.json:
-            self._write(json.dumps(schema, ensure_ascii=False))
+            self._write(printable(json.dumps(schema, ensure_ascii=False)))
         else:
             self.document(schema)
 
