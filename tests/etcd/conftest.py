@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -21,9 +22,10 @@ _NUMBERS = itertools.count(1)
 
 
 BINARIES = etcd_binaries() or (None,)
+LOOPS = [False, importlib.util.find_spec("uvloop") is not None]
 PAIRS = [
     pytest.param((binary, uvloop), id=f"{binary.version if binary else 'none'}-{'uvloop' if uvloop else 'asyncio'}")
-    for binary, uvloop in zip(itertools.cycle(BINARIES), [False, True] * (len(BINARIES) + 1 >> 1), strict=False)
+    for binary, uvloop in zip(itertools.cycle(BINARIES), LOOPS * (len(BINARIES) + 1 >> 1), strict=False)
 ]
 """Every etcd and every loop, but not every etcd on every loop: that would double the time for little."""
 
