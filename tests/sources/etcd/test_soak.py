@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 
 RATE = 200
 KILLS = 2
-SECONDS_BETWEEN = 1.2
+SECONDS_BETWEEN = 0.9
 
 
 class Writer:
