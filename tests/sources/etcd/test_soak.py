@@ -116,7 +116,7 @@ async def test_every_write_is_accounted_for(own, follow, synced):
         deltas = feed.deltas
         if feed.counters["restores"]:
             # A lone 3.5.1 that is killed may lose what it acknowledged (etcd-io/etcd#14370, mended in 3.5.5 and
-            # 3.4.21), and then uses those revisions again. Seen once in some 300 kills; we must only recognise it.
+            # 3.4.21), and then uses those revisions again. Seen twice in some 250 kills; we must only recognise it.
             deltas = deltas[max(i for i, delta in enumerate(deltas) if isinstance(delta, Replace)) :]
         result = account(deltas, writer.history)
         print(own.binary.version, len(writer.history), "writes", result, dict(feed.counters), writer.compactions)
