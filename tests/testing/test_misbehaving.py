@@ -91,7 +91,7 @@ def of(tree: Tree) -> World:
 
 @on_each_loop
 @given(history=histories, faults=faults, seed=seeds)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_subscribers_never_go_back(loop: Any, history: list[Tree], faults: list[Fault], seed: int) -> None:
     """P1: generations and the states behind them only go forward, for quick and for slow subscribers."""
     seen = run(loop, Misbehaving(history, seed=seed, faults=faults))
@@ -104,7 +104,7 @@ def test_subscribers_never_go_back(loop: Any, history: list[Tree], faults: list[
 
 @on_each_loop
 @given(history=histories, faults=faults, seed=seeds)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_subscribers_end_on_the_truth(loop: Any, history: list[Tree], faults: list[Fault], seed: int) -> None:
     """P2: once the source has stopped, everybody's last snapshot is the last true state and nothing is held."""
     seen = run(loop, Misbehaving(history, seed=seed, faults=faults))
@@ -115,7 +115,7 @@ def test_subscribers_end_on_the_truth(loop: Any, history: list[Tree], faults: li
 
 @on_each_loop
 @given(history=histories, faults=faults, seed=seeds)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_states_are_seen_whole(loop: Any, history: list[Tree], faults: list[Fault], seed: int) -> None:
     """P3, P5: every snapshot is one of the true states, never a mixture and never what could not be read."""
     seen = run(loop, Misbehaving(history, seed=seed, faults=faults))
@@ -126,7 +126,7 @@ def test_states_are_seen_whole(loop: Any, history: list[Tree], faults: list[Faul
 
 @on_each_loop
 @given(low=histories, high=histories, seed=st.tuples(seeds, seeds))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_the_order_of_arrival_does_not_matter(
     loop: Any, low: list[Tree], high: list[Tree], seed: tuple[int, int]
 ) -> None:
@@ -137,7 +137,7 @@ def test_the_order_of_arrival_does_not_matter(
 
 @on_each_loop
 @given(state=states, faults=faults, seed=seeds)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_what_changes_nothing_wakes_nobody(loop: Any, state: Tree, faults: list[Fault], seed: int) -> None:
     """P6: one state, told in whatever way and however often, is one generation."""
     seen = run(loop, Misbehaving([state], seed=seed, faults=faults))
@@ -147,7 +147,7 @@ def test_what_changes_nothing_wakes_nobody(loop: Any, state: Tree, faults: list[
 
 @on_each_loop
 @given(history=histories, faults=faults, seed=seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_generations_have_no_holes(loop: Any, history: list[Tree], faults: list[Fault], seed: int) -> None:
     """P1: the lossless stream has every generation once, at most one for each true state."""
     seen = run(loop, Misbehaving(history, seed=seed, faults=faults))
