@@ -9,130 +9,60 @@ holds them all. A held unit keeps its last accepted values until it fits or is o
 from __future__ import annotations
 
 import time
-from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
-
+from reactive_config.core.accounts import GONE, Account, Change, origin_of, unit_name
 from reactive_config.core.decode import changed_paths, changes_of, decode
-from reactive_config.core.delta import Delta, Entry, Malformed, Replace, Unit
+from reactive_config.core.delta import Entry, Malformed, Unit
 from reactive_config.core.layers import Layer, Stack
 from reactive_config.core.leaf import Fault
 from reactive_config.core.paths import Path, format_path
 from reactive_config.core.plans import Part, Plan
 from reactive_config.core.status import Held
-from reactive_config.core.trees import same
+from reactive_config.core.trees import ABSENT, same
 from reactive_config.errors import Origin, Problem
 
 _LOCATING = 0.02
 """Seconds that one attempt may spend on lines and columns; problems after that come without."""
 
 
-class Change(NamedTuple):
-    """One entry whose current state is not the accepted one.
-
-    Attributes:
-        entry: The current one; None if it is gone.
-        unit: The unit that changed it.
-        relist: Whether it came with a `Replace`.
-    """
-
-    entry: Entry | None
-    unit: Unit
-    relist: bool
-
-
-GONE: Final = ("what is gone",)
-"""The unit of what a `Replace` lacks: nobody knows which transactions deleted it."""
-
-
-class Account:
-    """One source's states.
-
-    Attributes:
-        name: The source's, unique.
-        layers: Its layers, lowest first; their entries are the accepted state.
-        optional: Whether its layers may be empty.
-        pending: Id to what differs from the accepted state.
-        revision: The store's, of the current state; None before the first delta.
-        accepted_at: Counts the acceptances that changed something.
-    """
-
-    def __init__(self, name: str, layers: Sequence[str], *, optional: bool) -> None:
-        self.name = name
-        self.layers = [Layer(layer) for layer in layers]
-        self.optional = optional
-        self.pending: dict[str, Change] = {}
-        self.revision: int | None = None
-        self.accepted_at = 0
-
-    @property
-    def accepted(self) -> Mapping[str, Entry]:
-        """The entries in force; a live view."""
-        if len(self.layers) == 1:
-            return self.layers[0].entries
-        return ChainMap(*(layer.entries for layer in self.layers))
-
-    def find(self, entry_id: str) -> Entry | None:
-        """The accepted entry of an id."""
-        for layer in self.layers:
-            if (entry := layer.entries.get(entry_id)) is not None:
-                return entry
-        return None
-
-    def take(self, delta: Delta) -> None:
-        """Make the delta the current state; what then differs from the accepted one is pending."""
-        if isinstance(delta, Replace):
-            for entry_id in {*self.accepted, *self.pending} - delta.entries.keys():
-                self._record(entry_id, Change(None, GONE, relist=True))
-            for entry_id, entry in delta.entries.items():
-                self._record(entry_id, Change(entry, entry.unit, relist=True))
-        else:
-            for entry_id, entry in delta.set.items():
-                self._record(entry_id, Change(entry, entry.unit, relist=False))
-            for entry_id, unit in delta.deleted.items():
-                self._record(entry_id, Change(None, unit, relist=False))
-        self.revision = delta.revision
-
-    def _record(self, entry_id: str, change: Change) -> None:
-        accepted = self.find(entry_id)
-        entry = change.entry
-        if entry is not None and not 0 <= entry.layer < len(self.layers):
-            raise ValueError(f"{self.name}: expected a layer from 0 to {len(self.layers) - 1}, got {entry.layer}")
-        if accepted is None and entry is None:
-            self.pending.pop(entry_id, None)
-        elif (
-            accepted is not None
-            and entry is not None
-            and entry.path == accepted.path
-            and entry.layer == accepted.layer
-            and same(entry.value, accepted.value)
-        ):
-            self.pending.pop(entry_id, None)
-            # Only where it came from is new. The old value stays, for its identity.
-            self.layers[entry.layer].entries[entry_id] = msgspec.structs.replace(entry, value=accepted.value)
-        else:
-            self.pending[entry_id] = change
-
-    def put(self, entry_id: str, entry: Entry | None) -> Iterator[tuple[Layer, list[Path]]]:
-        """Set or delete an accepted entry, wherever it stood; gives the paths touched in each layer."""
-        for index, layer in enumerate(self.layers):
-            if entry is not None and entry.layer == index:
-                yield layer, layer.put(entry_id, entry)
-            elif entry_id in layer.entries:
-                yield layer, layer.put(entry_id, None)
-
-
 UnitKey = tuple[int, Unit]
 Pending = tuple[Account, str, Change]
+Units = Mapping[UnitKey, list[Pending]]
+
+
+class _Undo:
+    """How to take applied units back: trees by reference, mounts by putting the old entries again."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.entries: list[tuple[Account, str, Entry | None]] = []
+        self.touched: dict[Layer, list[Path]] = {}
+        self._stack = stack
+        self._trees = (stack.tree, [(layer, layer.tree) for layer in stack.layers])
+
+    def before(self) -> dict[tuple[Account, str], Entry | None]:
+        return {(account, entry_id): entry for account, entry_id, entry in self.entries}
+
+    def __call__(self) -> None:
+        for account, entry_id, entry in reversed(self.entries):
+            for _ in account.put(entry_id, entry):
+                pass
+        self._stack.tree = self._trees[0]
+        for layer, tree in self._trees[1]:
+            layer.tree = tree
 
 
 class _Trial(NamedTuple):
     part: Part | None
     changed: list[Path]
     faults: list[tuple[Problem, list[UnitKey]]]
+    undo: Callable[[], None]
+
+
+def _nothing() -> None:
+    """What there is to undo where nothing was applied."""
 
 
 class Acceptance:
@@ -160,14 +90,15 @@ class Acceptance:
             What is wrong; empty once all is accepted.
         """
         units = self._units()
-        malformed = [problem for changes in units.values() for problem in self._malformed(changes)]
-        if malformed:
-            return malformed
-        trial = self._try(units)
-        if trial.part is None:
-            return [problem for problem, _ in trial.faults]
-        self._commit(units, trial, {})
-        return []
+        malformed = {key: found for key, changes in units.items() if (found := self._malformed(changes))}
+        trial = self._try({key: changes for key, changes in units.items() if key not in malformed})
+        if not malformed and trial.part is not None:
+            self._commit(units, trial, {})
+            return []
+        trial.undo()
+        # What is missing may stand in what could not be read.
+        faults = [p for p, _ in trial.faults if not malformed or p.got != "nothing"]
+        return [problem for found in malformed.values() for problem in found] + faults
 
     def attempt(self) -> list[Path]:
         """Try all that is pending; hold what does not fit.
@@ -183,7 +114,7 @@ class Acceptance:
         while True:
             self._hold_relist_deletions(units, held)
             active = {key: changes for key, changes in units.items() if key not in held}
-            trial = self._try(active) if active else _Trial(self.part, [], [])
+            trial = self._try(active) if active else _Trial(self.part, [], [], _nothing)
             if trial.part is not None:
                 self._commit(active, trial, held)
                 return trial.changed
@@ -212,45 +143,54 @@ class Acceptance:
                 found.append(Problem(format_path(entry.path), bad.expected, bad.got, origin))
         return found
 
-    def _hold_relist_deletions(
-        self, units: Mapping[UnitKey, list[Pending]], held: dict[UnitKey, list[Problem]]
-    ) -> None:
+    def _hold_relist_deletions(self, units: Units, held: dict[UnitKey, list[Problem]]) -> None:
         """What a relist found deleted may belong to any unit that it found changed, so it waits with them."""
         for key in list(held):
             gone = (key[0], GONE)
             if gone in units and gone not in held and any(change.relist for _, _, change in units[key]):
-                held[gone] = held[key]
+                held[gone] = list(held[key])
 
-    def _try(self, units: Mapping[UnitKey, list[Pending]]) -> _Trial:
+    def _try(self, units: Units) -> _Trial:
         """Apply the units; if the result does not decode, take all of it back."""
-        before = (self.stack.tree, [(layer, layer.tree) for layer in self.stack.layers])
-        undo: list[tuple[Account, str, Entry | None]] = []
-        touched: dict[Layer, list[Path]] = {}
-        touched_by: dict[UnitKey, list[Path]] = {}
-        for key, changes in units.items():
-            mine = touched_by[key] = []
-            for account, entry_id, change in changes:
-                undo.append((account, entry_id, account.find(entry_id)))
-                for layer, paths in account.put(entry_id, change.entry):
-                    touched.setdefault(layer, []).extend(paths)
-                    mine += paths
-        paths = self.stack.refold([path for layer, found in touched.items() for path in layer.refold(found)])
+        undo = self._apply(units)
+        paths = self.stack.refold([path for layer, found in undo.touched.items() for path in layer.refold(found)])
         part, faults = decode(self.plan, self.stack.tree, self.part, paths)
         # Finding a line may parse a document again; a thousand faults must not hold the loop for that.
         until = time.perf_counter() + _LOCATING
-        problems = [(self._problem(fault, until), _touching(fault.path, touched_by)) for fault in faults]
+        problems = [(self._problem(fault, until), self._blamed(fault.path, paths, units, undo)) for fault in faults]
         problems += self._empty_layers(units)
         if part is not None and not problems:
-            return _Trial(part, changed_paths(self.part, part, changes_of(paths)), [])
-        for account, entry_id, entry in reversed(undo):
-            for _ in account.put(entry_id, entry):
-                pass
-        self.stack.tree = before[0]
-        for layer, tree in before[1]:
-            layer.tree = tree
-        return _Trial(None, [], problems)
+            return _Trial(part, changed_paths(self.part, part, changes_of(paths)), [], undo)
+        undo()
+        return _Trial(None, [], problems, _nothing)
 
-    def _empty_layers(self, units: Mapping[UnitKey, list[Pending]]) -> Iterator[tuple[Problem, list[UnitKey]]]:
+    def _apply(self, units: Units) -> _Undo:
+        undo = _Undo(self.stack)
+        for changes in units.values():
+            for account, entry_id, change in changes:
+                undo.entries.append((account, entry_id, account.find(entry_id)))
+                for layer, paths in account.put(entry_id, change.entry):
+                    undo.touched.setdefault(layer, []).extend(paths)
+        return undo
+
+    def _blamed(self, path: Path, changed: Sequence[Path], units: Units, undo: _Undo) -> list[UnitKey]:
+        """The units that touched a path: what they say at it, above or under it is another than before.
+
+        Where none did, something is missing there: then those that made or unmade the table around it.
+        """
+        return self._touching([path], units, undo) or self._touching(
+            [p for p in changed if p[: len(path)] == path[: len(p)]], units, undo
+        )
+
+    def _touching(self, paths: Sequence[Path], units: Units, undo: _Undo) -> list[UnitKey]:
+        before = undo.before()
+        return [
+            key
+            for key, changes in units.items()
+            if any(_touches(p, before[account, i], change.entry) for p in paths for account, i, change in changes)
+        ]
+
+    def _empty_layers(self, units: Units) -> Iterator[tuple[Problem, list[UnitKey]]]:
         for index, account in enumerate(self.accounts):
             for layer in account.layers:
                 if account.optional or layer.entries:
@@ -293,9 +233,7 @@ class Acceptance:
             for layer in reversed(account.layers):
                 yield account, layer
 
-    def _commit(
-        self, units: Mapping[UnitKey, list[Pending]], trial: _Trial, held: Mapping[UnitKey, list[Problem]]
-    ) -> None:
+    def _commit(self, units: Units, trial: _Trial, held: Mapping[UnitKey, list[Problem]]) -> None:
         self.part = trial.part
         for changes in units.values():
             for account, entry_id, _ in changes:
@@ -327,21 +265,21 @@ class Acceptance:
         return None
 
 
-def _touching(path: Path, touched_by: Mapping[UnitKey, list[Path]]) -> list[UnitKey]:
-    """The units that touched a path: at, above or under it."""
-    return [key for key, paths in touched_by.items() if any(p[: len(path)] == path[: len(p)] for p in paths)]
+def _touches(path: Path, old: Entry | None, new: Entry | None) -> bool:
+    """Whether going from one entry to the other changes a value at, above or under a path.
+
+    Looks only along the path: a document may be large, and a rejection must not cost its size.
+    """
+    if old is not None and new is not None and old.path == new.path:
+        return _differs(path, old.path, old.value, new.value)
+    return any(_differs(path, e.path, ABSENT, e.value) for e in (old, new) if e is not None)
 
 
-def origin_of(account: Account, entry_id: str, entry: Entry, path: Path, *, locate: bool = True) -> Origin:
-    """Where an entry's value at a path stands, with line and column where the source can tell."""
-    inner = path[len(entry.path) :]
-    at: Any = entry.locate(inner) if locate and entry.locate is not None else None
-    line, column = at or (0, 0)
-    return Origin(account.name, entry.place or entry_id, entry.revision, line, column)
-
-
-def unit_name(unit: Unit) -> str:
-    """What a person calls a unit."""
-    if isinstance(unit, int):
-        return f"revision {unit}"
-    return " ".join(map(str, unit)) if isinstance(unit, tuple) else str(unit)
+def _differs(path: Path, mount: Path, old: Any, new: Any) -> bool:
+    if path[: len(mount)] != mount:
+        return mount[: len(path)] == path
+    for name in path[len(mount) :]:
+        if not all(tree is ABSENT or type(tree) is dict for tree in (old, new)):
+            break
+        old, new = (ABSENT if tree is ABSENT else tree.get(name, ABSENT) for tree in (old, new))
+    return not same(old, new)

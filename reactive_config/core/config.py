@@ -20,7 +20,7 @@ from reactive_config.core.source import Source
 from reactive_config.core.status import Status
 from reactive_config.core.trees import ABSENT, get
 from reactive_config.core.updates import Updates
-from reactive_config.errors import Origin, StartupError
+from reactive_config.errors import Origin
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -179,14 +179,15 @@ class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
         kind: The configuration's type: a msgspec Struct, a dataclass, an attrs class, a TypedDict, a
             pydantic model, or `dict` for an untyped one.
         sources: Lowest layer first.
-        startup_timeout: Seconds to wait for the first snapshot.
+        startup_timeout: Seconds to wait for the sources; after that it starts without the optional ones, or
+            raises if another one is missing. None waits for ever.
 
     Raises:
         StartupError: On entering; names each source's trouble and every problem of the content.
         TypeNotSupported: On entering; the type cannot be decoded.
     """
 
-    def __init__(self, kind: type[T], *sources: Source, startup_timeout: float = 30.0) -> None:
+    def __init__(self, kind: type[T], *sources: Source, startup_timeout: float | None = 30.0) -> None:
         if not sources:
             raise TypeError("open_config: expected at least one source, got none")
         self._kind = kind
@@ -199,17 +200,12 @@ class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
     async def __aenter__(self) -> Config[T]:
         if self._host is not None:
             raise RuntimeError("expected a new open_config(...) for every context, got one that was entered before")
-        runtime: Runtime[T] = Runtime(self._kind, self._sources)
+        runtime: Runtime[T] = Runtime(self._kind, self._sources, self._timeout)
         self._body = asyncio.current_task()
         self._host = asyncio.create_task(self._run(runtime), name="reactive_config")
         try:
-            async with asyncio.timeout(self._timeout):
-                ends: set[asyncio.Future[Any]] = {runtime.started, self._host}
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        except TimeoutError:
-            troubles = runtime.troubles()
-            await self._stop()
-            raise StartupError((), troubles) from None
+            ends: set[asyncio.Future[Any]] = {runtime.started, self._host}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         except BaseException:
             await self._stop()
             raise

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from reactive_config.core.acceptance import Account
+from reactive_config.core.accounts import Account
 from reactive_config.core.delta import Delta, Entry, Patch, Replace, Unit
 from reactive_config.core.lookup import resolve
 from reactive_config.core.paths import Path

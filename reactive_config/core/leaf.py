@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from reactive_config.core.delta import Bare
-from reactive_config.core.lenient import convert, prepare
+from reactive_config.core.lenient import convert, infer, prepare
 from reactive_config.core.paths import Path
 from reactive_config.core.secret import Secret, is_sensitive
 from reactive_config.core.types import (
@@ -119,7 +119,7 @@ def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterato
 def shown(value: Any, kind: Any, path: Path) -> str:
     """The value where its type is known and no secret, otherwise only its kind."""
     if type(value) is Bare:
-        value = value.text
+        value = value.text if bare_type(kind) is str else infer(value.text)
     hidden = holds_secret(kind) or is_untyped(bare_type(kind)) or any(map(is_sensitive, path[-1:]))
     if hidden or type(value) not in _SCALARS:
         return kind_of(value)

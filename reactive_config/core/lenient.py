@@ -163,7 +163,7 @@ def _from_text(text: str, kind: Any) -> Any:
     if is_untyped(plain):
         return infer(text)
     if plain in (int, float, bool):  # no text is one of these, so the strict attempt can be spared
-        lax = _lenient(text, kind, strict=False)
+        lax = _lenient(text, plain, strict=False)  # without its constraints: those are the conversion's to refuse
         return text if lax is None else lax[0]
     if is_secret(plain) or (is_union(plain) and any(is_secret(bare_type(m)) for m in get_args(plain))):
         return _from_text(text, _revealed(plain))

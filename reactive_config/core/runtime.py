@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
-from reactive_config.core.acceptance import Acceptance, Account
+from reactive_config.core.acceptance import Acceptance
+from reactive_config.core.accounts import Account
 from reactive_config.core.delta import Replace
 from reactive_config.core.inbox import Inbox
 from reactive_config.core.live import Batch, Hub, Live, PathIndex
@@ -42,7 +43,7 @@ class Runtime(Generic[T]):
         started: Done once the first snapshot is in force, or failed with why there is none.
     """
 
-    def __init__(self, kind: Any, sources: Sequence[Source]) -> None:
+    def __init__(self, kind: Any, sources: Sequence[Source], startup_timeout: float | None) -> None:
         self.kind = kind
         self.sources = list(sources)
         self.hub = Hub(asyncio.get_running_loop())
@@ -50,6 +51,7 @@ class Runtime(Generic[T]):
         self.started: asyncio.Future[Snapshot[T]] = self.hub.loop.create_future()
         accounts = [Account(n, s.layers, optional=s.optional) for n, s in zip(_names(sources), sources, strict=True)]
         self.acceptance = Acceptance(compile_plan(kind), accounts)
+        self._timeout = startup_timeout
         self._wake = asyncio.Event()
         self.inboxes = [Inbox(account, kind, self._wake.set) for account in accounts]
         self.by_path = PathIndex()
@@ -90,16 +92,12 @@ class Runtime(Generic[T]):
             self._step()
 
     async def _first(self) -> None:
-        while not self._ready():
-            await self._wake.wait()
-            self._wake.clear()
-            for inbox in self.inboxes:
-                inbox.drain()
-            failed = {
-                i.account.name: i.reason for i in self._absent() if i.current_state in (State.FAILED, State.ENDED)
-            }
-            if failed:
-                raise StartupError((), {n: reason or "ended without content" for n, reason in failed.items()})
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._gather()
+        except TimeoutError:
+            if any(not inbox.account.optional for inbox in self._absent()):
+                raise StartupError((), self.troubles()) from None
         problems = self.acceptance.start()
         if problems and not await self._start_from_last_good():
             raise StartupError(problems)
@@ -110,8 +108,16 @@ class Runtime(Generic[T]):
             assert self.stream is not None
             self.started.set_result(self.stream.current)
 
-    def _ready(self) -> bool:
-        return not self._absent()
+    async def _gather(self) -> None:
+        """Return once every source that must be there has said its first state."""
+        while self._absent():
+            await self._wake.wait()
+            self._wake.clear()
+            for inbox in self.inboxes:
+                inbox.drain()
+            gone = [i for i in self._absent() if i.current_state in (State.FAILED, State.ENDED)]
+            if gone:
+                raise StartupError((), {i.account.name: i.reason or "ended without content" for i in gone})
 
     def _absent(self) -> list[Inbox]:
         """The inboxes that the first snapshot waits for. An optional source may be missing once it has tried."""
@@ -119,7 +125,8 @@ class Runtime(Generic[T]):
         return [
             inbox
             for inbox in self.inboxes
-            if inbox.account.revision is None and not (inbox.account.optional and inbox.current_state in tried)
+            if (inbox.account.revision is None or inbox.current_state is State.CONNECTING)
+            and not (inbox.account.optional and inbox.current_state in tried)
         ]
 
     def troubles(self) -> dict[str, str]:

@@ -7,7 +7,15 @@ from typing import Any, get_args
 from reactive_config.core.delta import Bare
 from reactive_config.core.paths import Path
 from reactive_config.core.secret import HIDDEN, is_sensitive
-from reactive_config.core.types import bare_type, fields_of, holds_secret, is_union, is_untyped, mapping_types
+from reactive_config.core.types import (
+    bare_type,
+    fields_of,
+    holds_secret,
+    is_union,
+    is_untyped,
+    item_types,
+    mapping_types,
+)
 
 
 def type_at(kind: Any, path: Path) -> Any:
@@ -49,7 +57,12 @@ def redacted(tree: Any, kind: Any, name: str = "") -> Any:
         return _by_name(tree, name)
     if type(tree) is dict and (mapping_types(plain) is not None or fields_of(plain) is not None):
         return {key: redacted(value, _inner(plain, key), key) for key, value in tree.items()}
-    return HIDDEN if holds_secret(plain) and tree is not None else _plain(tree)
+    if type(tree) is list and (items := item_types(plain)) is not None and items[-1] is Ellipsis:
+        return [redacted(item, items[0]) for item in tree]
+    if holds_secret(plain):
+        return None if tree is None else HIDDEN
+    # A table or list of which the type says too little (a union, a tuple) is hidden by name.
+    return _by_name(tree, name) if type(tree) in (dict, list) else tree
 
 
 def _by_name(tree: Any, name: str) -> Any:
@@ -61,11 +74,3 @@ def _by_name(tree: Any, name: str) -> Any:
     if name and tree is not None and any(map(is_sensitive, name.split("."))):
         return HIDDEN
     return [_by_name(item, "") for item in tree] if type(tree) is list else tree
-
-
-def _plain(tree: Any) -> Any:
-    if type(tree) is Bare:
-        return tree.text
-    if type(tree) is dict:
-        return {key: _plain(value) for key, value in tree.items()}
-    return [_plain(item) for item in tree] if type(tree) is list else tree

@@ -23,8 +23,9 @@ class Feed(Protocol):
     def send(self, delta: Delta) -> None:
         """Hand over a delta. Never waits, never raises for content.
 
-        A source's first delta is a `Replace`; until it came, `open_config` waits. A delta is taken
-        whole: it may be merged with others that wait, but never split.
+        A source's first delta is a `Replace`; until it came, and the source has said that it is no longer
+        CONNECTING, `open_config` waits. A delta is taken whole: it may be merged with others that wait, but
+        never split.
         """
 
     def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:

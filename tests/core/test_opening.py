@@ -56,8 +56,16 @@ def replace(tree, revision=1):
     return Replace({k: Entry((k,), v, revision, revision) for k, v in tree.items()}, revision)
 
 
+def deliver(delta):
+    def step(feed):
+        feed.send(delta)
+        feed.state(State.SYNCED)
+
+    return step
+
+
 def send(tree, revision=1):
-    return lambda feed: feed.send(replace(tree, revision))
+    return deliver(replace(tree, revision))
 
 
 async def test_content_that_does_not_fit_fails_the_start_with_every_problem():
@@ -77,7 +85,7 @@ async def test_a_missing_required_key_names_what_was_expected():
 async def test_malformed_content_fails_the_start_with_its_place():
     bad = Replace({"f.toml": Entry((), Malformed("a value", "text", 3, 7), "f.toml")})
     with pytest.raises(StartupError, match=r"expected a value, got text \(acting f.toml:3:7\)"):
-        async with open_config(App, Acting(lambda feed: feed.send(bad))):
+        async with open_config(App, Acting(deliver(bad))):
             pass
 
 
@@ -125,8 +133,7 @@ async def test_an_optional_source_that_cannot_be_reached_does_not_block_the_star
 
 
 async def test_the_last_good_state_starts_the_program_when_the_first_does_not_fit():
-    synced = lambda feed: feed.state(State.SYNCED)  # noqa: E731
-    source = Acting(send({"n": "bad", "s": "new"}, 7), synced, good=replace({"n": 1, "s": "old"}, 3))
+    source = Acting(send({"n": "bad", "s": "new"}, 7), good=replace({"n": 1, "s": "old"}, 3))
     async with open_config(App, source) as config:
         assert config.current == App(1, "old")
         status = config.status().sources[0]
@@ -281,7 +288,7 @@ async def test_a_secret_shows_nowhere(caplog):
         texts += [repr(config.select("dsn")), f"{config.current.dsn}", str(config.explain("codes"))]
     everything = "\n".join([*texts, caplog.text])
     assert "canary-" not in everything
-    assert "471" not in everything
+    assert "471001" not in everything
     with pytest.raises(TypeError):
         msgspec.json.encode(config.current)
 
@@ -332,5 +339,23 @@ async def test_waiting_for_a_revision_after_the_end_says_closed():
 async def test_an_entry_of_a_layer_that_its_source_does_not_have_is_a_bug():
     bad = Replace({"n": Entry(("n",), 1, 1, layer=3)})
     with pytest.raises(ValueError, match="expected a layer from 0 to 0, got 3"):
-        async with open_config(App, Acting(lambda feed: feed.send(bad))):
+        async with open_config(App, Acting(deliver(bad))):
             pass
+
+
+async def test_the_start_timeout_starts_without_a_silent_optional_source():
+    async with open_config(App, Memory({"n": 1}), Acting(optional=True), startup_timeout=0.05) as config:
+        assert config.current.n == 1
+
+
+async def test_the_start_waits_until_a_source_says_that_it_is_synced():
+    source = Acting(send({"n": 1}), lambda feed: feed.state(State.CONNECTING))
+    opening = asyncio.ensure_future(open_config(App, source).__aenter__())
+    while source.feed is None:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not opening.done()
+    source.feed.state(State.SYNCED)
+    config = await opening
+    assert config.status().sources[0].state is State.SYNCED
+    source.go.set()

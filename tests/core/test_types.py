@@ -19,6 +19,7 @@ from reactive_config import Bare, Memory, Secret, StartupError, open_config
 from reactive_config.core.decode import decode
 from reactive_config.core.lenient import duration
 from reactive_config.core.plans import compile_plan
+from reactive_config.core.showing import redacted
 
 
 class StructApp(msgspec.Struct):
@@ -253,3 +254,20 @@ def test_a_validator_s_text_is_not_copied():
         _, faults = decode(compile_plan(dict[str, kind]), tree, None, ())
         assert faults
         assert "canary" not in repr(faults)
+
+
+def test_a_bare_number_out_of_bounds_is_refused_for_its_bounds():
+    _, faults = decode(compile_plan(dict[str, Annotated[int, Meta(le=500)]]), {"n": Bare("9000")}, None, ())
+    assert [(f.expected, f.got) for f in faults] == [("int <= 500", "9000")]
+
+
+@pytest.mark.parametrize("kind", [list[dict[str, Any]], int | dict[str, Any], list[Any], Any, tuple[Any, ...]])
+def test_secrets_are_hidden_by_name_wherever_no_type_says_more(kind):
+    assert "canary" not in repr(redacted([{"password": "canary", "deep": [{"api_key": "canary"}]}], kind))
+    assert "canary" not in repr(redacted({"password": "canary", "deep": [{"api_key": "canary"}]}, kind))
+
+
+def test_secrets_are_hidden_by_type_inside_lists_and_optionals():
+    assert redacted(["canary"], list[Secret[str]]) == ["***"]
+    assert redacted({"a": "canary", "b": None}, dict[str, Secret[str] | None]) == {"a": "***", "b": None}
+    assert redacted([{"port": 1, "token": "canary"}], list[PydanticApp]) == [{"port": 1, "token": "***"}]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec import Meta
 
-from reactive_config.core.acceptance import Acceptance, Account
+from reactive_config.core.acceptance import Acceptance
+from reactive_config.core.accounts import Account
 from reactive_config.core.decode import decode
 from reactive_config.core.delta import Entry, Malformed, Patch, Replace
 from reactive_config.core.leaf import unchanged

@@ -1,0 +1,125 @@
+"""One source's two states: what it last said, and what of it is in force."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from reactive_config.core.delta import Delta, Entry, Replace, Unit
+from reactive_config.core.layers import Layer
+from reactive_config.core.paths import Path
+from reactive_config.core.trees import same
+from reactive_config.errors import Origin
+
+
+class Change(NamedTuple):
+    """One entry whose current state is not the accepted one.
+
+    Attributes:
+        entry: The current one; None if it is gone.
+        unit: The unit that changed it.
+        relist: Whether it came with a `Replace`.
+    """
+
+    entry: Entry | None
+    unit: Unit
+    relist: bool
+
+
+GONE: Final = ("what is gone",)
+"""The unit of what a `Replace` lacks: nobody knows which transactions deleted it."""
+
+
+class Account:
+    """One source's states.
+
+    Attributes:
+        name: The source's, unique.
+        layers: Its layers, lowest first; their entries are the accepted state.
+        optional: Whether its layers may be empty.
+        pending: Id to what differs from the accepted state.
+        revision: The store's, of the current state; None before the first delta.
+        accepted_at: Counts the acceptances that changed something.
+    """
+
+    def __init__(self, name: str, layers: Sequence[str], *, optional: bool) -> None:
+        self.name = name
+        self.layers = [Layer(layer) for layer in layers]
+        self.optional = optional
+        self.pending: dict[str, Change] = {}
+        self.revision: int | None = None
+        self.accepted_at = 0
+
+    @property
+    def accepted(self) -> Mapping[str, Entry]:
+        """The entries in force; a live view."""
+        if len(self.layers) == 1:
+            return self.layers[0].entries
+        return ChainMap(*(layer.entries for layer in self.layers))
+
+    def find(self, entry_id: str) -> Entry | None:
+        """The accepted entry of an id."""
+        for layer in self.layers:
+            if (entry := layer.entries.get(entry_id)) is not None:
+                return entry
+        return None
+
+    def take(self, delta: Delta) -> None:
+        """Make the delta the current state; what then differs from the accepted one is pending."""
+        if isinstance(delta, Replace):
+            for entry_id in {*self.accepted, *self.pending} - delta.entries.keys():
+                self._record(entry_id, Change(None, GONE, relist=True))
+            for entry_id, entry in delta.entries.items():
+                self._record(entry_id, Change(entry, entry.unit, relist=True))
+        else:
+            for entry_id, entry in delta.set.items():
+                self._record(entry_id, Change(entry, entry.unit, relist=False))
+            for entry_id, unit in delta.deleted.items():
+                self._record(entry_id, Change(None, unit, relist=False))
+        self.revision = delta.revision
+
+    def _record(self, entry_id: str, change: Change) -> None:
+        accepted = self.find(entry_id)
+        entry = change.entry
+        if entry is not None and not 0 <= entry.layer < len(self.layers):
+            raise ValueError(f"{self.name}: expected a layer from 0 to {len(self.layers) - 1}, got {entry.layer}")
+        if accepted is None and entry is None:
+            self.pending.pop(entry_id, None)
+        elif (
+            accepted is not None
+            and entry is not None
+            and entry.path == accepted.path
+            and entry.layer == accepted.layer
+            and same(entry.value, accepted.value)
+        ):
+            self.pending.pop(entry_id, None)
+            # Only where it came from is new. The old value stays, for its identity.
+            self.layers[entry.layer].entries[entry_id] = msgspec.structs.replace(entry, value=accepted.value)
+        else:
+            self.pending[entry_id] = change
+
+    def put(self, entry_id: str, entry: Entry | None) -> Iterator[tuple[Layer, list[Path]]]:
+        """Set or delete an accepted entry, wherever it stood; gives the paths touched in each layer."""
+        for index, layer in enumerate(self.layers):
+            if entry is not None and entry.layer == index:
+                yield layer, layer.put(entry_id, entry)
+            elif entry_id in layer.entries:
+                yield layer, layer.put(entry_id, None)
+
+
+def origin_of(account: Account, entry_id: str, entry: Entry, path: Path, *, locate: bool = True) -> Origin:
+    """Where an entry's value at a path stands, with line and column where the source can tell."""
+    inner = path[len(entry.path) :]
+    at: Any = entry.locate(inner) if locate and entry.locate is not None else None
+    line, column = at or (0, 0)
+    return Origin(account.name, entry.place or entry_id, entry.revision, line, column)
+
+
+def unit_name(unit: Unit) -> str:
+    """What a person calls a unit."""
+    if isinstance(unit, int):
+        return f"revision {unit}"
+    return " ".join(map(str, unit)) if isinstance(unit, tuple) else str(unit)

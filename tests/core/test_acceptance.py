@@ -1,0 +1,143 @@
+"""Who is held when something does not fit: as few units as possible, and the right ones."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from reactive_config.core.acceptance import Acceptance
+from reactive_config.core.accounts import GONE, Account
+from reactive_config.core.delta import Bare, Entry, Malformed, Patch, Replace
+from reactive_config.core.plans import compile_plan
+
+
+class Pool(msgspec.Struct):
+    size: Annotated[int, Meta(le=500)]
+    idle: int = 0
+
+
+class App(msgspec.Struct):
+    pool: Pool | None = None
+    log: dict[str, str] = {}
+    n: int = 0
+
+
+def opened(documents, optional=True, kind=App):
+    """An acceptance with one source, of which each named document is a unit at the root."""
+    account = Account("files", ["files"], optional=optional)
+    acceptance = Acceptance(compile_plan(kind), [account])
+    account.take(Replace({name: entry(name, tree) for name, tree in documents.items()}))
+    assert acceptance.start() == []
+    return acceptance, account
+
+
+def entry(name, tree, path=()):
+    return Entry(path, tree, name)
+
+
+def held(acceptance):
+    return {key[1] for key in acceptance.held}
+
+
+def test_a_harmless_new_document_is_not_blamed_for_another_s_fault():
+    acceptance, account = opened({"1": {"pool": {"size": 1}}})
+    account.take(Patch({"1": entry("1", {"pool": {"size": 900}}), "2": entry("2", {"pool": {"idle": 5}})}))
+    assert acceptance.attempt() == [("pool", "idle")]
+    assert held(acceptance) == {"1"}
+
+
+def test_a_harmless_deletion_is_not_blamed_for_another_s_fault():
+    acceptance, account = opened({"1": {"pool": {"size": 1}}, "2": {"log": {"a": "b"}}})
+    account.take(Patch({"1": entry("1", {"pool": {"size": 900}})}, {"2": "2"}))
+    assert acceptance.attempt() == [("log", "a")]
+    assert held(acceptance) == {"1"}
+
+
+def test_the_unit_that_made_a_table_is_blamed_for_what_the_table_lacks():
+    acceptance, account = opened({"1": {"n": 1}})
+    account.take(Patch({"2": entry("2", {"pool": {"idle": 5}}), "3": entry("3", {"n": 2})}))
+    assert acceptance.attempt() == [("n",)]
+    assert held(acceptance) == {"2"}
+    assert acceptance.held[(0, "2")].problems[0].path == "pool.size"
+
+
+def test_the_unit_that_deleted_a_required_key_is_blamed():
+    acceptance, account = opened({"1": {"pool": {"size": 1}}, "2": {"pool": {"idle": 1}}})
+    account.take(Patch({"3": entry("3", {"n": 2})}, {"1": "1"}))
+    assert acceptance.attempt() == [("n",)]
+    assert held(acceptance) == {"1"}
+    assert acceptance.part.value.pool == Pool(1, 1)
+
+
+def test_what_a_relist_found_gone_waits_with_the_units_held_from_it():
+    """A move of a key in one transaction shows in a relist as a put and a deletion without a revision."""
+    acceptance, account = opened({"old": {"log": {"a": "b"}}, "1": {"n": 1}})
+    account.take(Replace({"new": entry("new", {"n": "bad"}), "1": entry("1", {"n": 1})}))
+    assert acceptance.attempt() == []
+    assert held(acceptance) == {"new", GONE}
+    account.take(Patch({"new": entry("fix", {"n": 3})}))
+    assert set(acceptance.attempt()) == {("n",), ("log", "a")}
+    assert held(acceptance) == set()
+
+
+def test_a_malformed_key_holds_its_whole_transaction_and_nothing_else():
+    acceptance, account = opened({})
+    good, bad = Entry(("n",), Bare("5"), 7, 7), Entry(("log", "a"), Malformed("JSON", "text"), 7, 7)
+    account.take(Patch({"n": good, "log/a": bad, "log/b": Entry(("log", "b"), Bare("x"), 8, 8)}, {}, 8))
+    assert acceptance.attempt() == [("log", "b")]
+    assert held(acceptance) == {7}
+
+
+def test_the_last_document_of_a_layer_is_held_when_it_is_deleted():
+    acceptance, account = opened({"1": {"n": 1}}, optional=False)
+    account.take(Patch({}, {"1": "1"}))
+    assert acceptance.attempt() == []
+    assert held(acceptance) == {"1"}
+    assert acceptance.part.value.n == 1
+    account.take(Patch({"1": entry("1", {"n": 2})}))
+    assert acceptance.attempt() == [("n",)]
+
+
+def test_the_start_reports_what_cannot_be_read_and_what_does_not_fit_together():
+    account = Account("files", ["files"], optional=True)
+    acceptance = Acceptance(compile_plan(App), [account])
+    bad = Malformed("a value", "text", 3, 1)
+    account.take(Replace({"1": entry("1", bad), "2": entry("2", {"n": "x", "pool": {"idle": 1}})}))
+    assert [(p.path, p.expected) for p in acceptance.start()] == [("", "a value"), ("n", "int")]
+    assert acceptance.part is None
+    assert acceptance.stack.tree == {}
+    account.take(Patch({"1": entry("1", {"pool": {"size": 1}}), "2": entry("2", {"n": 1})}))
+    assert acceptance.start() == []
+
+
+@pytest.mark.parametrize("value", [5, [1], None, "text"])
+def test_a_root_document_that_is_no_table_is_held(value):
+    acceptance, account = opened({"1": {"n": 1}})
+    account.take(Patch({"2": entry("2", value)}))
+    assert acceptance.attempt() == []
+    assert held(acceptance) == {"2"}
+
+
+def test_a_thousand_faults_in_a_large_document_do_not_hold_the_loop_for_their_lines():
+    looked_for = []
+
+    def slow(path):
+        looked_for.append(path)
+        acceptance_clock[0] += 0.005
+        return (1, 1)
+
+    acceptance_clock = [0.0]
+    account = Account("files", ["files"], optional=True)
+    acceptance = Acceptance(compile_plan(dict[str, int]), [account])
+    account.take(Replace({}))
+    assert acceptance.start() == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.perf_counter", lambda: acceptance_clock[0])
+        document = {f"k{i}": "x" for i in range(1000)}
+        account.take(Patch({"1": Entry((), document, "1", locate=slow)}))
+        acceptance.attempt()
+    assert len(acceptance.held[(0, "1")].problems) == 1000
+    assert len(looked_for) < 10
