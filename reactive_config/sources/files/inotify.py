@@ -61,8 +61,12 @@ class InotifyNotifier:
             else:
                 watches.setdefault(watch, set()).add(directory)
         new = [watch for watch, places in watches.items() if not places <= self._watches.get(watch, set())]
-        for watch in self._watches.keys() - watches.keys():
+        ended = self._watches.keys() - watches.keys()
+        for watch in ended:
             self._inotify.remove(watch)
+        # What an ended watch still has to say is dropped, so a writer that it saw open would stay so for ever.
+        doubtful = set().union(*(self._watches[watch] for watch in ended), *(watches[watch] for watch in new))
+        self._writes = {real: w for real, w in self._writes.items() if texts.parent(real) not in doubtful}
         self._plan, self._watches = plan, watches
         if new:
             self._count("rearms")
@@ -117,8 +121,6 @@ class InotifyNotifier:
         if places is None:
             return False  # of a watch that was removed
         if event.mask & _ENDED:
-            if event.mask & libc.IGNORED:
-                del self._watches[event.watch]  # so that `arm` sees the next one as new
             return True
         look = False
         for directory in places:

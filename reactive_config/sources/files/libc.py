@@ -12,8 +12,10 @@ MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
 MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
 DELETE_SELF, MOVE_SELF = 0x400, 0x800
 UNMOUNT, Q_OVERFLOW, IGNORED = 0x2000, 0x4000, 0x8000
-ONLYDIR, MASK_ADD = 0x01000000, 0x20000000
+ONLYDIR, EXCL_UNLINK, MASK_ADD = 0x01000000, 0x04000000, 0x20000000
 
+# A writer may go on in a file that was deleted or replaced: that says nothing of the new one.
+_ALWAYS = ONLYDIR | EXCL_UNLINK | MASK_ADD
 _HEADER = struct.Struct("iIII")
 _BUFFER = 1 << 18
 _BUFFERS = 8  # more than the kernel queues; a flood must not hold the loop
@@ -41,7 +43,7 @@ class Inotify:
 
     def add(self, directory: str, mask: int) -> int:
         """Watch a directory; one that is watched already keeps its number."""
-        return self._checked(self._libc.inotify_add_watch(self.fd, os.fsencode(directory), mask | ONLYDIR | MASK_ADD))
+        return self._checked(self._libc.inotify_add_watch(self.fd, os.fsencode(directory), mask | _ALWAYS))
 
     def remove(self, watch: int) -> None:
         """End a watch. One that ended by itself is no error: its directory was deleted."""

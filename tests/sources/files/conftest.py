@@ -22,7 +22,7 @@ Follow = Callable[..., AbstractAsyncContextManager[RecordingFeed]]
 
 
 @contextlib.asynccontextmanager
-async def following(*paths: str | os.PathLike[str], **options: Any) -> AsyncIterator[RecordingFeed]:
+async def running(*paths: str | os.PathLike[str], **options: Any) -> AsyncIterator[RecordingFeed]:
     """A feed that a source fills, past its first delta; the source ends within 5 s and without an error."""
     feed = RecordingFeed()
     source = Files(*paths, **options)
@@ -46,10 +46,16 @@ def notifier(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def follow(notifier: str) -> Follow:
-    """`following` with this notifier; where it is not alone, the reconciler is too slow to do its work."""
+    """`running` with this notifier; where it is not alone, the reconciler is too slow to do its work."""
     pace = 0.02 if notifier == "polling" else 0.5
 
     def start(*paths: str | os.PathLike[str], **options: Any) -> AbstractAsyncContextManager[RecordingFeed]:
-        return following(*paths, **{"notifier": notifier, "settle": SETTLE, "poll_interval": pace, **options})
+        return running(*paths, **{"notifier": notifier, "settle": SETTLE, "poll_interval": pace, **options})
 
     return start
+
+
+@pytest.fixture
+def following() -> Follow:
+    """Runs a source of any options."""
+    return running

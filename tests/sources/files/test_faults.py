@@ -165,6 +165,7 @@ async def test_a_file_made_while_its_directory_is_being_watched(
             late.write_text("n = 1")
         return original(inotify, directory, mask)
 
+    file.unlink()  # nothing else that would call for another look
     monkeypatch.setattr(libc.Inotify, "add", add)
     async with follow(file.parent, poll_interval=30.0) as feed:
         await feed.wait(is_now(late, 1))
@@ -188,3 +189,32 @@ async def test_watchfiles_watches_a_directory_made_anew_with_the_same_inode(tmp_
             await poked.wait()
         assert await notifier.arm(plan)
         await notifier.close()
+
+
+@ONLY_INOTIFY
+async def test_a_writer_that_is_lost_with_its_directory_is_not_waited_for(
+    follow: Callable[..., Any], file: Path
+) -> None:
+    """A regression: its close came on a watch that had ended, and the new file was held as long as `hold`."""
+    async with follow(file.parent, poll_interval=30.0) as feed:
+        events = feed.counters["events"]
+        with file.open("wb", buffering=0) as out:
+            out.write(b"n = 1")
+            await feed.wait(lambda f: f.counters["events"] > events)
+            old = file.parent.rename(file.parent.with_name("old"))
+            file.parent.mkdir()
+            file.write_text("n = 2")
+            await feed.wait(is_now(file, 2), timeout=5)
+        assert (old / file.name).read_text() == "n = 1"
+
+
+@ONLY_INOTIFY
+async def test_a_writer_in_a_file_that_was_replaced_is_not_waited_for(follow: Callable[..., Any], file: Path) -> None:
+    """It has no name any more; what it writes says nothing of the file that has."""
+    async with follow(file.parent, poll_interval=30.0) as feed:
+        with file.open("ab", buffering=0) as out:
+            new = file.with_name(".new")
+            new.write_text("n = 1")
+            new.replace(file)
+            out.write(b"# into nowhere")
+            await feed.wait(is_now(file, 1), timeout=5)

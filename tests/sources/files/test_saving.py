@@ -6,6 +6,7 @@ itself at its end, in a format whose first half parses as well as its whole.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +26,11 @@ from reactive_config.core.delta import Malformed, Patch
 from reactive_config.testing.feed import RecordingFeed
 
 NOTIFIERS = ["inotify", "watchfiles", "polling"]
+Following = Callable[..., AbstractAsyncContextManager[RecordingFeed]]
 ASYNCIO = ("asyncio", {"use_uvloop": False})
 UVLOOP = ("asyncio", {"use_uvloop": True})
 SETTLE = 0.03
+EMPTY = Malformed("a document", "an empty file")
 BREAK = 0.045  # seconds, now and then in a stream, that also a quiet rule finds quiet
 
 # (saves, seconds between them): waited for one by one, in a stream that leaves time to read, in one go
@@ -78,8 +83,8 @@ class Writer:
     def write(self, path: Path, number: int, stall: float = 0.0) -> None:
         """In place, in four writes."""
         data = document(number)
+        last = time.monotonic()
         with path.open("wb", buffering=0) as file:
-            last = time.monotonic()
             for start in range(0, len(data), len(data) // 3):
                 file.write(data[start : start + len(data) // 3])
                 if stall and start:
@@ -302,22 +307,18 @@ STYLES: list[type[Writer]] = [
 ]
 
 
-def _grid() -> list[Any]:
-    """All on asyncio; on uvloop the notifier that lives on the loop, and one style of each of the others."""
-    grid = [pytest.param(ASYNCIO, n, s, LONG, id=f"asyncio-{n}-{s.__name__}") for n in NOTIFIERS for s in STYLES]
-    short = [("inotify", s) for s in STYLES] + [("watchfiles", DirectoryRenamed), ("polling", InPlace)]
-    return grid + [pytest.param(UVLOOP, n, s, SHORT, id=f"uvloop-{n}-{s.__name__}") for n, s in short]
-
-
-@pytest.mark.parametrize(("anyio_backend", "notifier", "style", "bursts"), _grid())
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.__name__)
+@pytest.mark.parametrize(
+    ("anyio_backend", "bursts"),
+    [pytest.param(ASYNCIO, LONG, id="asyncio-200"), pytest.param(UVLOOP, SHORT, id="uvloop-6")],
+)
 async def test_saves(
-    style: type[Writer],
-    bursts: list[tuple[int, float]],
-    notifier: str,
-    follow: Callable[..., Any],
-    tmp_path: Path,
+    style: type[Writer], bursts: list[tuple[int, float]], following: Following, tmp_path: Path
 ) -> None:
-    """Every state that comes was saved so, they come in order, and the last save of each burst comes."""
+    """Every state that comes was saved so, they come in order, and the last save of each burst comes.
+
+    One writer, and a source for each notifier that follows it.
+    """
     writer = style(tmp_path)
     number = 0
 
@@ -326,29 +327,47 @@ async def test_saves(
             start = time.monotonic()
             writer.save(n)
             writer.slowest = max(writer.slowest, time.monotonic() - start)
-            if gap:  # time to read, as much as the notifier needs
-                time.sleep(gap if notifier == "inotify" else BREAK * (n % 14 == 0))
+            if gap:  # time to read, and now and then as much as a quiet rule needs
+                time.sleep(BREAK if n % 14 == 0 else gap)
 
-    # Where a notifier is at work, it is alone: a reconciler every half a minute would not save the test.
-    alone = notifier == "polling" or writer.unheard or (notifier == "watchfiles" and style is OddSibling)
-    async with follow(*writer.paths, settle=SETTLE, poll_interval=0.02 if alone else 30.0) as feed:
+    def seen(last: int, feed: RecordingFeed) -> bool:
+        return writer.latest(feed) == last
+
+    async with contextlib.AsyncExitStack() as stack:
+        feeds = {n: await stack.enter_async_context(following(*writer.paths, **options(n, style))) for n in NOTIFIERS}
         for count, gap in bursts:
             await anyio.to_thread.run_sync(burst, number + 1, count, gap)
             number += count
-            await feed.wait(lambda f, last=number: writer.latest(f) == last)
+            for feed in feeds.values():
+                await feed.wait(partial(seen, number))
+    for notifier, feed in feeds.items():
+        judge(writer, notifier, feed, number)
+
+
+def options(notifier: str, style: type[Writer]) -> dict[str, Any]:
+    """Where a notifier is at work, it is alone: a reconciler every half a minute would not save the test."""
+    polled = notifier == "polling" or style.unheard or (notifier == "watchfiles" and style is OddSibling)
+    return {"notifier": notifier, "settle": SETTLE, "poll_interval": 0.02 if polled else 30.0}
+
+
+def judge(writer: Writer, notifier: str, feed: RecordingFeed, saves: int) -> None:
     patches = [d for d in feed.deltas if isinstance(d, Patch)]
     place = str(writer.file)
     states = [writer.judge(p.set[place].value) for p in patches if place in p.set]
-    torn = states.count(-1)
-    print(f"{style.__name__} {notifier}: {number} saves, {len(states)} seen, {torn} torn")
-    tells = notifier == "inotify" and not writer.quiet
-    if tells or writer.pause < SETTLE / 2:  # a writer that the machine put aside for longer: the stated limit
-        assert torn == 0
+    torn = [p.set[place].value for p in patches if place in p.set and writer.judge(p.set[place].value) == -1]
+    title = f"{type(writer).__name__} over {notifier}"
+    print(f"{title}: {saves} saves, {len(states)} seen, {len(torn)} torn")
+    # A writer that the machine put aside for longer than the quiet is the stated limit: without a close half a save
+    # may be seen, and right after a truncation, before its event, the file is empty for longer than a moment.
+    if writer.slowest > SETTLE / 2:
+        torn = [value for value in torn if value != EMPTY]
+    if (notifier == "inotify" and not writer.quiet) or writer.pause < SETTLE / 2:
+        assert not torn, title
     whole = [n for n in states if n >= 0]
-    assert whole == sorted(set(whole)), "an older state after a newer one, or one twice"
+    assert whole == sorted(set(whole)), f"{title}: an older state after a newer one, or one twice"
     gone = any(place in p.deleted for p in patches)
-    assert not gone or writer.slowest > SETTLE / 2, "away for a moment is not deleted"
+    assert not gone or writer.slowest > SETTLE / 2, f"{title}: away for a moment is not deleted"
     if isinstance(writer, DataSwap):
         both = {place, str(writer.other)}
-        assert all(p.set.keys() == both for p in patches), "half of a swap"
+        assert all(p.set.keys() == both for p in patches), f"{title}: half of a swap"
         assert all(len({(e.unit, number_of(e.value)) for e in p.set.values()}) == 1 for p in patches)
