@@ -97,9 +97,10 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
-def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """A pytest of its own: loops, warnings and loaded modules are those of a user."""
-    return project.runpytest_subprocess("-q", "-W", "error", *arguments)
+def run(project: pytest.Pytester, *arguments: str, asyncio: bool = False) -> pytest.RunResult:
+    """A pytest of its own, with pytest-asyncio where asked for: loops, warnings and loaded modules are a user's."""
+    without = () if asyncio else ("-p", "no:asyncio")
+    return project.runpytest_subprocess("-q", "-W", "error", *without, *arguments)
 
 
 def test_with_the_plugin_of_anyio(project: pytest.Pytester) -> None:
@@ -114,13 +115,14 @@ def test_with_the_plugin_of_anyio(project: pytest.Pytester) -> None:
     run(project, "-o", "anyio_mode=auto").assert_outcomes(passed=6 * loops)
 
 
-def test_with_pytest_asyncio(project: pytest.Pytester) -> None:
-    """The whole of it under pytest-asyncio."""
-    pytest.importorskip("pytest_asyncio")
-    project.makepyfile(test_it=TESTS)
-    run(project, "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function").assert_outcomes(
-        passed=6
-    )
+@pytest.mark.parametrize("mode", ["auto", "strict"])
+@pytest.mark.skipif(importlib.util.find_spec("pytest_asyncio") is None, reason="pytest-asyncio is not installed")
+def test_with_pytest_asyncio(project: pytest.Pytester, mode: str) -> None:
+    """The whole of it under pytest-asyncio, in both of its modes."""
+    mark = "pytestmark = pytest.mark.asyncio\n" if mode == "strict" else ""
+    project.makepyfile(test_it=f"import pytest\n{mark}{TESTS}")
+    options = ("-o", f"asyncio_mode={mode}", "-o", "asyncio_default_fixture_loop_scope=function")
+    run(project, "-p", "no:anyio", *options, asyncio=True).assert_outcomes(passed=6)
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["loop ends before the fixture", "loop ends after the fixture"])
@@ -128,7 +130,7 @@ def test_with_any_runner(project: pytest.Pytester, late: bool) -> None:
     """Whoever runs the tests, and whenever they end the loop: everything is closed, without a warning."""
     project.makeconftest(f"LATE = {late}\n{RUNNER}")
     project.makepyfile(test_it=TESTS)
-    result = run(project, "-p", "no:anyio", "-p", "no:asyncio")
+    result = run(project, "-p", "no:anyio")
     result.assert_outcomes(passed=6)
 
 
