@@ -11,7 +11,7 @@ PIP := python -m pip --disable-pip-version-check -q
 help:
 	@echo "make demo    the main job on files alone: stays and shows your edits (without a terminal it edits itself)"
 	@echo "make test    all tests, against the built wheel, with a real etcd"
-	@echo "make lint    ruff, mypy, pyright"
+	@echo "make lint    ruff and mypy"
 	@echo "make format  ruff's formatter"
 	@echo "make clean   remove what the targets made"
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time, timedelta
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
 
-from reactive_config.core.delta import Bare, Entry, Patch, Replace
-from reactive_config.core.paths import Path, format_path
+from reactive_config.core.delta import Entry, Patch, Replace
+from reactive_config.core.owned import entries_of, owned
 from reactive_config.core.source import Feed, Source
 from reactive_config.core.status import State
-from reactive_config.core.trees import ABSENT, diff, get, overlay
-
-_MAX_DEPTH = 128
-_LEAVES = (str, int, float, bool, type(None), datetime, date, time, timedelta, Bare)
+from reactive_config.core.trees import diff, get, overlay
 
 
 class Memory(Source):
@@ -37,7 +32,7 @@ class Memory(Source):
         self.name = name
         self.layers = (name,)
         self.optional = True
-        self._tree: dict[str, Any] = _copied(tree or {}, ())
+        self._tree: dict[str, Any] = owned(tree or {})
         self._revision = 1
         self._feed: Feed | None = None
 
@@ -46,8 +41,7 @@ class Memory(Source):
             raise RuntimeError(f"{self.name}: expected one configuration to use this source, got two")
         self._feed = feed
         try:
-            entries = dict(self._entries(self._tree, ()))
-            feed.send(Replace(entries, self._revision))
+            feed.send(Replace(entries_of(self._tree, self._revision), self._revision))
             feed.state(State.SYNCED)
             await anyio.sleep_forever()
         finally:
@@ -59,7 +53,7 @@ class Memory(Source):
         Raises:
             Rejected: It is held. It stays pending until it fits or is overwritten.
         """
-        await self._become(overlay(self._tree, _copied(tree, ())))
+        await self._become(overlay(self._tree, owned(tree)))
 
     async def replace(self, tree: Mapping[str, Any]) -> None:
         """Make a tree the whole layer; returns once the runtime has taken it.
@@ -67,7 +61,7 @@ class Memory(Source):
         Raises:
             Rejected: It is held. It stays pending until it fits or is overwritten.
         """
-        await self._become(_copied(tree, ()))
+        await self._become(owned(tree))
 
     async def _become(self, tree: dict[str, Any]) -> None:
         old, self._tree = self._tree, tree
@@ -75,49 +69,16 @@ class Memory(Source):
         if self._feed is None:  # not open yet: it will be part of the first delta
             return
         revision = self._revision
-        gone: dict[str, Any] = {}
+        gone: dict[str, Entry] = {}
         come: dict[str, Entry] = {}
         for path in diff(old, tree):
-            gone |= {_entry_id(at): revision for at, _ in _leaves(get(old, path), path)}
-            come |= dict(self._entries(get(tree, path), path))
+            gone |= entries_of(get(old, path), revision, path)
+            come |= entries_of(get(tree, path), revision, path)
             # An empty table is an entry of its own, which comes and goes with the keys in it.
-            if path[:-1] and get(old, path[:-1]) == {}:
-                gone[_entry_id(path[:-1])] = revision
-            if path[:-1] and get(tree, path[:-1]) == {}:
-                come |= dict(self._entries({}, path[:-1]))
-        self._feed.send(Patch(come, {i: unit for i, unit in gone.items() if i not in come}, revision))
+            table = path[:-1]
+            if table and get(old, table) == {}:
+                gone |= entries_of({}, revision, table)
+            if table and get(tree, table) == {}:
+                come |= entries_of({}, revision, table)
+        self._feed.send(Patch(come, dict.fromkeys(gone.keys() - come.keys(), revision), revision))
         await self._feed.wait_revision(revision)
-
-    def _entries(self, tree: Any, path: Path) -> Iterator[tuple[str, Entry]]:
-        for at, value in _leaves(tree, path):
-            yield _entry_id(at), Entry(at, value, self._revision, self._revision, place=format_path(at))
-
-
-def _entry_id(path: Path) -> str:
-    return format_path(path)
-
-
-def _leaves(tree: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Every value that is not a table with something in it; the root itself is none."""
-    if type(tree) is dict and tree:
-        for name, value in tree.items():
-            yield from _leaves(value, (*path, name))
-    elif path and tree is not ABSENT:
-        yield path, tree
-
-
-def _copied(tree: Any, path: Path) -> Any:
-    if len(path) > _MAX_DEPTH:
-        raise ValueError(f"expected at most {_MAX_DEPTH} levels, got more at {format_path(path[:3])}...")
-    if isinstance(tree, Mapping):
-        for name in tree:
-            if type(name) is not str:
-                raise TypeError(f"{format_path(path) or '(root)'}: expected str keys, got a {type(name).__name__}")
-        return {name: _copied(value, (*path, name)) for name, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return [_copied(item, (*path, str(index))) for index, item in enumerate(tree)]
-    if isinstance(tree, float) and not math.isfinite(tree):
-        raise ValueError(f"{format_path(path)}: expected a finite number, got one that is not")
-    if type(tree) in _LEAVES:  # exactly: an IntEnum or a str of somebody's own compares in its own way
-        return tree
-    raise TypeError(f"{format_path(path)}: expected what a file could hold, got a {type(tree).__name__}")

@@ -12,12 +12,12 @@ from typing import Any
 import anyio
 
 from reactive_config.core.delta import Delta, Entry, Malformed, Patch, Replace
+from reactive_config.core.owned import leaves, owned
 from reactive_config.core.paths import Path, format_path
 from reactive_config.core.source import Feed, Source
 from reactive_config.core.status import State
 from reactive_config.core.trees import same
 from reactive_config.errors import Rejected
-from reactive_config.testing.leaves import copied, leaves
 
 
 class Fault(enum.Enum):
@@ -81,7 +81,7 @@ class Misbehaving(Source):
         self.layers = (name,)
         self.optional = optional
         self.played: list[tuple[int, Fault]] = []
-        self._history = [copied(tree) for tree in history]
+        self._history = [owned(tree) for tree in history]
         self._seed = seed
         self._faults = faults
         self._silence = silence

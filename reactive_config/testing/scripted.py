@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from reactive_config.core.delta import Delta, Entry, Malformed, Patch, Replace
+from reactive_config.core.owned import entries_of, owned
 from reactive_config.core.paths import format_path, parse_path
 from reactive_config.core.source import Feed, Source
 from reactive_config.core.status import State
 from reactive_config.errors import Rejected, SourceError
-from reactive_config.testing.leaves import copied, entries_of, overwritten
+from reactive_config.testing.overwriting import overwritten
 
 
 class Scripted(Source):
@@ -54,14 +55,14 @@ class Scripted(Source):
         self.optional = optional
         self.revision = 0
         self._entries: dict[str, Entry] | None = None
-        self._last_good = None if last_good is None else Replace(entries_of(copied(last_good), 0))
+        self._last_good = None if last_good is None else Replace(entries_of(owned(last_good), 0))
         self._state: tuple[State, str, datetime | None] | None = None
         self._feed: Feed | None = None
         self._ending = False
         self._outcome: Exception | None = None
         if tree is not None:
             self.revision = 1
-            self._entries = entries_of(copied(tree), 1)
+            self._entries = entries_of(owned(tree), 1)
 
     # -- content -------------------------------------------------------------------------------
 
@@ -72,7 +73,7 @@ class Scripted(Source):
             Rejected: It is held. It stays pending until it fits or is overwritten.
         """
         unit = self.revision + 1
-        come = entries_of(copied(tree), unit)
+        come = entries_of(owned(tree), unit)
         gone = overwritten(self._entries or {}, come.values())
         await self.send(Patch(come, dict.fromkeys(gone, unit), unit))
 
@@ -99,7 +100,7 @@ class Scripted(Source):
             Rejected: It is held.
         """
         unit = self.revision + 1
-        await self.send(Replace(entries_of(copied(tree), unit), unit))
+        await self.send(Replace(entries_of(owned(tree), unit), unit))
 
     async def malformed(
         self, path: str, *, expected: str = "readable content", got: str = "something else", line: int = 0

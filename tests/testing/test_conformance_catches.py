@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from reactive_config.core.delta import Delta, Patch, Replace
+from reactive_config.core.owned import entries_of, owned
 from reactive_config.core.source import Feed, Source
 from reactive_config.core.status import State
 from reactive_config.testing import ConformanceSuite, SourceHarness
-from reactive_config.testing.leaves import copied, entries_of
 
 _FRESH = itertools.count()
 
@@ -39,7 +39,7 @@ class Plain(Source):
         return Replace(self.entries(), self.outside.revision)
 
     def entries(self) -> Any:
-        return entries_of(copied(self.outside.tree), self.outside.revision)
+        return entries_of(owned(self.outside.tree), self.outside.revision)
 
     def changed(self) -> None:
         self.feed.send(Replace(self.entries(), self.outside.revision))
@@ -152,7 +152,7 @@ class RemembersTheFirst(Plain):
 
     def first(self) -> Delta:
         type(self).tree = type(self).tree or self.outside.tree
-        return Replace(entries_of(copied(type(self).tree), 1), 1)
+        return Replace(entries_of(owned(type(self).tree), 1), 1)
 
 
 BROKEN = [
