@@ -18,6 +18,9 @@ Resolve = Callable[[Path], Path]
 _ON_LOOP = {".json": 64 << 10, ".yaml": 10 << 10, ".yml": 10 << 10, ".toml": 5 << 10, ".env": 8 << 10, "": 1 << 20}
 """Bytes that parse in about 2 ms, measured; what is longer goes to a thread and must not hold the loop."""
 
+_LOCATABLE = 256 << 10
+"""Bytes in which a line is looked for: it parses again, on the loop, at some 0.15 s a MiB. Paths are named always."""
+
 
 class Documents:
     """Reads documents; one long one at a time.
@@ -51,8 +54,10 @@ class Documents:
         except ParseError as error:
             return Malformed(error.expected, error.got, error.line, error.column)
 
-    def locate(self, data: bytes, suffix: str) -> Locate:
-        """Finds places in a document that was read. It keeps the bytes alive."""
+    def locate(self, data: bytes, suffix: str) -> Locate | None:
+        """Finds places in a document that was read, and keeps its bytes alive for it; None for a long one."""
+        if len(data) > _LOCATABLE:
+            return None
         if suffix == ".env":
             return lambda path: _locate_name(data, path, self._resolve)
         if not suffix:
