@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO_VENV ?= .venv-demo
+WORKERS ?= 2
 BIN := $(VENV)/bin
 PIP := python -m pip --disable-pip-version-check -q
 
@@ -36,8 +37,8 @@ wheel: $(VENV)/.ready
 	$(BIN)/$(PIP) install --force-reinstall --no-deps dist/*.whl
 
 test: wheel
-	REACTIVE_CONFIG_WHEEL=1 $(BIN)/pytest $(ARGS)
-	REACTIVE_CONFIG_WHEEL=1 PYTHONASYNCIODEBUG=1 $(BIN)/pytest tests/core tests/testing -m "not slow and not etcd" -p no:cacheprovider
+	REACTIVE_CONFIG_WHEEL=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	REACTIVE_CONFIG_WHEEL=1 PYTHONASYNCIODEBUG=1 $(BIN)/pytest -q -n $(WORKERS) tests/core tests/testing -m "not slow and not etcd" -p no:cacheprovider
 
 lint: wheel
 	$(BIN)/ruff check .

@@ -1,7 +1,5 @@
 """What counts in a directory: documents, values, mounts that swap."""
 
-# ruff: noqa: ASYNC240  the loop may stand still while a test saves
-
 from __future__ import annotations
 
 import os

@@ -1,7 +1,5 @@
 """Notifiers that fail: what they miss is found, and the notes say who is at work."""
 
-# ruff: noqa: ASYNC240  the loop may stand still while a test saves
-
 from __future__ import annotations
 
 import asyncio
