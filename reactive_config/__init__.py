@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from reactive_config.core.config import Config, Explanation, open_config
 from reactive_config.core.delta import Bare
+from reactive_config.core.guard import Guard
 from reactive_config.core.live import Live
 from reactive_config.core.secret import Secret
 from reactive_config.core.snapshot import Snapshot
@@ -49,6 +50,7 @@ __all__ = [
     "Explanation",
     "Files",
     "Gap",
+    "Guard",
     "Held",
     "InvalidPath",
     "Live",

@@ -84,7 +84,7 @@ def test_an_outside_library_has_one_room(library, rooms):
 
 def test_the_public_names_are_these():
     assert set(reactive_config.__all__) == {
-        "TLS", "Bare", "Closed", "Config", "ConfigError", "Env", "Etcd", "Explanation", "Files", "Gap", "Held",
+        "TLS", "Bare", "Closed", "Config", "ConfigError", "Env", "Etcd", "Explanation", "Files", "Gap", "Guard", "Held",
         "InvalidPath", "Live", "Memory", "Origin", "ParseError", "Problem", "ReactiveConfigError", "Rejected", "Secret",
         "Snapshot", "SourceError", "SourceStatus", "StartupError", "State", "Status", "TypeNotSupported", "UnknownPath",
         "Updates", "WrongProcess", "open_config",

@@ -58,11 +58,7 @@ class _Trial(NamedTuple):
     part: Part | None
     changed: list[Path]
     faults: list[tuple[Problem, list[UnitKey]]]
-    undo: Callable[[], None]
-
-
-def _nothing() -> None:
-    """What there is to undo where nothing was applied."""
+    undo: _Undo
 
 
 class Acceptance:
@@ -114,7 +110,7 @@ class Acceptance:
         while True:
             self._hold_relist_deletions(units, held)
             active = {key: changes for key, changes in units.items() if key not in held}
-            trial = self._try(active) if active else _Trial(self.part, [], [], _nothing)
+            trial = self._try(active) if active else _Trial(self.part, [], [], _Undo(self.stack))
             if trial.part is not None:
                 self._commit(active, trial, held)
                 return trial.changed
@@ -158,11 +154,11 @@ class Acceptance:
         # Finding a line may parse a document again; a thousand faults must not hold the loop for that.
         until = time.perf_counter() + _LOCATING
         problems = [(self._problem(fault, until), self._blamed(fault.path, paths, units, undo)) for fault in faults]
-        problems += self._empty_layers(units)
+        problems += [*self._empty_layers(units), *self._jumps(units, undo)]
         if part is not None and not problems:
             return _Trial(part, changed_paths(self.part, part, changes_of(paths)), [], undo)
         undo()
-        return _Trial(None, [], problems, _nothing)
+        return _Trial(None, [], problems, _Undo(self.stack))
 
     def _apply(self, units: Units) -> _Undo:
         undo = _Undo(self.stack)
@@ -198,6 +194,23 @@ class Acceptance:
                 gone = [key for key in units if key[0] == index and any(c.entry is None for _, _, c in units[key])]
                 origin = Origin(account.name, layer.name)
                 yield Problem("", "some content (the source is not optional)", "nothing", origin), gone
+
+    def _jumps(self, units: Units, undo: _Undo) -> Iterator[tuple[Problem, list[UnitKey]]]:
+        """What the sources' guards do not let through."""
+        if self.part is None:
+            return
+        for index, account in enumerate(self.accounts):
+            mine = {key: changes for key, changes in units.items() if key[0] == index}
+            old = [entry for owner, _, entry in undo.entries if owner is account and entry is not None]
+            new = [change.entry for changes in mine.values() for _, _, change in changes if change.entry is not None]
+            gone = [key for key, changes in mine.items() for _, _, change in changes if change.entry is None]
+            origin = Origin(account.name, account.name)
+            size = account.size + sum(e.size for e in new) - sum(e.size for e in old)
+            if expected := account.guard.too_large(account.size, size):
+                yield Problem("", expected, f"{size} bytes", origin), list(mine)
+            in_force = sum(len(layer.entries) for layer in account.layers) - len(new) + len(old)
+            if expected := account.guard.too_much_gone(in_force, len(gone)):
+                yield Problem("", expected, f"{len(gone)}", origin), gone
 
     def _problem(self, fault: Fault, until: float) -> Problem:
         path = (format_path(fault.path) + fault.inside).lstrip(".")
@@ -235,10 +248,13 @@ class Acceptance:
 
     def _commit(self, units: Units, trial: _Trial, held: Mapping[UnitKey, list[Problem]]) -> None:
         self.part = trial.part
+        for account, _, old in trial.undo.entries:
+            account.size -= old.size if old is not None else 0
         for changes in units.values():
-            for account, entry_id, _ in changes:
+            for account, entry_id, change in changes:
                 del account.pending[entry_id]
                 account.accepted_at += 1
+                account.size += change.entry.size if change.entry is not None else 0
         for account in self.accounts:
             if not account.pending:
                 account.pending = {}  # iterating over a dict that once was large costs what it once held

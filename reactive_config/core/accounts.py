@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from reactive_config.core.delta import Delta, Entry, Replace, Unit
+from reactive_config.core.guard import Guard
 from reactive_config.core.layers import Layer
 from reactive_config.core.paths import Path
 from reactive_config.core.trees import same
@@ -40,15 +41,19 @@ class Account:
         name: The source's, unique.
         layers: Its layers, lowest first; their entries are the accepted state.
         optional: Whether its layers may be empty.
+        guard: How far it may jump at once.
+        size: Bytes of the accepted documents.
         pending: Id to what differs from the accepted state.
         revision: The store's, of the current state; None before the first delta.
         accepted_at: Counts the acceptances that changed something.
     """
 
-    def __init__(self, name: str, layers: Sequence[str], *, optional: bool) -> None:
+    def __init__(self, name: str, layers: Sequence[str], *, optional: bool, guard: Guard | None = None) -> None:
         self.name = name
         self.layers = [Layer(layer) for layer in layers]
         self.optional = optional
+        self.guard = guard or Guard()
+        self.size = 0
         self.pending: dict[str, Change] = {}
         self.revision: int | None = None
         self.accepted_at = 0
@@ -97,6 +102,7 @@ class Account:
         ):
             self.pending.pop(entry_id, None)
             # Only where it came from is new. The old value stays, for its identity.
+            self.size += entry.size - accepted.size
             self.layers[entry.layer].entries[entry_id] = msgspec.structs.replace(entry, value=accepted.value)
         else:
             self.pending[entry_id] = change

@@ -65,6 +65,7 @@ class Entry(msgspec.Struct, frozen=True):
         place: What a person calls it (key, file, variable). Empty: the entry's id.
         locate: Line and column, both from 1, of a path inside the document; called only when
             somebody asks (explain, an error), so it may parse the document again.
+        size: Bytes of the document, for the source's `Guard`; 0 where nobody counts.
     """
 
     path: Path
@@ -74,6 +75,7 @@ class Entry(msgspec.Struct, frozen=True):
     layer: int = 0
     place: str = ""
     locate: Locate | None = None
+    size: int = 0
 
 
 class Replace(msgspec.Struct, frozen=True):

@@ -49,7 +49,10 @@ class Runtime(Generic[T]):
         self.hub = Hub(asyncio.get_running_loop())
         self.stream: Live[Snapshot[T]] | None = None
         self.started: asyncio.Future[Snapshot[T]] = self.hub.loop.create_future()
-        accounts = [Account(n, s.layers, optional=s.optional) for n, s in zip(_names(sources), sources, strict=True)]
+        accounts = [
+            Account(name, source.layers, optional=source.optional, guard=getattr(source, "guard", None))
+            for name, source in zip(_names(sources), sources, strict=True)
+        ]
         self.acceptance = Acceptance(compile_plan(kind), accounts)
         self._timeout = startup_timeout
         self._wake = asyncio.Event()

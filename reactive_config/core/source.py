@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from reactive_config.core.delta import Delta, Entry, Replace
+from reactive_config.core.guard import Guard
 from reactive_config.core.paths import Path
 from reactive_config.core.status import State
 
@@ -71,11 +72,13 @@ class Source(Protocol):
         layers: The names of its layers, lowest first; at least one.
         optional: Whether a layer may be without a single entry. Where not, an empty layer is an error
             at the start, and held later.
+        guard: How far what it says may jump at once.
     """
 
     name: str
     layers: tuple[str, ...]
     optional: bool = False
+    guard: Guard = Guard()
 
     @abstractmethod
     async def run(self, feed: Feed) -> None:

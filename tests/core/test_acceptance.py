@@ -11,6 +11,7 @@ from msgspec import Meta
 from reactive_config.core.acceptance import Acceptance
 from reactive_config.core.accounts import GONE, Account
 from reactive_config.core.delta import Bare, Entry, Malformed, Patch, Replace
+from reactive_config.core.guard import Guard
 from reactive_config.core.plans import compile_plan
 
 
@@ -141,3 +142,49 @@ def test_a_thousand_faults_in_a_large_document_do_not_hold_the_loop_for_their_li
         acceptance.attempt()
     assert len(acceptance.held[(0, "1")].problems) == 1000
     assert len(looked_for) < 10
+
+
+def guarded(guard, entries):
+    account = Account("etcd", ["etcd"], optional=True, guard=guard)
+    acceptance = Acceptance(compile_plan(dict), [account])
+    account.take(Replace(entries))
+    assert acceptance.start() == []
+    return acceptance, account
+
+
+def sized(name, size, unit=1):
+    return Entry((name,), size, unit, unit, size=size)
+
+
+def test_a_sudden_jump_in_size_is_held_until_it_is_mended():
+    acceptance, account = guarded(Guard(growth=10, free=1000), {"a": sized("a", 500)})
+    account.take(Patch({"b": sized("b", 400, 2)}, {}, 2))
+    assert acceptance.attempt() == [("b",)]
+    account.take(Patch({"c": sized("c", 9000, 3)}, {}, 3))
+    assert acceptance.attempt() == []
+    assert str(acceptance.held[(0, 3)].problems[0]) == (
+        "(root): expected at most 10 times the 900 bytes in force, got 9900 bytes (etcd)"
+    )
+    account.take(Patch({"c": sized("c", 8000, 4)}, {}, 4))
+    assert acceptance.attempt() == [("c",)]
+    assert account.size == 8900
+    account.take(Patch({}, {"c": 5, "a": 5}, 5))
+    acceptance.attempt()
+    assert account.size == 400
+
+
+def test_a_change_that_removes_too_much_is_held_and_the_rest_goes_through():
+    keys = {f"k{i}": sized(f"k{i}", 1) for i in range(10)}
+    acceptance, account = guarded(Guard(removal=0.5), keys)
+    account.take(Patch({}, {f"k{i}": 2 for i in range(5)}, 2))
+    assert len(acceptance.attempt()) == 5
+    account.take(Patch({"x": sized("x", 1, 4)}, {f"k{i}": 3 for i in range(5, 9)}, 4))
+    assert acceptance.attempt() == [("x",)]
+    assert acceptance.held[(0, 3)].problems[0].expected == "at most 50% of 5 entries to go at once"
+    assert len(account.accepted) == 6
+
+
+@pytest.mark.parametrize("bad", [{"growth": 0.5}, {"removal": 1.5}, {"removal": -0.1}])
+def test_a_guard_s_bounds_are_checked(bad):
+    with pytest.raises(ValueError, match="expected"):
+        Guard(**bad)

@@ -45,7 +45,7 @@ def read_document(key: bytes, raw: bytes, revision: int, mount: Mount | Misplace
     if not mount.path and not isinstance(value, (dict, Malformed)):
         value = Malformed("a table, because this key is a whole layer", "a single value")
     find = None if isinstance(value, (Bare, Malformed)) else functools.partial(registry.locate, raw, mount.suffix)
-    return Document(mount.path, value, revision, revision, mount.layer, name, find, raw)
+    return Document(mount.path, value, revision, revision, mount.layer, name, find, len(raw), raw)
 
 
 def _parse(raw: bytes, mount: Mount) -> Tree:

@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 from reactive_config.core.delta import Replace
+from reactive_config.core.guard import Guard
 from reactive_config.core.source import Feed
 from reactive_config.etcd.settings import TLS, Settings, parse_endpoint, tls_for
 from reactive_config.sources.etcd.keys import Keys
@@ -44,6 +45,7 @@ class Etcd:
         optional: Whether there may be no key at all, or no etcd: then a start waits for it only one second
             longer than `mirror_after`.
         name: What the status calls it.
+        guard: How far etcd's content may jump at once.
         rng: Where the jitter comes from.
 
     Attributes:
@@ -69,6 +71,7 @@ class Etcd:
         timeout: float = 5.0,
         optional: bool = False,
         name: str | None = None,
+        guard: Guard | None = None,
         rng: random.Random | None = None,
     ) -> None:
         if not endpoints:
@@ -89,6 +92,7 @@ class Etcd:
         self.name = name or "etcd"
         self.layers = self._keys.layers
         self.optional = optional
+        self.guard = guard or Guard()
 
     def __repr__(self) -> str:
         return f"Etcd({', '.join(map(str, self._plan.endpoints))}, {self._keys.label!r})"

@@ -154,6 +154,7 @@ class Looker:
             layer=found.layer,
             place=found.place,
             locate=None if isinstance(data, Malformed) else self._documents.locate(data, found.suffix),
+            size=0 if isinstance(data, Malformed) else len(data),
         )
 
     def _again(self, at: float | None) -> None:

@@ -11,6 +11,7 @@ import anyio
 import anyio.lowlevel
 
 from reactive_config.core.delta import Replace
+from reactive_config.core.guard import Guard
 from reactive_config.core.source import Feed
 from reactive_config.formats import registry
 from reactive_config.sources.files import texts
@@ -66,6 +67,7 @@ class Files:
         poll_interval: Seconds between two looks at all files without being told, whatever the notifier.
         settle: Seconds that must pass without a change before what may be a passing state is taken for meant.
         hold: Seconds after which waiting for a writer, or for quiet, ends.
+        guard: How far the files' content may jump at once.
         clock: Seconds, monotonic.
 
     Raises:
@@ -83,6 +85,7 @@ class Files:
         poll_interval: float = 1.0,
         settle: float = 0.25,
         hold: float = 10.0,
+        guard: Guard | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if notifier not in _NOTIFIERS:
@@ -92,6 +95,7 @@ class Files:
         self.layers: tuple[str, ...] = tuple(os.fspath(path) for path in paths)
         self.name = name or "files"
         self.optional = optional
+        self.guard = guard or Guard()
         self._layers = _layers(self.layers, values)
         self._notifier: NotifierName = notifier
         self._max_bytes = max_bytes
