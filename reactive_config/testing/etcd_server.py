@@ -12,90 +12,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
-import shutil
-import signal
-import socket
 import subprocess
-import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from reactive_config.etcd.settings import TLS
+from reactive_config.testing.etcd_binaries import EtcdBinary, etcd_binaries, free_ports
+from reactive_config.testing.etcd_process import EtcdProcess, ServerTLS
 
 if TYPE_CHECKING:
     from reactive_config.etcd.link import Link
 
-
-class EtcdBinary(msgspec.Struct, frozen=True):
-    """An etcd on this machine; `ctl` is the etcdctl beside it (empty: there is none)."""
-
-    path: str
-    version: str
-    ctl: str = ""
+__all__ = ["EtcdBinary", "EtcdServer", "ServerTLS", "etcd_binaries", "etcd_server", "free_ports", "running_etcd"]
 
 
-class ServerTLS(msgspec.Struct, frozen=True):
-    """Files of a TLS server; with `client_ca` every client must show a certificate of it.
-
-    `client` is what `EtcdServer.connect` and etcdctl use themselves.
-    """
-
-    cert: str
-    key: str
-    client: TLS
-    client_ca: str = ""
-
-
-@lru_cache
-def etcd_binaries() -> tuple[EtcdBinary, ...]:
-    """Every etcd of this environment's bin, the PATH, /usr/bin and /usr/local/bin; one for each version."""
-    folders = [
-        str(Path(sys.executable).parent),
-        *os.environ.get("PATH", "").split(os.pathsep),
-        "/usr/bin",
-        "/usr/local/bin",
-    ]
-    found: dict[str, EtcdBinary] = {}
-    for folder in dict.fromkeys(folders):
-        path = shutil.which("etcd", path=folder) if folder else None
-        if path is None:
-            continue
-        told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=20).stdout  # noqa: S603
-        version = re.search(r"etcd Version: (\S+)", told)
-        if version:
-            ctl = shutil.which("etcdctl", path=folder) or ""
-            found.setdefault(version[1], EtcdBinary(path, version[1], ctl))
-    return tuple(found.values())
-
-
-def free_ports(count: int) -> list[int]:
-    """Loopback ports that were free a moment ago; another process may take one before you do."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
-class EtcdServer:
-    """One etcd process and its data directory. Made by `etcd_server` or `running_etcd`.
-
-    Attributes:
-        endpoint: host:port for clients.
-        binary: Which etcd this is.
-        data_dir: Its data; `wipe` removes it.
-        output: The file with everything that etcd said.
-    """
+class EtcdServer(EtcdProcess):
+    """One etcd and what a test does with it. Made by `etcd_server`, `running_etcd` or `etcd_cluster`."""
 
     def __init__(
         self,
@@ -106,116 +40,12 @@ class EtcdServer:
         tls: ServerTLS | None = None,
         users: Mapping[str, tuple[str, Sequence[str]]] | None = None,
         flags: Sequence[str] = (),
+        name: str = "test",
+        peers: Mapping[str, int] | None = None,
     ) -> None:
-        self.binary = binary
-        self.data_dir = data_dir or home / "data"
-        self.output = home / "etcd.log"
-        self.tls = tls
+        super().__init__(binary, home, data_dir=data_dir, tls=tls, flags=flags, name=name, peers=peers)
         self.users = dict(users or {})
-        self._flags = tuple(flags)
-        self._ports = free_ports(3)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._link: Link | None = None
         self._login: tuple[str, str] | None = None
-
-    @property
-    def endpoint(self) -> str:
-        return f"127.0.0.1:{self._ports[0]}"
-
-    @property
-    def pid(self) -> int:
-        """The process id.
-
-        Raises:
-            RuntimeError: It does not run.
-        """
-        if self._process is None:
-            raise RuntimeError("this etcd does not run")
-        return self._process.pid
-
-    def _command(self) -> list[str]:
-        scheme = "https" if self.tls else "http"
-        client, peer, metrics = self._ports
-        command = [self.binary.path, "--name", "test", "--data-dir", str(self.data_dir)]
-        command += ["--listen-client-urls", f"{scheme}://127.0.0.1:{client}"]
-        command += ["--advertise-client-urls", f"{scheme}://127.0.0.1:{client}"]
-        command += ["--listen-peer-urls", f"http://127.0.0.1:{peer}"]
-        command += ["--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}"]
-        command += ["--initial-cluster", f"test=http://127.0.0.1:{peer}"]
-        # Health over plain HTTP even where clients need a certificate; a short election starts at once.
-        command += ["--listen-metrics-urls", f"http://127.0.0.1:{metrics}"]
-        command += ["--heartbeat-interval", "50", "--election-timeout", "500", "--logger", "zap"]
-        if self.tls:
-            command += ["--cert-file", self.tls.cert, "--key-file", self.tls.key]
-            if self.tls.client_ca:
-                command += ["--client-cert-auth", "--trusted-ca-file", self.tls.client_ca]
-        return [*command, *self._flags]
-
-    def start_blocking(self, timeout: float = 20.0) -> None:
-        """Start, or start again on the same data and ports; returns once it serves.
-
-        Raises:
-            RuntimeError: It ended or is not healthy after `timeout` seconds; the message has its last output.
-        """
-        if self._process is not None:
-            raise RuntimeError("this etcd runs already")
-        with self.output.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603
-                self._command(), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
-            )
-        deadline = time.monotonic() + timeout
-        while not self._healthy():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise RuntimeError(f"{self.binary.path} did not become healthy:\n{self.tail()}")
-            time.sleep(0.02)
-
-    async def start(self, timeout: float = 20.0) -> None:
-        """`start_blocking`, without holding the event loop."""
-        await asyncio.to_thread(self.start_blocking, timeout)
-
-    def _healthy(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._ports[2]}/health", timeout=1) as reply:
-                return b'"true"' in reply.read()
-        except (urllib.error.URLError, OSError):
-            return False  # not yet
-
-    def tail(self, lines: int = 15) -> str:
-        """The last lines of its output."""
-        return "\n".join(self.output.read_text(errors="replace").splitlines()[-lines:])
-
-    def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
-        self._end(signal.SIGKILL)
-
-    def terminate(self) -> None:
-        """SIGTERM, and wait until it is gone."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(how)
-        try:
-            process.wait(timeout=20)
-        finally:
-            process.kill()
-
-    def stop(self) -> None:
-        """SIGSTOP: it holds its connections and answers nothing, as behind a black hole."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def cont(self) -> None:
-        """SIGCONT."""
-        os.kill(self.pid, signal.SIGCONT)
-
-    def wipe(self) -> None:
-        """Remove the data of a server that does not run; the next start is a new, empty etcd."""
-        if self._process is not None:
-            raise RuntimeError("kill this etcd before its data is removed")
-        shutil.rmtree(self.data_dir)
 
     def ctl(self, *args: str, stdin: str | None = None) -> str:
         """Run etcdctl against this server and return what it prints.
@@ -239,6 +69,15 @@ class EtcdServer:
         if done.returncode:
             raise RuntimeError(f"etcdctl {args[0]} failed: {done.stderr.strip()}")
         return done.stdout
+
+    def save(self, snapshot: Path) -> None:
+        """Write a snapshot of this running server to a file."""
+        self.ctl("snapshot", "save", str(snapshot))
+
+    def restore(self, snapshot: Path) -> None:
+        """Replace the data of a server that does not run by a snapshot's; the next start serves that history."""
+        self.wipe()
+        self.ctl("snapshot", "restore", str(snapshot), "--data-dir", str(self.data_dir), *self._membership)
 
     def enable_auth(self, password: str = "root-password") -> None:  # noqa: S107 (of a server that lives for one test)
         """Turn authentication on: root, and the `users` given to the constructor with their readable prefixes."""
