@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from reactive_config.testing.etcd_binaries import EtcdBinary, etcd_binaries, free_ports
+from reactive_config.testing.etcd_installed import EtcdBinary, etcd_binaries, free_ports
 from reactive_config.testing.etcd_server import EtcdServer
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from reactive_config.etcd.settings import TLS
-from reactive_config.testing.etcd_binaries import EtcdBinary, free_ports
+from reactive_config.testing.etcd_installed import EtcdBinary, free_ports
 
 
 class ServerTLS(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reactive_config.testing.etcd_binaries import EtcdBinary, etcd_binaries, free_ports
+from reactive_config.testing.etcd_installed import EtcdBinary, etcd_binaries, free_ports
 from reactive_config.testing.etcd_process import EtcdProcess, ServerTLS
 
 if TYPE_CHECKING:
