@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import reactive_config
+from reactive_config.testing import running_etcd
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -68,6 +71,21 @@ def test_the_demo_makes_its_edits_and_ends():
     assert "app.yaml:4:15)" in done.stdout
     assert "in force: Pool(min_size=1, max_size=60)" in done.stdout
     assert re.search(r"80 from files .*app.yaml:4:15  <- in force\n    10 from files .*app.toml:9:12", done.stdout)
+    assert len(re.findall(r"^generation \d+: ", done.stdout, re.MULTILINE)) == 3
+
+
+@pytest.mark.etcd
+def test_the_demo_follows_an_etcd_that_is_named():
+    with running_etcd() as server:
+        server.ctl("put", "/shop/log/demo", "TRACE")
+        server.ctl("put", "/shop/database/pool/max_size", "77")
+        done = subprocess.run(
+            [sys.executable, ROOT / "examples/follow/main.py", "--etcd", server.endpoint],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"pool 1 to 77, .*'demo': 'TRACE'", done.stdout)
+    assert "77 from etcd /shop/database/pool/max_size, revision 3  <- in force" in done.stdout
 
 
 def test_the_wheel_is_what_is_tested():

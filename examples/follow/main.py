@@ -13,7 +13,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -50,37 +50,40 @@ def show(snapshot: Snapshot[App]) -> None:
     )
 
 
-async def follow(snapshots: AsyncIterator[Snapshot[App]]) -> None:
-    """Stay, and show every edit; a refused one is shown by the log of the library."""
-    print("Edit these files and watch (Ctrl-C ends):")
-    async for snapshot in snapshots:
+async def follow(config: Config[App]) -> None:
+    """The program's own part: react to every snapshot."""
+    async for snapshot in config:
         show(snapshot)
 
 
-async def edit(config: Config[App], snapshots: AsyncIterator[Snapshot[App]], directory: Path) -> None:
+async def edit(config: Config[App], directory: Path) -> None:
     """Make three edits, a good one, a bad one and its mending, as a person would."""
-    show(await anext(snapshots))
     production = directory / "production" / "app.yaml"
     text = production.read_text()
 
+    async def until(condition: Callable[[], object]) -> None:
+        with anyio.fail_after(10):
+            while not condition():
+                await anyio.sleep(0.01)
+
+    def file_says(size: int) -> bool:
+        return any(said.value == size for said in config.explain("database.pool.max_size"))
+
     print("\nmax_size becomes 60")
     production.write_text(text.replace("40", "60"))
-    show(await anext(snapshots))
+    await until(lambda: file_says(60))
 
     print("\nmax_size becomes 9000, which the type refuses: the last good configuration stays in force")
     production.write_text(text.replace("40", "9000"))
-    with anyio.fail_after(10):
-        while not (held := config.status().sources[0].held):
-            await anyio.sleep(0.01)
-    print(f"    held: {held[0].problems[0]}")
+    await until(lambda: config.status().sources[0].held or file_says(9000))
+    held = config.status().sources[0].held
+    print(f"    held: {held[0].problems[0]}" if held else "    not held: a higher layer decides this key")
     print(f"    in force: {config.current.database.pool}")
 
-    print("\nmax_size becomes 80, and a common key changes")
+    print("\nmax_size becomes 80")
     production.write_text(text.replace("40", "80"))
-    common = directory / "common" / "app.toml"
-    common.write_text(common.read_text().replace("30s", "10m"))
-    while config.current.refresh != timedelta(minutes=10) or config.current.database.pool.max_size != 80:
-        show(await anext(snapshots))
+    await until(lambda: file_says(80))
+
     print("\nwhere max_size comes from:")
     for said in config.explain("database.pool.max_size"):
         print(f"    {said.value} from {said.origin}{'  <- in force' if said.in_force else ''}")
@@ -91,12 +94,15 @@ async def main(etcd: str | None, directory: Path) -> None:
     if etcd:
         sources.append(Etcd(*etcd.split(","), prefix="/shop/", optional=True))
     async with open_config(App, *sources, Env("SHOP_")) as config:
-        snapshots = aiter(config)
         print(f"{directory}/common/app.toml\n{directory}/production/app.yaml\n")
-        if sys.stdin.isatty() and sys.stdout.isatty():
-            await follow(snapshots)
-        else:
-            await edit(config, snapshots, directory)
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(follow(config))
+            if sys.stdin.isatty() and sys.stdout.isatty():
+                print("Edit these files and watch (Ctrl-C ends):")
+                await following
+            await asyncio.sleep(0)  # the first snapshot is shown before the first edit
+            await edit(config, directory)
+            following.cancel()
 
 
 if __name__ == "__main__":
