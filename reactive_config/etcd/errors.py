@@ -3,10 +3,12 @@
 EtcdError
 ├── Unavailable        try again, elsewhere or later
 │   ├── Unreachable    nobody accepts connections there
+│   ├── NoAnswer       a connection at most, and silence on it
 │   └── TooLarge       a message above the receive limit: ask for less
 ├── AuthOff            the cluster takes no users: go on without a token
 ├── Unauthenticated    the token is not (or no longer) known: get a new one, once
 ├── Refused            a person is needed: credentials, permissions
+│   ├── BadLogin       wrong user or password, and every try costs the server 100 ms of a core
 │   └── TLSTrouble     certificates; another endpoint may have better ones
 ├── Compacted          the history asked for is gone: list again
 └── FutureRevision     the revision asked for does not exist yet: another, older history
@@ -29,6 +31,10 @@ class Unreachable(Unavailable):
     """Connections are refused."""
 
 
+class NoAnswer(Unavailable):
+    """The deadline has passed."""
+
+
 class TooLarge(Unavailable):
     """The answer does not fit the receive limit."""
 
@@ -43,6 +49,10 @@ class Unauthenticated(EtcdError):
 
 class Refused(EtcdError):
     """The cluster answered, and the answer is no."""
+
+
+class BadLogin(Refused):
+    """Wrong user or password."""
 
 
 class TLSTrouble(Refused):

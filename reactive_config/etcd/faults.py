@@ -13,9 +13,11 @@ from aetcd.rpc import AioRpcError
 
 from reactive_config.etcd.errors import (
     AuthOff,
+    BadLogin,
     Compacted,
     EtcdError,
     FutureRevision,
+    NoAnswer,
     Refused,
     TLSTrouble,
     TooLarge,
@@ -58,10 +60,10 @@ _ANSWERS: tuple[tuple[str, str, type[EtcdError], str], ...] = (
     ("", "revision of auth store is old", Unauthenticated, ""),
     ("PERMISSION_DENIED", "", Refused, ""),
     ("INVALID_ARGUMENT", "user name is empty", Refused, _NEEDS_USER),
-    ("INVALID_ARGUMENT", "authentication failed", Refused, "wrong user or password"),
+    ("INVALID_ARGUMENT", "authentication failed", BadLogin, "wrong user or password"),
     ("FAILED_PRECONDITION", "authentication is not enabled", AuthOff, ""),
     ("RESOURCE_EXHAUSTED", "larger than max", TooLarge, ""),
-    ("DEADLINE_EXCEEDED", "", Unavailable, "no answer in time"),
+    ("DEADLINE_EXCEEDED", "", NoAnswer, "no answer in time"),
 )
 
 

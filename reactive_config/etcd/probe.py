@@ -1,64 +1,146 @@
-"""Waiting for a server that is down: a pause that ends when an endpoint accepts connections again.
+"""Waiting for a server that is down: a pause that ends when an endpoint begins to speak.
 
-A capped backoff alone finds a server up to its cap after it is back. A bare TCP connect every half second
-costs a refusing host one packet; it is not repeated to an endpoint that accepts, so a stopped server's
-queue does not fill up.
+A capped backoff alone finds a server up to its cap after it is back. That a connection is accepted says
+little: the kernel accepts for a stopped process, and a forwarder for a dead one. So the probe says what every
+gRPC client says first, and waits for the first byte: a stopped server sends it the moment it goes on, a
+starting one when it serves. It holds that one connection instead of making new ones, so a stopped server's
+queue does not fill up; to a host that refuses, a connect costs one packet.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import Iterable
 
 import anyio
 
-from reactive_config.etcd.settings import Endpoint
+from reactive_config.etcd.settings import Endpoint, Settings, tls_for
 
-EVERY = 0.5
+EVERY = 0.25
 """Seconds between two probes of one endpoint, at most."""
 
-SPREAD = 0.3
+SPREAD = 0.25
 """Seconds over which a fleet comes back, once there is something to come back to."""
 
+SPEAKING = 2.0
+"""Seconds between two attempts, at most, while a server speaks and serves nothing: an election, a full disk."""
 
-async def wait_reachable(
-    endpoints: Iterable[Endpoint], pause: float, rng: random.Random, *, refused: Iterable[Endpoint] = ()
+CONNECT = 1.0
+"""Seconds for a connection; a lost SYN is sent again after as much."""
+
+HOLD = 5.0
+"""Seconds until a hello without a word of answer is said anew: what a partition swallowed, TCP repeats ever later."""
+
+HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+"""HTTP/2's preface and empty settings (RFC 9113, 3.4); the server must answer with its own."""
+
+
+async def wait_speaking(
+    endpoints: Iterable[Endpoint],
+    pause: float,
+    rng: random.Random,
+    settings: Settings,
+    *,
+    silent: Iterable[Endpoint] = (),
 ) -> bool:
-    """Sleep for `pause` seconds, or until an endpoint that refused connections accepts them.
+    """Sleep for `pause` seconds, or until an endpoint that was silent speaks.
+
+    Where one spoke all the time, what is wrong there does not show in a hello: the pause then ends after
+    some `SPEAKING` seconds at most.
 
     Args:
         endpoints: All that may come back.
         pause: Seconds.
         rng: Jitter.
-        refused: Those that are known to have refused the last attempt.
+        settings: For TLS; no certificate is looked at or shown.
+        silent: Those that said nothing at the last attempt.
 
     Returns:
         Whether one came back.
     """
-    watched = list(endpoints)
-    down = set(refused)
-    with anyio.move_on_after(pause):
-        while True:
+    came_back: list[Endpoint] = []
+    known, over = set(silent), anyio.Event()
+
+    async def listen(endpoint: Endpoint) -> None:
+        was_silent = endpoint in known
+        await anyio.sleep(EVERY * rng.random())
+        while not await _speaks(endpoint, settings):
+            was_silent = True
             await anyio.sleep(EVERY * rng.uniform(0.5, 1.0))
-            for endpoint in list(watched):
-                if not await _accepts(endpoint):
-                    down.add(endpoint)
-                elif endpoint in down:
-                    await anyio.sleep(SPREAD * rng.random())
-                    return True
-                else:
-                    watched.remove(endpoint)  # whatever is wrong there, a connect does not show it
-    return False
+        await anyio.sleep((SPREAD if was_silent else SPEAKING) * rng.random())
+        came_back.extend([endpoint] if was_silent else [])
+        over.set()
+
+    async with anyio.create_task_group() as group:
+        for endpoint in endpoints:
+            group.start_soon(listen, endpoint)
+        with anyio.move_on_after(pause):
+            await over.wait()
+        group.cancel_scope.cancel()
+    return bool(came_back)
 
 
-async def _accepts(endpoint: Endpoint) -> bool:
+async def first_speaking(endpoints: Iterable[Endpoint], settings: Settings, *, head_start: float) -> Endpoint | None:
+    """The endpoint that speaks first, when each gets `head_start` seconds before the next is asked too.
+
+    As RFC 8305 does for addresses: the order is kept while the first one lives, and one that is dead without
+    a word costs its head start and not a deadline. None if all have had theirs and nobody spoke.
+    """
+    spoke: list[Endpoint] = []
+
+    async def ask(endpoint: Endpoint, failed: anyio.Event) -> None:
+        if await _speaks(endpoint, settings):
+            spoke.append(endpoint)
+            group.cancel_scope.cancel()
+        failed.set()
+
+    async with anyio.create_task_group() as group:
+        for endpoint in endpoints:
+            failed = anyio.Event()
+            group.start_soon(ask, endpoint, failed)
+            with anyio.move_on_after(head_start):
+                await failed.wait()
+        group.cancel_scope.cancel()
+    return spoke[0] if spoke else None
+
+
+def _host(endpoint: Endpoint) -> tuple[str, int]:
     host, port = endpoint.target.rsplit(":", 1)
-    with anyio.move_on_after(EVERY):
-        try:
-            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-        except OSError:
-            return False
+    return host.strip("[]"), int(port)
+
+
+def _hello(endpoint: Endpoint, settings: Settings) -> bytes:
+    tls = tls_for(endpoint, settings)
+    if tls is None:
+        return HELLO
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # nothing is sent after the hello, and nothing that comes is believed
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    said = ssl.MemoryBIO()
+    try:
+        name = tls.server_name or _host(endpoint)[0]
+        context.wrap_bio(ssl.MemoryBIO(), said, server_hostname=name).do_handshake()
+    except ssl.SSLWantReadError:
+        pass  # it has written the ClientHello and waits for an answer, as meant
+    return said.read()
+
+
+async def _speaks(endpoint: Endpoint, settings: Settings) -> bool:
+    """Whether a first byte comes; one that closes without a word may be a forwarder before a dead server."""
+    try:
+        hello = _hello(endpoint, settings)
+        with anyio.fail_after(CONNECT):
+            reader, writer = await asyncio.open_connection(*_host(endpoint))
+    except (OSError, ValueError):  # not reached in time; or a name that can be none, which the attempt will say
+        return False
+    try:
+        writer.write(hello)
+        with anyio.fail_after(HOLD):
+            return bool(await reader.read(1))
+    except OSError:
+        return False
+    finally:
         writer.transport.abort()
-        return True
-    return False

@@ -1,51 +1,119 @@
-"""The pause between two attempts."""
+"""The pause between two attempts, and which endpoint to begin with."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 
-from reactive_config.etcd.probe import wait_reachable
-from reactive_config.etcd.settings import parse_endpoint
+import pytest
+
+from reactive_config.etcd import probe
+from reactive_config.etcd.probe import first_speaking, wait_speaking
+from reactive_config.etcd.settings import TLS, Settings, parse_endpoint
 from reactive_config.testing.etcd_server import free_ports
 
 RNG = random.Random(1)
+PLAIN = Settings()
+FRAME = b"\0\0\0\4\0\0\0\0\0"
 
 
-async def listen(port, seen):
-    async def accept(reader, writer):
-        seen.append(time.monotonic())
+class Listener:
+    """Accepts, and says what it is told to; `seen` holds what each connection has said first."""
+
+    def __init__(self, says=b""):
+        self.says = says
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+        self.seen = []
+
+    async def __call__(self, reader, writer):
+        self.seen.append(await reader.read(1000))
+        await self.go_on.wait()
+        writer.write(self.says)
         writer.close()
 
-    return await asyncio.start_server(accept, "127.0.0.1", port)
+
+@contextlib.asynccontextmanager
+async def listening(listener, port=0):
+    server = await asyncio.start_server(listener, "127.0.0.1", port)
+    yield parse_endpoint(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    server.close()
+    await server.wait_closed()
 
 
-async def test_an_endpoint_that_comes_back_ends_the_pause():
+async def test_an_endpoint_that_refused_ends_the_pause_when_it_speaks():
     (port,) = free_ports(1)
-    waiting = asyncio.create_task(wait_reachable([parse_endpoint(f"127.0.0.1:{port}")], 30.0, RNG))
-    await asyncio.sleep(0.6)  # one probe has been refused by then
-    server = await listen(port, [])
-    async with asyncio.timeout(2):
+    waiting = asyncio.create_task(wait_speaking([parse_endpoint(f"127.0.0.1:{port}")], 30.0, RNG, PLAIN))
+    await asyncio.sleep(probe.EVERY + 0.05)  # one probe has been refused by then
+    listener = Listener(FRAME)
+    async with listening(listener, port), asyncio.timeout(probe.EVERY + probe.SPREAD + 0.5):
         assert await waiting
-    server.close()
+    assert listener.seen == [probe.HELLO]
 
 
-async def test_what_refused_the_last_attempt_may_be_back_already():
-    (port,) = free_ports(1)
-    server = await listen(port, [])
-    endpoint = parse_endpoint(f"127.0.0.1:{port}")
-    async with asyncio.timeout(2):
-        assert await wait_reachable([endpoint], 30.0, RNG, refused=[endpoint])
-    server.close()
+async def test_a_stopped_server_is_asked_once_and_ends_the_pause_when_it_goes_on():
+    """The kernel accepts for a stopped process: only a byte of its own shows that it lives."""
+    listener = Listener(FRAME)
+    listener.go_on.clear()
+    async with listening(listener) as endpoint:
+        waiting = asyncio.create_task(wait_speaking([endpoint], 30.0, RNG, PLAIN, silent=[endpoint]))
+        await asyncio.sleep(2.5 * probe.EVERY)
+        assert not waiting.done()
+        listener.go_on.set()
+        async with asyncio.timeout(probe.SPREAD + 0.5):
+            assert await waiting
+    assert len(listener.seen) == 1
 
 
-async def test_an_endpoint_that_accepts_is_left_alone_for_the_whole_pause():
-    (port,) = free_ports(1)
-    seen = []
-    server = await listen(port, seen)
+async def test_a_forwarder_that_closes_without_a_word_is_no_server():
+    listener = Listener()
+    async with listening(listener) as endpoint:
+        assert not await wait_speaking([endpoint], 0.6, RNG, PLAIN)
+        assert await first_speaking([endpoint], PLAIN, head_start=0.2) is None
+        listener.says = FRAME
+        async with asyncio.timeout(probe.EVERY + probe.SPREAD + 0.5):
+            assert await wait_speaking([endpoint], 30.0, RNG, PLAIN, silent=[endpoint])
+
+
+async def test_an_endpoint_that_spoke_all_the_time_is_asked_once_and_bounds_the_pause(monkeypatch):
+    monkeypatch.setattr(probe, "SPEAKING", 0.3)
+    listener = Listener(FRAME)
+    async with listening(listener) as endpoint:
+        begin = time.monotonic()
+        assert not await wait_speaking([endpoint], 30.0, RNG, PLAIN)
+        assert time.monotonic() - begin < 1.0
+    assert len(listener.seen) == 1
+
+
+async def test_nobody_to_listen_to_is_a_plain_pause():
     begin = time.monotonic()
-    assert not await wait_reachable([parse_endpoint(f"127.0.0.1:{port}")], 1.2, RNG)
-    assert time.monotonic() - begin > 1.1
-    assert len(seen) == 1
-    server.close()
+    assert not await wait_speaking([], 0.05, RNG, PLAIN)
+    assert 0.04 < time.monotonic() - begin < 0.5
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:1", "no-such-host.invalid:1", f"{'x' * 70}.example:1", ".example:1"])
+async def test_what_cannot_be_reached_is_silent_and_no_error(target):
+    endpoint = parse_endpoint(target)
+    for settings in (PLAIN, Settings(tls=TLS())):
+        assert await first_speaking([endpoint], settings, head_start=0.3) is None
+
+
+async def test_a_tls_endpoint_is_greeted_in_tls():
+    listener = Listener(FRAME)
+    async with listening(listener) as endpoint:
+        assert await first_speaking([endpoint], Settings(tls=TLS()), head_start=0.5) == endpoint
+    record, version = listener.seen[0][0], listener.seen[0][1]
+    assert (record, version) == (22, 3)  # a handshake record of TLS
+    assert b"h2" in listener.seen[0]
+
+
+async def test_the_first_that_speaks_is_first_in_order_unless_it_is_silent():
+    dumb, first, second = Listener(FRAME), Listener(FRAME), Listener(FRAME)
+    dumb.go_on.clear()
+    async with listening(dumb) as silent, listening(first) as one, listening(second) as two:
+        assert await first_speaking([one, two], PLAIN, head_start=0.5) == one
+        assert not second.seen
+        assert await first_speaking([silent, parse_endpoint("127.0.0.1:1"), two], PLAIN, head_start=0.1) == two
+        dumb.go_on.set()

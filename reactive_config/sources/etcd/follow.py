@@ -8,9 +8,17 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from reactive_config.etcd.auth import Credentials
-from reactive_config.etcd.errors import EtcdError, Refused, TLSTrouble, Unavailable, Unreachable
+from reactive_config.etcd.errors import (
+    BadLogin,
+    EtcdError,
+    NoAnswer,
+    Refused,
+    TLSTrouble,
+    Unavailable,
+    Unreachable,
+)
 from reactive_config.etcd.link import open_link
-from reactive_config.etcd.probe import wait_reachable
+from reactive_config.etcd.probe import first_speaking, wait_speaking
 from reactive_config.etcd.settings import Endpoint
 from reactive_config.sources.etcd.backoff import Backoff
 from reactive_config.sources.etcd.plan import Plan
@@ -22,6 +30,9 @@ from reactive_config.sources.etcd.store import Store
 WORKED = 1.0
 """Seconds of SYNCED after which an end looks like a restart, not like a server that ends every session."""
 
+HEAD_START = 0.25
+"""Seconds of silence after which the next endpoint is asked too (RFC 8305 takes as much)."""
+
 
 class Follower:
     """Keeps one store up to date with etcd, whatever happens to connections."""
@@ -32,29 +43,36 @@ class Follower:
         self._stand = stand
         self._standby = standby
         self._credentials = Credentials(*plan.login) if plan.login else None
-        self._down: set[Endpoint] = set()
+        self._silent: set[Endpoint] = set()
         self._order = deque(plan.endpoints)
         self._soon = Backoff(plan.rng, base=0.1, cap=10.0)
-        # What a person must mend is tried seldom: every try may cost the server a bcrypt.
-        self._seldom = Backoff(plan.rng, base=1.0, cap=30.0, floor=0.5)
+        # What a person must mend is tried seldom, and a password most seldom: each try costs the server a bcrypt.
+        self._seldom = Backoff(plan.rng, base=1.0, cap=5.0, floor=0.5)
+        self._login = Backoff(plan.rng, base=1.0, cap=30.0, floor=0.5)
 
     async def run(self) -> None:
         """Never returns."""
         while True:
             trouble = await self._round()
             refused = isinstance(trouble, Refused)
-            pause = (self._seldom if refused else self._soon).pause()
+            pause = self._backoff(trouble).pause()
             self._stand.lost(str(trouble), datetime.now(UTC) + timedelta(seconds=pause), refused=refused)
             if refused and not self._stand.delivered and self._standby is not None:
                 await self._standby.serve()  # before FAILED is told, which would end a start
             self._stand.tell()
-            if refused:
-                await anyio.sleep(pause)
-            elif await wait_reachable(self._plan.endpoints, pause, self._plan.rng, refused=self._down):
+            # One that refuses is left alone; another that comes back may not refuse.
+            worth = self._silent if refused else self._plan.endpoints
+            if await wait_speaking(worth, pause, self._plan.rng, self._plan.settings, silent=self._silent):
                 self._soon.reset()  # it may not serve yet, and will in a moment
+
+    def _backoff(self, trouble: EtcdError) -> Backoff:
+        if isinstance(trouble, BadLogin):
+            return self._login
+        return self._seldom if isinstance(trouble, Refused) else self._soon
 
     async def _round(self) -> EtcdError:
         """Try every endpoint once, or until one gives an answer that holds for all; return the trouble."""
+        await self._begin_with_one_that_speaks()
         troubles: list[EtcdError] = []
         for endpoint in list(self._order):
             self._order.rotate(-1)
@@ -64,6 +82,12 @@ class Follower:
             troubles.append(trouble)
         text = "; ".join(map(str, troubles))
         return TLSTrouble(text) if any(isinstance(t, TLSTrouble) for t in troubles) else Unavailable(text)
+
+    async def _begin_with_one_that_speaks(self) -> None:
+        if len(self._order) > 1:
+            first = await first_speaking(self._order, self._plan.settings, head_start=HEAD_START)
+            if first is not None:
+                self._order.rotate(-self._order.index(first))
 
     async def _attempt(self, endpoint: Endpoint) -> tuple[EtcdError, bool]:
         session: Session | None = None
@@ -81,9 +105,10 @@ class Follower:
     def _judge(self, endpoint: Endpoint, trouble: EtcdError, health: float) -> None:
         if health:
             self._seldom.reset()
+            self._login.reset()
             self._soon.healthy(health)
         # What worked until now is down for a restart, as far as we know, and may be back before the first probe.
-        if isinstance(trouble, Unreachable) or health > WORKED:
-            self._down.add(endpoint)
+        if isinstance(trouble, (Unreachable, NoAnswer)) or health > WORKED:
+            self._silent.add(endpoint)
         else:
-            self._down.discard(endpoint)
+            self._silent.discard(endpoint)

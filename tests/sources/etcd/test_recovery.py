@@ -1,0 +1,72 @@
+"""How long it takes until SYNCED once etcd is healthy again, when the next try is far away.
+
+    RECOVERY_ROUNDS=20 pytest -s tests/sources/etcd/test_recovery.py      # the figures of docs/faults.md
+    RECOVERY_OUTAGE=60 pytest -s tests/sources/etcd/test_recovery.py      # nothing simulated, 60 s a round
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import time
+
+import pytest
+
+from reactive_config.core.status import State
+from reactive_config.sources.etcd.backoff import Backoff
+
+pytestmark = pytest.mark.etcd
+
+ROUNDS = int(os.environ.get("RECOVERY_ROUNDS", "1"))
+OUTAGE = float(os.environ.get("RECOVERY_OUTAGE", "0"))
+CAP = 10.0
+
+
+def stale(feed):
+    return feed.states and feed.states[-1][0] is State.STALE
+
+
+@pytest.fixture
+def long_outage(monkeypatch):
+    """The backoff stands where a minute of failed attempts has brought it, and the jitter is not kind."""
+    if not OUTAGE:
+        monkeypatch.setattr(Backoff, "pause", lambda self: CAP)
+
+
+class Kill:
+    """SIGKILL, and the start of the same etcd."""
+
+    def __init__(self, server):
+        self.begin, self.end = server.kill, server.start
+
+
+class Stop:
+    """SIGSTOP and SIGCONT: connections stay, new ones are accepted by the kernel, and nothing answers."""
+
+    def __init__(self, server):
+        self.begin, self._cont = server.stop, server.cont
+
+    async def end(self):
+        self._cont()
+
+
+@pytest.mark.parametrize("fault", [Kill, Stop])
+@pytest.mark.timeout(120 + ROUNDS * (OUTAGE + 20))
+async def test_it_takes_less_than_a_second_however_far_the_next_try_is(own, follow, synced, long_outage, fault):
+    took = []
+    await own.put("/s/a", "1")
+    async with follow(own.endpoint, prefix="/s/", keepalive=2.0, timeout=0.5) as feed:
+        for _ in range(ROUNDS):
+            await feed.wait(synced)
+            wrong = fault(own)
+            told = len(feed.states)
+            wrong.begin()
+            await feed.wait(lambda feed, told=told: stale(feed) and len(feed.states) > told)
+            await asyncio.sleep(OUTAGE or 1.2)  # longer than a probe and an attempt: the long pause has begun
+            await wrong.end()
+            healthy = time.monotonic()
+            await feed.wait(synced, timeout=CAP)
+            took.append(time.monotonic() - healthy)
+    print(f"{own.binary.version} {fault.__name__}: p50 {statistics.median(took):.3f} s, worst {max(took):.3f} s, {took}")
+    assert max(took) < 1.0
