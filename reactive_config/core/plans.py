@@ -43,6 +43,8 @@ from reactive_config.errors import TypeNotSupported
 Changes = dict[str, Any] | None
 """Which names below a subtree may have changed, nested; None stands for all of them."""
 
+Kept = dict[str, Any] | None
+
 NOTHING: Final[dict[str, Any]] = {}
 
 
@@ -53,14 +55,16 @@ class Part:
         tree: The subtree; ABSENT for a default.
         value: The decoded value; the same object as before where nothing changed.
         inner: The parts it was built from, by name; empty for a leaf.
+        kept: For a mapping, its values by name, never given to anybody: the published one is the user's to spoil.
     """
 
-    __slots__ = ("inner", "tree", "value")
+    __slots__ = ("inner", "kept", "tree", "value")
 
-    def __init__(self, tree: Any, value: Any, inner: dict[str, Part]) -> None:
+    def __init__(self, tree: Any, value: Any, inner: dict[str, Part], kept: Kept = None) -> None:
         self.tree = tree
         self.value = value
         self.inner = inner
+        self.kept = kept
 
 
 class Plan(ABC):
@@ -133,21 +137,16 @@ class TablePlan(Plan):
         if len(found) > before:
             return None
         if old is not None and not differs and len(inner) == len(old.inner):
-            return Part(tree, old.value, inner)
-        return self._built(tree, inner, old, path, found)
-
-    def _built(
-        self, tree: Any, inner: dict[str, Part], old: Part | None, path: Path, found: list[Fault]
-    ) -> Part | None:
+            return Part(tree, old.value, inner, old.kept)
         try:
-            value = self.build(inner)
+            value, kept = self.build(inner, old if old_inner else None, names)
         except Exception as error:  # noqa: BLE001 - any exception of a user's validation is a rejection
             # Its text is not copied: it may quote the value.
             found.append(Fault(path, "", f"what {self.title()} accepts", f"a refused table ({type(error).__name__})"))
             return None
         if old is not None and type(tree) is not type(old.tree) and unchanged(old.value, value):
             value = old.value
-        return Part(tree, value, inner)
+        return Part(tree, value, inner, kept)
 
     def decode_name(
         self, name: str, tree: Any, old: Part | None, changes: Changes, path: Path, found: list[Fault]
@@ -165,8 +164,14 @@ class TablePlan(Plan):
         """The names to visit when nothing is known of before."""
 
     @abstractmethod
-    def build(self, inner: Mapping[str, Part]) -> Any:
-        """The value, from its parts."""
+    def build(self, inner: Mapping[str, Part], old: Part | None, names: Iterable[str]) -> tuple[Any, Kept]:
+        """The value, and what a mapping keeps.
+
+        Args:
+            inner: Its parts.
+            old: The part before, of which only `names` differ; None if there is none.
+            names: Where the parts may differ.
+        """
 
     def title(self) -> str:
         return getattr(self.kind, "__name__", describe(self.kind))
@@ -206,8 +211,8 @@ class RecordPlan(TablePlan):
             return None
         return old if old is not None and old.tree is ABSENT else _default_part(field, old)
 
-    def build(self, inner: Mapping[str, Part]) -> Any:
-        return self.kind(**{self.fields[name].attribute: part.value for name, part in inner.items()})
+    def build(self, inner: Mapping[str, Part], old: Part | None, names: Iterable[str]) -> tuple[Any, Kept]:
+        return self.kind(**{self.fields[name].attribute: part.value for name, part in inner.items()}), None
 
 
 class MapPlan(TablePlan):
@@ -223,8 +228,18 @@ class MapPlan(TablePlan):
     def all_names(self, table: Mapping[str, Any]) -> Iterable[str]:
         return table
 
-    def build(self, inner: Mapping[str, Part]) -> Any:
-        return {name: part.value for name, part in inner.items()}
+    def build(self, inner: Mapping[str, Part], old: Part | None, names: Iterable[str]) -> tuple[Any, Kept]:
+        if old is None or old.kept is None:
+            kept = {name: part.value for name, part in inner.items()}
+            return dict(kept), kept
+        # Copying is C's work: a wide table with one change must not cost a step of Python for each name.
+        kept = dict(old.kept)
+        for name in names:
+            if name in inner:
+                kept[name] = inner[name].value
+            else:
+                kept.pop(name, None)
+        return dict(kept), kept
 
 
 class UntypedPlan(Plan):
