@@ -49,6 +49,7 @@ class Session:
         self._store = store
         self._stand = stand
         self._heard = 0
+        self._told = 0  # the newest revision known to be in the store
         self._target: Sight | None = None
         self._doubt: tuple[int, int] | None = None
 
@@ -66,7 +67,7 @@ class Session:
         if why:
             await self._list(why)
         else:
-            self._target = sight
+            self._target, self._told = sight, sight.revision
             self._store.term = max(self._store.term, sight.term)
         self._stand.back()
         async with open_watch(self._link, self._range, self._store.revision + 1) as watch:
@@ -145,7 +146,8 @@ class Session:
         self._settle()
 
     def _settle(self) -> None:
-        """Say SYNCED once everything that was there at the begin of the session has come."""
+        """Say how far behind we are, and SYNCED once everything that was there at the begin of the session has come."""
+        self._stand.lags(max(0, self._told - self._store.revision))
         if self._target is not None and self._store.covers(self._target):
             self._target = None
         if self._target is None and self.synced_at is None:
@@ -177,6 +179,7 @@ class Session:
         self._store.term = max(self._store.term, sight.term)
         if not newest:
             return
+        self._told = max(self._told, sight.revision)
         if self._store.covers(sight):
             self._doubt = None
             if self._store.revision < sight.revision:

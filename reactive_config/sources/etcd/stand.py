@@ -35,6 +35,7 @@ class Stand:
         self._next_try: datetime | None = None
         self._was_synced = False
         self._may_lack = False
+        self._lag = 0
         self._notes: dict[str, tuple[str, ...]] = {}
         self._changed = asyncio.Event()
 
@@ -58,8 +59,15 @@ class Stand:
         if self._was_synced:
             self.feed.count("reconnects")
         self._was_synced = True
+        self.feed.count("lag", 0)  # from the first SYNCED on it is in the status, 0 or not
         self.feed.state(State.SYNCED)
         self._wake()
+
+    def lags(self, revisions: int) -> None:
+        """The newest revision that etcd has told of is so many after the one taken."""
+        if revisions != self._lag:
+            self.feed.count("lag", revisions - self._lag)
+            self._lag = revisions
 
     def lost(self, trouble: str, next_try: datetime, *, refused: bool) -> None:
         """etcd cannot be followed, until `next_try` at least."""

@@ -56,6 +56,9 @@ class Standby:
         self._store = store
         self._after = after
         self._followed: Mapping[str, Row] | None = None
+        self._followed_at: Signature | None = None
+        # An edit that gave way to etcd, and could not be set aside, must not come back in force by itself.
+        self._overruled: Signature | None = None
         self._accepted = False
         self._dirty = anyio.Event()
         self._one = anyio.Lock()
@@ -146,6 +149,8 @@ class Standby:
             await stand.wait(lambda: stand.away)
             await stand.wait(lambda: not stand.away, self._after)
             await self._follow_file()
+            if self._followed is not None:
+                self._overruled = self._followed_at
             self._followed = None
 
     async def _follow_file(self) -> None:
@@ -161,17 +166,21 @@ class Standby:
     async def serve(self) -> None:
         """Put the file's state in force if it has something to say: to start the program, or a hand edit."""
         async with self._one:
+            found = await anyio.to_thread.run_sync(self._mirror.signature)
             try:
                 copy = await anyio.to_thread.run_sync(self._mirror.load)
             except MirrorError as error:
                 self._stand.note("mirror", str(error))
+                return
+            if copy.edited and found == self._overruled:
+                self._stand.note("mirror", f"the hand edit of {self._mirror.path} gave way to etcd: edit it again")
                 return
             if not self._wanted(copy):
                 return
             replace = await replace_from(copy, self._keys)
             if not self._stand.away:
                 return  # etcd has come back meanwhile, and what it says wins
-            self._followed = copy.keys if copy.edited else None
+            self._followed, self._followed_at = (copy.keys, found) if copy.edited else (None, None)
             what = f"the mirror {self._mirror.path}, revision {copy.revision}"
             self._stand.feed.count("mirror_reads")
             self._stand.note("mirror")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import msgspec
 import orjson
 import pytest
@@ -153,6 +156,32 @@ async def test_nothing_flaps_while_etcd_comes_and_goes(server, prefix, follow, f
         assert len([delta for delta in feed.deltas if isinstance(delta, Replace)]) == 1
     assert len(edits(file)) == 1
     assert read(file)["keys"][f"{prefix}a"]["value"] == "1"
+
+
+async def test_an_edit_that_gave_way_does_not_come_back_by_itself(
+    server, prefix, follow, file, synced, values, proxy, monkeypatch
+):
+    """Not even where the file cannot be written, so that the edit stays in it: etcd that comes and goes would flap."""
+    await server.put(f"{prefix}a", "1")
+    async with follow(proxy.endpoint, prefix=prefix, mirror=file, mirror_after=0.05) as feed:
+        await feed.wait(lambda feed: synced(feed) and feed.counters["mirror_writes"])
+        monkeypatch.setattr(Mirror, "save", read_only)
+        edit(file, **{f"{prefix}a": "hand"})
+        await proxy.cut()
+        await feed.wait(lambda feed: values(feed)[f"{prefix}a"] == "<hand>")
+        for _ in range(3):
+            await proxy.mend()
+            await feed.wait(synced)
+            assert values(feed) == {f"{prefix}a": "<1>"}
+            await proxy.cut()
+            await feed.wait(lambda feed: any("edit it again" in note for note in feed.said))
+        assert [type(delta) for delta in feed.deltas] == [Replace, Replace, Replace]
+        edit(file, **{f"{prefix}a": "again"})
+        await feed.wait(lambda feed: values(feed)[f"{prefix}a"] == "<again>")
+
+
+def read_only(*args, **options):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
 @pytest.mark.parametrize("content", [b"", b'{"keys"', b"[]", b"\xff"])
