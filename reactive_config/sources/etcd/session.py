@@ -118,6 +118,7 @@ class Session:
         documents = await read_documents(self._plan.keys, listing.items, store.documents)
         if store.revision:
             stand.feed.count("relists")
+            stand.feed.count(f"relists_{why.partition(':')[0].replace(' ', '_')}")
         if why.startswith("restored"):
             stand.rewound = True
             stand.feed.count("restores")
