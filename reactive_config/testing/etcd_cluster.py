@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -109,19 +109,16 @@ class EtcdCluster:
             await asyncio.sleep(0.02)
         raise RuntimeError(f"no leader after {timeout:g} s:\n{self.members[0].tail()}")
 
-    def lose_quorum(self, how: Callable[[EtcdServer], None] | None = None) -> list[EtcdServer]:
-        """Take the last members away until there is no quorum, the leader first.
+    def majority(self) -> list[EtcdServer]:
+        """As few serving members as take the quorum with them, the leader first. Blocks."""
+        leader = self.leader()
+        serving = sorted(self.serving(), key=lambda member: member is not leader)
+        return serving[: len(serving) - self.quorum + 1]
 
-        Args:
-            how: `cluster.kill` when None; `cluster.stop` for silence in place of an end.
-
-        Returns:
-            The members that were taken.
-        """
-        serving = sorted(self.serving(), key=lambda member: member is not self.leader())
-        taken = serving[: len(serving) - self.quorum + 1]
-        for member in taken:
-            (how or self.kill)(member)
+    def lose_quorum(self) -> list[EtcdServer]:
+        """Kill `majority()`, and return it. Blocks; for silence in place of an end, stop it."""
+        taken = self.majority()
+        self.kill(*taken)
         return taken
 
     def save(self, snapshot: Path) -> None:
