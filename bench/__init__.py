@@ -1,0 +1,1 @@
+"""Programs that measure reactive_config, run from the checkout: `python -m bench --help`."""

@@ -1,0 +1,22 @@
+"""`python -m bench`: which program to run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from bench.faults import command as faults
+
+
+def main() -> int:
+    """Run what the command line names; its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Programs that measure reactive_config.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    faults.add(commands)
+    arguments = parser.parse_args()
+    code: int = arguments.run(arguments)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,253 @@
+"""Followers: open configurations, as a program has them, that record what they see."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from bench.faults.history import Log, Missed, PartLog, Seen, SourceLog, State
+from bench.faults.shape import App, Shape
+from reactive_config import Config, Etcd, Gap, Snapshot, StartupError
+from reactive_config import State as SourceState
+from reactive_config.core.delta import Delta, Entry
+from reactive_config.core.source import Feed
+
+KEEPALIVE = 4.0
+"""Seconds; the default of 10 would make every black hole of a run last that long."""
+
+BUFFER = 200
+
+
+class ListeningFeed:
+    """Passes everything on and remembers the counters and the state, at the moment in which they change."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self.counters: Counter[str] = Counter()
+        self.now = SourceState.CONNECTING
+        self.away = False
+
+    def send(self, delta: Delta) -> None:
+        self._feed.send(delta)
+
+    def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
+        self.now = state
+        self.away |= state is not SourceState.SYNCED
+        self._feed.state(state, reason, next_try=next_try)
+
+    def notes(self, notes: Sequence[str]) -> None:
+        self._feed.notes(notes)
+
+    def count(self, counter: str, by: int = 1) -> None:
+        self.counters[counter] += by
+        self._feed.count(counter, by)
+
+    def resolve(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return self._feed.resolve(names)
+
+    @property
+    def accepted(self) -> Mapping[str, Entry]:
+        return self._feed.accepted
+
+    @property
+    def accepted_revision(self) -> int:
+        return self._feed.accepted_revision
+
+    async def wait_revision(self, revision: int) -> None:
+        await self._feed.wait_revision(revision)
+
+    async def wait_accepted(self) -> None:
+        await self._feed.wait_accepted()
+
+
+class HeardEtcd(Etcd):
+    """An `Etcd` whose run can be listened to."""
+
+    heard: ListeningFeed | None = None
+
+    async def run(self, feed: Feed) -> None:
+        self.heard = ListeningFeed(feed)
+        await super().run(self.heard)
+
+
+class Follower:
+    """One program: opens a configuration, follows it in several ways, closes it.
+
+    Args:
+        name: For messages.
+        shape: Keys.
+        endpoints: Of the members, or of the proxies before them.
+        ways: How it follows: stream, slow, updates, select.
+        mirror: A file, for the programs that have one.
+
+    Attributes:
+        logs, parts, sources: What was recorded, of every life.
+        start_failures: Starts that raised, with why.
+        newest: The newest state seen.
+    """
+
+    def __init__(
+        self, name: str, shape: Shape, endpoints: Sequence[str], ways: Sequence[str], *, mirror: Path | None = None
+    ) -> None:
+        self.name = name
+        self.logs: list[Log] = []
+        self.parts: list[PartLog] = []
+        self.sources: list[SourceLog] = []
+        self.start_failures: list[str] = []
+        self.newest: State = ()
+        self.config: Config[App] | None = None
+        self.source: HeardEtcd | None = None
+        self._shape = shape
+        self._endpoints = tuple(endpoints)
+        self._ways = tuple(ways)
+        self._mirror = mirror
+        self._changed = asyncio.Event()
+        self._lives = 0
+        self._opening = False
+
+    async def run(self, rng: random.Random) -> None:
+        """Live once, until cancelled."""
+        await self._live(rng, None)
+
+    async def run_again(self, rng: random.Random, stopping: asyncio.Event, shortest: float, longest: float) -> None:
+        """Live some seconds at a time; the life in which `stopping` comes goes on until cancelled."""
+        while not stopping.is_set():
+            await anyio.sleep(rng.uniform(0.0, shortest))
+            await self._live(rng, rng.uniform(shortest, longest), stopping)
+
+    async def _live(self, rng: random.Random, life: float | None, stopping: asyncio.Event | None = None) -> None:
+        from reactive_config import open_config
+
+        self._lives += 1
+        self._opening = True
+        self.source = HeardEtcd(
+            *self._endpoints,
+            prefix=self._shape.prefix,
+            mirror=self._mirror,
+            keepalive=KEEPALIVE,
+            optional=True,
+            rng=rng,
+        )
+        log = SourceLog(f"{self.name}#{self._lives}")
+        self.sources.append(log)
+        logs, parts = len(self.logs), len(self.parts)
+        try:
+            async with open_config(App, self.source) as config:
+                self.config = config
+                self._opening = False
+                await self._follow(config, rng, life, stopping)
+        except StartupError as error:
+            self.start_failures.append(str(error))
+        finally:
+            self.config = None
+            if self.source.heard is not None:
+                log.counters = dict(self.source.heard.counters)
+        ended: list[Log | PartLog] = [*self.logs[logs:], *self.parts[parts:]]
+        for one in ended:
+            one.open_at_end = False  # a life that is cancelled does not get here
+        self._opening = False
+        self._wake()
+
+    async def _follow(
+        self, config: Config[App], rng: random.Random, life: float | None, stopping: asyncio.Event | None
+    ) -> None:
+        ways: dict[str, Callable[[Config[App], random.Random], Coroutine[Any, Any, None]]]
+        ways = {"stream": self._stream, "slow": self._slow, "updates": self._updates, "select": self._select}
+        async with anyio.create_task_group() as group:
+            for way in self._ways:
+                group.start_soon(ways[way], config, rng)
+            if life is not None and stopping is not None:
+                await anyio.sleep(life)
+                if not stopping.is_set():
+                    group.cancel_scope.cancel()
+
+    # Ways to follow.
+
+    def _log(self, way: str, *, lossless: bool = False) -> Log:
+        log = Log(f"{self.name}#{self._lives} {way}", lossless=lossless, from_mirror=self._mirror is not None)
+        self.logs.append(log)
+        return log
+
+    def _take(self, log: Log, snapshot: Snapshot[App]) -> None:
+        seen = Seen(snapshot.generation, snapshot.revisions["etcd"], self._shape.state(snapshot.value), self._restores)
+        log.seen.append(seen)
+        self.newest = seen.state
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    @property
+    def _restores(self) -> int:
+        return self.source.heard.counters["restores"] if self.source and self.source.heard else 0
+
+    async def _stream(self, config: Config[App], rng: random.Random) -> None:
+        log = self._log("stream")
+        async for snapshot in config:
+            self._take(log, snapshot)
+
+    async def _slow(self, config: Config[App], rng: random.Random) -> None:
+        log = self._log("slow")
+        async for snapshot in config:
+            self._take(log, snapshot)
+            await anyio.sleep(rng.uniform(0.0, 0.3))  # it works on every snapshot
+
+    async def _updates(self, config: Config[App], rng: random.Random) -> None:
+        log = self._log("updates", lossless=True)
+        async for item in config.updates(buffer=BUFFER):
+            if isinstance(item, Gap):
+                log.seen.append(Missed(item.first, item.last))
+            else:
+                self._take(log, item)
+
+    async def _select(self, config: Config[App], rng: random.Random) -> None:
+        log = PartLog(f"{self.name}#{self._lives} select", 0)
+        self.parts.append(log)
+        async for group in config.select("groups.g0"):
+            log.seen.append((self._shape.group(group), self._restores))
+            self._wake()
+
+    # What the driver asks.
+
+    def overtaken_by(self, compaction: int) -> None:
+        """A compaction has happened: remember if it went beyond what this one has taken."""
+        taken = self.config.status().sources[0].revision if self.config is not None else 0
+        if self.sources and taken < compaction:
+            self.sources[-1].overtaken += 1
+
+    async def wait_number(self, slot: int, number: int, timeout: float) -> float | None:
+        """When a slot showed this number or a newer one, by the clock; None if it did not in time."""
+        with anyio.move_on_after(timeout):
+            while not self.newest or self.newest[slot] < number:
+                await self._changed.wait()
+            return time.monotonic()
+        return None
+
+    async def wait_converged(self, final: State) -> None:
+        """Return once every subscriber that is there has seen this state last."""
+        while self._opening or not self._converged(final):
+            await self._changed.wait()
+
+    def _converged(self, final: State) -> bool:
+        ends = [log.seen[-1] if log.seen else None for log in self.logs if log.open_at_end]
+        parts = [bool(part.seen) and part.seen[-1][0] == final[part.slot] for part in self.parts if part.open_at_end]
+        return all(isinstance(seen, Seen) and seen.state == final for seen in ends) and all(parts)
+
+    def begin_watch(self) -> None:
+        """Forget that the source was away; see `disturbed`."""
+        if self.source is not None and self.source.heard is not None:
+            self.source.heard.away = self.source.heard.now is not SourceState.SYNCED
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the source lost its connection since `begin_watch`."""
+        return self.source is None or self.source.heard is None or self.source.heard.away
