@@ -1,0 +1,37 @@
+"""Some seconds of the harness on every etcd; minutes of it by hand: `python -m bench faults --help`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.faults.report import rows, text
+from bench.faults.run import Plan, Run
+
+pytestmark = [pytest.mark.etcd, pytest.mark.slow]
+
+
+async def test_random_faults_break_no_promise(binary):
+    result = await Run(Plan(binary, seed=7, duration=15.0, pause=0.2)).run()
+    print(text(result))
+    assert [str(breach) for breach in result.breaches] == []
+    assert result.differs == ""
+    assert result.book.acknowledged > 300
+    assert sum(len(log.seen) for follower in result.followers for log in follower.logs) > 300
+    assert dict(rows(result))["breach: torn"] == "0"
+
+
+def test_the_command_says_what_it_does():
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "faults", "--help"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert "--seed" in done.stdout
+    assert "exit code is 1" in done.stdout
