@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Generic, TypeVar, overload
@@ -10,6 +9,7 @@ from typing import Any, Generic, TypeVar, overload
 import msgspec
 
 from reactive_config.core.delta import Entry
+from reactive_config.core.host import Host
 from reactive_config.core.live import Live, describe_function
 from reactive_config.core.lookup import selector
 from reactive_config.core.paths import format_path, parse_path
@@ -193,75 +193,15 @@ class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
         self._kind = kind
         self._sources = sources
         self._timeout = startup_timeout
-        self._host: asyncio.Task[None] | None = None
-        self._body: asyncio.Task[Any] | None = None
-        self._cancelled_body = False
+        self._host = Host("open_config")
 
     async def __aenter__(self) -> Config[T]:
-        if self._host is not None:
-            raise RuntimeError("expected a new open_config(...) for every context, got one that was entered before")
         runtime: Runtime[T] = Runtime(self._kind, self._sources, self._timeout)
-        self._body = asyncio.current_task()
-        self._host = asyncio.create_task(self._run(runtime), name="reactive_config")
-        try:
-            ends: set[asyncio.Future[Any]] = {runtime.started, self._host}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        except BaseException:
-            await self._stop()
-            raise
-        if runtime.stream is None or self._host.done():
-            self._host.result()
-            raise AssertionError("the host task ended without an error and without a snapshot")
+        await self._host.enter(runtime.run(), runtime.started)
+        assert runtime.stream is not None
         return Config(runtime, runtime.stream.current)
-
-    async def _run(self, runtime: Runtime[T]) -> None:
-        try:
-            await runtime.run()
-        except BaseExceptionGroup as group:
-            raise _only(group) from None
-        finally:
-            body = self._body
-            if runtime.started.done() and body is not None and not body.done() and not self._stopping:
-                # A bug: the program must not go on with a configuration that nobody updates.
-                self._cancelled_body = body.cancel()
-
-    _stopping = False
-
-    async def _stop(self) -> BaseException | None:
-        """End the host task, and wait for it even when cancelled meanwhile; returns what it failed with."""
-        self._stopping = True
-        host = self._host
-        assert host is not None
-        host.cancel()
-        cancelled: asyncio.CancelledError | None = None
-        while not host.done():
-            try:
-                await asyncio.wait([host])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
-        return None if host.cancelled() else host.exception()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        bug = await self._stop()
-        if self._cancelled_body and (body := asyncio.current_task()) is self._body and body is not None:
-            if not isinstance(error, asyncio.CancelledError):
-                # The body left before our cancellation reached it; take it here, it is not the caller's.
-                try:
-                    await asyncio.sleep(0)
-                except asyncio.CancelledError:
-                    pass
-            body.uncancel()
-        if bug is not None:
-            raise bug
-
-
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one exception of a group, however deep; a group of several stays one."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+        await self._host.leave(error)

@@ -183,7 +183,7 @@ async def test_a_bug_is_raised_even_when_the_body_ends_by_itself():
     with pytest.raises(KeyError, match="a bug"):
         async with open_config(App, source) as config:
             source.go.set()
-            host = next(t for t in asyncio.all_tasks() if t.get_name() == "reactive_config")
+            host = next(t for t in asyncio.all_tasks() if t.get_name() == "open_config")
             try:
                 await asyncio.wait([host])
             except asyncio.CancelledError:
