@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from bench import herd
 from bench.faults import command as faults
 
 
@@ -13,6 +14,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Programs that measure reactive_config.")
     commands = parser.add_subparsers(required=True, metavar="command")
     faults.add(commands)
+    herd.add(commands)
     arguments = parser.parse_args()
     code: int = arguments.run(arguments)
     return code

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,67 +13,14 @@ import anyio
 
 from bench.faults.history import Log, Missed, PartLog, Seen, SourceLog, State
 from bench.faults.shape import App, Shape
-from reactive_config import Config, Etcd, Gap, Snapshot, StartupError
+from bench.hearing import HeardEtcd
+from reactive_config import Config, Gap, Snapshot, StartupError
 from reactive_config import State as SourceState
-from reactive_config.core.delta import Delta, Entry
-from reactive_config.core.source import Feed
 
 KEEPALIVE = 4.0
 """Seconds; the default of 10 would make every black hole of a run last that long."""
 
 BUFFER = 200
-
-
-class ListeningFeed:
-    """Passes everything on and remembers the counters and the state, at the moment in which they change."""
-
-    def __init__(self, feed: Feed) -> None:
-        self._feed = feed
-        self.counters: Counter[str] = Counter()
-        self.now = SourceState.CONNECTING
-        self.away = False
-
-    def send(self, delta: Delta) -> None:
-        self._feed.send(delta)
-
-    def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
-        self.now = state
-        self.away |= state is not SourceState.SYNCED
-        self._feed.state(state, reason, next_try=next_try)
-
-    def notes(self, notes: Sequence[str]) -> None:
-        self._feed.notes(notes)
-
-    def count(self, counter: str, by: int = 1) -> None:
-        self.counters[counter] += by
-        self._feed.count(counter, by)
-
-    def resolve(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        return self._feed.resolve(names)
-
-    @property
-    def accepted(self) -> Mapping[str, Entry]:
-        return self._feed.accepted
-
-    @property
-    def accepted_revision(self) -> int:
-        return self._feed.accepted_revision
-
-    async def wait_revision(self, revision: int) -> None:
-        await self._feed.wait_revision(revision)
-
-    async def wait_accepted(self) -> None:
-        await self._feed.wait_accepted()
-
-
-class HeardEtcd(Etcd):
-    """An `Etcd` whose run can be listened to."""
-
-    heard: ListeningFeed | None = None
-
-    async def run(self, feed: Feed) -> None:
-        self.heard = ListeningFeed(feed)
-        await super().run(self.heard)
 
 
 class Follower:
