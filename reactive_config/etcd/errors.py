@@ -3,7 +3,6 @@
 EtcdError
 ├── Unavailable        try again, elsewhere or later
 │   ├── Unreachable    nobody accepts connections there
-│   ├── NoAnswer       a connection at most, and silence on it
 │   └── TooLarge       a message above the receive limit: ask for less
 ├── AuthOff            the cluster takes no users: go on without a token
 ├── Unauthenticated    the token is not (or no longer) known: get a new one, once
@@ -29,10 +28,6 @@ class Unavailable(EtcdError):
 
 class Unreachable(Unavailable):
     """Connections are refused."""
-
-
-class NoAnswer(Unavailable):
-    """The deadline has passed."""
 
 
 class TooLarge(Unavailable):

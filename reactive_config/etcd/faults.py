@@ -17,7 +17,6 @@ from reactive_config.etcd.errors import (
     Compacted,
     EtcdError,
     FutureRevision,
-    NoAnswer,
     Refused,
     TLSTrouble,
     TooLarge,
@@ -63,7 +62,7 @@ _ANSWERS: tuple[tuple[str, str, type[EtcdError], str], ...] = (
     ("INVALID_ARGUMENT", "authentication failed", BadLogin, "wrong user or password"),
     ("FAILED_PRECONDITION", "authentication is not enabled", AuthOff, ""),
     ("RESOURCE_EXHAUSTED", "larger than max", TooLarge, ""),
-    ("DEADLINE_EXCEEDED", "", NoAnswer, "no answer in time"),
+    ("DEADLINE_EXCEEDED", "", Unavailable, "no answer in time"),
 )
 
 

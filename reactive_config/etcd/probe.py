@@ -24,7 +24,7 @@ EVERY = 0.25
 SPREAD = 0.25
 """Seconds over which a fleet comes back, once there is something to come back to."""
 
-SPEAKING = 2.0
+SPEAKING = 1.0
 """Seconds between two attempts, at most, while a server speaks and serves nothing: an election, a full disk."""
 
 CONNECT = 1.0
@@ -32,6 +32,9 @@ CONNECT = 1.0
 
 HOLD = 5.0
 """Seconds until a hello without a word of answer is said anew: what a partition swallowed, TCP repeats ever later."""
+
+GRACE = 0.5
+"""Seconds that a server that is well may take for its first byte; after more it was stopped, or behind a black hole."""
 
 HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 """HTTP/2's preface and empty settings (RFC 9113, 3.4); the server must answer with its own."""
@@ -55,7 +58,7 @@ async def wait_speaking(
         pause: Seconds.
         rng: Jitter.
         settings: For TLS; no certificate is looked at or shown.
-        silent: Those that said nothing at the last attempt.
+        silent: Those that refused the last attempt, or may have ended a moment ago.
 
     Returns:
         Whether one came back.
@@ -66,9 +69,11 @@ async def wait_speaking(
     async def listen(endpoint: Endpoint) -> None:
         was_silent = endpoint in known
         await anyio.sleep(EVERY * rng.random())
+        asked = anyio.current_time()
         while not await _speaks(endpoint, settings):
             was_silent = True
             await anyio.sleep(EVERY * rng.uniform(0.5, 1.0))
+        was_silent |= anyio.current_time() - asked > GRACE
         await anyio.sleep((SPREAD if was_silent else SPEAKING) * rng.random())
         came_back.extend([endpoint] if was_silent else [])
         over.set()

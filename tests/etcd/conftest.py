@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
-from aetcd.rpc import KeyValue, RangeResponse, ResponseHeader, WatchResponse, rpc_pb2_grpc
+from aetcd.rpc import AuthenticateResponse, KeyValue, RangeResponse, ResponseHeader, WatchResponse, rpc_pb2_grpc
 
 from reactive_config.etcd.auth import Credentials
 from reactive_config.etcd.link import Link, open_link
@@ -67,10 +67,11 @@ async def link(server: EtcdServer) -> AsyncIterator[Link]:
 Script = Callable[[Any, Any, int], Awaitable[None]]
 
 
-class FakeEtcd(rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer):  # type: ignore[misc]
+class FakeEtcd(rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer, rpc_pb2_grpc.AuthServicer):  # type: ignore[misc]
     """Answers every Range with `kvs` and leaves every Watch to the next of `scripts` (the last one stays).
 
     A script gets the request, the call's context, and the number of the watch; it writes what it likes.
+    `before` is awaited with the method's name before a Range or Authenticate is answered.
     """
 
     def __init__(self, *scripts: Script) -> None:
@@ -78,16 +79,24 @@ class FakeEtcd(rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer):  # type: ig
         self.revision = 5
         self.starts: list[int] = []
         self.endpoint = ""
+        self.before: Callable[[str], Awaitable[None]] | None = None
         self._scripts = scripts
 
     def header(self) -> ResponseHeader:
         return ResponseHeader(cluster_id=7, member_id=1, revision=self.revision, raft_term=2)
 
     async def Range(self, request: Any, context: Any) -> RangeResponse:
+        if self.before is not None:
+            await self.before("Range")
         kvs = [KeyValue(key=k, value=v, mod_revision=r) for k, (v, r) in self.kvs.items()]
         kvs.sort(key=lambda kv: kv.mod_revision, reverse=True)
         shown = [] if request.count_only else kvs[: request.limit or None]
         return RangeResponse(header=self.header(), kvs=shown, count=len(kvs))
+
+    async def Authenticate(self, request: Any, context: Any) -> Any:
+        if self.before is not None:
+            await self.before("Authenticate")
+        return AuthenticateResponse(token="token.1")
 
     async def Watch(self, requests: Any, context: Any) -> None:
         request = await context.read()
@@ -109,6 +118,7 @@ async def serving(fake: FakeEtcd) -> AsyncIterator[FakeEtcd]:
     server = grpc.aio.server()
     rpc_pb2_grpc.add_KVServicer_to_server(fake, server)
     rpc_pb2_grpc.add_WatchServicer_to_server(fake, server)
+    rpc_pb2_grpc.add_AuthServicer_to_server(fake, server)
     fake.endpoint = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     try:

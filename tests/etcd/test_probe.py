@@ -58,8 +58,8 @@ async def test_a_stopped_server_is_asked_once_and_ends_the_pause_when_it_goes_on
     listener = Listener(FRAME)
     listener.go_on.clear()
     async with listening(listener) as endpoint:
-        waiting = asyncio.create_task(wait_speaking([endpoint], 30.0, RNG, PLAIN, silent=[endpoint]))
-        await asyncio.sleep(2.5 * probe.EVERY)
+        waiting = asyncio.create_task(wait_speaking([endpoint], 30.0, RNG, PLAIN))
+        await asyncio.sleep(probe.EVERY + probe.GRACE)
         assert not waiting.done()
         listener.go_on.set()
         async with asyncio.timeout(probe.SPREAD + 0.5):

@@ -103,6 +103,11 @@ async def internal(request, context, number):
     await context.abort(grpc.StatusCode.INTERNAL, "stream terminated by RST_STREAM")
 
 
+async def cancelled_call(request, context, number):
+    await context.write(WatchResponse(created=True))
+    await context.abort(grpc.StatusCode.CANCELLED, "the proxy has gone")
+
+
 async def cancelled_at_once(request, context, number):
     await context.write(WatchResponse(created=True, canceled=True, cancel_reason="etcdserver: permission denied"))
     await asyncio.Event().wait()
@@ -137,6 +142,7 @@ async def something_else(request, context, number):
 ENDS = [
     (end, Unavailable, "ended the stream"),
     (internal, Unavailable, "INTERNAL: stream terminated"),
+    (cancelled_call, Unavailable, "CANCELLED: the proxy has gone"),
     (cancelled_at_once, Unavailable, "cancelled the watch: etcdserver: permission denied"),
     (cancelled_later, Unavailable, "cancelled the watch: mvcc: watcher is slow"),
     (compacted, Compacted, "compacted up to revision 8"),

@@ -11,7 +11,6 @@ from reactive_config.etcd.auth import Credentials
 from reactive_config.etcd.errors import (
     BadLogin,
     EtcdError,
-    NoAnswer,
     Refused,
     TLSTrouble,
     Unavailable,
@@ -108,7 +107,7 @@ class Follower:
             self._login.reset()
             self._soon.healthy(health)
         # What worked until now is down for a restart, as far as we know, and may be back before the first probe.
-        if isinstance(trouble, (Unreachable, NoAnswer)) or health > WORKED:
+        if isinstance(trouble, Unreachable) or health > WORKED:
             self._silent.add(endpoint)
         else:
             self._silent.discard(endpoint)

@@ -147,12 +147,14 @@ class Store:
 
     def _unmount(self, key: bytes) -> Document | None:
         mod, _ = self._seen.pop(key, (0, 0))
-        if mod and mod == self._newest:
+        if not mod:
+            return None
+        if mod == self._newest:
             self._newest = None
         if self._ignored.pop(key, None) is not None:
             self._notes = None
             return None
-        document = self.documents.pop(key.decode("utf-8", "replace"), None)
+        document = self.documents.pop(key.decode(), None)  # what is not UTF-8 is ignored with a reason
         if document is not None:
             place = (document.layer, document.path)
             rest = tuple(name for name in self._places[place] if name != document.place)

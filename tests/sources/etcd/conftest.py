@@ -162,9 +162,22 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.transport.abort()
 
 
-@pytest.fixture
-async def proxy(server: EtcdServer) -> AsyncIterator[Proxy]:
+@contextlib.asynccontextmanager
+async def proxied(server: EtcdServer) -> AsyncIterator[Proxy]:
     proxy = Proxy(server.endpoint)
     await proxy.mend()
-    yield proxy
-    await proxy.cut()
+    try:
+        yield proxy
+    finally:
+        await proxy.cut()
+
+
+@pytest.fixture
+def proxy_to() -> Callable[[EtcdServer], AbstractAsyncContextManager[Proxy]]:
+    return proxied
+
+
+@pytest.fixture
+async def proxy(server: EtcdServer) -> AsyncIterator[Proxy]:
+    async with proxied(server) as proxy:
+        yield proxy

@@ -99,6 +99,29 @@ async def test_a_restored_backup_is_recognised(own, follow, values, synced, tmp_
         assert feed.counters["restores"] == 1
 
 
+async def test_a_restored_snapshot_is_recognised_and_a_member_that_lost_nothing_is_not(
+    own, follow, values, synced, replaces, tmp_path
+):
+    if not own.binary.ctl:
+        pytest.skip("there is no etcdctl")
+    await own.put("/s/a", "1")
+    own.save(tmp_path / "snapshot")
+    await own.put("/s/a", "2")
+    async with follow(own.endpoint, prefix="/s/") as feed:
+        await feed.wait(lambda feed: synced(feed) and values(feed) == {"/s/a": "<2>"})
+        own.kill()
+        own.restore(tmp_path / "snapshot")
+        await own.start()
+        await feed.wait(lambda feed: values(feed) == {"/s/a": "<1>"})
+        await feed.wait(synced)
+        assert feed.counters["restores"] == 1
+        own.kill()
+        await own.start()
+        revision = await own.put("/s/a", "3")
+        await feed.wait(lambda feed: feed.revision >= revision and values(feed) == {"/s/a": "<3>"})
+        assert (feed.counters["restores"], replaces(feed)) == (1, 2)
+
+
 async def test_a_black_hole_is_found_within_the_keepalive(own, follow, synced):
     await own.put("/s/a", "1")
     async with follow(own.endpoint, prefix="/s/", keepalive=2.0, timeout=1.0) as feed:

@@ -15,6 +15,7 @@ import pytest
 
 from reactive_config.core.status import State
 from reactive_config.sources.etcd.backoff import Backoff
+from reactive_config.testing.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.etcd
 
@@ -37,29 +38,42 @@ def long_outage(monkeypatch):
 class Kill:
     """SIGKILL, and the start of the same etcd."""
 
-    def __init__(self, server):
+    def __init__(self, server, proxy):
         self.begin, self.end = server.kill, server.start
 
 
 class Stop:
     """SIGSTOP and SIGCONT: connections stay, new ones are accepted by the kernel, and nothing answers."""
 
-    def __init__(self, server):
+    def __init__(self, server, proxy):
         self.begin, self._cont = server.stop, server.cont
 
     async def end(self):
         self._cont()
 
 
-@pytest.mark.parametrize("fault", [Kill, Stop])
+class Hole:
+    """A network that swallows everything, on old connections and new ones."""
+
+    def __init__(self, server, proxy):
+        self.begin, self._heal = proxy.drop, proxy.heal
+
+    async def end(self):
+        self._heal()
+
+
+@pytest.mark.parametrize("fault", [Kill, Stop, Hole])
 @pytest.mark.timeout(120 + ROUNDS * (OUTAGE + 20))
 async def test_it_takes_less_than_a_second_however_far_the_next_try_is(own, follow, synced, long_outage, fault):
     took = []
     await own.put("/s/a", "1")
-    async with follow(own.endpoint, prefix="/s/", keepalive=2.0, timeout=0.5) as feed:
+    async with (
+        tcp_proxy(own.endpoint) as proxy,
+        follow(proxy.endpoint if fault is Hole else own.endpoint, prefix="/s/", keepalive=2.0, timeout=0.5) as feed,
+    ):
         for _ in range(ROUNDS):
             await feed.wait(synced)
-            wrong = fault(own)
+            wrong = fault(own, proxy)
             told = len(feed.states)
             wrong.begin()
             await feed.wait(lambda feed, told=told: stale(feed) and len(feed.states) > told)
@@ -71,3 +85,13 @@ async def test_it_takes_less_than_a_second_however_far_the_next_try_is(own, foll
     shown = f"p50 {statistics.median(took):.3f} s, worst {max(took):.3f} s of {len(took)}"
     print(f"etcd {own.binary.version} {fault.__name__}: {shown}")
     assert max(took) < 1.0
+
+
+async def test_a_start_does_not_wait_for_an_endpoint_that_is_a_black_hole(server, prefix, follow, synced):
+    async with tcp_proxy(server.endpoint) as hole:
+        hole.drop()
+        begin = time.monotonic()
+        async with follow(hole.endpoint, server.endpoint, prefix=prefix) as feed:
+            await feed.wait(synced)
+            assert time.monotonic() - begin < 1.0
+            assert [state for state, _ in feed.states] == [State.SYNCED]

@@ -1,0 +1,57 @@
+"""A server that takes calls and never answers them: only a deadline ends each, and the source gets over it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from reactive_config.core.status import State
+from reactive_config.etcd.auth import Credentials
+from reactive_config.etcd.errors import Unavailable
+from reactive_config.etcd.listing import look
+from reactive_config.etcd.ranges import prefix_range
+from reactive_config.sources.etcd import Etcd
+from reactive_config.testing.feed import RecordingFeed
+
+KEYS = prefix_range(b"/s/")
+
+
+class Hanging:
+    """Hangs the first calls of one method: a token ahead of the store hangs a Range, an overload a login."""
+
+    def __init__(self, method, times):
+        self.calls = []
+        self._method = method
+        self._times = times
+
+    async def __call__(self, method):
+        self.calls.append(method)
+        if method == self._method and self.calls.count(method) <= self._times:
+            await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("method", ["Range", "Authenticate"])
+async def test_a_call_that_hangs_ends_at_its_deadline(fake_etcd, connect, method):
+    async with fake_etcd() as fake:
+        fake.before = Hanging(method, 10)
+        async with connect(fake.endpoint, Credentials("app", "p"), timeout=0.1) as link:
+            with pytest.raises(Unavailable, match="no answer in time"):
+                await look(link, KEYS)
+
+
+@pytest.mark.parametrize("method", ["Range", "Authenticate"])
+async def test_a_source_gets_over_calls_that_hang(fake_etcd, method):
+    async def stay(request, context, number):
+        await fake.stay(request, context, number)
+
+    async with fake_etcd(stay) as fake:
+        fake.before = Hanging(method, 2)
+        feed = RecordingFeed()
+        source = Etcd(fake.endpoint, prefix="/s/", username="app", password="p", timeout=0.2)
+        task = asyncio.create_task(source.run(feed))
+        await feed.wait(lambda feed: feed.states and feed.states[-1][0] is State.SYNCED, timeout=5)
+        assert feed.states[0] == (State.CONNECTING, f"{fake.endpoint}: no answer in time")
+        assert fake.before.calls.count(method) >= 3
+        task.cancel()
+        await asyncio.wait([task])

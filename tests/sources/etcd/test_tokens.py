@@ -1,0 +1,81 @@
+"""Tokens that expire, are forgotten, or hang: asked for anew as often as needed, and never in a storm."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from reactive_config.core.status import State
+from reactive_config.etcd.auth import Credentials
+from reactive_config.sources.etcd.backoff import Backoff
+from reactive_config.testing.etcd_server import running_etcd
+
+pytestmark = pytest.mark.etcd
+
+USER = {"username": "app", "password": "app-password"}
+
+
+@pytest.fixture(scope="module")
+def forgetful(binary):
+    """A server whose tokens live for one second; `app` may read /app/ only."""
+    with running_etcd(binary, auth={"app": ("app-password", ["/app/"])}, flags=["--auth-token-ttl", "1"]) as server:
+        yield server
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The users for whom etcd was asked for a token, but for the test's own root."""
+    users = []
+    real = Credentials._authenticate
+
+    async def counted(self, *args):
+        users.extend([self.username] if self.username != "root" else [])
+        return await real(self, *args)
+
+    monkeypatch.setattr(Credentials, "_authenticate", counted)
+    return users
+
+
+async def test_an_expired_token_is_replaced_without_a_gap(forgetful, follow, synced, values, asked):
+    """The watch survives the expiry; a heartbeat finds it, asks once, and nobody notices."""
+    await forgetful.put("/app/a", "1")
+    async with follow(forgetful.endpoint, prefix="/app/", keepalive=6.0, **USER) as feed:
+        await feed.wait(synced)
+        async with asyncio.timeout(8):
+            while len(asked) < 2:
+                await asyncio.sleep(0.02)
+        revision = await forgetful.put("/app/a", "2")
+        await feed.wait(lambda feed: feed.revision >= revision)
+        assert values(feed) == {"/app/a": "<2>"}
+        assert [state for state, _ in feed.states] == [State.SYNCED]
+        assert len(asked) == 2
+
+
+async def test_a_restart_costs_one_token_at_most(forgetful, follow, synced, asked):
+    """None while the server replays from its log whom it has given one; one where that has expired meanwhile."""
+    async with follow(forgetful.endpoint, prefix="/app/", **USER) as feed:
+        await feed.wait(synced)
+        forgetful.kill()
+        await feed.wait(lambda feed: feed.states[-1][0] is State.STALE)
+        await forgetful.start()
+        await feed.wait(synced)
+        assert len(asked) <= 2
+        assert feed.counters["relists"] == 0
+
+
+async def test_a_forbidden_prefix_is_tried_again_and_again_with_one_token(forgetful, follow, asked, monkeypatch):
+    monkeypatch.setattr(Backoff, "pause", lambda self: 0.01)
+    async with follow(forgetful.endpoint, prefix="/other/", **USER) as feed:
+        await feed.wait(lambda feed: len(feed.states) == 20)
+        assert set(feed.states) == {(State.FAILED, f"{forgetful.endpoint}: user 'app' has no permission")}
+        assert len(asked) == 1
+
+
+async def test_a_prefix_that_is_granted_later_is_followed_from_then_on(forgetful, follow, synced, asked):
+    async with follow(forgetful.endpoint, prefix="/later/", **USER) as feed:
+        await feed.wait(lambda feed: feed.states)
+        assert feed.states[-1][0] is State.FAILED
+        forgetful.ctl("role", "grant-permission", "app", "--prefix=true", "read", "/later/")
+        await feed.wait(synced, timeout=6)
+        assert len(asked) <= 3  # its token may have expired between two tries
