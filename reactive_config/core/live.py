@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from reactive_config.core.leaf import unchanged
 from reactive_config.core.paths import Path
+from reactive_config.core.status import BindingStatus
 from reactive_config.errors import Closed, WrongProcess
 
 U = TypeVar("U")
@@ -34,6 +35,7 @@ class Hub:
         waited: What somebody waits on. The writer holds cells and updates weakly, and a task that waits
             on one may be the only thing that refers to it.
         errors: Cell to the error of its function, whose value is therefore an old one.
+        bindings: What reports for the status, in the order of opening.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -41,6 +43,7 @@ class Hub:
         self.pid = os.getpid()
         self.closed = False
         self.waited: set[object] = set()
+        self.bindings: dict[object, Callable[[], BindingStatus]] = {}
         self.errors: weakref.WeakKeyDictionary[Live[Any], str] = weakref.WeakKeyDictionary()
 
     def check(self) -> None:
@@ -60,6 +63,7 @@ class Live(Generic[U]):
 
     Attributes:
         current: The value in force; a plain attribute, readable from any thread.
+        name: What it was selected by.
     """
 
     __slots__ = (
@@ -73,6 +77,7 @@ class Live(Generic[U]):
         "_version",
         "_waiters",
         "current",
+        "name",
     )
 
     def __init__(
@@ -90,7 +95,7 @@ class Live(Generic[U]):
         self._version = 1
         self._source = source
         self._compute = compute
-        self._name = name
+        self.name = name
         # A path gives a decoded part, which keeps its identity while it is equal; a function may build.
         self._exact = exact
         self._waiters: set[asyncio.Future[None]] = set()
@@ -127,11 +132,20 @@ class Live(Generic[U]):
             await self._wait()
         return self.current
 
+    def report(self, who: object, status: Callable[[], BindingStatus] | None) -> None:
+        """Show something that follows this value in the configuration's status, or with None no longer."""
+        if self._hub is None:
+            return
+        if status is None:
+            self._hub.bindings.pop(who, None)
+        else:
+            self._hub.bindings[who] = status
+
     def __aiter__(self) -> AsyncIterator[U]:
         return _Follow(self)
 
     def __repr__(self) -> str:  # not the value: it may hold a secret
-        return f"<Live {self._name or 'value'} version={self._version}>"
+        return f"<Live {self.name or 'value'} version={self._version}>"
 
     def propose(self, value: U, batch: Batch) -> None:
         """Writer only: note a new value, and those of all that derive from it, without storing them."""
@@ -147,7 +161,7 @@ class Live(Generic[U]):
             value = self._compute(source)
             differs = value is not self.current and (self._exact or not unchanged(self.current, value))
         except Exception as error:  # noqa: BLE001 - a user's function; its text may quote a value
-            self._hub.errors[self] = f"{self._name}: raised {type(error).__name__}, the value is an older one"
+            self._hub.errors[self] = f"{self.name}: raised {type(error).__name__}, the value is an older one"
             return
         self._hub.errors.pop(self, None)
         if differs:

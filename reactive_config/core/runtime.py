@@ -227,6 +227,7 @@ class Runtime(Generic[T]):
             generation=snapshot.generation if snapshot else 0,
             published_at=snapshot.published_at if snapshot else None,
             sources=tuple(inbox.status(self.acceptance.held_of(inbox.account)) for inbox in self.inboxes),
+            bindings=tuple(status() for status in self.hub.bindings.values()),
             selectors=tuple(self.hub.errors.values()),
             notes=self._shape_notes(),
         )

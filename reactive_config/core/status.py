@@ -65,6 +65,42 @@ class SourceStatus(msgspec.Struct, frozen=True):
     counters: dict[str, int] = {}
 
 
+class BindingState(enum.Enum):
+    """Where a binding stands."""
+
+    IN_FORCE = "in force"
+    """What is in use was made from the newest value."""
+    PREPARING = "preparing"
+    """A newer one is being made; the one before is in use."""
+    RETRYING = "retrying"
+    """The newer one could not be made; the one before is in use, and it is tried again."""
+    DRAINING = "draining"
+    """The newest is in use; the one before waits for its last users."""
+    CLOSED = "closed"
+
+
+class BindingStatus(msgspec.Struct, frozen=True):
+    """One binding.
+
+    Attributes:
+        name: As given, or the live value's.
+        state: See `BindingState`.
+        since: When the state was entered (UTC).
+        error: What kept the newest value from coming into force, without the error's own text.
+        changes: How often a new thing came into force.
+        failures: How often making one failed.
+        forced: How often an old one was closed under its users, because they took longer than the drain.
+    """
+
+    name: str
+    state: BindingState
+    since: datetime
+    error: str = ""
+    changes: int = 0
+    failures: int = 0
+    forced: int = 0
+
+
 class Status(msgspec.Struct, frozen=True):
     """All of it.
 
@@ -80,6 +116,6 @@ class Status(msgspec.Struct, frozen=True):
     generation: int
     published_at: datetime | None
     sources: tuple[SourceStatus, ...]
-    bindings: tuple[str, ...] = ()
+    bindings: tuple[BindingStatus, ...] = ()
     selectors: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -1,0 +1,166 @@
+"""Moves bindings from one generation to the next: all of them in one turn of the loop, or none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from reactive_config.core.leaf import unchanged
+from reactive_config.core.status import BindingState
+
+if TYPE_CHECKING:
+    from reactive_config.bindings.binding import Binding
+
+logger = logging.getLogger("reactive_config")
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
+"""Seconds; pauses between tries grow from one to the other, with full jitter."""
+
+
+class Follower:
+    """One task's work for one binding, or for several that change together.
+
+    Args:
+        members: Entered in this order, left in the reverse one.
+        rng: Where the jitter comes from.
+    """
+
+    def __init__(self, members: Sequence[Binding[Any]], rng: random.Random | None = None) -> None:
+        self._members = list(members)
+        self._rng = rng or random.Random()
+        self._newer = asyncio.Event()
+
+    async def run(self, started: asyncio.Future[Any]) -> None:
+        """Prepare and commit the first things, say so, and follow until cancelled.
+
+        Raises:
+            Exception: What the first preparation failed with.
+        """
+        values = self._values()
+        await self._prepare(values)
+        self._commit(values)
+        for member in self._members:
+            member.live.report(member, member.status)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for member in self._members:
+                    group.create_task(self._listen(member))
+                started.set_result(None)
+                await self._follow()
+        finally:
+            await self._release()
+
+    async def _listen(self, member: Binding[Any]) -> None:
+        first = True
+        async for value in member.live:
+            # Also when the value in force comes back: what is being made of another one is no longer wanted.
+            if not first or value is not member.value:
+                self._newer.set()
+            first = False
+
+    async def _follow(self) -> None:
+        while True:
+            await self._newer.wait()
+            await self._advance()
+
+    async def _advance(self) -> None:
+        """Put the newest values in force, however many tries that takes and however often they change meanwhile."""
+        pause = FIRST_PAUSE
+        while True:
+            self._newer.clear()
+            values = self._values()
+            if all(unchanged(member.value, value) for value, member in zip(values, self._members, strict=True)):
+                self._enter(BindingState.IN_FORCE)
+                return
+            self._enter(BindingState.PREPARING)
+            error = await self._attempt(values)
+            if self._newer.is_set():
+                pause = FIRST_PAUSE
+            elif error is None:
+                await self._settle()
+                return
+            else:
+                self._failed(error)
+                with anyio.move_on_after(self._rng.uniform(0, pause)):
+                    await self._newer.wait()
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _attempt(self, values: list[Any]) -> Exception | None:
+        """Prepare and commit, unless it fails or a newer value comes first."""
+        error: Exception | None = None
+        prepared = False
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._give_way, group.cancel_scope)
+            try:
+                await self._prepare(values)
+                prepared = True
+            except Exception as failure:  # noqa: BLE001 - a user's builder; the old thing stays in use
+                error = failure
+            group.cancel_scope.cancel()
+        if prepared and self._newer.is_set():
+            await self._abort(self._members)
+        elif prepared:
+            self._commit(values)
+        return error
+
+    async def _give_way(self, scope: anyio.CancelScope) -> None:
+        await self._newer.wait()
+        scope.cancel()
+
+    async def _prepare(self, values: list[Any]) -> None:
+        done: list[Binding[Any]] = []
+        try:
+            for member, value in zip(self._members, values, strict=True):
+                with anyio.fail_after(member.deadline):
+                    await member.prepare(value)
+                done.append(member)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._abort(done)
+            raise
+
+    def _commit(self, values: list[Any]) -> None:
+        for member, value in zip(self._members, values, strict=True):
+            member.commit()
+            member.value = value
+            member.changes += 1
+            member.enter(BindingState.IN_FORCE)
+
+    async def _settle(self) -> None:
+        self._enter(BindingState.DRAINING)
+        async with anyio.create_task_group() as group:
+            for member in self._members:
+                group.start_soon(member.settle)
+        self._enter(BindingState.IN_FORCE)
+
+    async def _abort(self, members: Sequence[Binding[Any]]) -> None:
+        for member in reversed(members):
+            await member.abort()
+
+    async def _release(self) -> None:
+        with anyio.CancelScope(shield=True):  # bounded by each member's drain and deadline
+            for member in reversed(self._members):
+                member.live.report(member, None)
+                await member.release()
+        self._enter(BindingState.CLOSED)
+
+    def _failed(self, error: Exception) -> None:
+        # Its text may quote the value, which may be a secret.
+        text = f"the new one could not be made: {type(error).__name__}"
+        for member in self._members:
+            member.failures += 1
+            member.enter(BindingState.RETRYING, text)
+            logger.warning("%s: %s; the old one stays in use", member.name, text)
+
+    def _enter(self, state: BindingState) -> None:
+        for member in self._members:
+            member.enter(state)
+
+    def _values(self) -> list[Any]:
+        # The writer stores all values of a generation in one turn, so these are of one generation.
+        return [member.live.current for member in self._members]
