@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import importlib.util
 import itertools
+import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -68,10 +70,28 @@ def prefix() -> str:
     return f"/t{next(_NUMBERS)}/"
 
 
+class Timed(RecordingFeed):
+    """Prints when each state was told, with ETCD_TIMES set and `pytest -s`: figures of docs/faults.md."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begin = time.monotonic()
+        self._told: list[str] = []
+
+    def state(self, state: State, reason: str = "", **more: Any) -> None:
+        self._told.append(f"{state.name} {time.monotonic() - self._begin:.3f}")
+        super().state(state, reason, **more)
+
+    def show(self) -> None:
+        if "ETCD_TIMES" in os.environ:
+            test = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0]
+            print(f"{test}: {', '.join(self._told)}; {dict(self.counters)}")
+
+
 @contextlib.asynccontextmanager
 async def following(*endpoints: str, feed: RecordingFeed | None = None, **options: Any) -> AsyncIterator[RecordingFeed]:
     """A feed that a source fills; the source ends within 5 s and without an error."""
-    feed = feed or RecordingFeed()
+    feed = feed or Timed()
     task = asyncio.create_task(Etcd(*endpoints, **options).run(feed))
     task.add_done_callback(lambda _: feed._wake())
     try:
@@ -79,6 +99,8 @@ async def following(*endpoints: str, feed: RecordingFeed | None = None, **option
     finally:
         task.cancel()
         done, _ = await asyncio.wait([task], timeout=5)
+        if isinstance(feed, Timed):
+            feed.show()
         assert done, "the source does not end"
         with contextlib.suppress(asyncio.CancelledError):
             task.result()
