@@ -25,7 +25,7 @@ def rows(result: Result) -> list[tuple[str, str]]:
     table = [
         ("etcd", plan.label),
         ("seed, seconds", f"{plan.seed}, {result.seconds:.0f}"),
-        ("transactions attempted", f"{book.tried} ({plan.rate:.0f} a second wanted)"),
+        ("transactions attempted", f"{book.tried} ({plan.rate:.0f} a second wanted, while etcd serves)"),
         ("acknowledged", acknowledged),
         ("without an answer, found later", str(found)),
         ("failed or unknown", str(book.failed)),

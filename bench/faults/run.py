@@ -152,15 +152,18 @@ class Run:
             fault = next(faults)
             for follower in self._followers:
                 follower.begin_watch()
+            stage.healthy_at = time.monotonic()
             await fault(stage, rng)
             self._faults[fault.__name__] += 1
             if rng.random() > HURRY:
-                await self._recover(probe, fault.__name__)
+                await self._recover(stage, probe, fault.__name__)
 
-    async def _recover(self, probe: Writer, cause: str) -> None:
-        """Wait until every open follower shows a write that was made after the fault; how long it took counts."""
+    async def _recover(self, stage: Stage, probe: Writer, cause: str) -> None:
+        """Wait until every open follower shows a write that was made after the fault.
+
+        The time counts from the health of the servers, so that write's own time is part of it.
+        """
         number = await probe.write_now()
-        healthy = time.monotonic()
         slot = self._shape.slots - 1
 
         async def wait(follower: Follower) -> None:
@@ -171,7 +174,7 @@ class Run:
             if at is None:
                 self._late.append(Breach("not converged", life.name, f"not in sync {PATIENCE:g} s after {cause}"))
             elif follower.disturbed:
-                self._recoveries.append(max(0.0, at - healthy))
+                self._recoveries.append(at - stage.healthy_at)
 
         async with anyio.create_task_group() as group:
             for follower in self._followers:

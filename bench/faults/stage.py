@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -31,6 +32,10 @@ class Stage:
         writers: To be asked what they left open when history ends.
         compacted: Told of every compaction.
         home: For snapshots.
+
+    Attributes:
+        counts: What was done, beside the faults.
+        healthy_at: Since when servers and network are as they should be.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Stage:
         self.cluster = cluster
         self.proxies = list(proxies)
         self.counts: Counter[str] = Counter()
+        self.healthy_at = time.monotonic()
         self._book = book
         self._range = prefix_range(shape.prefix.encode())
         self._shape = shape
@@ -70,10 +76,14 @@ class Stage:
         await self._off_loop(self.cluster.terminate if gracefully else self.cluster.kill, *members)
         if len(members) < len(self.cluster.members):
             await asyncio.sleep(down)
-            await self.cluster.start(*members)
+            await self._start(*members)
             return
         async with self._new_segment("terminate" if gracefully else "kill"):
             await asyncio.sleep(down)
+
+    async def _start(self, *members: EtcdServer) -> None:
+        await self.cluster.start(*members)
+        self.healthy_at = time.monotonic()
 
     async def freeze(self, members: Sequence[EtcdServer], seconds: float) -> None:
         """Stop members for a while: they hold their connections and answer nothing."""
@@ -82,6 +92,7 @@ class Stage:
             await asyncio.sleep(seconds)
         finally:
             self.cluster.cont(*members)
+            self.healthy_at = time.monotonic()
 
     async def restore(self, later: float) -> None:
         """Save a snapshot, let writes go on, and put the snapshot in place of everything."""
@@ -103,7 +114,7 @@ class Stage:
         """Inside, no member runs and no writer asks; after it, all run and the book knows what they hold."""
         async with self._gate.closed():
             yield
-            await self.cluster.start()
+            await self._start()
             listing = await self.read()
             items = {item.key: item for item in listing.items}
             for writer in self._writers:
@@ -147,6 +158,7 @@ class Stage:
                 if reset:
                     proxy.reset()
                 proxy.heal()
+            self.healthy_at = time.monotonic()
 
     async def delay(self, seconds: float, by: float) -> None:
         """Make every proxy slow for a while."""
@@ -157,3 +169,4 @@ class Stage:
         finally:
             for proxy in self.proxies:
                 proxy.delay = 0.0
+            self.healthy_at = time.monotonic()
