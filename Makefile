@@ -44,7 +44,7 @@ lint: wheel
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests/typing
+	$(BIN)/mypy tests/typing bench
 
 format: $(VENV)/.ready
 	$(BIN)/ruff format .
