@@ -1,7 +1,20 @@
 """Floor 2: snapshots to live things."""
 
 from reactive_config.bindings.binding import Binding
+from reactive_config.bindings.flag import Flag, FlagRule, Percentage
 from reactive_config.bindings.rebuilt import Rebuilt, rebuilt
+from reactive_config.bindings.switch import Switch, switch
 from reactive_config.bindings.together import Together, together
 
-__all__ = ["Binding", "Rebuilt", "Together", "rebuilt", "together"]
+__all__ = [
+    "Binding",
+    "Flag",
+    "FlagRule",
+    "Percentage",
+    "Rebuilt",
+    "Switch",
+    "Together",
+    "rebuilt",
+    "switch",
+    "together",
+]
