@@ -6,6 +6,7 @@ from reactive_config.bindings.flag import Flag, FlagRule, Percentage
 from reactive_config.bindings.rebuilt import Rebuilt, rebuilt
 from reactive_config.bindings.switch import Switch, switch
 from reactive_config.bindings.together import Together, together
+from reactive_config.bindings.workers import Workers, workers
 
 __all__ = [
     "Binding",
@@ -16,8 +17,10 @@ __all__ = [
     "Rebuilt",
     "Switch",
     "Together",
+    "Workers",
     "capacity",
     "rebuilt",
     "switch",
     "together",
+    "workers",
 ]
