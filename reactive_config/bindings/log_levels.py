@@ -1,0 +1,106 @@
+"""Log levels that follow the configuration."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from reactive_config.bindings.binding import Binding
+from reactive_config.bindings.clocks import Clock, LoopClock
+from reactive_config.bindings.levels import TemporaryLevel, level_number
+from reactive_config.bindings.named_level import NamedLevel
+from reactive_config.core.live import Live
+
+M = TypeVar("M", bound=Mapping[str, Any] | None)
+
+ROOT = "root"
+
+
+class LogLevels(Binding[M]):
+    """The levels of named loggers; made by `log_levels`.
+
+    It writes a logger's level when the rule for it arrives or changes, and at no other time. What it undoes
+    (a name removed, a time that ended, the context left) it undoes only where the level is still the one
+    that it wrote: what somebody else set meanwhile stays. It does not promise anything for two of these on one
+    name that are not left in reverse order.
+    """
+
+    def __init__(self, live: Live[M], clock: Clock, name: str) -> None:
+        super().__init__(live, name=name or f"log_levels({live.name})")
+        self._clock = clock
+        self._named: dict[str, NamedLevel] = {}
+        self._next: dict[str, tuple[logging.Logger, Any]] = {}
+        # Replaced as a whole, never changed: filters read it from any thread.
+        self._in_force: Mapping[str, int] = MappingProxyType({})
+
+    @property
+    def in_force(self) -> Mapping[str, int]:
+        """What holds now, by name; a temporary level that ended is not in it."""
+        return self._in_force
+
+    def threshold(self, name: str) -> int:
+        """The level in force for a name: its own, its nearest ancestor's or the root's; 0 if there is none.
+
+        Readable from any thread; for filters of loggers that are not the standard library's.
+        """
+        levels = self._in_force
+        while name:
+            if (level := levels.get(name)) is not None:
+                return level
+            name = name.rpartition(".")[0]
+        return levels.get(ROOT, 0)
+
+    async def prepare(self, value: M) -> None:
+        rules: Mapping[str, Any] = {} if value is None else value
+        self._next = {name: _checked(name, rule) for name, rule in rules.items() if rule is not None}
+
+    def commit(self) -> None:
+        for name in self._named.keys() - self._next.keys():
+            self._named.pop(name).drop()
+        for name, (logger, rule) in self._next.items():
+            if name not in self._named:
+                self._named[name] = NamedLevel(logger, self._note)
+            self._named[name].follow(rule, self._clock)
+        self._next = {}
+        self._note()
+
+    async def abort(self) -> None:
+        self._next = {}
+
+    async def release(self) -> None:
+        while self._named:
+            self._named.popitem()[1].drop()
+        self._note()
+
+    def _note(self) -> None:
+        wanted = {name: named.wanted for name, named in self._named.items()}
+        self._in_force = MappingProxyType({name: level for name, level in wanted.items() if level is not None})
+
+
+def _checked(name: str, rule: Any) -> tuple[logging.Logger, Any]:
+    """A rule that `commit` can follow without failing, and its logger."""
+    if not name:
+        raise ValueError(f"expected a logger's name, or {ROOT} for the root logger, got an empty one")
+    level_number(rule.level if isinstance(rule, TemporaryLevel) else rule)
+    return logging.getLogger(name), rule
+
+
+def log_levels(live: Live[M], *, clock: Clock | None = None, name: str = "") -> LogLevels[M]:
+    """Loggers whose levels follow a live mapping of dotted names.
+
+        class App(msgspec.Struct, frozen=True):
+            log: dict[str, LogRule] = {}
+
+        async with log_levels(config.select("log")):
+            ...
+
+    Args:
+        live: Logger's name (`root` for the root logger) to a `Level`, a number, or a `TemporaryLevel`. None
+            beside a name is the same as no such name. With plain texts for levels an unknown one cannot be
+            refused when it is decoded: it fails here, and the levels before it stay in force.
+        clock: What temporary levels are timed by; the loop's unless given.
+        name: For the status.
+    """
+    return LogLevels(live, clock or LoopClock(), name)
