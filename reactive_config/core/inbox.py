@@ -13,6 +13,7 @@ from reactive_config.core.delta import Delta, Entry, Patch, Replace, Unit
 from reactive_config.core.lookup import resolve
 from reactive_config.core.paths import Path
 from reactive_config.core.status import Held, SourceStatus, State
+from reactive_config.core.types import holds_secret
 from reactive_config.errors import Rejected
 
 
@@ -71,6 +72,10 @@ class Inbox:
 
     def resolve(self, names: Path) -> Path:
         return resolve(self._kind, names)
+
+    @property
+    def holds_secret(self) -> bool:
+        return holds_secret(self._kind)
 
     @property
     def accepted(self) -> Mapping[str, Entry]:

@@ -45,6 +45,10 @@ class Feed(Protocol):
         """
 
     @property
+    def holds_secret(self) -> bool:
+        """Whether the configuration's type has a Secret anywhere: what keeps copies should say that it does."""
+
+    @property
     def accepted(self) -> Mapping[str, Entry]:
         """The entries of this source in force, by id: a live view, to be copied before any await."""
 

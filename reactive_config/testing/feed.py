@@ -71,6 +71,10 @@ class RecordingFeed:
         return tuple(name.lower() for name in names)
 
     @property
+    def holds_secret(self) -> bool:
+        return False
+
+    @property
     def accepted(self) -> Mapping[str, Entry]:
         return self._accepted
 

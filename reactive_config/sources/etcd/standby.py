@@ -66,6 +66,9 @@ class Standby:
 
     async def prepare(self) -> None:
         """Remember what the file says before etcd is asked, to recognise a history that etcd has lost."""
+        if self._stand.feed.holds_secret:
+            text = f"the type holds secrets: what etcd has of them unsealed is plain in {self._mirror.path}"
+            self._stand.note("secrets", text)
         try:
             self._before = await anyio.to_thread.run_sync(self._mirror.load)
         except MirrorError as error:

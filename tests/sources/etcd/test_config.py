@@ -8,7 +8,7 @@ import msgspec
 import orjson
 import pytest
 
-from reactive_config import TLS, Etcd, Rejected, StartupError, State, open_config
+from reactive_config import TLS, Etcd, Rejected, Secret, StartupError, State, open_config
 
 pytestmark = pytest.mark.etcd
 
@@ -117,3 +117,17 @@ async def test_a_mirror_starts_the_program_without_etcd(server, prefix, tmp_path
         assert config.current.pool.size == 5
         assert told(config).state is State.STALE
         assert "running on the mirror" in told(config).reason
+
+
+class Vault(msgspec.Struct, frozen=True):
+    dsn: Secret[str] = Secret("")
+
+
+async def test_the_status_warns_of_secrets_that_a_mirror_has_in_plain(server, prefix, tmp_path):
+    await server.put(f"{prefix}dsn", "canary")
+    mirror = tmp_path / "m.json"
+    async with open_config(Vault, Etcd(server.endpoint, prefix=prefix, mirror=mirror)) as config:
+        assert f"plain in {mirror}" in told(config).notes[0]
+        assert "canary" not in repr(config.status())
+    async with open_config(App, Etcd(server.endpoint, prefix=prefix, mirror=mirror)) as config:
+        assert told(config).notes == ()
