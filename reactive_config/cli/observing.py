@@ -118,6 +118,10 @@ class _ObservedFeed(Feed):
         return self._feed.resolve(names)
 
     @property
+    def holds_secret(self) -> bool:
+        return self._feed.holds_secret
+
+    @property
     def accepted(self) -> Mapping[str, Entry]:
         return self._feed.accepted
 
