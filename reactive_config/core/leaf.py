@@ -10,7 +10,8 @@ import dataclasses
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
@@ -95,6 +96,13 @@ def _inner_faults(value: Any, plain: Any, path: Path, inside: str) -> Iterator[F
                 yield Fault(*_below(path, inside, name), describe(field.type), "nothing")
 
 
+@cache
+def _own_errors() -> frozenset[str]:
+    from pydantic_core import core_schema
+
+    return frozenset(get_args(core_schema.ErrorType)) - {"value_error", "assertion_error"}
+
+
 def _below(path: Path, inside: str, name: str) -> tuple[Path, str]:
     """Path and inside of a name: names belong to the path until an index comes, which no path has."""
     return (path, f"{inside}.{name}") if inside else ((*path, name), "")
@@ -111,7 +119,7 @@ def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterato
             for at in item["loc"]:
                 place = (place[0], f"{place[1]}[{at}]") if isinstance(at, int) else _below(*place, at)
             # Only pydantic's own messages are safe to copy; a validator's text may quote the value.
-            own = item["type"] not in ("value_error", "assertion_error") and not item["type"].startswith("custom")
+            own = item["type"] in _own_errors()
             expected = item["msg"] if own else f"what {model.__name__} accepts"
             yield Fault(*place, expected, "nothing" if item["type"] == "missing" else "something else")
 

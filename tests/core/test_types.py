@@ -271,3 +271,20 @@ def test_secrets_are_hidden_by_type_inside_lists_and_optionals():
     assert redacted(["canary"], list[Secret[str]]) == ["***"]
     assert redacted({"a": "canary", "b": None}, dict[str, Secret[str] | None]) == {"a": "***", "b": None}
     assert redacted([{"port": 1, "token": "canary"}], list[PydanticApp]) == [{"port": 1, "token": "***"}]
+
+
+def test_a_custom_error_of_pydantic_is_not_copied_either():
+    from pydantic_core import PydanticCustomError
+
+    class Model(pydantic.BaseModel):
+        dsn: str
+
+        @pydantic.field_validator("dsn")
+        @classmethod
+        def quoting(cls, value: str) -> str:
+            raise PydanticCustomError("my_own", "not {value}", {"value": value})
+
+    for kind, tree in ((Model, {"dsn": "canary"}), (list[Model], [{"dsn": "canary"}])):
+        _, faults = decode(compile_plan(dict[str, kind]), {"m": tree}, None, ())
+        assert [f.expected for f in faults] == ["what Model accepts"]
+        assert "canary" not in repr(faults)
