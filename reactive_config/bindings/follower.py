@@ -6,20 +6,37 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import anyio
 
 from reactive_config.core.leaf import unchanged
-from reactive_config.core.status import BindingState
-
-if TYPE_CHECKING:
-    from reactive_config.bindings.binding import Binding
+from reactive_config.core.live import Live
+from reactive_config.core.status import BindingState, BindingStatus
 
 logger = logging.getLogger("reactive_config")
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds; pauses between tries grow from one to the other, with full jitter."""
+
+
+class Member(Protocol):
+    """What moves; see `Binding`, which all of them are."""
+
+    live: Live[Any]
+    value: Any
+    name: str
+    deadline: float
+    changes: int
+    failures: int
+
+    async def prepare(self, value: Any) -> None: ...
+    def commit(self) -> None: ...
+    async def abort(self) -> None: ...
+    async def settle(self) -> None: ...
+    async def release(self) -> None: ...
+    def enter(self, state: BindingState, error: str = "") -> None: ...
+    def status(self) -> BindingStatus: ...
 
 
 class Follower:
@@ -30,7 +47,7 @@ class Follower:
         rng: Where the jitter comes from.
     """
 
-    def __init__(self, members: Sequence[Binding[Any]], rng: random.Random | None = None) -> None:
+    def __init__(self, members: Sequence[Member], rng: random.Random | None = None) -> None:
         self._members = list(members)
         self._rng = rng or random.Random()
         self._newer = asyncio.Event()
@@ -55,7 +72,7 @@ class Follower:
         finally:
             await self._release()
 
-    async def _listen(self, member: Binding[Any]) -> None:
+    async def _listen(self, member: Member) -> None:
         first = True
         async for value in member.live:
             # Also when the value in force comes back: what is being made of another one is no longer wanted.
@@ -113,7 +130,7 @@ class Follower:
         scope.cancel()
 
     async def _prepare(self, values: list[Any]) -> None:
-        done: list[Binding[Any]] = []
+        done: list[Member] = []
         try:
             for member, value in zip(self._members, values, strict=True):
                 with anyio.fail_after(member.deadline):
@@ -138,7 +155,7 @@ class Follower:
                 group.start_soon(member.settle)
         self._enter(BindingState.IN_FORCE)
 
-    async def _abort(self, members: Sequence[Binding[Any]]) -> None:
+    async def _abort(self, members: Sequence[Member]) -> None:
         for member in reversed(members):
             await member.abort()
 
