@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from reactive_config.core.delta import Delta, Entry, Malformed, Patch, Replace
 from reactive_config.core.source import Feed
 from reactive_config.core.status import State
+from reactive_config.sources.files import texts
 from reactive_config.sources.files.attempt import Attempts, Change, Later
-from reactive_config.sources.files.chain import Swap
+from reactive_config.sources.files.chain import SWAP, Swap
 from reactive_config.sources.files.documents import Documents
 from reactive_config.sources.files.notifier import Notifier, Write
 from reactive_config.sources.files.patience import Known, Limits
@@ -60,7 +61,11 @@ class Looker:
         writes, seen = await self._armed_scan()
         changes, late = await self._read(seen, writes)
         deleted = self._deletions(seen)
-        if late and not self._started:
+        if not _still(seen):
+            # A swap came in between. One scan sees one state of every link, but the set that the link led to may have
+            # been removed under it: what it did not find is then no deletion.
+            self._again(self._clock())
+        elif late and not self._started:
             self._wait_for(late[0])
         else:
             await self._send(changes, deleted)
@@ -171,3 +176,11 @@ class Looker:
         if notes != self._notes:
             self._notes = notes
             self._feed.notes(notes)
+
+
+def _still(seen: Scan) -> bool:
+    """Whether every `..data` link leads where it led when the scan was made."""
+    try:
+        return all(texts.target(texts.join(d, SWAP)) == swap.target for d, swap in seen.swaps.items())
+    except OSError:
+        return False
