@@ -52,6 +52,10 @@ class ListeningFeed:
         return self._feed.resolve(names)
 
     @property
+    def holds_secret(self) -> bool:
+        return self._feed.holds_secret
+
+    @property
     def accepted(self) -> Mapping[str, Entry]:
         return self._feed.accepted
 

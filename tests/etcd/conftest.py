@@ -120,11 +120,26 @@ async def serving(fake: FakeEtcd) -> AsyncIterator[FakeEtcd]:
     rpc_pb2_grpc.add_WatchServicer_to_server(fake, server)
     rpc_pb2_grpc.add_AuthServicer_to_server(fake, server)
     fake.endpoint = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    others = asyncio.all_tasks()
     await server.start()
     try:
         yield fake
     finally:
         await server.stop(None)
+        await _settled(fake.endpoint, others)
+
+
+async def _settled(endpoint: str, others: set[asyncio.Task[Any]]) -> None:
+    """Return once gRPC has told this loop of everything that was cancelled; see `open_channel`.
+
+    Handlers of cancelled calls end after the server did, and tell their end to gRPC, which answers. An answer
+    that comes when the loop is closed is raised in the next test.
+    """
+    if handlers := asyncio.all_tasks() - others - {asyncio.current_task()}:
+        await asyncio.wait(handlers, timeout=1)
+    for _ in range(3):
+        async with open_link(parse_endpoint(endpoint), Settings()):
+            pass
 
 
 @pytest.fixture
