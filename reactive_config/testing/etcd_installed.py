@@ -45,18 +45,31 @@ def etcd_binaries() -> tuple[EtcdBinary, ...]:
     return tuple(found.values())
 
 
+_LOWEST, _WIDTH, _SHARES = 15_000, 2_000, 8
+
+_given: set[int] = set()
+
+
 def free_ports(count: int) -> list[int]:
     """Loopback ports that were free a moment ago; another process may take one before you do.
 
     They lie below the range from which systems take ports for outgoing connections: a server that is down
-    for a second would else find its port taken by one.
+    for a second would else find its port taken by one. For the same reason none is given twice by one process,
+    and parallel workers of pytest-xdist take theirs from shares of their own.
     """
+    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or os.getpid()) % _SHARES
+    share = range(_LOWEST + worker * _WIDTH, _LOWEST + (worker + 1) * _WIDTH)
     ports: set[int] = set()
     while len(ports) < count:
-        port = random.randrange(15_000, 32_000)
+        if len(_given) > _WIDTH // 2:  # by now the first ones are long free
+            _given.clear()
+        port = random.choice(share)
+        if port in _given:
+            continue
         try:
             socket.create_server(("127.0.0.1", port)).close()
         except OSError:
             continue  # somebody listens there
+        _given.add(port)
         ports.add(port)
     return list(ports)
