@@ -15,6 +15,7 @@ from reactive_config.core.config import Config, Explanation, open_config
 from reactive_config.core.delta import Bare
 from reactive_config.core.guard import Guard
 from reactive_config.core.live import Live
+from reactive_config.core.observing import Apply, Observer, Rebuild
 from reactive_config.core.secret import Secret
 from reactive_config.core.snapshot import Snapshot
 from reactive_config.core.status import Held, SourceStatus, State, Status
@@ -41,6 +42,7 @@ from reactive_config.sources.memory import Memory
 
 __all__ = [
     "TLS",
+    "Apply",
     "Bare",
     "Closed",
     "Config",
@@ -55,10 +57,12 @@ __all__ = [
     "InvalidPath",
     "Live",
     "Memory",
+    "Observer",
     "Origin",
     "ParseError",
     "Problem",
     "ReactiveConfigError",
+    "Rebuild",
     "Rejected",
     "Secret",
     "Snapshot",

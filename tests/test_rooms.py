@@ -76,7 +76,8 @@ def test_the_core_needs_no_library_but_anyio_and_msgspec():
 
 
 @pytest.mark.parametrize(
-    ("library", "rooms"), [("aetcd", {"etcd"}), ("grpc", {"etcd"}), ("watchfiles", {"sources"}), ("ryaml", {"formats"})]
+    ("library", "rooms"),
+    [("aetcd", {"etcd"}), ("grpc", {"etcd", "bindings"}), ("watchfiles", {"sources"}), ("ryaml", {"formats"})],
 )
 def test_an_outside_library_has_one_room(library, rooms):
     assert {room for _, room, name in imports() if name.split(".")[0] == library} <= rooms
@@ -84,8 +85,8 @@ def test_an_outside_library_has_one_room(library, rooms):
 
 def test_the_public_names_are_these():
     assert set(reactive_config.__all__) == {
-        "TLS", "Bare", "Closed", "Config", "ConfigError", "Env", "Etcd", "Explanation", "Files", "Gap", "Guard", "Held",
-        "InvalidPath", "Live", "Memory", "Origin", "ParseError", "Problem", "ReactiveConfigError", "Rejected", "Secret",
+        "TLS", "Apply", "Bare", "Closed", "Config", "ConfigError", "Env", "Etcd", "Explanation", "Files", "Gap", "Guard", "Held",
+        "InvalidPath", "Live", "Memory", "Observer", "Origin", "ParseError", "Problem", "ReactiveConfigError", "Rebuild", "Rejected", "Secret",
         "Snapshot", "SourceError", "SourceStatus", "StartupError", "State", "Status", "TypeNotSupported", "UnknownPath",
         "Updates", "WrongProcess", "open_config",
     }  # fmt: skip

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import anyio
 
-from reactive_config.core.leaf import unchanged
 from reactive_config.core.live import Live
+from reactive_config.core.observing import Rebuild
 from reactive_config.core.status import BindingState, BindingStatus
 
 logger = logging.getLogger("reactive_config")
@@ -25,6 +26,7 @@ class Member(Protocol):
 
     live: Live[Any]
     value: Any
+    alone: bool
     name: str
     deadline: float
     changes: int
@@ -35,6 +37,7 @@ class Member(Protocol):
     async def abort(self) -> None: ...
     async def settle(self) -> None: ...
     async def release(self) -> None: ...
+    def stands(self, value: Any) -> bool: ...
     def enter(self, state: BindingState, error: str = "") -> None: ...
     def status(self) -> BindingStatus: ...
 
@@ -49,8 +52,12 @@ class Follower:
 
     def __init__(self, members: Sequence[Member], rng: random.Random | None = None) -> None:
         self._members = list(members)
+        for member in self._members:
+            member.alone = len(self._members) == 1
         self._rng = rng or random.Random()
         self._newer = asyncio.Event()
+        # When the runtime first heard of a change that is not in force yet.
+        self._heard: float | None = None
 
     async def run(self, started: asyncio.Future[Any]) -> None:
         """Prepare and commit the first things, say so, and follow until cancelled.
@@ -77,6 +84,7 @@ class Follower:
         async for value in member.live:
             # Also when the value in force comes back: what is being made of another one is no longer wanted.
             if not first or value is not member.value:
+                self._heard = self._heard or member.live.heard
                 self._newer.set()
             first = False
 
@@ -91,7 +99,8 @@ class Follower:
         while True:
             self._newer.clear()
             values = self._values()
-            if all(unchanged(member.value, value) for value, member in zip(values, self._members, strict=True)):
+            if all(member.stands(value) for value, member in zip(values, self._members, strict=True)):
+                self._heard = None
                 self._enter(BindingState.IN_FORCE)
                 return
             self._enter(BindingState.PREPARING)
@@ -133,13 +142,25 @@ class Follower:
         done: list[Member] = []
         try:
             for member, value in zip(self._members, values, strict=True):
-                with anyio.fail_after(member.deadline):
-                    await member.prepare(value)
+                await self._prepare_one(member, value)
                 done.append(member)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self._abort(done)
             raise
+
+    async def _prepare_one(self, member: Member, value: Any) -> None:
+        rebuild = Rebuild(member.name)
+        with member.live.observers.rebuilding(rebuild):
+            try:
+                with anyio.fail_after(member.deadline):
+                    await member.prepare(value)
+            except Exception as error:
+                rebuild.error = type(error).__name__
+                raise
+            except asyncio.CancelledError:
+                rebuild.superseded = True
+                raise
 
     def _commit(self, values: list[Any]) -> None:
         for member, value in zip(self._members, values, strict=True):
@@ -147,6 +168,9 @@ class Follower:
             member.value = value
             member.changes += 1
             member.enter(BindingState.IN_FORCE)
+            if self._heard is not None:
+                member.live.observers.in_force(member.name, time.monotonic() - self._heard)
+        self._heard = None
 
     async def _settle(self) -> None:
         self._enter(BindingState.DRAINING)

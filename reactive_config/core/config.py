@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Generic, TypeVar, overload
 
@@ -12,6 +13,7 @@ from reactive_config.core.delta import Entry
 from reactive_config.core.host import Host
 from reactive_config.core.live import Live, describe_function
 from reactive_config.core.lookup import selector
+from reactive_config.core.observing import Observer
 from reactive_config.core.paths import format_path, parse_path
 from reactive_config.core.runtime import Runtime
 from reactive_config.core.showing import redacted, type_at
@@ -164,6 +166,16 @@ class Config(Generic[T]):
                 return
         names = ", ".join(inbox.account.name for inbox in self._runtime.inboxes)
         raise LookupError(f"expected one of the sources {names}, got {source}")
+
+    @contextmanager
+    def observe(self, observer: Observer) -> Iterator[None]:
+        """Tell an observer of applies and rebuilds while the `with` block lasts; see `Observer`."""
+        observers = self._runtime.hub.observers
+        observers.add(observer)
+        try:
+            yield
+        finally:
+            observers.remove(observer)
 
     def __repr__(self) -> str:  # not the value: it may hold a secret
         return f"<Config {getattr(self._runtime.kind, '__name__', self._runtime.kind)} {self.snapshot!r}>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ class Inbox:
 
     Deltas that wait are merged, at most one `Replace` and one `Patch`: bounded by the number of entries,
     not by the number of changes.
+
+    Attributes:
+        heard: When the first of the deltas came that wait, or that were taken last; `time.monotonic()`.
     """
 
     def __init__(self, account: Account, kind: Any, wake: Callable[[], None]) -> None:
@@ -38,6 +42,7 @@ class Inbox:
         self._set: dict[str, Entry] = {}
         self._deleted: dict[str, Unit] = {}
         self._patch_revision: int | None = None
+        self.heard = 0.0
         self._seen_acceptance = 0
         self._accepted = asyncio.Event()
         self.on_last_good = False
@@ -45,6 +50,8 @@ class Inbox:
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
     def send(self, delta: Delta) -> None:
+        if not self.waits:
+            self.heard = time.monotonic()
         if isinstance(delta, Replace):
             self._replace = delta
             self._set, self._deleted, self._patch_revision = {}, {}, None
@@ -99,15 +106,18 @@ class Inbox:
         self._wake()
         await future
 
-    def drain(self) -> bool:
-        """Writer only: make everything that waits the source's current state; says whether there was anything."""
-        waited = self._replace is not None or self._patch_revision is not None
+    @property
+    def waits(self) -> bool:
+        """Whether there are deltas to take."""
+        return self._replace is not None or self._patch_revision is not None
+
+    def drain(self) -> None:
+        """Writer only: make everything that waits the source's current state."""
         if self._replace is not None:
             self.account.take(self._replace)
         if self._patch_revision is not None:
             self.account.take(Patch(self._set, self._deleted, self._patch_revision))
         self._replace, self._set, self._deleted, self._patch_revision = None, {}, {}, None
-        return waited
 
     def settle(self, held_at: Callable[[Account, int], Held | None]) -> None:
         """Writer only: after an attempt, answer those who wait for a revision or for an acceptance."""

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from reactive_config.core.leaf import unchanged
+from reactive_config.core.observing import Observers
 from reactive_config.core.paths import Path
 from reactive_config.core.status import BindingStatus
 from reactive_config.errors import Closed, WrongProcess
@@ -36,6 +37,8 @@ class Hub:
             on one may be the only thing that refers to it.
         errors: Cell to the error of its function, whose value is therefore an old one.
         bindings: What reports for the status, in the order of opening.
+        observers: Who is told of applies and rebuilds.
+        heard: When the first word came of what was published last; `time.monotonic()`.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -44,6 +47,8 @@ class Hub:
         self.closed = False
         self.waited: set[object] = set()
         self.bindings: dict[object, Callable[[], BindingStatus]] = {}
+        self.observers = Observers()
+        self.heard = 0.0
         self.errors: weakref.WeakKeyDictionary[Live[Any], str] = weakref.WeakKeyDictionary()
 
     def check(self) -> None:
@@ -140,6 +145,16 @@ class Live(Generic[U]):
             self._hub.bindings.pop(who, None)
         else:
             self._hub.bindings[who] = status
+
+    @property
+    def observers(self) -> Observers:
+        """Who is told of applies and rebuilds of this configuration."""
+        return self._hub.observers if self._hub is not None else Observers()
+
+    @property
+    def heard(self) -> float:
+        """When the runtime first heard of what it published last; `time.monotonic()`, 0 for a constant."""
+        return self._hub.heard if self._hub is not None else 0.0
 
     def __aiter__(self) -> AsyncIterator[U]:
         return _Follow(self)

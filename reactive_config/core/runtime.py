@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
@@ -20,6 +20,7 @@ from reactive_config.core.accounts import Account
 from reactive_config.core.delta import Replace
 from reactive_config.core.inbox import Inbox
 from reactive_config.core.live import Batch, Hub, Live, PathIndex
+from reactive_config.core.observing import Apply
 from reactive_config.core.paths import Path, format_path
 from reactive_config.core.plans import compile_plan
 from reactive_config.core.snapshot import Snapshot
@@ -155,11 +156,28 @@ class Runtime(Generic[T]):
 
     def _step(self) -> None:
         """Take everything that waits, and publish what it changed."""
-        drained = [inbox.drain() for inbox in self.inboxes]
-        if any(drained):  # a held unit is tried again at every delta, not at every word of a source
-            self._apply()
+        waiting = [inbox for inbox in self.inboxes if inbox.waits]
+        if waiting:  # a held unit is tried again at every delta, not at every word of a source
+            self.hub.heard = min(inbox.heard for inbox in waiting)
+            if self.hub.observers:
+                self._apply_observed(waiting)
+            else:
+                self._drain_and_apply(waiting)
         for inbox in self.inboxes:
             inbox.settle(self.acceptance.held_at)
+
+    def _apply_observed(self, waiting: Sequence[Inbox]) -> None:
+        step = Apply(tuple(inbox.account.name for inbox in waiting), self.hub.heard)
+        before, held = self._generation, self.acceptance.held
+        with self.hub.observers.applying(step):
+            self._drain_and_apply(waiting)
+            step.generation = self._generation if self._generation != before else 0
+            step.held = tuple(self._newly_held(held))
+
+    def _drain_and_apply(self, waiting: Sequence[Inbox]) -> None:
+        for inbox in waiting:
+            inbox.drain()
+        self._apply()
 
     def _apply(self) -> None:
         before = self.acceptance.held
@@ -172,17 +190,21 @@ class Runtime(Generic[T]):
                 self._publish(changed)
 
     def _log_held(self, before: dict[Any, Held]) -> None:
+        for source, held in self._newly_held(before):
+            logger.warning("held %s of %s: %s", held.unit, source, "; ".join(map(str, held.problems)))
+
+    def _newly_held(self, before: dict[Any, Held]) -> Iterator[tuple[str, Held]]:
+        """Source and unit, for what is held now and was not before, or for another reason."""
         for key, held in self.acceptance.held.items():
             if key not in before or before[key].problems != held.problems:
-                problems = "; ".join(map(str, held.problems))
-                logger.warning("held %s of %s: %s", held.unit, self.acceptance.accounts[key[0]].name, problems)
+                yield self.acceptance.accounts[key[0]].name, held
 
     # -- publishing ----------------------------------------------------------------------------
 
     def _publish(self, changed: list[Path]) -> None:
         part = self.acceptance.part
         assert part is not None
-        generation = self.stream.current.generation + 1 if self.stream else 1
+        generation = self._generation + 1
         revisions = {i.account.name: i.account.revision or 0 for i in self.inboxes}
         snapshot: Snapshot[T] = Snapshot(part, generation, revisions, changed, datetime.now(UTC))
         if self.stream is None:
@@ -221,10 +243,14 @@ class Runtime(Generic[T]):
 
     # -- reading -------------------------------------------------------------------------------
 
+    @property
+    def _generation(self) -> int:
+        return self.stream.current.generation if self.stream else 0
+
     def status(self) -> Status:
         snapshot = self.stream.current if self.stream else None
         return Status(
-            generation=snapshot.generation if snapshot else 0,
+            generation=self._generation,
             published_at=snapshot.published_at if snapshot else None,
             sources=tuple(inbox.status(self.acceptance.held_of(inbox.account)) for inbox in self.inboxes),
             bindings=tuple(status() for status in self.hub.bindings.values()),
