@@ -7,11 +7,12 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 PIP := python -m pip --disable-pip-version-check -q
 
-.PHONY: help demo test wheel lint format clean
+.PHONY: help demo test wheel servers lint format clean
 
 help:
 	@echo "make demo    the main job on files alone: stays and shows your edits (without a terminal it edits itself)"
 	@echo "make test    all tests, against the built wheel, with a real etcd"
+	@echo "make servers install the servers that the tests start (Debian, as root): etcd, PostgreSQL, Redis, promtool"
 	@echo "make lint    ruff and mypy"
 	@echo "make format  ruff's formatter"
 	@echo "make clean   remove what the targets made"
@@ -35,6 +36,14 @@ wheel: $(VENV)/.ready
 	@rm -rf dist
 	$(BIN)/$(PIP) wheel --no-deps --no-build-isolation -w dist .
 	$(BIN)/$(PIP) install --force-reinstall --no-deps dist/*.whl
+
+# RUNLEVEL=1 keeps the packages from starting a service: a test starts its own server, on a port of its own.
+servers:
+	@if ! [ -x /usr/bin/etcd ] || ! [ -x /usr/bin/redis-server ] || ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then \
+		apt-get update -qq; \
+		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			etcd-server etcd-client postgresql redis-server prometheus; \
+	fi
 
 test: wheel
 	REACTIVE_CONFIG_WHEEL=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
