@@ -10,6 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from reactive_config.bindings.follower import Follower
 from reactive_config.core.host import Host
+from reactive_config.core.leaf import unchanged
 from reactive_config.core.live import Live
 from reactive_config.core.status import BindingState, BindingStatus
 
@@ -32,9 +33,11 @@ class Binding(ABC, Generic[U]):
 
     Attributes:
         value: What is in force; the value that the thing in use was made from.
+        alone: Whether it changes by itself; False for one of several members of `together`.
     """
 
     value: U
+    alone = True
 
     def __init__(self, live: Live[U], *, deadline: float = 30.0, name: str = "") -> None:
         if deadline <= 0:
@@ -66,6 +69,10 @@ class Binding(ABC, Generic[U]):
 
     async def release(self) -> None:
         """At the end: let go of the thing in use."""
+
+    def stands(self, value: U) -> bool:
+        """Whether a value is in force, so that there is nothing to do for it."""
+        return unchanged(self.value, value)
 
     def enter(self, state: BindingState, error: str = "") -> None:
         """Note for the status where the binding stands."""
