@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, overload
 import msgspec
 
 from reactive_config.core.delta import Entry
+from reactive_config.core.describing import Setting, settings
 from reactive_config.core.host import Host
 from reactive_config.core.live import Live, describe_function
 from reactive_config.core.lookup import selector
@@ -142,6 +143,13 @@ class Config(Generic[T]):
         where = max(at, entry.path, key=len)
         value = get(entry.value, at[len(entry.path) :])
         return redacted(value, type_at(self._runtime.kind, where), where[-1] if where else "")
+
+    def describe(self) -> tuple[Setting, ...]:
+        """Every value in force, defaults of the type included, and where it stands; secrets hidden.
+
+        Costs a walk over the whole configuration.
+        """
+        return tuple(settings(self.current, self._runtime.kind, self._runtime.acceptance))
 
     def status(self) -> Status:
         """Where everything stands: sources, held units, selectors, notes."""

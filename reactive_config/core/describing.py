@@ -1,0 +1,68 @@
+"""What is in force, value by value, as people may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from reactive_config.core.acceptance import Acceptance
+from reactive_config.core.paths import Path, format_path
+from reactive_config.core.secret import HIDDEN, Secret
+from reactive_config.core.showing import redacted
+from reactive_config.core.types import fields_of, is_pydantic
+from reactive_config.errors import Origin
+
+_FOREIGN_SECRETS = ("SecretStr", "SecretBytes")
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One value in force.
+
+    Attributes:
+        path: Dotted.
+        value: As JSON has it (durations as ISO 8601); secrets hidden, by their type or, where no type says what
+            stands there, by their name.
+        origin: Where it stands, without line and column; None where it is the type's default.
+    """
+
+    path: str
+    value: Any
+    origin: Origin | None
+
+
+def settings(value: Any, kind: Any, acceptance: Acceptance) -> Iterator[Setting]:
+    """Every value of a configuration of type `kind`, defaults included; a list is one value, so is an empty table."""
+    tree = msgspec.to_builtins(value, str_keys=True, order="deterministic", enc_hook=_plain)
+    for path, shown in _values(redacted(tree, kind), ()):
+        yield Setting(format_path(path), shown, _origin(acceptance, path))
+
+
+def _plain(value: Any) -> Any:
+    """What msgspec does not write by itself."""
+    kind = type(value)
+    if isinstance(value, Secret) or kind.__name__ in _FOREIGN_SECRETS:
+        return HIDDEN
+    if is_pydantic(kind):
+        return {name: getattr(value, field.attribute) for name, field in (fields_of(kind) or {}).items()}
+    return f"<{kind.__name__}>"  # its repr is not ours to trust
+
+
+def _values(tree: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if type(tree) is dict and tree:
+        for name, value in tree.items():
+            yield from _values(value, (*path, name))
+    elif path:
+        yield path, tree
+
+
+def _origin(acceptance: Acceptance, path: Path) -> Origin | None:
+    tree = acceptance.stack.tree
+    for depth, name in enumerate(path):
+        if type(tree) is not dict:  # one text holds a whole table, as JSON in an environment variable does
+            return acceptance.origin(path[:depth], locate=False)
+        if name not in tree:
+            return None
+        tree = tree[name]
+    return acceptance.origin(path, locate=False)
