@@ -9,6 +9,10 @@ from typing import Annotated
 
 import msgspec
 
+from reactive_config.core.leaf import decode_leaf, faults
+from reactive_config.core.paths import format_path
+from reactive_config.errors import ConfigError, Problem
+
 _OTHER_NAMES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 
 
@@ -50,6 +54,20 @@ class TemporaryLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.duration <= timedelta(0):
             raise ValueError("for: expected a duration above 0")
+
+    @classmethod
+    def read(cls, tree: object) -> TemporaryLevel:
+        """The level that a tree (of JSON, say) means, read as a configuration would be.
+
+        Raises:
+            ConfigError: It means none.
+        """
+        try:
+            level: TemporaryLevel = decode_leaf(tree, cls)
+        except Exception:  # noqa: BLE001 - decoding may raise anything; `faults` says why
+            found = faults(tree, cls, ())
+            raise ConfigError(Problem(format_path(f.path) + f.inside, f.expected, f.got) for f in found) from None
+        return level
 
 
 LogRule = Level | LevelNumber | TemporaryLevel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -32,6 +33,7 @@ class LogLevels(Binding[M]):
         self._clock = clock
         self._named: dict[str, NamedLevel] = {}
         self._next: dict[str, tuple[logging.Logger, Any]] = {}
+        self._open = False
         # Replaced as a whole, never changed: filters read it from any thread.
         self._in_force: Mapping[str, int] = MappingProxyType({})
 
@@ -52,29 +54,61 @@ class LogLevels(Binding[M]):
             name = name.rpartition(".")[0]
         return levels.get(ROOT, 0)
 
+    def override(self, name: str, level: TemporaryLevel) -> None:
+        """Put a temporary level on top of what the configuration says, by hand: for an operator in this process.
+
+        It ends by itself, on what the configuration says then, otherwise on what was there before. A rule for
+        the name that arrives, changes or goes meanwhile ends it too, as does a second override: the newest
+        word counts. Changes of other names do not.
+
+        Args:
+            name: A logger's; `root` for the root logger.
+            level: For how long, from now.
+
+        Raises:
+            RuntimeError: The binding is not open.
+            ValueError: The name is empty.
+        """
+        if not self._open:
+            raise RuntimeError(f"{self.name}: expected an open binding: use it inside its `async with`")
+        logger, _ = _checked(name, level)
+        self._level(name, logger).override(level)
+        self._note()
+
+    def remaining(self, name: str) -> timedelta | None:
+        """How long the level in force for exactly this name still lasts; None if it has no end, or there is none."""
+        named = self._named.get(name)
+        return None if named is None else named.remaining
+
     async def prepare(self, value: M) -> None:
         rules: Mapping[str, Any] = {} if value is None else value
         self._next = {name: _checked(name, rule) for name, rule in rules.items() if rule is not None}
 
     def commit(self) -> None:
         for name in self._named.keys() - self._next.keys():
-            self._named.pop(name).drop()
+            self._named[name].follow(None)
         for name, (logger, rule) in self._next.items():
-            if name not in self._named:
-                self._named[name] = NamedLevel(logger, self._note)
-            self._named[name].follow(rule, self._clock)
+            self._level(name, logger).follow(rule)
         self._next = {}
+        self._open = True
         self._note()
 
     async def abort(self) -> None:
         self._next = {}
 
     async def release(self) -> None:
+        self._open = False
         while self._named:
             self._named.popitem()[1].drop()
         self._note()
 
+    def _level(self, name: str, logger: logging.Logger) -> NamedLevel:
+        if name not in self._named:
+            self._named[name] = NamedLevel(logger, self._clock, self._note)
+        return self._named[name]
+
     def _note(self) -> None:
+        self._named = {name: named for name, named in self._named.items() if not named.idle}
         wanted = {name: named.wanted for name, named in self._named.items()}
         self._in_force = MappingProxyType({name: level for name, level in wanted.items() if level is not None})
 
