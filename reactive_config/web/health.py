@@ -1,0 +1,59 @@
+"""Is the process alive, and should it get traffic?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reactive_config import Config, State, Status
+from reactive_config.web.answers import Answer, as_json
+
+
+def healthz() -> Answer:
+    """200 as long as anything is answered at all: what is wrong with a configuration is not mended by a restart."""
+    return as_json({"status": "ok"})
+
+
+def readyz(config: Config[object] | None, *, strict: bool) -> Answer:
+    """Where everything stands; 200 if the process should get traffic.
+
+    What is held, what cannot be seen and what could not be rebuilt leaves the last good configuration in force,
+    and often concerns all instances alike. So it is told, and takes nobody out of rotation unless `strict`.
+
+    Args:
+        config: None where none is open.
+        strict: Whether trouble makes it 503.
+    """
+    if config is None:
+        return as_json({"ready": False, "troubles": ["no configuration is open"]}, 503)
+    status = config.status()
+    troubles = list(_troubles(status))
+    ready = not (strict and troubles)
+    return as_json({"ready": ready, "troubles": troubles, **_shown(status)}, 200 if ready else 503)
+
+
+def _troubles(status: Status) -> Iterator[str]:
+    """Everything that keeps the newest configuration from being in force everywhere."""
+    for source in status.sources:
+        if source.state not in (State.SYNCED, State.ENDED):
+            yield f"{source.name}: {source.state.value}"
+        if source.held:
+            yield f"{source.name}: {len(source.held)} held"
+    for binding in status.bindings:
+        if binding.error:
+            yield f"{binding.name}: {binding.error}"
+    yield from status.selectors
+
+
+def _shown(status: Status) -> dict[str, object]:
+    # Only how many are held: why they are may quote values, and this is open to everybody.
+    sources = [
+        {"name": s.name, "state": s.state, "since": s.since, "reason": s.reason, "revision": s.revision,
+         "held": len(s.held), "next_try": s.next_try}
+        for s in status.sources
+    ]  # fmt: skip
+    return {
+        "generation": status.generation,
+        "published_at": status.published_at,
+        "sources": sources,
+        "bindings": status.bindings,
+    }

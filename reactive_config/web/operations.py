@@ -1,0 +1,200 @@
+"""The endpoints that operators and orchestrators ask: an ASGI application without a framework."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from reactive_config import Config, Secret
+from reactive_config.bindings import LogLevels
+from reactive_config.web.answers import MAX_BODY, Answer, Call, Refused, plain, require
+from reactive_config.web.effective import effective
+from reactive_config.web.health import healthz, readyz
+from reactive_config.web.loggers import read_all, read_one, set_one
+from reactive_config.web.metrics import Metrics, metrics_if_installed
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+Token = Secret[str] | Callable[[Any], Secret[str] | None] | None
+"""A token, or a function from the configuration in force to it, so that it may change; None is none."""
+
+Handler = Callable[[Call], Answer]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Operations:
+    """Health, metrics, log levels and the configuration itself, to be mounted in an application.
+
+        operations = Operations(config_token=lambda config: config.ops_token)
+        app = FastAPI(lifespan=lifespan(lambda: open_config(App, Files("config")), operations.serving))
+        app.mount("/ops", operations)
+
+    It is made where the application is, and told of the configuration once that is open (`serving`). Until then
+    it is not ready. Everything but who may see what is decided here; nothing is kept outside of this object.
+
+    Args:
+        levels_token: Who shows it may set log levels; without one nobody may.
+        config_token: Who shows it may see `/config`; without one it does not exist.
+        strict: Whether stale or failed sources, held content, bindings that cannot follow and selectors that raise
+            make `/readyz` a 503. It takes every instance out of rotation at once where their cause is shared.
+        registry: For the metrics; an own one unless given. With `prometheus_client.REGISTRY`, `/metrics` shows
+            the program's own metrics too.
+
+    Raises:
+        ValueError: A token is empty.
+        ImportError: `registry` is given and prometheus-client is not installed.
+    """
+
+    def __init__(
+        self,
+        *,
+        levels_token: Token = None,
+        config_token: Token = None,
+        strict: bool = False,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        for name, token in (("levels_token", levels_token), ("config_token", config_token)):
+            if isinstance(token, Secret) and not token.reveal():
+                raise ValueError(f"{name}: expected a token, got an empty one")
+        self._levels_token = levels_token
+        self._config_token = config_token
+        self._strict = strict
+        self._metrics = Metrics(registry) if registry is not None else metrics_if_installed()
+        self._config: Config[Any] | None = None
+        self._levels: LogLevels[Any] | None = None
+
+    @asynccontextmanager
+    async def serving(self, config: Config[Any], levels: LogLevels[Any] | None = None) -> AsyncIterator[None]:
+        """Serve a configuration while the block lasts.
+
+        Args:
+            config: Open.
+            levels: What sets levels by hand, and brings them back; without it they can only be read.
+
+        Raises:
+            RuntimeError: It serves one already.
+        """
+        if self._config is not None:
+            raise RuntimeError("expected one configuration at a time, got a second: make an Operations for each")
+        self._config, self._levels = config, levels
+        try:
+            with self._metrics.watching(config) if self._metrics is not None else nullcontext():
+                yield
+        finally:
+            self._config = self._levels = None
+
+    def answer(self, call: Call) -> Answer:
+        """What a call is answered; in the configuration's loop."""
+        try:
+            name, _, rest = call.path.strip("/").partition("/")
+            methods = self._methods(name, rest)
+            handler = methods.get("GET" if call.method == "HEAD" else call.method)
+            if handler is None:
+                allow = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
+                raise Refused(405, f"method: expected {allow}, got {call.method[:20]}", {"Allow": allow})
+            return handler(call)
+        except Refused as refusal:
+            return refusal.answer
+
+    def _methods(self, name: str, rest: str) -> dict[str, Handler]:
+        """What a path answers to, by method.
+
+        Raises:
+            Refused: 404.
+        """
+        if name == "loggers" and rest:
+            return self._one_logger(rest)
+        known: dict[str, Handler] = {
+            "healthz": lambda _: healthz(),
+            "readyz": lambda _: readyz(self._config, strict=self._strict),
+            "metrics": self._page_of_metrics,
+            "loggers": lambda _: read_all(self._levels),
+        }
+        if (token := self._in_force(self._config_token)) is not None:
+            known["config"] = lambda call: self._effective(token, call)
+        if rest or name not in known:
+            path = f"{name}/{rest}" if rest else name
+            raise Refused(404, f"path: expected one of /{', /'.join(known)}, got /{path[:200]}")
+        return {"GET": known[name]}
+
+    def _one_logger(self, name: str) -> dict[str, Handler]:
+        methods: dict[str, Handler] = {"GET": lambda _: read_one(name, self._levels)}
+        if (token := self._in_force(self._levels_token)) is not None:
+            methods["POST"] = lambda call: self._set_level(token, name, call)
+        return methods
+
+    def _set_level(self, token: Secret[str], name: str, call: Call) -> Answer:
+        require(token, call)
+        return set_one(name, call, self._levels)
+
+    def _effective(self, token: Secret[str], call: Call) -> Answer:
+        require(token, call)
+        if self._config is None:
+            raise Refused(503, "expected an open configuration, got none: it opens with the application")
+        return effective(self._config)
+
+    def _page_of_metrics(self, call: Call) -> Answer:
+        if self._metrics is None:
+            raise Refused(404, 'metrics: expected prometheus-client: pip install "reactive-config[prometheus]"')
+        body, content_type = self._metrics.page(call.header(b"accept").decode("latin-1"))
+        return plain(body, content_type)
+
+    def _in_force(self, token: Token) -> Secret[str] | None:
+        """The token itself; None where there is none, so that what it opens is off."""
+        if callable(token):
+            token = token(self._config.current) if self._config is not None else None
+        return token if token is not None and token.reveal() else None
+
+    # -- ASGI ----------------------------------------------------------------------------------
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one connection. Mounted or alone, under any prefix; websockets are refused."""
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+        else:
+            body = await _read(receive)
+            if body is not None:
+                answer = self.answer(Call(scope["method"].upper(), _path(scope), scope["headers"], body))
+                await _send(answer, send, with_body=scope["method"].upper() != "HEAD")
+
+
+def _path(scope: MutableMapping[str, Any]) -> str:
+    """The path below the mount; some servers and routers leave the prefix in the path, some take it out."""
+    path, prefix = scope["path"], scope.get("root_path", "").rstrip("/")
+    inside = prefix and (path == prefix or path.startswith(prefix + "/"))
+    return str(path[len(prefix) :] if inside else path)
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The body; of one that is too long, enough to see that; None where the client went away."""
+    body: bytes = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY or not message.get("more_body", False):
+            return body
+
+
+async def _send(answer: Answer, send: Send, *, with_body: bool) -> None:
+    headers = [*answer.headers, ("Content-Length", str(len(answer.body)))]
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": answer.body if with_body else b""})
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """The lifespan of an application that needs none, for a server that runs this one alone."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
