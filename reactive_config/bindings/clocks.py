@@ -7,10 +7,11 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 _MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Wakeup(Protocol):
@@ -30,15 +31,21 @@ class Clock(Protocol):
     def now(self) -> int:
         """Nanoseconds since some start; never goes back."""
 
+    def wall(self) -> int:
+        """Nanoseconds since the epoch; goes back and forth when the clock is set."""
+
     def call_at(self, when: int, callback: Callable[[], object]) -> Wakeup:
         """Call once at `when`; a little earlier or later where timers are coarse, but never before this returns."""
 
 
 class LoopClock:
-    """`time.monotonic_ns`, and the alarm of the running loop."""
+    """`time.monotonic_ns`, `time.time_ns`, and the alarm of the running loop."""
 
     def now(self) -> int:
         return time.monotonic_ns()
+
+    def wall(self) -> int:
+        return time.time_ns()
 
     def call_at(self, when: int, callback: Callable[[], object]) -> Wakeup:
         return asyncio.get_running_loop().call_later(max(0, when - self.now()) / 1e9, callback)
@@ -49,15 +56,20 @@ class ManualClock:
 
     Args:
         start: Nanoseconds.
+        wall: The time of day at the start, with a time zone; the epoch unless given.
     """
 
-    def __init__(self, start: int = 0) -> None:
+    def __init__(self, start: int = 0, wall: datetime | None = None) -> None:
         self._now = start
+        self._ahead = _since_epoch(wall) - start if wall is not None else 0
         self._order = itertools.count()
         self._calls: list[tuple[int, int, _Call]] = []
 
     def now(self) -> int:
         return self._now
+
+    def wall(self) -> int:
+        return self._now + self._ahead
 
     @property
     def pending(self) -> list[int]:
@@ -83,6 +95,20 @@ class ManualClock:
             _, _, call = heapq.heappop(self._calls)
             if not call.cancelled:
                 call.callback()
+
+    def set_wall(self, to: datetime) -> None:
+        """Set the time of day, as a person or NTP does; no time passes and nobody is called.
+
+        Args:
+            to: With a time zone.
+        """
+        self._ahead = _since_epoch(to) - self._now
+
+
+def _since_epoch(moment: datetime) -> int:
+    if moment.tzinfo is None:
+        raise ValueError("wall: expected a time with a time zone, got one without")
+    return (moment - _EPOCH) // _MICROSECOND * 1000
 
 
 class _Call:

@@ -1,4 +1,4 @@
-"""Ticks at an interval that follows a live value.
+"""Ticks at an interval or at times of day that follow a live value.
 
 This does not stand on `Binding`: there is no thing to make before another one breaks, nothing that can fail
 between preparing and committing, and no task. A timer is an iterator; it waits inside the loop that uses it, so
@@ -17,11 +17,14 @@ from typing import Any, TypeVar, get_args
 import anyio
 
 from reactive_config.bindings.clocks import Clock, LoopClock
-from reactive_config.bindings.schedule import Missed, Schedule, Tick
+from reactive_config.bindings.cron import Cron
+from reactive_config.bindings.cron_times import CronTimes
+from reactive_config.bindings.grid import Grid
+from reactive_config.bindings.schedule import Manner, Missed, Tick
 from reactive_config.core.live import Live
 from reactive_config.core.status import BindingState, BindingStatus
 
-I = TypeVar("I", bound=timedelta | float | None)  # noqa: E741
+E = TypeVar("E", bound=timedelta | Cron | float | None)
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -49,18 +52,16 @@ class _Account:
 class Timer(AsyncIterator[Tick]):
     """An endless stream of ticks. Made by `timer`."""
 
-    def __init__(
-        self, live: Live[Any], missed: Missed, jitter: int, clock: Clock, rng: random.Random, name: str
-    ) -> None:
+    def __init__(self, live: Live[Any], manner: Manner, clock: Clock, name: str) -> None:
         self._live = live
         self._values = aiter(live)
         self._seen = live.current
-        self._interval = nanoseconds(self._seen)
-        self._missed: Missed = missed
-        self._jitter = jitter
+        self._rule = rule_of(self._seen)
+        self._manner = manner
         self._clock = clock
-        self._rng = rng
-        self._schedule: Schedule | None = None
+        self._schedule: Grid | CronTimes | None = None
+        # By the monotonic clock: when the last tick came, or else the iteration began. An interval counts from here.
+        self._last = 0
         self._account = _Account(name or f"timer({live.name})")
         self._forget: weakref.finalize[Any, Any] | None = None
 
@@ -72,29 +73,33 @@ class Timer(AsyncIterator[Tick]):
         schedule = self._schedule or self._start()
         while True:
             # Also when a tick is due: a change, a pause or the end that came first must be seen first.
-            await self._wait(schedule.fires)
-            now = self._clock.now()
-            self._follow(schedule, now)
-            if schedule.fires is not None and schedule.fires <= now:
-                return schedule.take(now)
+            await self._wait(schedule.left(schedule.now(self._clock)))
+            schedule = self._schedule = self._follow(schedule)
+            if (tick := schedule.take(schedule.now(self._clock))) is not None:
+                self._last = tick.scheduled if isinstance(schedule, Grid) else self._clock.now()
+                return tick
 
-    def _start(self) -> Schedule:
-        schedule = Schedule(self._clock.now(), self._interval, self._missed, self._jitter, self._rng.random)
-        self._schedule = schedule
+    def _start(self) -> Grid | CronTimes:
+        self._last = self._clock.now()
         self._live.report(self._account, self._account.status)
         # A loop that is left has no end that it would tell us; its timer is collected.
         self._forget = weakref.finalize(self, self._live.report, self._account, None)
         self._forget.atexit = False
-        return schedule
+        return self._made(self._rule, 0)
 
-    async def _wait(self, until: int | None) -> None:
-        """Return at a time, or when the value changes, or at once where that has happened since the last call."""
+    def _made(self, rule: Cron | int, count: int) -> Grid | CronTimes:
+        if isinstance(rule, Cron):
+            return CronTimes(rule, self._clock.wall(), self._manner, count)
+        return Grid(self._last, rule, self._manner, count)
+
+    async def _wait(self, left: int | None) -> None:
+        """Return after a time, or when the value changes, or at once where that has happened since the last call."""
         with anyio.CancelScope() as scope:
             alarm = None
-            if until is not None and until <= self._clock.now():
+            if left is not None and left <= 0:
                 scope.cancel()  # takes effect only if the line below has to wait
-            elif until is not None:
-                alarm = self._clock.call_at(until, scope.cancel)
+            elif left is not None:
+                alarm = self._clock.call_at(self._clock.now() + left, scope.cancel)
             try:
                 await anext(self._values)
             except StopAsyncIteration:
@@ -104,26 +109,47 @@ class Timer(AsyncIterator[Tick]):
                 if alarm is not None:
                     alarm.cancel()
 
-    def _follow(self, schedule: Schedule, now: int) -> None:
-        """Put the newest interval in force; a value that is none keeps the one before."""
+    def _follow(self, schedule: Grid | CronTimes) -> Grid | CronTimes:
+        """The schedule with the newest rule in force; a value that is none keeps the one before."""
         value = self._live.current
         if value is self._seen:
-            return
+            return schedule
         self._seen = value
         try:
-            interval = nanoseconds(value)
+            rule = rule_of(value)
         except ValueError as error:
             self._account.failures += 1
             self._account.enter(BindingState.RETRYING, str(error))
-            return
+            return schedule
         self._account.enter(BindingState.IN_FORCE)
-        self._account.changes += interval != schedule.interval
-        schedule.change(interval, now)
+        self._account.changes += rule != self._rule
+        self._rule = rule
+        return self._changed(schedule, rule)
+
+    def _changed(self, schedule: Grid | CronTimes, rule: Cron | int) -> Grid | CronTimes:
+        if isinstance(rule, Cron):
+            if not isinstance(schedule, CronTimes):
+                return self._made(rule, schedule.count)
+            schedule.change(rule, self._clock.wall())
+        else:
+            if not isinstance(schedule, Grid):
+                schedule = Grid(self._last, 0, self._manner, schedule.count)
+            schedule.change(rule, self._clock.now())
+        return schedule
 
     def _end(self) -> None:
         self._account.enter(BindingState.CLOSED)
         if self._forget is not None:
             self._forget()
+
+
+def rule_of(value: object) -> Cron | int:
+    """A cron rule, or an interval in whole nanoseconds; 0 for a pause.
+
+    Raises:
+        ValueError: It is neither. The text names only its kind.
+    """
+    return value if isinstance(value, Cron) else nanoseconds(value)
 
 
 def nanoseconds(value: object) -> int:
@@ -138,11 +164,11 @@ def nanoseconds(value: object) -> int:
         return value // _MICROSECOND * 1000
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
         return max(round(value * 1_000_000_000), 1 if value else 0)  # the smallest number is not a pause
-    raise ValueError(f"timer: expected a duration, 0 or more, or None, got {type(value).__name__}")
+    raise ValueError(f"timer: expected a duration, 0 or more, a cron rule, or None, got {type(value).__name__}")
 
 
 def timer(
-    live: Live[I],
+    live: Live[E],
     *,
     missed: Missed = "skip",
     jitter: timedelta | float = 0,
@@ -150,16 +176,26 @@ def timer(
     rng: random.Random | None = None,
     name: str = "",
 ) -> Timer:
-    """Ticks at a live interval: `async for tick in timer(config.select("refresh")): ...`
+    """Ticks at a live interval or at live times of day: `async for tick in timer(config.select("refresh")): ...`
 
-    The rule: the next tick is due at the last one's `scheduled` plus the interval. The first is due one interval after
-    the iteration began.
+    With the type `Every` in the configuration, an operator may switch from one to the other.
+
+    The rule of an interval: the next tick is due at the last one's `scheduled` plus the interval. The first is due one
+    interval after the iteration began.
 
     - A new interval takes effect at once, and the elapsed time counts: the next tick is due at the last one plus the
       new interval, or now if that is past, and the grid begins there. While the loop's body runs, a change is seen
       as soon as it asks for the next tick; ticks that the interval before still owed are dropped with it.
     - 0 and None are a pause. Going on is a change like any other: after a long pause, a tick is due now.
     - Ticks do not drift: they lie on the grid of the last change, however late each of them came.
+
+    The rule of a `Cron`: the next tick is due at its first time strictly after the last tick.
+
+    - A new expression or time zone takes effect at once: the next tick is due at its first time after now. What
+      passed in a pause, or before the iteration began, does not come.
+    - It goes by the time of day, which is looked at again every 30 seconds. What a clock that is set forward, or a
+      machine that sleeps, passes over is missed, and `missed` decides. A clock that is set back repeats no tick,
+      unless by more than three hours: then the expression begins anew.
 
     Where the body takes longer than the interval, `missed` decides, by tokio's names:
 
@@ -169,14 +205,16 @@ def timer(
     | `burst` | at once, until all owed ones have come    | each one's own place        | 0                   |
     | `delay` | at once, the one after it an interval on  | now, if over 5 ms late      | those left out      |
 
+    With a `Cron`, `delay` is the same as `skip`, and no more than 1000 missed ones are counted.
+
     It ends with the configuration's context. A later value that is no interval (negative) keeps the one before and
     shows in the status.
 
     Args:
-        live: A timedelta, or seconds; None or 0 for a pause.
+        live: A timedelta, or seconds, or a `Cron`; None or 0 for a pause.
         missed: See above.
-        jitter: The most by which a tick comes after its place on the grid, fully random; a timedelta or seconds. At
-            most one interval of it is used. `scheduled` and the grid do not move.
+        jitter: The most by which a tick comes after its place, fully random; a timedelta or seconds. Of it, at most
+            the distance to the next place is used. `scheduled` and the places do not move.
         clock: Where the time comes from.
         rng: Where the jitter comes from.
         name: For the status.
@@ -186,4 +224,5 @@ def timer(
     """
     if missed not in get_args(Missed):
         raise ValueError(f"missed: expected skip, burst or delay, got {missed!r}")
-    return Timer(live, missed, nanoseconds(jitter), clock or LoopClock(), rng or random.Random(), name)
+    manner = Manner(missed, nanoseconds(jitter), (rng or random.Random()).random)
+    return Timer(live, manner, clock or LoopClock(), name)
