@@ -196,3 +196,9 @@ class Follower:
     def disturbed(self) -> bool:
         """Whether the source lost its connection since `begin_watch`."""
         return self.source is None or self.source.heard is None or self.source.heard.away
+
+    def said(self, since: float, zero: float) -> tuple[tuple[float, str, str], ...]:
+        """What the source said of its state since a time, with the seconds from `zero`."""
+        if self.source is None or self.source.heard is None:
+            return ()
+        return tuple((at - zero, state.value, reason) for at, state, reason in self.source.heard.said if at >= since)

@@ -131,6 +131,28 @@ class SourceLog(msgspec.Struct):
     overtaken: int = 0
 
 
+class Recovery(msgspec.Struct, frozen=True):
+    """How one follower came back after a fault that broke its connection.
+
+    Attributes:
+        seconds: From the health of the servers until it showed a write that was made after that.
+        written: Of these, what that write itself took.
+        cause: The fault.
+        who: The follower.
+        said: What its source said since the fault began: seconds after the health, state, reason.
+    """
+
+    seconds: float
+    written: float
+    cause: str
+    who: str
+    said: tuple[tuple[float, str, str], ...] = ()
+
+    def __str__(self) -> str:
+        words = "; ".join(f"{at:+.2f} s {state} {reason}".rstrip() for at, state, reason in self.said)
+        return f"{self.seconds:.3f} s (the write {self.written:.3f} s): {self.who} after {self.cause}: {words}"
+
+
 class Breach(msgspec.Struct, frozen=True):
     """A promise that was not kept: its kind, who saw it, and what."""
 

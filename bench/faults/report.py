@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.faults.checker import reasons, tally
-from bench.faults.history import Missed
+from bench.faults.history import Missed, Recovery
 from bench.faults.run import Result
 
 SHOWN = 20
 """Breaches that are printed; the table counts all of them."""
+
+SLOWEST = 5
+"""Recoveries that are printed with what the source said meanwhile."""
 
 P50_TARGET, MAX_TARGET = 0.3, 3.0
 """Seconds from a healthy server to a follower in sync."""
@@ -62,13 +65,20 @@ def _followers(result: Result) -> list[tuple[str, str]]:
     ]
 
 
-def _recovery(seconds: Sequence[float]) -> list[tuple[str, str]]:
-    if not seconds:
+def _recovery(recoveries: Sequence[Recovery]) -> list[tuple[str, str]]:
+    if not recoveries:
         return [("recovery", "nobody was cut off")]
+    seconds = [recovery.seconds for recovery in recoveries]
     p50, worst = statistics.median(seconds), max(seconds)
     met = "met" if p50 <= P50_TARGET and worst <= MAX_TARGET else "missed"
     text = f"p50 {p50:.3f} s, worst {worst:.3f} s, of {len(seconds)}"
     return [("recovery", f"{text} (target {P50_TARGET:g} and {MAX_TARGET:g}: {met})")]
+
+
+def slowest(recoveries: Sequence[Recovery]) -> list[Recovery]:
+    """The worst ones, and why: those that took more than the target for the half of all."""
+    worst = sorted(recoveries, key=lambda recovery: recovery.seconds, reverse=True)
+    return [recovery for recovery in worst[:SLOWEST] if recovery.seconds > P50_TARGET]
 
 
 def text(result: Result) -> str:
@@ -76,6 +86,7 @@ def text(result: Result) -> str:
     table = rows(result)
     width = max(len(name) for name, _ in table)
     lines = [f"{name:<{width}}  {value}" for name, value in table]
+    lines += [f"slow: {recovery}" for recovery in slowest(result.recoveries)]
     lines += [str(breach) for breach in result.breaches[:SHOWN]]
     if len(result.breaches) > SHOWN:
         lines.append(f"... and {len(result.breaches) - SHOWN} more")

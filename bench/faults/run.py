@@ -18,7 +18,7 @@ from bench.faults.book import Book, expected_at_end
 from bench.faults.checker import check
 from bench.faults.deck import deal
 from bench.faults.followers import Follower
-from bench.faults.history import Breach
+from bench.faults.history import Breach, Recovery
 from bench.faults.shape import Shape
 from bench.faults.stage import Stage
 from bench.faults.writers import Gate, Writer
@@ -49,13 +49,13 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct):
-    """What came out; `recoveries` in seconds, of the followers whose connection a fault broke."""
+    """What came out; `recoveries` are those of followers whose connection a fault broke."""
 
     plan: Plan
     book: Book
     followers: list[Follower]
     faults: Counter[str]
-    recoveries: list[float]
+    recoveries: list[Recovery]
     breaches: list[Breach]
     differs: str = ""
     seconds: float = 0.0
@@ -78,7 +78,7 @@ class Run:
         self._gate = Gate()
         self._stopping = asyncio.Event()
         self._faults: Counter[str] = Counter()
-        self._recoveries: list[float] = []
+        self._recoveries: list[Recovery] = []
         self._late: list[Breach] = []
         self._followers: list[Follower] = []
 
@@ -152,18 +152,20 @@ class Run:
             fault = next(faults)
             for follower in self._followers:
                 follower.begin_watch()
-            stage.healthy_at = time.monotonic()
+            begin = time.monotonic()
+            stage.healthy_at = begin
             await fault(stage, rng)
             self._faults[fault.__name__] += 1
             if rng.random() > HURRY:
-                await self._recover(stage, probe, fault.__name__)
+                await self._recover(stage.healthy_at, begin, probe, fault.__name__)
 
-    async def _recover(self, stage: Stage, probe: Writer, cause: str) -> None:
+    async def _recover(self, healthy_at: float, begin: float, probe: Writer, cause: str) -> None:
         """Wait until every open follower shows a write that was made after the fault.
 
         The time counts from the health of the servers, so that write's own time is part of it.
         """
         number = await probe.write_now()
+        written = time.monotonic() - healthy_at
         slot = self._shape.slots - 1
 
         async def wait(follower: Follower) -> None:
@@ -174,7 +176,8 @@ class Run:
             if at is None:
                 self._late.append(Breach("not converged", life.name, f"not in sync {PATIENCE:g} s after {cause}"))
             elif follower.disturbed:
-                self._recoveries.append(at - stage.healthy_at)
+                said = follower.said(begin, healthy_at)
+                self._recoveries.append(Recovery(at - healthy_at, written, cause, life.name, said))
 
         async with anyio.create_task_group() as group:
             for follower in self._followers:

@@ -7,14 +7,14 @@ has to stand between the two.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, Union
 
 from reactive_config.core.config import Config
 from reactive_config.core.delta import Delta, Entry, Malformed, Replace
 from reactive_config.core.paths import Path
-from reactive_config.core.source import Feed, Source
+from reactive_config.core.source import Feed, ForwardingFeed, Source
 from reactive_config.core.status import State
 from reactive_config.core.trees import same
 from reactive_config.errors import Origin
@@ -79,15 +79,16 @@ class Observed(Source):
         return await self._source.last_good()
 
 
-class _ObservedFeed(Feed):
+class _ObservedFeed(ForwardingFeed):
     def __init__(self, name: str, feed: Feed, tell: Callable[[Event], None]) -> None:
-        self._name, self._feed, self._tell = name, feed, tell
+        super().__init__(feed)
+        self._name, self._tell = name, tell
         self._entries: dict[str, Entry] = {}
         self._said: tuple[State, str] | None = None
 
     def send(self, delta: Delta) -> None:
         self._tell(Sent(self._name, tuple(self._touches(delta))))
-        self._feed.send(delta)
+        super().send(delta)
 
     def _touches(self, delta: Delta) -> list[Touch]:
         come: Mapping[str, Entry] = delta.entries if isinstance(delta, Replace) else delta.set
@@ -103,37 +104,10 @@ class _ObservedFeed(Feed):
         return Touch(Origin(self._name, entry.place or entry_id, revision), entry.path, gone_at is not None)
 
     def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
-        self._feed.state(state, reason, next_try=next_try)
+        super().state(state, reason, next_try=next_try)
         if (state, reason) != self._said:
             self._said = (state, reason)
             self._tell(Said(self._name, state, reason))
-
-    def notes(self, notes: Sequence[str]) -> None:
-        self._feed.notes(notes)
-
-    def count(self, counter: str, by: int = 1) -> None:
-        self._feed.count(counter, by)
-
-    def resolve(self, names: Path) -> Path:
-        return self._feed.resolve(names)
-
-    @property
-    def holds_secret(self) -> bool:
-        return self._feed.holds_secret
-
-    @property
-    def accepted(self) -> Mapping[str, Entry]:
-        return self._feed.accepted
-
-    @property
-    def accepted_revision(self) -> int:
-        return self._feed.accepted_revision
-
-    async def wait_revision(self, revision: int) -> None:
-        await self._feed.wait_revision(revision)
-
-    async def wait_accepted(self) -> None:
-        await self._feed.wait_accepted()
 
 
 def _same(old: Entry | None, new: Entry) -> bool:

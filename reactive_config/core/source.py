@@ -68,6 +68,50 @@ class Feed(Protocol):
         """Return once `accepted` has changed since the last call returned (at once if it already has)."""
 
 
+class ForwardingFeed(Feed):
+    """Passes every word on unchanged; a base for those who stand between a source and the runtime.
+
+    Args:
+        feed: Where the words go.
+    """
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+
+    def send(self, delta: Delta) -> None:
+        self.feed.send(delta)
+
+    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+        self.feed.state(state, reason, next_try=next_try)
+
+    def notes(self, notes: Sequence[str]) -> None:
+        self.feed.notes(notes)
+
+    def count(self, counter: str, by: int = 1) -> None:
+        self.feed.count(counter, by)
+
+    def resolve(self, names: Path) -> Path:
+        return self.feed.resolve(names)
+
+    @property
+    def holds_secret(self) -> bool:
+        return self.feed.holds_secret
+
+    @property
+    def accepted(self) -> Mapping[str, Entry]:
+        return self.feed.accepted
+
+    @property
+    def accepted_revision(self) -> int:
+        return self.feed.accepted_revision
+
+    async def wait_revision(self, revision: int) -> None:
+        await self.feed.wait_revision(revision)
+
+    async def wait_accepted(self) -> None:
+        await self.feed.wait_accepted()
+
+
 class Source(Protocol):
     """Something outside that becomes layers.
 
