@@ -7,7 +7,7 @@ share, so that a middleware, a dependency and the handler see the same one, in w
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Protocol
 
 from reactive_config import Config, Live, Snapshot
@@ -17,15 +17,13 @@ KEY = "reactive_config"
 
 _PINNED = "reactive_config.snapshot"
 
-Scope = MutableMapping[str, Any]
-
 
 class _HasScope(Protocol):
     @property
     def scope(self) -> Any: ...
 
 
-Connection = _HasScope | Scope
+Connection = _HasScope | Mapping[str, object]
 
 
 def configuration(connection: Connection) -> Config[Any]:
@@ -74,7 +72,7 @@ def live(connection: Connection, part: Callable[[Any], Any] | str) -> Live[Any]:
     return configuration(connection).select(part)
 
 
-def _scope(connection: Connection) -> Scope:
+def _scope(connection: Connection) -> MutableMapping[str, Any]:
     found: Any = connection if isinstance(connection, dict) else getattr(connection, "scope", None)
     if not isinstance(found, MutableMapping):
         raise TypeError(f"expected a request, a websocket or an ASGI scope, got {type(connection).__name__}")
