@@ -63,8 +63,9 @@ class PostgresServer(ServerProcess):
         Raises:
             RuntimeError: initdb failed; the message has its output.
         """
+        settings = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
         done = subprocess.run(  # noqa: S603
-            [self._programs / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"],
+            [self._programs / "initdb", "-D", self.data, *settings],
             capture_output=True,
             text=True,
             check=False,

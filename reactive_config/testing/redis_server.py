@@ -1,7 +1,7 @@
 """A real Redis for a test: on a free loopback port, killed, restarted, gone at the end.
 
-    with redis_server() as server:
-        client = redis.asyncio.Redis.from_url(server.url)
+with redis_server() as server:
+    client = redis.asyncio.Redis.from_url(server.url)
 """
 
 from __future__ import annotations

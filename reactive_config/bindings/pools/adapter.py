@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from reactive_config.bindings.pools.live_pool import LivePool, Resize, live_pool
+from reactive_config.bindings.pools.live_pool import LivePool, live_pool
 from reactive_config.bindings.pools.options import Arguments, arguments_of
 from reactive_config.bindings.rebuilt import Dispose
 from reactive_config.core.live import Live
 
+T = TypeVar("T")
 U = TypeVar("U")
 R = TypeVar("R")
 
@@ -40,12 +41,13 @@ def adapter(
     open: Callable[[Arguments], Awaitable[R]],  # noqa: A002 - as `live_pool` calls it
     *,
     close: Dispose[R],
-    check: Dispose[R] | None,
     options: Options[U] | None,
     drain: float,
     deadline: float,
     name: str,
-    plain_errors: tuple[type[Exception], ...] = (),
+    check: Dispose[R] | None = None,
+    users_check: Dispose[R] | None = None,
+    answers: tuple[type[Exception], ...] = (),
     resize: Callable[[R, Arguments, Arguments], Awaitable[bool]] | None = None,
 ) -> LivePool[U, R]:
     """A `live_pool` for a library that is given keyword arguments.
@@ -53,34 +55,46 @@ def adapter(
     Args:
         kind: The adapter's name.
         open: Makes the pool.
-        plain_errors: What `open` may raise beside OSError without quoting an argument: answers of a server. Parsers of
-            URLs and constructors do quote them, so every other error is replaced.
+        check: Raises if the pool does not work.
+        users_check: The same, by the user's own function: it raises what it likes.
+        answers: What `open` and `check` may raise without quoting an argument, beside OSError and ImportError: what a
+            server said. Constructors and parsers of URLs do quote them, so any other error is replaced.
         resize: As for `live_pool`, with the arguments in place of the values.
     """
     name = name or f"{kind}({live.name})"
+    plain: tuple[type[Exception], ...] = (OSError, ImportError, *answers)
 
     def arguments(value: U) -> Arguments:
         return arguments_of(value if options is None else options(value))
 
-    async def opened(value: U) -> R:
-        given = arguments(value)
+    async def safely(step: Callable[[], Awaitable[T]], expected: str) -> T:
         try:
-            return await open(given)
-        except (OSError, *plain_errors):
+            return await step()
+        except plain:
             raise
         except Exception as error:  # noqa: BLE001 - it may quote what it was given
             got = type(error).__name__
         # Outside of the handler: the replaced error must not hang on this one either.
-        raise ValueError(f"{name}: expected arguments that it can be opened with, got {got} for {', '.join(given)}")
+        raise ValueError(f"{name}: expected {expected}, got {got}")
+
+    async def opened(value: U) -> R:
+        given = arguments(value)
+        return await safely(lambda: open(given), f"arguments to open it with ({', '.join(given)})")
+
+    async def checked(pool: R) -> None:
+        if check is not None:
+            step = check(pool)
+            await safely(lambda: step, "an answer")
 
     async def resized(pool: R, before: U, after: U) -> bool:
-        return resize is not None and await resize(pool, arguments(before), arguments(after))
+        assert resize is not None
+        return await resize(pool, arguments(before), arguments(after))
 
     return live_pool(
         live,
         open=opened,
         close=close,
-        check=check,
+        check=users_check or checked,
         resize=resized if resize is not None else None,
         drain=drain,
         deadline=deadline,

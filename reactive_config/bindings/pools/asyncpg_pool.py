@@ -58,7 +58,7 @@ def asyncpg_pool(
         drain=drain,
         deadline=deadline,
         name=name,
-        plain_errors=(asyncpg.PostgresError,),
+        answers=(asyncpg.PostgresError,),
     )
 
 

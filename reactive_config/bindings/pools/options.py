@@ -45,7 +45,8 @@ def _plain(value: Any) -> Any:
         return _given(value)
     if type(value) in (list, tuple, set, frozenset):
         return type(value)(_plain(item) for item in value)
-    fields = fields_of(type(value))
+    kind: Any = type(value)
+    fields = fields_of(kind)
     if fields is not None:
         return _given({field.attribute: getattr(value, field.attribute) for field in fields.values()})
     return value

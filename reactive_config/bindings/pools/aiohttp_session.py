@@ -1,0 +1,76 @@
+"""aiohttp: a client session that follows a live value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from reactive_config.bindings.pools.adapter import Options, adapter, extra
+from reactive_config.bindings.pools.live_pool import LivePool
+from reactive_config.bindings.pools.options import Arguments
+from reactive_config.bindings.rebuilt import Dispose
+from reactive_config.core.live import Live
+
+if TYPE_CHECKING:
+    import aiohttp
+
+U = TypeVar("U")
+
+
+def aiohttp_session(
+    live: Live[U],
+    *,
+    check: Dispose[aiohttp.ClientSession] | None = None,
+    options: Options[U] | None = None,
+    drain: float = 10.0,
+    deadline: float = 30.0,
+    name: str = "",
+) -> LivePool[U, aiohttp.ClientSession]:
+    """An HTTP session of aiohttp with its connections, made anew when its value changes; extra `aiohttp`.
+
+        async with aiohttp_session(config.select("billing")) as billing:
+            async with billing.use() as session, session.get("/invoices") as response:
+                await response.json()
+
+    The arguments are those of `aiohttp.ClientSession`, three of them also as a configuration can say them:
+    `connector` as a mapping of `aiohttp.TCPConnector` (`limit`, `limit_per_host`, ...), `timeout` as a mapping of
+    `aiohttp.ClientTimeout` or a number, the total, and `auth` as a mapping of `aiohttp.BasicAuth`. An old session is
+    closed with all connections; requests that outlast the drain fail. Cookies stay with the session that got them.
+
+    Args:
+        live: `base_url`, `headers`, `connector`, `timeout`, ...
+        check: Raises if a new session does not work, as by a request; aiohttp connects only when asked something.
+        options: Makes the arguments from the value; without it they are the value's own fields (`arguments_of`).
+        drain: Seconds that users of the old session have to finish.
+        deadline: Seconds that the check may take.
+        name: For the status.
+    """
+    with extra("aiohttp"):
+        import aiohttp
+
+    async def open_session(arguments: Arguments) -> aiohttp.ClientSession:
+        arguments = dict(arguments)
+        timeout = arguments.get("timeout")
+        if isinstance(timeout, dict):
+            arguments["timeout"] = aiohttp.ClientTimeout(**timeout)
+        elif isinstance(timeout, (int, float)):
+            arguments["timeout"] = aiohttp.ClientTimeout(total=timeout)
+        if isinstance(auth := arguments.get("auth"), dict):
+            arguments["auth"] = aiohttp.BasicAuth(**auth)
+        if isinstance(connector := arguments.get("connector"), dict):
+            arguments["connector"] = aiohttp.TCPConnector(**connector)
+        return aiohttp.ClientSession(**arguments)
+
+    async def close(session: aiohttp.ClientSession) -> None:
+        await session.close()
+
+    return adapter(
+        "aiohttp_session",
+        live,
+        open_session,
+        close=close,
+        users_check=check,
+        options=options,
+        drain=drain,
+        deadline=deadline,
+        name=name,
+    )

@@ -1,0 +1,71 @@
+"""httpx: a client that follows a live value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from reactive_config.bindings.pools.adapter import Options, adapter, extra
+from reactive_config.bindings.pools.live_pool import LivePool
+from reactive_config.bindings.pools.options import Arguments
+from reactive_config.bindings.rebuilt import Dispose
+from reactive_config.core.live import Live
+
+if TYPE_CHECKING:
+    import httpx
+
+U = TypeVar("U")
+
+
+def httpx_client(
+    live: Live[U],
+    *,
+    check: Dispose[httpx.AsyncClient] | None = None,
+    options: Options[U] | None = None,
+    drain: float = 10.0,
+    deadline: float = 30.0,
+    name: str = "",
+) -> LivePool[U, httpx.AsyncClient]:
+    """An HTTP client of httpx with its connections, made anew when its value changes; extra `httpx`.
+
+        async with httpx_client(config.select("billing")) as billing:
+            async with billing.use() as client:
+                await client.get("/invoices")
+
+    The arguments are those of `httpx.AsyncClient`, two of them also as a configuration can say them: `limits` as a
+    mapping of `httpx.Limits`, and `timeout` as a mapping of `httpx.Timeout`, where `timeout` inside it stands for those
+    that it does not name (httpx's own 5 seconds without it). An old client is closed with all connections; requests
+    that outlast the drain fail.
+
+    Args:
+        live: `base_url`, `headers`, `limits`, `timeout`, ...
+        check: Raises if a new client does not work, as by a request; httpx connects only when asked something.
+        options: Makes the arguments from the value; without it they are the value's own fields (`arguments_of`).
+        drain: Seconds that users of the old client have to finish.
+        deadline: Seconds that the check may take.
+        name: For the status.
+    """
+    with extra("httpx"):
+        import httpx
+
+    async def open_client(arguments: Arguments) -> httpx.AsyncClient:
+        arguments = dict(arguments)
+        if isinstance(limits := arguments.get("limits"), dict):
+            arguments["limits"] = httpx.Limits(**limits)
+        if isinstance(timeout := arguments.get("timeout"), dict):
+            arguments["timeout"] = httpx.Timeout(**{"timeout": 5.0, **timeout})
+        return httpx.AsyncClient(**arguments)
+
+    async def close(client: httpx.AsyncClient) -> None:
+        await client.aclose()
+
+    return adapter(
+        "httpx_client",
+        live,
+        open_client,
+        close=close,
+        users_check=check,
+        options=options,
+        drain=drain,
+        deadline=deadline,
+        name=name,
+    )
