@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
-import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -16,46 +14,12 @@ from aetcd.rpc import AuthenticateResponse, KeyValue, RangeResponse, ResponseHea
 from reactive_config.etcd.auth import Credentials
 from reactive_config.etcd.link import Link, open_link
 from reactive_config.etcd.settings import Settings, parse_endpoint
-from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, running_etcd
-
-_NUMBERS = itertools.count(1)
-
-
-BINARIES = etcd_binaries() or (None,)
-LOOPS = [False, importlib.util.find_spec("uvloop") is not None]
-PAIRS = [
-    pytest.param((binary, uvloop), id=f"{binary.version if binary else 'none'}-{'uvloop' if uvloop else 'asyncio'}")
-    for binary, uvloop in zip(itertools.cycle(BINARIES), LOOPS * (len(BINARIES) + 1 >> 1), strict=False)
-]
-"""Every etcd and every loop, but not every etcd on every loop: that would double the time for little."""
-
-
-@pytest.fixture(scope="session", params=PAIRS)
-def pair(request: pytest.FixtureRequest) -> tuple[EtcdBinary | None, bool]:
-    return request.param  # type: ignore[no-any-return]
+from reactive_config.testing.etcd_server import EtcdServer
 
 
 @pytest.fixture
-def anyio_backend(pair: tuple[EtcdBinary | None, bool]) -> tuple[str, dict[str, bool]]:
-    return "asyncio", {"use_uvloop": pair[1]}
-
-
-@pytest.fixture(scope="session")
-def binary(pair: tuple[EtcdBinary | None, bool]) -> EtcdBinary:
-    if pair[0] is None:
-        pytest.skip("there is no etcd here")
-    return pair[0]
-
-
-@pytest.fixture(scope="session")
-def server(binary: EtcdBinary) -> Iterator[EtcdServer]:
-    with running_etcd(binary) as server:
-        yield server
-
-
-@pytest.fixture
-def prefix() -> str:
-    return f"/e{next(_NUMBERS)}/"
+def anyio_backend(pair: tuple[Any, tuple[str, dict[str, bool]]]) -> tuple[str, dict[str, bool]]:
+    return pair[1]
 
 
 @pytest.fixture

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
-import itertools
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -17,45 +15,16 @@ import pytest
 from reactive_config.core.delta import Bare, Malformed, Replace
 from reactive_config.core.status import State
 from reactive_config.sources.etcd import Etcd
-from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, etcd_server, running_etcd
+from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_server
 from reactive_config.testing.feed import RecordingFeed
+from reactive_config.testing.tcp_proxy import TcpProxy, tcp_proxy
 
 Follow = Callable[..., AbstractAsyncContextManager[RecordingFeed]]
 
-_NUMBERS = itertools.count(1)
-
-
-BINARIES = etcd_binaries() or (None,)
-LOOPS = [False, importlib.util.find_spec("uvloop") is not None]
-PAIRS = [
-    pytest.param((binary, uvloop), id=f"{binary.version if binary else 'none'}-{'uvloop' if uvloop else 'asyncio'}")
-    for binary, uvloop in zip(itertools.cycle(BINARIES), LOOPS * (len(BINARIES) + 1 >> 1), strict=False)
-]
-"""Every etcd and every loop, but not every etcd on every loop: that would double the time for little."""
-
-
-@pytest.fixture(scope="session", params=PAIRS)
-def pair(request: pytest.FixtureRequest) -> tuple[EtcdBinary | None, bool]:
-    return request.param  # type: ignore[no-any-return]
-
 
 @pytest.fixture
-def anyio_backend(pair: tuple[EtcdBinary | None, bool]) -> tuple[str, dict[str, bool]]:
-    return "asyncio", {"use_uvloop": pair[1]}
-
-
-@pytest.fixture(scope="session")
-def binary(pair: tuple[EtcdBinary | None, bool]) -> EtcdBinary:
-    if pair[0] is None:
-        pytest.skip("there is no etcd here")
-    return pair[0]
-
-
-@pytest.fixture(scope="session")
-def server(binary: EtcdBinary) -> Iterator[EtcdServer]:
-    """A server that all tests share: each takes a prefix of its own and leaves the server as it is."""
-    with running_etcd(binary) as server:
-        yield server
+def anyio_backend(pair: tuple[Any, tuple[str, dict[str, bool]]]) -> tuple[str, dict[str, bool]]:
+    return pair[1]
 
 
 @pytest.fixture
@@ -63,11 +32,6 @@ async def own(binary: EtcdBinary) -> AsyncIterator[EtcdServer]:
     """A server that the test may break."""
     async with etcd_server(binary) as server:
         yield server
-
-
-@pytest.fixture
-def prefix() -> str:
-    return f"/t{next(_NUMBERS)}/"
 
 
 class Timed(RecordingFeed):
@@ -137,69 +101,8 @@ def replaces() -> Callable[[RecordingFeed], int]:
     return lambda feed: sum(isinstance(delta, Replace) for delta in feed.deltas)
 
 
-class Proxy:
-    """A TCP proxy on loopback: `cut` drops its connections and refuses new ones until `mend`."""
-
-    def __init__(self, target: str) -> None:
-        host, port = target.rsplit(":", 1)
-        self._target = (host, int(port))
-        self._pipes: set[asyncio.Task[None]] = set()
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._port = 0
-        self._server: asyncio.Server | None = None
-
-    @property
-    def endpoint(self) -> str:
-        return f"127.0.0.1:{self._port}"
-
-    async def mend(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for writer in self._writers:
-            writer.transport.abort()
-        if self._pipes:
-            await asyncio.wait(self._pipes)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            there, back = await asyncio.open_connection(*self._target)
-            self._writers |= {writer, back}
-            pipes = {asyncio.create_task(_pump(reader, back)), asyncio.create_task(_pump(there, writer))}
-            self._pipes |= pipes
-            await asyncio.wait(pipes)
-            self._pipes -= pipes
-            self._writers -= {writer, back}
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.transport.abort()
-
-
-@contextlib.asynccontextmanager
-async def proxied(server: EtcdServer) -> AsyncIterator[Proxy]:
-    proxy = Proxy(server.endpoint)
-    await proxy.mend()
-    try:
-        yield proxy
-    finally:
-        await proxy.cut()
-
-
 @pytest.fixture
-def proxy_to() -> Callable[[EtcdServer], AbstractAsyncContextManager[Proxy]]:
-    return proxied
-
-
-@pytest.fixture
-async def proxy(server: EtcdServer) -> AsyncIterator[Proxy]:
-    async with proxied(server) as proxy:
+async def proxy(server: EtcdServer) -> AsyncIterator[TcpProxy]:
+    """A network between a source and the server; `refuse` cuts it until `listen`."""
+    async with tcp_proxy(server.endpoint) as proxy:
         yield proxy

@@ -19,11 +19,11 @@ async def test_changes_while_away_arrive_by_resuming(server, prefix, proxy, foll
     await server.txn({f"{prefix}a": "1", f"{prefix}gone": "1"})
     async with follow(proxy.endpoint, prefix=prefix) as feed:
         await feed.wait(synced)
-        await proxy.cut()
+        proxy.refuse()
         await feed.wait(stale)
         await server.txn({f"{prefix}a": "2", f"{prefix}b": "2"})
         last = await server.txn({f"{prefix}a": "3"}, deletes=[f"{prefix}gone"])
-        await proxy.mend()
+        await proxy.listen()
         await feed.wait(lambda feed: synced(feed) and feed.revision >= last)
         assert values(feed) == {f"{prefix}a": "<3>", f"{prefix}b": "<2>"}
         assert replaces(feed) == 1
@@ -35,12 +35,12 @@ async def test_the_lag_is_told_while_catching_up_and_none_is_left(server, prefix
     async with follow(proxy.endpoint, prefix=prefix) as feed, server.connect() as link:
         await feed.wait(synced)
         assert feed.counters["lag"] == 0
-        await proxy.cut()
+        proxy.refuse()
         await feed.wait(stale)
         for number in range(50):
             last = await write(link, {f"{prefix}a": str(number)})
         lags = []
-        await proxy.mend()
+        await proxy.listen()
         await feed.wait(lambda feed: lags.append(feed.counters["lag"]) or (synced(feed) and feed.revision >= last))
         assert max(lags) == 50
         assert feed.counters["lag"] == 0
@@ -50,11 +50,11 @@ async def test_a_compaction_while_away_means_one_relist(server, prefix, proxy, f
     await server.txn({f"{prefix}a": "1", f"{prefix}gone": "1"})
     async with follow(proxy.endpoint, prefix=prefix) as feed:
         await feed.wait(synced)
-        await proxy.cut()
+        proxy.refuse()
         await feed.wait(stale)
         last = await server.txn({f"{prefix}a": "2", f"{prefix}b": "2"}, deletes=[f"{prefix}gone"])
         await server.compact(last)
-        await proxy.mend()
+        await proxy.listen()
         await feed.wait(lambda feed: synced(feed) and feed.revision >= last)
         assert values(feed) == {f"{prefix}a": "<2>", f"{prefix}b": "<2>"}
         assert replaces(feed) == 2
@@ -68,10 +68,10 @@ async def test_a_relist_with_equal_content_sends_the_same_entries(server, prefix
     async with follow(proxy.endpoint, prefix=prefix) as feed:
         await feed.wait(synced)
         before = dict(feed.entries)
-        await proxy.cut()
+        proxy.refuse()
         await feed.wait(stale)
         await server.compact(await server.put("/elsewhere", "1"))
-        await proxy.mend()
+        await proxy.listen()
         await feed.wait(lambda feed: synced(feed) and replaces(feed) == 2)
         assert all(feed.entries[name] is entry for name, entry in before.items())
 
@@ -84,10 +84,10 @@ async def test_a_quiet_prefix_survives_a_compaction_elsewhere(server, prefix, pr
         later = await server.put("/elsewhere", "1")
         await feed.wait(lambda feed: feed.revision >= later)
         await server.compact(later)
-        await proxy.cut()
+        proxy.refuse()
         await feed.wait(stale)
         await server.put(f"{prefix}a", "2")
-        await proxy.mend()
+        await proxy.listen()
         await feed.wait(lambda feed: synced(feed) and values(feed)[f"{prefix}a"] == "<2>")
         assert replaces(feed) == 1
 
@@ -100,8 +100,8 @@ async def test_no_transaction_is_ever_torn_under_fast_writers(server, prefix, pr
         for number in range(300):
             last = await write(link, dict.fromkeys(names, str(number)))
             if number in (100, 200):
-                await proxy.cut()
-                await proxy.mend()
+                proxy.refuse()
+                await proxy.listen()
         await feed.wait(lambda feed: feed.revision >= last)
         state = {}
         for delta in feed.deltas:

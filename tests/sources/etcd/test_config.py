@@ -49,10 +49,10 @@ async def test_a_relist_with_equal_content_makes_no_generation(server, prefix, p
     await server.put(f"{prefix}pool/size", "5")
     async with open_config(App, Etcd(proxy.endpoint, prefix=prefix)) as config:
         before = config.snapshot
-        await proxy.cut()
+        proxy.refuse()
         await until(config, lambda: told(config).state is State.STALE)
         await server.compact(await server.put("/elsewhere", "1"))
-        await proxy.mend()
+        await proxy.listen()
         await until(config, lambda: told(config).counters.get("relists") == 1 and told(config).state is State.SYNCED)
         assert config.snapshot is before
 
@@ -94,14 +94,14 @@ async def test_away_edited_and_back_are_one_snapshot_each(server, prefix, proxy,
     async with open_config(App, Etcd(proxy.endpoint, prefix=prefix, mirror=mirror, mirror_after=0.1)) as config:
         await until(config, lambda: told(config).counters.get("mirror_writes"))
         updates = config.updates()
-        await proxy.cut()
+        proxy.refuse()
         document = orjson.loads(mirror.read_bytes())
         document["keys"][f"{prefix}pool/size"] = 9
         document["keys"][f"{prefix}name"]["value"] = "hand"
         mirror.write_bytes(orjson.dumps(document))
         await until(config, lambda: config.current == App(Pool(9), "hand"))
         assert "hand edit" in told(config).reason
-        await proxy.mend()
+        await proxy.listen()
         await until(config, lambda: config.current == App(Pool(5), "a"))
         await until(config, lambda: list(tmp_path.glob("mirror.json.edited-*")))
         values = [(await anext(updates)).value for _ in range(3)]

@@ -9,6 +9,7 @@ import pytest
 from reactive_config.core.status import State
 from reactive_config.etcd.transaction import write
 from reactive_config.testing.etcd_server import etcd_server
+from reactive_config.testing.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.etcd
 
@@ -20,18 +21,18 @@ def large(letter):
     return f'"{letter * LARGE}"'
 
 
-async def test_a_list_and_a_backlog_above_4_mib_come_whole(own, follow, synced, proxy_to):
-    async with own.connect() as link, proxy_to(own) as proxy:
+async def test_a_list_and_a_backlog_above_4_mib_come_whole(own, follow, synced):
+    async with own.connect() as link, tcp_proxy(own.endpoint) as proxy:
         for name in "abcd":
             await write(link, {f"/s/{name}": large("x")})
         async with follow(proxy.endpoint, prefix="/s/") as feed:
             await feed.wait(synced)
             assert {len(entry.raw) for entry in feed.entries.values()} == {LARGE + 2}
-            await proxy.cut()
+            proxy.refuse()
             await feed.wait(lambda feed: feed.states[-1][0] is State.STALE)
             for name in "abcd":
                 last = await write(link, {f"/s/{name}": large("y")})
-            await proxy.mend()
+            await proxy.listen()
             await feed.wait(lambda feed: synced(feed) and feed.revision >= last)
             assert {entry.raw[1:2] for entry in feed.entries.values()} == {b"y"}
             assert feed.counters["relists"] == 0

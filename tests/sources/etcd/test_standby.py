@@ -80,11 +80,11 @@ async def test_without_etcd_it_starts_the_program_after_mirror_after(server, pre
 
 async def test_when_etcd_comes_it_wins_in_one_replace(server, prefix, follow, file, synced, values, proxy):
     await mirrored(follow, server, prefix, file, synced, a="1")
-    await proxy.cut()
+    proxy.refuse()
     async with follow(proxy.endpoint, prefix=prefix, mirror=file, mirror_after=0.1) as feed:
         await feed.wait(lambda feed: feed.deltas)
         await server.txn({f"{prefix}a": "2", f"{prefix}b": "2"})
-        await proxy.mend()
+        await proxy.listen()
         await feed.wait(synced)
         assert values(feed) == {f"{prefix}a": "<2>", f"{prefix}b": "<2>"}
         assert [type(delta) for delta in feed.deltas] == [Replace, Replace]
@@ -97,7 +97,7 @@ async def test_a_hand_edit_is_followed_while_etcd_is_away_and_kept_beside(
     await server.txn({f"{prefix}a": "1", f"{prefix}b": "1"})
     async with follow(proxy.endpoint, prefix=prefix, mirror=file, mirror_after=0.1) as feed:
         await feed.wait(lambda feed: synced(feed) and feed.counters["mirror_writes"])
-        await proxy.cut()
+        proxy.refuse()
         await feed.wait(lambda feed: said(feed, State.STALE))
         edit(file, **{f"{prefix}a": "hand", f"{prefix}c": {"value": {"deep": 1}}})
         await feed.wait(lambda feed: values(feed).get(f"{prefix}a") == "<hand>")
@@ -108,7 +108,7 @@ async def test_a_hand_edit_is_followed_while_etcd_is_away_and_kept_beside(
         await feed.wait(lambda feed: values(feed).get(f"{prefix}a") == "<again>")
         edited = file.read_bytes()
         before = len(feed.deltas)
-        await proxy.mend()
+        await proxy.listen()
         await feed.wait(lambda feed: synced(feed) and feed.counters["mirror_writes"] == 2)
         assert values(feed) == {f"{prefix}a": "<1>", f"{prefix}b": "<1>"}
         assert [type(delta) for delta in feed.deltas[before:]] == [Replace]
@@ -123,7 +123,7 @@ async def test_an_edit_that_is_taken_back_brings_the_last_good_back(
     async with follow(proxy.endpoint, prefix=prefix, mirror=file, mirror_after=0.1) as feed:
         await feed.wait(lambda feed: synced(feed) and feed.counters["mirror_writes"])
         good = file.read_bytes()
-        await proxy.cut()
+        proxy.refuse()
         edit(file, **{f"{prefix}a": "hand"})
         await feed.wait(lambda feed: values(feed)[f"{prefix}a"] == "<hand>")
         file.write_bytes(good)
@@ -148,9 +148,9 @@ async def test_nothing_flaps_while_etcd_comes_and_goes(server, prefix, follow, f
         await feed.wait(lambda feed: synced(feed) and feed.counters["mirror_writes"])
         edit(file, **{f"{prefix}a": "hand"})
         for _ in range(4):
-            await proxy.cut()
+            proxy.refuse()
             await feed.wait(lambda feed: said(feed, State.STALE))
-            await proxy.mend()
+            await proxy.listen()
             await feed.wait(synced)
         await feed.wait(lambda feed: edits(file))
         assert len([delta for delta in feed.deltas if isinstance(delta, Replace)]) == 1
@@ -167,13 +167,13 @@ async def test_an_edit_that_gave_way_does_not_come_back_by_itself(
         await feed.wait(lambda feed: synced(feed) and feed.counters["mirror_writes"])
         monkeypatch.setattr(Mirror, "save", read_only)
         edit(file, **{f"{prefix}a": "hand"})
-        await proxy.cut()
+        proxy.refuse()
         await feed.wait(lambda feed: values(feed)[f"{prefix}a"] == "<hand>")
         for _ in range(3):
-            await proxy.mend()
+            await proxy.listen()
             await feed.wait(synced)
             assert values(feed) == {f"{prefix}a": "<1>"}
-            await proxy.cut()
+            proxy.refuse()
             await feed.wait(lambda feed: any("edit it again" in note for note in feed.said))
         assert [type(delta) for delta in feed.deltas] == [Replace, Replace, Replace]
         edit(file, **{f"{prefix}a": "again"})
@@ -200,12 +200,12 @@ async def test_a_broken_edit_is_noted_with_its_line_and_what_is_in_force_stays(
     await server.put(f"{prefix}a", "1")
     async with follow(proxy.endpoint, prefix=prefix, mirror=file, mirror_after=0.05) as feed:
         await feed.wait(lambda feed: synced(feed) and feed.counters["mirror_writes"])
-        await proxy.cut()
+        proxy.refuse()
         file.write_bytes(file.read_bytes().replace(b'"value"', b"value"))
         await feed.wait(lambda feed: feed.said)
         assert "line 1" in feed.said[0]
         assert values(feed) == {f"{prefix}a": "<1>"}
-        await proxy.mend()
+        await proxy.listen()
         await feed.wait(lambda feed: feed.counters["mirror_writes"] == 2)
         assert len(edits(file)) == 1
 
