@@ -17,7 +17,8 @@ T = TypeVar("T")
 CONFIG: web.AppKey[Config[Any]] = web.AppKey("reactive_config", Config)
 """Where the application keeps it."""
 
-_PINNED = "reactive_config.snapshot"
+# aiohttp before 3.14 takes any key for what a request keeps.
+_PINNED: Any = getattr(web, "RequestKey", web.AppKey)("reactive_config.snapshot", Snapshot)
 
 
 def cleanup_ctx(make: Make[T], *within: Within[T]) -> Callable[[web.Application], AsyncIterator[None]]:
@@ -49,7 +50,7 @@ def configuration(request: web.Request) -> Config[Any]:
 
 
 def snapshot(request: web.Request) -> Snapshot[Any]:
-    """The snapshot that a request sees: the one in force when it first looked. Any thread may ask."""
+    """The snapshot that a request sees: the one in force when it first looked."""
     if (pinned := request.get(_PINNED)) is None:
         pinned = request.setdefault(_PINNED, configuration(request).snapshot)
     found: Snapshot[Any] = pinned
@@ -57,7 +58,7 @@ def snapshot(request: web.Request) -> Snapshot[Any]:
 
 
 def current(request: web.Request) -> Any:
-    """The typed configuration that a request sees, from its first look to its last. Any thread may ask."""
+    """The typed configuration that a request sees, from its first look to its last."""
     return snapshot(request).value
 
 
