@@ -65,7 +65,8 @@ async def test_the_environment_says_it_in_short_or_name_by_name(monkeypatch):
 
 @pytest.mark.parametrize(
     "unfit",
-    ["100", "100/", "/s", "100/x", "-1/s", "100/0s", "100/s\n", "1e3/s", "١/s", "100 / s", "9" * 20 + "/s", "", 100, True, [1]],
+    ["100", "100/", "/s", "100/x", "-1/s", "100/0s", "100/s\n", "1e3/s", "١/s", "100 / s", "9" * 20 + "/s", "",
+     100, True, [1]],
 )  # fmt: skip
 async def test_what_is_no_rate_is_refused_with_expected_and_got(unfit):
     with pytest.raises(StartupError) as caught:
@@ -97,7 +98,7 @@ async def test_a_table_that_is_no_rate_is_held_and_the_one_before_stays(table, s
 
 @pytest.mark.parametrize("bad", ["hunter2", 5, {"limit": -1}, {"limit": float("nan")}, [1], True])
 def test_of_an_untyped_value_that_is_none_only_the_kind_is_said(bad):
-    with pytest.raises(ValueError, match="rate: expected a text like 100/s, .* got") as caught:
+    with pytest.raises(ValueError, match=r"rate: expected a text like 100/s, .* got") as caught:
         rate_of(bad)
     assert "hunter2" not in str(caught.value)
 
