@@ -1,30 +1,21 @@
-"""A rate limiter that follows a live rate.
-
-It stands on `Binding`, with a task of its own, where the timer does without: what a bucket earned until a change is
-earned at the old rate, so somebody must note the time of the change, also while nobody asks for anything.
-"""
+"""A rate limiter for one process, which follows a live rate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
-import msgspec
 from anyio.lowlevel import checkpoint
 
-from reactive_config.bindings.binding import Binding
 from reactive_config.bindings.clocks import Clock, LoopClock
 from reactive_config.bindings.limits.bucket import Bucket
-from reactive_config.bindings.limits.keys import Keys
-from reactive_config.bindings.limits.lines import Lines
-from reactive_config.bindings.limits.rate import Rate, rate_of
+from reactive_config.bindings.limits.decision import ALLOWED, Decision
+from reactive_config.bindings.limits.limiting import MOST_KEYS, Limiting, R
+from reactive_config.bindings.limits.rate import Rate
 from reactive_config.bindings.limits.rule import Rule
 from reactive_config.bindings.limits.window import SlidingWindow
 from reactive_config.core.live import Live
-from reactive_config.errors import Closed
-
-R = TypeVar("R", bound=Rate | str | None)
 
 Algorithm = Literal["token_bucket", "leaky_bucket", "sliding_window"]
 
@@ -34,50 +25,14 @@ RULES: Mapping[str, Callable[[Rate, int], Rule[Any]]] = {
     "sliding_window": SlidingWindow,
 }
 
-MOST_KEYS = 100_000
-"""Keys with a state of their own, unless set."""
 
-LONGEST = 2**62
-"""Nanoseconds (146 years); no answer names a longer wait."""
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """What `try_acquire` says; true where it let the call through.
-
-    Attributes:
-        allowed: Whether it did.
-        retry_after: Seconds after which it might, 0 where it did; None where only a change of the rate helps (0 lets
-            nothing through). Not a promise: others may come first.
-        remaining: How many could pass now, for this key; None without a limit.
-    """
-
-    allowed: bool
-    retry_after: float | None = 0.0
-    remaining: int | None = None
-
-    def __bool__(self) -> bool:
-        return self.allowed
-
-
-ALLOWED = Decision(allowed=True)
-
-
-class RateLimiter(Binding[R]):
+class RateLimiter(Limiting[R]):
     """A rate limit that follows a live value. Made by `rate_limiter`."""
 
     def __init__(self, live: Live[R], algorithm: Algorithm, max_keys: int, clock: Clock, name: str) -> None:
-        super().__init__(live, name=name or f"rate_limiter({live.name})")
         if algorithm not in RULES:
             raise ValueError(f"algorithm: expected {', '.join(get_args(Algorithm))}, got {algorithm!r}")
-        if max_keys < 1:
-            raise ValueError(f"max_keys: expected 1 or more, got {max_keys}")
-        self._make = RULES[algorithm]
-        self._max_keys = max_keys
-        self._clock = clock
-        self._next: Rate | None = None
-        self._lines = Lines()
-        self._open = False
-        self._keys: Keys[Any] | None = None  # None without a limit
+        super().__init__(live, RULES[algorithm], max_keys, clock, name or f"rate_limiter({live.name})")
 
     @property
     def keys(self) -> int:
@@ -96,16 +51,7 @@ class RateLimiter(Binding[R]):
             RuntimeError: The limiter is not open.
         """
         self._check(cost)
-        if self._keys is None:
-            return ALLOWED
-        now = self._clock.now()
-        owed = self._lines.owed(key)
-        if not owed and self._keys.take(key, cost, now):
-            return Decision(True, 0.0, self._keys.remaining(key, now))
-        self._keys.rule.check(cost)
-        at = self._keys.when(key, owed + cost, now)
-        retry_after = None if at is None else min(at - now, LONGEST) / 1e9
-        return Decision(False, retry_after, 0 if owed else self._keys.remaining(key, now))
+        return ALLOWED if self._keys is None else self._here(self._keys, key, cost, self._lines.owed(key))
 
     async def acquire(self, key: str = "", cost: int = 1) -> None:
         """Return once it is allowed to go on; first come first served for each key, whatever the costs.
@@ -129,43 +75,13 @@ class RateLimiter(Binding[R]):
             return
         with self._lines.place(key, cost) as (turn, is_first):
             while not (is_first() and self._pass(key, cost)):
-                await turn.wait(self._due(key, cost) if is_first() else None, self._clock)
-                if not self._open:
-                    raise Closed(f"{self.name}: its context ended while somebody waited")
-                if self._keys is not None:
-                    self._keys.rule.check(cost)
-
-    async def prepare(self, value: R) -> None:
-        self._next = rate_of(value)
-        if self._next is not None:
-            self._make(self._next, 0)  # raises where the algorithm cannot hold it, so that `commit` cannot fail
-
-    def commit(self) -> None:
-        now = self._clock.now()
-        if self._next is None:
-            self._keys = None
-        elif self._keys is None:
-            self._keys = Keys(self._make(self._next, now), self._max_keys, pinned=self._lines)
-        else:
-            self._keys.rule.change(self._next, now)
-        self._open = True
-        self._lines.wake()
-
-    async def release(self) -> None:
-        self._open = False
-        self._lines.wake()
+                await self._wait(turn, self._due(key, cost) if is_first() else None)
 
     def _pass(self, key: str, cost: int) -> bool:
         return self._keys is None or self._keys.take(key, cost, self._clock.now())
 
     def _due(self, key: str, cost: int) -> int | None:
-        return self._keys.when(key, cost, self._clock.now()) if self._keys is not None else None
-
-    def _check(self, cost: int) -> None:
-        if not self._open:
-            raise RuntimeError(f"{self.name}: expected an open limiter: use it inside its `async with`")
-        if type(cost) is not int or cost < 1:
-            raise ValueError(f"cost: expected a whole number, 1 or more, got {cost!r}")
+        return None if self._keys is None else self._keys.when(key, cost, self._clock.now())
 
 
 def rate_limiter(
@@ -182,11 +98,11 @@ def rate_limiter(
             await limiter.acquire()
             if not (decision := limiter.try_acquire(client)): ...
 
-    | algorithm        | lets through                                                                     |
+    | algorithm        | lets through, of each key                                                        |
     |------------------|----------------------------------------------------------------------------------|
     | `token_bucket`   | from s to e at most the burst in force at s plus what the rates earn until e     |
-    | `leaky_bucket`   | the same with a burst of 1: evenly, each one paid off before the next             |
-    | `sliding_window` | at most `limit` in any window as long as `per`; all of it at once, if it comes so  |
+    | `leaky_bucket`   | the same with a burst of 1: evenly, each one paid off before the next            |
+    | `sliding_window` | at most `limit` in any window as long as `per`; all of it at once, if it comes so |
 
     A change takes effect at once, also for those who wait, and neither grants a burst nor loses a token: buckets carry
     their tokens over, cut to a smaller burst and never topped up to a larger one; the window judges what passed by the

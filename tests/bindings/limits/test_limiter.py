@@ -110,7 +110,7 @@ async def test_who_waits_for_one_an_hour_gets_through_at_once_at_a_thousand_an_h
         clock.advance(timedelta(minutes=1))
         assert first.at == 0
         await limited.change("60000/h")
-        # A sixtieth of the token was there already, and is not lost; the rest takes 59 ms, and rounding up a nanosecond.
+        # A sixtieth of the token was there already, and is not lost; the rest takes 59 ms, rounded up.
         await until(lambda: clock.pending == [60_059_000_001])
         clock.advance(59_000_001)
         await until(lambda: second.at)
