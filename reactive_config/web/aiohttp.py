@@ -9,6 +9,7 @@ from aiohttp import web
 
 from reactive_config import Config, Live, Snapshot
 from reactive_config.web.answers import MAX_BODY, Call
+from reactive_config.web.connections import PINNED, pinned
 from reactive_config.web.lifespan import Make, Within, opened
 from reactive_config.web.operations import Operations
 
@@ -18,7 +19,7 @@ CONFIG: web.AppKey[Config[Any]] = web.AppKey("reactive_config", Config)
 """Where the application keeps it."""
 
 # aiohttp before 3.14 takes any key for what a request keeps.
-_PINNED: Any = getattr(web, "RequestKey", web.AppKey)("reactive_config.snapshot", Snapshot)
+_PINNED: Any = getattr(web, "RequestKey", web.AppKey)(PINNED, dict)
 
 
 def cleanup_ctx(make: Make[T], *within: Within[T]) -> Callable[[web.Application], AsyncIterator[None]]:
@@ -51,10 +52,7 @@ def configuration(request: web.Request) -> Config[Any]:
 
 def snapshot(request: web.Request) -> Snapshot[Any]:
     """The snapshot that a request sees: the one in force when it first looked."""
-    if (pinned := request.get(_PINNED)) is None:
-        pinned = request.setdefault(_PINNED, configuration(request).snapshot)
-    found: Snapshot[Any] = pinned
-    return found
+    return pinned(request.setdefault(_PINNED, {}), configuration(request))
 
 
 def current(request: web.Request) -> Any:

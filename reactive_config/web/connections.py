@@ -15,7 +15,8 @@ from reactive_config import Config, Live, Snapshot
 KEY = "reactive_config"
 """Where the configuration is kept, in the application's state and in the connection's."""
 
-_PINNED = "reactive_config.snapshot"
+PINNED = "reactive_config.snapshot"
+"""Where the connection keeps what it sees."""
 
 
 class _HasScope(Protocol):
@@ -33,7 +34,9 @@ def configuration(connection: Connection) -> Config[Any]:
         RuntimeError: The application has none: neither `lifespan` nor `attach` did run for it.
     """
     scope = _scope(connection)
-    found = (scope.get("state") or {}).get(KEY) or getattr(getattr(scope.get("app"), "state", None), KEY, None)
+    found = getattr(getattr(scope.get("app"), "state", None), KEY, None)  # a mounted application's own comes first
+    if found is None:
+        found = scope.get("state", {}).get(KEY)
     if found is None:
         raise RuntimeError(
             "expected an application with a configuration, got one without: use lifespan=lifespan(...) of "
@@ -50,10 +53,12 @@ def snapshot(connection: Connection) -> Snapshot[Any]:
         RuntimeError: The application has no configuration.
     """
     state = _scope(connection).setdefault("state", {})
-    if (pinned := state.get(_PINNED)) is None:
-        pinned = state.setdefault(_PINNED, configuration(connection).snapshot)  # atomic, also between threads
-    found: Snapshot[Any] = pinned
-    return found
+    return pinned(state.setdefault(PINNED, {}), configuration(connection))
+
+
+def pinned(pins: dict[Config[Any], Snapshot[Any]], config: Config[Any]) -> Snapshot[Any]:
+    """The snapshot that was pinned first of a configuration; applications mounted in one another may have several."""
+    return pins.setdefault(config, config.snapshot)  # atomic, also between threads
 
 
 def current(connection: Connection) -> Any:

@@ -1,0 +1,194 @@
+"""The configuration opens before the first request and closes after the last, as often as the application starts."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+
+import httpx
+import msgspec
+import pytest
+from aiohttp import web
+from fastapi import FastAPI
+from litestar import Litestar, get
+from litestar import Request as LitestarRequest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+import reactive_config.web.aiohttp as for_aiohttp
+from reactive_config import Files, Memory, StartupError, open_config
+from reactive_config.bindings import rebuilt
+from reactive_config.web import attach, configuration, current, lifespan
+
+
+class App(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+async def name(request: Request) -> JSONResponse:
+    return JSONResponse(current(request).name)
+
+
+class Diary:
+    """Makes contexts that write down when they open and close."""
+
+    def __init__(self):
+        self.lines = []
+
+    def context(self, what, gives=None):
+        @asynccontextmanager
+        async def run(config):
+            self.lines.append(f"open {what} {config.current.name}")
+            yield gives
+            self.lines.append(f"close {what} {config.current.name}")
+
+        return run
+
+
+def opening(text):
+    return lambda: open_config(App, Memory({"name": text}))
+
+
+async def test_what_goes_within_opens_in_order_closes_in_reverse_and_gives_by_name():
+    diary, pool = Diary(), object()
+    app = Starlette(lifespan=lifespan(opening("a"), diary.context("one", {"pool": pool}), diary.context("two", "text")))
+    async with app.router.lifespan_context(app) as state:
+        assert state["pool"] is app.state.pool is pool
+        assert state["reactive_config"] is app.state.reactive_config
+    assert diary.lines == ["open one a", "open two a", "close two a", "close one a"]
+    assert not hasattr(app.state, "pool")
+    assert not hasattr(app.state, "reactive_config")
+
+
+async def test_a_binding_is_a_context_of_its_own():
+    async def build(text):
+        return text.upper()
+
+    app = Starlette(lifespan=lifespan(opening("a"), lambda config: rebuilt(config.select("name"), build, name="upper")))
+    async with app.router.lifespan_context(app):
+        assert [binding.name for binding in app.state.reactive_config.status().bindings] == ["upper"]
+
+
+async def test_what_fails_within_closes_what_was_open_and_is_raised():
+    diary = Diary()
+
+    @asynccontextmanager
+    async def failing(config):
+        raise ConnectionError("no database")
+        yield
+
+    app = Starlette(lifespan=lifespan(opening("a"), diary.context("one"), failing))
+    with pytest.raises(ConnectionError, match="no database"):
+        async with app.router.lifespan_context(app):
+            pass
+    assert diary.lines == ["open one a"]  # it was thrown into, so it did not go on
+    assert not hasattr(app.state, "reactive_config")
+
+
+async def test_a_configuration_that_cannot_open_keeps_the_application_from_starting(tmp_path):
+    app = FastAPI(lifespan=lifespan(lambda: open_config(App, Files(tmp_path / "absent.toml"))))
+    with pytest.raises(StartupError, match=r"absent\.toml"):
+        async with app.router.lifespan_context(app):
+            pass
+
+
+async def test_an_application_may_start_more_than_once_as_it_does_for_every_test_client(served):
+    app = FastAPI(routes=[Route("/", name)], lifespan=lifespan(opening("again")))
+    for _ in range(2):
+        async with served(app) as client:
+            assert (await client.get("/")).json() == "again"
+
+
+async def test_several_applications_in_one_process_keep_to_themselves(served):
+    apps = [Starlette(routes=[Route("/", name)], lifespan=lifespan(opening(text))) for text in "ab"]
+    async with served(apps[0]) as first, served(apps[1]) as second:
+        assert [(await first.get("/")).json(), (await second.get("/")).json()] == ["a", "b"]
+
+
+async def test_mounted_applications_see_the_one_around_them_and_one_of_their_own_if_they_have_it(served):
+    plain, own = Starlette(routes=[Route("/", name)]), Starlette(routes=[Route("/", name)])
+
+    @asynccontextmanager
+    async def run(app):
+        async with open_config(App, Memory({"name": "outer"})) as config:
+            with attach(app, config) as state:
+                yield state
+
+    class Look:
+        """A middleware that looks first, at the outer one."""
+
+        def __init__(self, app):
+            self.app = app
+
+        async def __call__(self, scope, receive, send):
+            assert scope["type"] == "lifespan" or current(scope).name == "outer"
+            await self.app(scope, receive, send)
+
+    routes = [Mount("/plain", plain), Mount("/own", own)]
+    app = Starlette(routes=routes, lifespan=run, middleware=[Middleware(Look)])
+    async with served(app) as client:
+        assert (await client.get("/plain/")).json() == "outer"
+        assert (await client.get("/own/")).json() == "outer"
+        async with open_config(App, Memory({"name": "inner"})) as config:
+            with attach(own, config):
+                assert (await client.get("/own/")).json() == "inner"
+                assert (await client.get("/plain/")).json() == "outer"
+        assert (await client.get("/own/")).json() == "outer"
+
+
+async def test_a_second_configuration_for_one_application_is_refused():
+    app = Starlette()
+    async with open_config(App, Memory()) as config:
+        with attach(app, config):
+            with (
+                pytest.raises(RuntimeError, match="without a configuration, got one that has one"),
+                attach(app, config),
+            ):
+                pass
+            assert configuration({"type": "http", "app": app}) is config
+
+
+async def test_litestar_finds_what_was_given_in_its_state():
+    @get("/")
+    async def handler(request: LitestarRequest) -> str:
+        return f"{current(request).name} {request.app.state.pool}"
+
+    diary = Diary()
+    app = Litestar([handler], lifespan=[lifespan(opening("a"), diary.context("one", {"pool": "p"}))])
+    transport = httpx.ASGITransport(app)
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        assert (await client.get("/")).text == "a p"
+    assert diary.lines == ["open one a", "close one a"]
+
+
+async def test_aiohttp_opens_gives_and_closes_in_order(served):
+    diary, pool = Diary(), web.AppKey("pool", str)
+
+    async def handler(request):
+        return web.json_response([for_aiohttp.current(request).name, request.app[pool]])
+
+    async def own(app):
+        diary.lines.append(f"own {app[for_aiohttp.CONFIG].current.name}")
+        yield
+        diary.lines.append("own ends")
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+    app.cleanup_ctx.extend([for_aiohttp.cleanup_ctx(opening("a"), diary.context("one", {pool: "p"})), own])
+    async with served(app) as client:
+        assert (await client.get("/")).json() == ["a", "p"]
+    assert diary.lines == ["open one a", "own a", "own ends", "close one a"]
+
+
+async def test_aiohttp_without_a_configuration_says_what_is_missing(served):
+    async def handler(request):
+        with pytest.raises(RuntimeError, match=r"got one without: append cleanup_ctx\(...\)"):
+            for_aiohttp.current(request)
+        return web.json_response("told")
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+    async with served(app) as client:
+        assert (await client.get("/")).json() == "told"

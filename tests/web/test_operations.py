@@ -1,0 +1,207 @@
+"""The endpoints under every mount: what they answer, when the process is ready, and that no garbage breaks them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import anyio
+import msgspec
+import pytest
+from aiohttp import web
+from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+from litestar import Litestar, asgi
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from reactive_config import Memory, Rejected, Secret, State, open_config
+from reactive_config.bindings import rebuilt
+from reactive_config.testing import Scripted
+from reactive_config.web import Operations, lifespan
+from reactive_config.web.aiohttp import cleanup_ctx, operations_app
+from reactive_config.web.answers import Call
+
+
+class App(msgspec.Struct, frozen=True):
+    size: int = 1
+    password: Secret[str] = Secret("canary-default")
+
+
+def starlette_app(operations, memory):
+    return Starlette(
+        routes=[Mount("/deep", Starlette(routes=[Mount("/ops", operations)]))],
+        lifespan=lifespan(lambda: open_config(App, memory), operations.serving),
+    )
+
+
+def fastapi_app(operations, memory):
+    app = FastAPI(lifespan=lifespan(lambda: open_config(App, memory), operations.serving))
+    app.mount("/deep/ops", operations)
+    return app
+
+
+def litestar_app(operations, memory):
+    return Litestar(
+        [asgi("/deep/ops", is_mount=True, copy_scope=True)(operations)],
+        lifespan=[lifespan(lambda: open_config(App, memory), operations.serving)],
+        logging_config=None,
+    )
+
+
+def aiohttp_app(operations, memory):
+    deep, app = web.Application(), web.Application()
+    deep.add_subapp("/ops", operations_app(operations))
+    app.add_subapp("/deep", deep)
+    app.cleanup_ctx.append(cleanup_ctx(lambda: open_config(App, memory), operations.serving))
+    return app
+
+
+@pytest.mark.parametrize("make", [starlette_app, fastapi_app, litestar_app, aiohttp_app])
+async def test_they_answer_the_same_wherever_they_are_mounted(make, served):
+    operations = Operations(levels_token=Secret("t"), config_token=Secret("t"))
+    async with served(make(operations, Memory({"size": 7}))) as client:
+        for path in ("/healthz", "/readyz", "/metrics", "/loggers", "/loggers/asyncio", "/healthz/"):
+            got = await client.get("/deep/ops" + path)
+            head = await client.head("/deep/ops" + path)
+            assert (got.status_code, head.status_code, head.content) == (200, 200, b""), path
+            assert got.headers["cache-control"] == head.headers["cache-control"] == "no-store"
+            assert got.headers["content-type"] == head.headers["content-type"]
+            assert int(head.headers["content-length"]) > 0
+        assert (await client.get("/deep/ops/nothing")).status_code == 404
+        wrong = await client.post("/deep/ops/healthz")
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD")
+        shown = await client.get("/deep/ops/config", headers={"Authorization": "Bearer t"})
+        assert shown.json()["settings"]["size"]["value"] == 7
+        large = await client.post(
+            "/deep/ops/loggers/asyncio", content=b"x" * 9999, headers={"Authorization": "Bearer t"}
+        )
+        assert large.status_code == 409  # without a binding nothing is read
+
+
+async def test_alone_under_a_server_it_needs_no_framework(served):
+    operations = Operations()
+    async with served(operations) as client:
+        assert (await client.get("/readyz")).json()["troubles"] == ["no configuration is open"]
+        async with open_config(App, Memory()) as config, operations.serving(config):
+            assert (await client.get("/readyz")).json()["ready"]
+
+
+@pytest.mark.parametrize("app", [Operations(), Starlette(routes=[Mount("/ops", Operations())])])
+async def test_a_prefix_that_a_proxy_took_away_does_not_matter(app, served):
+    prefix = "/ops" if isinstance(app, Starlette) else ""
+    async with served(app, root_path="/behind/proxy") as client:
+        assert (await client.get(prefix + "/healthz")).status_code == 200
+
+
+async def test_a_websocket_is_refused_and_who_went_away_is_not_answered():
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def connect():
+        return {"type": "websocket.connect"}
+
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    await Operations()({"type": "websocket"}, connect, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]
+    await Operations()({"type": "http", "method": "POST", "path": "/healthz", "headers": []}, gone, send)
+    assert len(sent) == 1
+
+
+def get(operations, path="/readyz"):
+    answer = operations.answer(Call("GET", path))
+    return answer.status, json.loads(answer.body)
+
+
+async def test_it_is_ready_while_a_configuration_is_open_and_alive_always():
+    operations = Operations()
+    assert get(operations)[0] == 503
+    async with open_config(App, Memory()) as config:
+        async with operations.serving(config):
+            assert get(operations)[0] == 200
+            with pytest.raises(RuntimeError, match="one configuration at a time"):
+                async with operations.serving(config):
+                    pass
+            assert get(operations)[0] == 200
+        assert get(operations)[0] == 503
+    assert get(operations, "/healthz") == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("strict", [False, True])
+async def test_what_cannot_be_seen_or_does_not_fit_is_told_and_is_a_503_only_where_that_is_asked_for(strict):
+    source, operations = Scripted({"size": 1}), Operations(strict=strict)
+    bad = 503 if strict else 200
+    async with open_config(App, source) as config, operations.serving(config):
+        assert get(operations)[0] == 200
+        source.state(State.STALE, "no route")
+        status, told = get(operations)
+        assert (status, told["ready"], told["troubles"]) == (bad, not strict, ["scripted: stale"])
+        assert (told["sources"][0]["state"], told["sources"][0]["reason"]) == ("stale", "no route")
+        source.state(State.SYNCED)
+        with pytest.raises(Rejected):
+            await source.set({"size": "canary"})
+        status, told = get(operations)
+        assert (status, told["troubles"], told["sources"][0]["held"]) == (bad, ["scripted: 1 held"], 1)
+        await source.set({"size": 2})
+        assert get(operations)[0] == 200
+
+
+@pytest.mark.parametrize("strict", [False, True])
+async def test_a_binding_that_cannot_follow_is_told(strict):
+    async def build(size):
+        if size == 2:
+            raise ConnectionError("canary")
+        return size
+
+    memory, operations = Memory(), Operations(strict=strict)
+    async with (
+        open_config(App, memory) as config,
+        operations.serving(config),
+        rebuilt(config.select("size"), build, name="pool"),
+    ):
+        await memory.patch({"size": 2})
+        with anyio.fail_after(5):
+            while not get(operations)[1]["troubles"]:
+                await asyncio.sleep(0)
+        status, told = get(operations)
+        assert (status, told["ready"]) == (503 if strict else 200, not strict)
+        assert told["troubles"] == ["pool: the new one could not be made: ConnectionError"]
+        assert told["bindings"][0]["name"] == "pool"
+        assert "canary" not in json.dumps(told)
+
+
+async def test_a_selector_that_raises_is_told():
+    memory, operations = Memory(), Operations(strict=True)
+    async with open_config(App, memory) as config, operations.serving(config):
+        halves = config.select(lambda app: 10 // (app.size - 3))
+        await memory.patch({"size": 3})
+        status, told = get(operations)
+        assert (status, len(told["troubles"])) == (503, 1)
+        assert "ZeroDivisionError" in told["troubles"][0]
+        assert halves.current == -5
+
+
+def test_an_empty_token_is_refused():
+    for name in ("levels_token", "config_token"):
+        with pytest.raises(ValueError, match=f"{name}: expected a token, got an empty one"):
+            Operations(**{name: Secret("")})
+
+
+HEADERS = st.lists(st.tuples(st.sampled_from([b"Authorization", b"accept", b"x"]), st.binary(max_size=20)), max_size=3)
+PATHS = st.one_of(
+    st.text(max_size=40), st.sampled_from(["/loggers/root", "/loggers/asyncio", "/config", "/metrics", "//healthz//"])
+)
+
+
+@given(st.sampled_from(["GET", "HEAD", "POST", "PUT", "OPTIONS", "", "\ud800"]), PATHS, HEADERS, st.binary(max_size=60))
+def test_no_garbage_breaks_them(method, path, headers, body):
+    operations = Operations(levels_token=Secret("t"), config_token=Secret("t"))
+    answer = operations.answer(Call(method, path, headers, body))
+    assert answer.status in (200, 401, 404, 405, 409, 503)
+    if ("Content-Type", "application/json") in answer.headers:
+        json.loads(answer.body)
