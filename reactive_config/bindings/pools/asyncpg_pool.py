@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 
 from reactive_config.bindings.pools.adapter import CLOSE_WITHIN, Options, adapter, extra
+from reactive_config.bindings.pools.connecting import patient
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
 from reactive_config.core.live import Live
@@ -46,7 +47,13 @@ def asyncpg_pool(
         import asyncpg
 
     async def open_pool(arguments: Arguments) -> asyncpg.Pool[Any]:
-        return await asyncpg.create_pool(**arguments)  # closes what it had opened if it fails or is cancelled
+        connect = patient(arguments.get("connect", asyncpg.connect))
+        pool = asyncpg.create_pool(**{**arguments, "connect": connect})
+        try:
+            return await pool
+        except BaseException:
+            pool.terminate()
+            raise
 
     return adapter(
         "asyncpg_pool",

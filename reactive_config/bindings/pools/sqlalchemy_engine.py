@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import anyio
 
 from reactive_config.bindings.pools.adapter import CLOSE_WITHIN, Options, adapter, extra
+from reactive_config.bindings.pools.connecting import patient
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
 from reactive_config.bindings.pools.psycopg_pool import cut
@@ -55,7 +56,8 @@ def sqlalchemy_engine(
         url = sqlalchemy.make_url(arguments["url"])
         if "@" in (url.host or ""):  # else the errors of drivers would quote it as a host
             raise ValueError("url: expected the @ of a password as %40")
-        engine = sqlalchemy.ext.asyncio.create_async_engine(**{**arguments, "url": url})
+        settings = {**_patience(url.get_driver_name()), **arguments.get("connect_args", {})}
+        engine = sqlalchemy.ext.asyncio.create_async_engine(**{**arguments, "url": url, "connect_args": settings})
         out = lent[engine] = {}
         event.listen(engine.sync_engine, "checkout", lambda driver, record, _proxy: out.update({record: driver}))
         event.listen(engine.sync_engine, "checkin", lambda _driver, record: out.pop(record, None))
@@ -88,6 +90,18 @@ def sqlalchemy_engine(
         name=name,
         answers=(sqlalchemy.exc.DBAPIError,),
     )
+
+
+def _patience(driver: str) -> Arguments:
+    if driver == "asyncpg":
+        import asyncpg
+
+        return {"async_creator_fn": patient(asyncpg.connect)}
+    if driver.startswith("psycopg"):
+        import psycopg
+
+        return {"async_creator_fn": patient(psycopg.AsyncConnection.connect)}
+    return {}
 
 
 async def _cut(engine: AsyncEngine, connection: Any) -> None:

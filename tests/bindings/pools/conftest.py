@@ -1,35 +1,178 @@
-"""Real servers for the pools."""
+"""Real servers for the pools, users who query without pause, and a look at the server from outside."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 
 from reactive_config.testing.postgres_server import PostgresServer, postgres_programs, postgres_server
 from reactive_config.testing.redis_server import RedisServer, redis_program, redis_server
 
+SETTINGS = ("client_connection_check_interval=100",)  # ms: a backend sees soon that its client has gone
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
+
+def running_postgres() -> Iterator[PostgresServer]:
     if postgres_programs() is None:
         pytest.skip("there is no PostgreSQL here")
-    with postgres_server() as server:
+    with postgres_server(*SETTINGS) as server:
         yield server
 
 
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """One that a test may end and start."""
-    if postgres_programs() is None:
-        pytest.skip("there is no PostgreSQL here")
-    with postgres_server() as server:
-        yield server
+postgres = pytest.fixture(scope="session", name="postgres")(running_postgres)
+own_postgres = pytest.fixture(name="own_postgres")(running_postgres)  # one that a test may end and start
 
 
 @pytest.fixture(scope="session")
 def redis() -> Iterator[RedisServer]:
     if redis_program() is None:
         pytest.skip("there is no Redis here")
-    with redis_server() as server:
+    with redis_server(password="canary") as server:
         yield server
+
+
+class Until:
+    """Waits for a condition, a little between two looks, at most some seconds."""
+
+    async def __call__(self, condition: Callable[[], object], timeout: float = 10) -> None:
+        with anyio.fail_after(timeout):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def until() -> Until:
+    return Until()
+
+
+def running_tasks() -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() if "TestRunner" not in repr(task.get_coro())}
+
+
+def open_sockets() -> set[str]:
+    """The inodes of this process's TCP sockets; event loops have others of their own."""
+    lines = [line for name in ("tcp", "tcp6") for line in Path(f"/proc/self/net/{name}").read_text().splitlines()]
+    tcp = {line.split()[9] for line in lines}
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the directory's own
+            found.add(os.readlink(entry)[len("socket:[") : -1])  # noqa: PTH115 - it is no path
+    return found & tcp
+
+
+@pytest.fixture
+async def nothing_left() -> AsyncIterator[None]:
+    """No task and no connection more than before."""
+    tasks, sockets = running_tasks(), open_sockets()
+    yield
+    assert running_tasks() <= tasks
+    assert open_sockets() <= sockets
+
+
+class Crowd:
+    """Users of one binding.
+
+    Attributes:
+        queries: How many worked.
+        failures: When (`time.monotonic()`) and why the others did not.
+    """
+
+    def __init__(self) -> None:
+        self.queries = 0
+        self.failures: list[tuple[float, Exception]] = []
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, users: int, binding: Any, query: Callable[[Any], Awaitable[object]]) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+
+        async def work() -> None:
+            while not stop.is_set():
+                try:
+                    async with binding.use() as thing:
+                        await query(thing)
+                    self.queries += 1
+                except Exception as error:  # noqa: BLE001 - the tests judge
+                    self.failures.append((time.monotonic(), error))
+                    await asyncio.sleep(0.01)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(users):
+                group.create_task(work())
+            try:
+                yield
+            finally:
+                stop.set()
+
+
+@pytest.fixture
+def crowd() -> Crowd:
+    return Crowd()
+
+
+class Activity:
+    """What one PostgreSQL says of the connections whose application's name begins in a certain way, all the time.
+
+    Attributes:
+        most: The most of them at one look.
+        most_pools: The most different names at one look.
+        looks: How many.
+    """
+
+    def __init__(self, server: PostgresServer, prefix: str) -> None:
+        self._server = server
+        self._prefix = prefix
+        self.most = self.most_pools = self.looks = 0
+
+    async def names(self, connection: Any) -> list[str]:
+        query = "SELECT application_name FROM pg_stat_activity WHERE starts_with(application_name, $1)"
+        return [row[0] for row in await connection.fetch(query, self._prefix)]
+
+    async def _look(self) -> None:
+        asyncpg = pytest.importorskip("asyncpg")
+        restarts = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+        while True:
+            with contextlib.suppress(OSError, *restarts):
+                connection = await asyncpg.connect(self._server.dsn)
+                try:
+                    while True:
+                        names = await self.names(connection)
+                        self.most = max(self.most, len(names))
+                        self.most_pools = max(self.most_pools, len(set(names)))
+                        self.looks += 1
+                        await asyncio.sleep(0.002)
+                finally:
+                    connection.terminate()
+            await asyncio.sleep(0.01)
+
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[Activity]:
+        task = asyncio.create_task(self._look())
+        try:
+            yield self
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def wait_gone(self) -> None:
+        """Return once there is none left."""
+        asyncpg = pytest.importorskip("asyncpg")
+        connection = await asyncpg.connect(self._server.dsn)
+        try:
+            with anyio.fail_after(10):
+                while await self.names(connection):
+                    await asyncio.sleep(0.01)
+        finally:
+            await connection.close()
+
+
+@pytest.fixture
+def activity() -> Callable[[PostgresServer, str], Activity]:
+    return Activity
