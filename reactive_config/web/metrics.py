@@ -85,7 +85,7 @@ class Metrics(Observer):
 
         try:
             encode, content_type = choose_encoder(accept)
-        except ValueError:  # a version that is no number
+        except (TypeError, ValueError):  # it asks for a version that is no number
             encode, content_type = choose_encoder("")
         return encode(self.registry), content_type
 
