@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import anyio
 from aetcd.rpc import RangeRequest
 
-from reactive_config.etcd.errors import Compacted, TooLarge, Unavailable
+from reactive_config.etcd.errors import Compacted, EtcdError, TooLarge, Unavailable
 from reactive_config.etcd.link import Link
 from reactive_config.etcd.messages import Item, Listing, Sight
 from reactive_config.etcd.ranges import KeyRange
@@ -16,6 +18,10 @@ PAGE = 1000
 
 ATTEMPTS = 5
 """Lists that a compaction may overtake before it counts as trouble."""
+
+AGAIN = 0.5
+"""Seconds after which a look without an answer is asked for again beside it. What a member is asked while the cluster
+has lost its leader, or just before, may wait until the deadline; asked anew once there is one, it answers at once."""
 
 
 async def look(
@@ -40,9 +46,30 @@ async def look(
         request.limit = 1
         request.sort_order = RangeRequest.DESCEND
         request.sort_target = RangeRequest.MOD
-    reply = await link.call(link.kv.Range, request, timeout)
+    reply = await _first_end(lambda: link.call(link.kv.Range, request, timeout))
     top = (reply.kvs[0].mod_revision if reply.kvs else 0) if newest else None
     return _sight(reply.header, int(reply.count), top)
+
+
+async def _first_end(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """The first answer or error of calls of which a new one begins every `AGAIN` seconds."""
+    ends: list[tuple[Any, EtcdError | None]] = []
+
+    async def run() -> None:
+        try:
+            ends.append((await ask(), None))
+        except EtcdError as error:
+            ends.append((None, error))
+        group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        while True:
+            group.start_soon(run)
+            await anyio.sleep(AGAIN)
+    answer, error = ends[0]
+    if error is not None:
+        raise error
+    return answer
 
 
 async def read_all(link: Link, keys: KeyRange, *, revision: int = 0, page: int = PAGE) -> Listing:

@@ -40,6 +40,15 @@ async def test_a_call_that_hangs_ends_at_its_deadline(fake_etcd, connect, method
                 await look(link, KEYS)
 
 
+async def test_a_look_that_is_never_answered_is_asked_for_again(fake_etcd, connect):
+    """A member that loses its leader forgets what it was asked."""
+    async with fake_etcd() as fake:
+        fake.before = Hanging("Range", 1)
+        async with connect(fake.endpoint, timeout=10) as link:
+            assert (await look(link, KEYS)).count == 1
+        assert fake.before.calls == ["Range", "Range"]
+
+
 @pytest.mark.parametrize("method", ["Range", "Authenticate"])
 async def test_a_source_gets_over_calls_that_hang(fake_etcd, method):
     async def stay(request, context, number):
