@@ -39,9 +39,10 @@ def psycopg_pool(
             async with database.use() as pool, pool.connection() as connection:
                 await connection.execute("SELECT 1")
 
-    Where nothing but `min_size` and `max_size` changed, the pool is resized: it grows at once, and gives back what is
-    too much as its connections stay idle (`max_idle`). A new pool has `min_size` connections before it is used. An
-    old one is closed with all connections, also those that somebody still holds after the drain.
+    Where nothing but `min_size` and `max_size` changed, and the pool has no more connections than the new `max_size`
+    allows, it is resized in place: psycopg itself would not close what is too much while it is used. A new pool has
+    `min_size` connections before it is used. An old one is closed with all connections, also those that somebody still
+    holds after the drain.
 
     Args:
         live: What `psycopg_pool.AsyncConnectionPool` takes: `conninfo`, `kwargs`, `min_size`, `max_size`, ...
@@ -134,9 +135,21 @@ async def _check(pool: AsyncConnectionPool[Any]) -> None:
 
 
 async def _resize(pool: AsyncConnectionPool[Any], before: Arguments, after: Arguments) -> bool:
+    """Resize, unless there would be more connections than the new `max_size`.
+
+    The pool closes none for that but after they were idle for long, and opens as many as `min_size` grows by, however
+    many it has.
+    """
     if "min_size" not in after or _without_sizes(before) != _without_sizes(after):
         return False
-    await pool.resize(after["min_size"], after.get("max_size"))
+    smallest: int = after["min_size"]
+    largest: int = after.get("max_size", smallest)
+    opening = max(0, smallest - pool.min_size)
+    if pool.get_stats()["pool_size"] + opening > largest:
+        return False
+    await pool.resize(smallest, largest)
+    if pool.get_stats()["pool_size"] > largest:
+        raise RuntimeError("the pool grew while it was resized")
     return True
 
 
