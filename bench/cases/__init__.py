@@ -1,0 +1,1 @@
+"""The grid: every module here that has `CASES` takes part."""

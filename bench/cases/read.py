@@ -1,0 +1,80 @@
+"""What it costs to read a value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bench.cases.timing import nanoseconds
+from bench.harness import Case, Round, Subject
+from reactive_config import Memory, open_config
+
+TREE = {"database": {"pool": {"min_size": 1, "max_size": 20}}}
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """The inner part."""
+
+    min_size: int = 1
+    max_size: int = 10
+
+
+class Database(msgspec.Struct, frozen=True):
+    """The outer part."""
+
+    pool: Pool = Pool()
+
+
+class App(msgspec.Struct, frozen=True):
+    """What is read."""
+
+    database: Database = Database()
+
+
+class Read(Subject):
+    """Evaluates `expression`, with what `open` put into `names`, and says nanoseconds."""
+
+    expression: str
+    names: dict[str, Any]
+
+    async def measure(self, work: Round) -> list[float]:
+        calls = int(self.params["calls"])
+        return [nanoseconds(self.expression, self.names, calls) for _ in range(work.samples)]
+
+
+class Ours(Read):
+    """An open configuration."""
+
+    expression = "config.current.database.pool.max_size"
+
+    async def open(self) -> None:
+        self.names = {"config": await self.stack.enter_async_context(open_config(App, Memory(TREE)))}
+
+
+class BareStruct(Read):
+    """The Struct alone."""
+
+    expression = "app.database.pool.max_size"
+
+    async def open(self) -> None:
+        self.names = {"app": msgspec.convert(TREE, App)}
+
+
+class Dict(Read):
+    """The tree alone."""
+
+    expression = "tree['database']['pool']['max_size']"
+
+    async def open(self) -> None:
+        self.names = {"tree": TREE}
+
+
+CASES = (
+    Case(
+        name="read",
+        title="read of config.current.database.pool.max_size",
+        unit="ns",
+        subjects={"reactive_config": Ours, "bare Struct": BareStruct, "dict": Dict},
+    ),
+)

@@ -1,0 +1,94 @@
+"""The process of a subject: `python -m bench.harness.child LOOP`, commands on its standard input.
+
+Replies leave on what was its standard output; whatever the subject prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, BinaryIO
+
+from bench.harness import wire
+from bench.harness.subject import NotHere, Subject
+
+Say = Callable[[wire.Reply], None]
+
+
+async def serve(lines: asyncio.StreamReader, say: Say) -> None:
+    """Obey until `Close`, or until the harness is gone."""
+    subject: Subject | None = None
+    while command := await lines.readline():
+        match wire.commands.decode(command):
+            case wire.Open(path, params, spawned):
+                subject = _class(path)(params, spawned)
+                say(await _opened(subject))
+            case wire.Measure(work) if subject is not None:
+                await _measure(subject.measure(work), say)
+            case wire.Pause() if subject is not None:
+                await subject.pause()
+                say(wire.Done())
+            case wire.Resume() if subject is not None:
+                await subject.resume()
+                say(wire.Done())
+            case wire.Close() if subject is not None:
+                await subject.close()
+                say(wire.Done())
+                return
+            case other:
+                raise RuntimeError(f"expected an open subject, got {type(other).__name__} before it")
+
+
+def _class(path: str) -> type[Subject]:
+    module, _, name = path.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found  # type: ignore[no-any-return]
+
+
+async def _opened(subject: Subject) -> wire.Reply:
+    try:
+        await subject.open()
+    except NotHere as reason:
+        await subject.close()
+        return wire.Absent(str(reason))
+    return wire.Done()
+
+
+async def _measure(measure: Coroutine[Any, Any, list[float]], say: Say) -> None:
+    task = asyncio.create_task(measure)
+    await asyncio.sleep(0)  # its first step: until it waits
+    say(wire.Began())
+    say(wire.Measured(await task))
+
+
+async def _main(output: BinaryIO) -> None:
+    loop = asyncio.get_running_loop()
+    lines = asyncio.StreamReader(limit=1 << 24)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), os.fdopen(0, "rb"))
+
+    def say(reply: wire.Reply) -> None:
+        output.write(wire.line(reply))
+        output.flush()
+
+    await serve(lines, say)
+
+
+def main(loop: str) -> None:
+    """Run on asyncio's own loop or on uvloop."""
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    if loop == "uvloop":
+        import uvloop
+
+        uvloop.run(_main(output))
+    else:
+        asyncio.run(_main(output))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
