@@ -71,6 +71,11 @@ class StatusCollector:
         return asyncio.run_coroutine_threadsafe(ask(), loop).result(_PATIENCE)
 
 
+def label(text: str) -> str:
+    """A label's value; the name of a file may hold what UTF-8 cannot."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def _running_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
@@ -127,6 +132,6 @@ def _counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metri
 
 def _filled(family: Any, rows: Rows) -> Metric:
     for labels, value in rows:
-        family.add_metric(labels, value)
+        family.add_metric([label(text) for text in labels], value)
     metric: Metric = family
     return metric

@@ -8,9 +8,14 @@ from reactive_config import Config, State, Status
 from reactive_config.web.answers import Answer, as_json
 
 
-def healthz() -> Answer:
-    """200 as long as anything is answered at all: what is wrong with a configuration is not mended by a restart."""
-    return as_json({"status": "ok"})
+def healthz(*, ended: bool) -> Answer:
+    """200 unless only a restart helps: what is wrong with the content of a configuration is not mended by one.
+
+    Args:
+        ended: Whether a configuration was served and ended, and the process still answers. A bug of a source or of
+            the runtime ends it so; it does not come back by itself.
+    """
+    return as_json({"status": "ended" if ended else "ok"}, 503 if ended else 200)
 
 
 def readyz(config: Config[object] | None, *, strict: bool) -> Answer:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from reactive_config import Apply, Config, Observer, Rebuild
-from reactive_config.web.collector import StatusCollector
+from reactive_config.web.collector import StatusCollector, label
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -76,7 +76,7 @@ class Metrics(Observer):
         """Count what happens and show the status of an open configuration, while the block lasts."""
         with self._status.reading(config), config.observe(self):
             for source in config.status().sources:
-                self._rejections.labels(source.name)  # 0, so that the first one is seen as an increase
+                self._rejections.labels(label(source.name))  # 0, so that the first one is seen as an increase
             yield
 
     def page(self, accept: str = "") -> tuple[bytes, str]:
@@ -97,7 +97,7 @@ class Metrics(Observer):
         if apply.generation:
             self._publish_age.observe(time.monotonic() - apply.heard)
         for source, _ in apply.held:
-            self._rejections.labels(source).inc()
+            self._rejections.labels(label(source)).inc()
 
     @contextmanager
     def rebuilding(self, rebuild: Rebuild) -> Iterator[None]:
@@ -114,7 +114,7 @@ class Metrics(Observer):
     def _label(self, binding: str) -> str:
         if len(self._bindings) < MAX_BINDINGS:
             self._bindings.add(binding)
-        return binding if binding in self._bindings else "other"
+        return label(binding) if binding in self._bindings else "other"
 
 
 def metrics_if_installed() -> Metrics | None:

@@ -66,6 +66,7 @@ class Operations:
         self._metrics = Metrics(registry) if registry is not None else metrics_if_installed()
         self._config: Config[Any] | None = None
         self._levels: LogLevels[Any] | None = None
+        self._ended = False
 
     @asynccontextmanager
     async def serving(self, config: Config[Any], levels: LogLevels[Any] | None = None) -> AsyncIterator[None]:
@@ -80,12 +81,12 @@ class Operations:
         """
         if self._config is not None:
             raise RuntimeError("expected one configuration at a time, got a second: make an Operations for each")
-        self._config, self._levels = config, levels
+        self._config, self._levels, self._ended = config, levels, False
         try:
             with self._metrics.watching(config) if self._metrics is not None else nullcontext():
                 yield
         finally:
-            self._config = self._levels = None
+            self._config, self._levels, self._ended = None, None, True
 
     def answer(self, call: Call) -> Answer:
         """What a call is answered; in the configuration's loop."""
@@ -109,12 +110,13 @@ class Operations:
         if name == "loggers" and rest:
             return self._one_logger(rest)
         known: dict[str, Handler] = {
-            "healthz": lambda _: healthz(),
+            "healthz": lambda _: healthz(ended=self._ended),
             "readyz": lambda _: readyz(self._config, strict=self._strict),
             "metrics": self._page_of_metrics,
             "loggers": lambda _: read_all(self._levels),
         }
-        if (token := self._in_force(self._config_token)) is not None:
+        # Only where it is asked for: a token's function that raises is to break nothing else.
+        if name == "config" and (token := self._in_force(self._config_token)) is not None:
             known["config"] = lambda call: self._effective(token, call)
         if rest or name not in known:
             path = f"{name}/{rest}" if rest else name

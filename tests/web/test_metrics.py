@@ -135,6 +135,18 @@ async def test_bindings_of_one_name_do_not_spoil_the_scrape():
     assert len([line for line in lines if 'binding_changes_total{binding="twin"' in line]) == 1
 
 
+async def test_a_name_that_utf8_cannot_hold_does_not_spoil_the_scrape():
+    operations = Operations()
+    async with (
+        open_config(App, Memory(name='m\udcff"\n')) as config,
+        operations.serving(config),
+        rebuilt(config.select("size"), build, name="b\udcff"),
+    ):
+        found, _ = scrape(operations)
+    assert found["source_state", 'm\\udcff"\n', "synced"] == 1
+    assert found["binding_changes_total", "b\\udcff"] == 1
+
+
 async def test_the_number_of_series_is_bounded():
     metrics = Metrics()
     async with open_config(App, Memory()) as config:

@@ -118,18 +118,31 @@ def get(operations, path="/readyz"):
     return answer.status, json.loads(answer.body)
 
 
-async def test_it_is_ready_while_a_configuration_is_open_and_alive_always():
+async def test_it_is_ready_while_a_configuration_is_open_and_alive_until_that_ends():
     operations = Operations()
-    assert get(operations)[0] == 503
+    assert (get(operations)[0], get(operations, "/healthz")) == (503, (200, {"status": "ok"}))
     async with open_config(App, Memory()) as config:
         async with operations.serving(config):
-            assert get(operations)[0] == 200
+            assert (get(operations)[0], get(operations, "/healthz")[0]) == (200, 200)
             with pytest.raises(RuntimeError, match="one configuration at a time"):
                 async with operations.serving(config):
                     pass
             assert get(operations)[0] == 200
-        assert get(operations)[0] == 503
-    assert get(operations, "/healthz") == (200, {"status": "ok"})
+        assert (get(operations)[0], get(operations, "/healthz")) == (503, (503, {"status": "ended"}))
+        async with operations.serving(config):
+            assert (get(operations)[0], get(operations, "/healthz")[0]) == (200, 200)
+
+
+async def test_a_bug_that_ends_the_configuration_under_the_application_is_a_case_for_a_restart(served, caplog):
+    source, operations = Scripted({"size": 1}), Operations()
+    async with served(starlette_app(operations, source)) as client:
+        assert (await client.get("/deep/ops/healthz")).status_code == 200
+        await source.crash(KeyError("a bug"))
+        with anyio.fail_after(5):
+            while (await client.get("/deep/ops/healthz")).status_code != 503:
+                pass
+        assert (await client.get("/deep/ops/readyz")).status_code == 503
+    assert "a bug" in caplog.text
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -184,6 +197,14 @@ async def test_a_selector_that_raises_is_told():
         assert (status, len(told["troubles"])) == (503, 1)
         assert "ZeroDivisionError" in told["troubles"][0]
         assert halves.current == -5
+
+
+async def test_a_token_that_cannot_be_found_breaks_nothing_else():
+    operations = Operations(config_token=lambda config: config.no_such_name)
+    async with open_config(App, Memory()) as config, operations.serving(config):
+        assert (get(operations, "/healthz")[0], get(operations)[0], get(operations, "/x")[0]) == (200, 200, 404)
+        with pytest.raises(AttributeError):
+            get(operations, "/config")
 
 
 def test_an_empty_token_is_refused():
