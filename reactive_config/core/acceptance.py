@@ -201,6 +201,8 @@ class Acceptance:
             return
         for index, account in enumerate(self.accounts):
             mine = {key: changes for key, changes in units.items() if key[0] == index}
+            if not mine:
+                continue
             old = [entry for owner, _, entry in undo.entries if owner is account and entry is not None]
             new = [change.entry for changes in mine.values() for _, _, change in changes if change.entry is not None]
             gone = [key for key, changes in mine.items() for _, _, change in changes if change.entry is None]

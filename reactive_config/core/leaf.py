@@ -33,6 +33,8 @@ from reactive_config.core.types import (
 
 _NOTHING = object()
 _SCALARS = (str, int, float, bool, type(None), Bare)
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
+"""Types whose `==` is all there is to equality."""
 _EXPECTED = re.compile(r"Expected (.+?)(?:, got .*)?(?: - at .*)?", re.DOTALL)
 _AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 
@@ -161,6 +163,8 @@ def unchanged(old: Any, new: Any) -> bool:
     kind = type(old)
     if kind is not type(new):
         return False
+    if kind in _SIMPLE:
+        return bool(old == new)
     if kind in (list, tuple):
         return len(old) == len(new) and all(map(unchanged, old, new))
     if isinstance(old, dict):
@@ -182,7 +186,7 @@ def changed_values(old: Any, new: Any, path: Path) -> list[Path]:
     """The shortest paths at which two decoded values differ; descends into records and mappings."""
     if unchanged(old, new):
         return []
-    if type(old) is not type(new):
+    if type(old) is not type(new) or type(old) in _SIMPLE:
         return [path]
     if isinstance(old, dict):
         pairs = {name: (old.get(name, _NOTHING), new.get(name, _NOTHING)) for name in {**old, **new}}

@@ -249,6 +249,8 @@ class PathIndex:
 
     def concerned(self, changed: Iterable[Path]) -> Iterator[Live[Any]]:
         """The live values at, above or under any of the changed paths, each once."""
+        if not self._paths:
+            return
         seen: set[Path] = set()
         for path in changed:
             seen.update(path[:depth] for depth in range(len(path)))

@@ -93,12 +93,14 @@ class LeafPlan(Plan):
 
     def __init__(self, kind: Any) -> None:
         self.kind = kind
+        # Conversion of these to themselves gives the same object, and most leaves are one of them.
+        self._itself = kind if kind in (str, int, bool) else None
 
     def decode(self, tree: Any, old: Part | None, changes: Changes, path: Path, found: list[Fault]) -> Part | None:
         if old is not None and old.tree is tree:
             return old
         try:
-            value = decode_leaf(tree, self.kind)
+            value = tree if type(tree) is self._itself else decode_leaf(tree, self.kind)
         except Exception:  # noqa: BLE001 - any exception of a user's validation is a rejection
             found += faults(tree, self.kind, path)
             return None

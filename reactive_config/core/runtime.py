@@ -212,7 +212,7 @@ class Runtime(Generic[T]):
             return
         batch: Batch = []
         self.stream.propose(snapshot, batch)
-        for live in [*self.by_path.concerned(changed), *self.by_function]:
+        for live in [*self.by_path.concerned(changed), *(self.by_function or ())]:  # looking is cheaper than iterating
             live.recompute(snapshot.value, batch)
         self._put_in_force(snapshot, batch)
 
@@ -221,7 +221,7 @@ class Runtime(Generic[T]):
         for live, value in reversed(batch):
             live.store(value)
         self.on_snapshot(snapshot)
-        updates = list(self.updates)
+        updates = list(self.updates or ())
         for update in updates:
             update.offer(snapshot)
         for live, _ in batch:
