@@ -29,6 +29,7 @@ def come(keys, first, count):
         assert keys.take(f"client-{number}", 1, number * SECOND // 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [Bucket, SlidingWindow])
 def test_a_million_keys_take_the_places_of_those_in_use(rule):
     keys = Keys(rule(Rate(1), 0), most=20_000)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import sys
 import time
 from contextlib import AsyncExitStack
 from types import SimpleNamespace
@@ -245,3 +246,10 @@ async def test_what_cannot_be_is_said_at_once(server, space):
     for settings in ({"on_failure": "panic"}, {"timeout": 0}, {"max_keys": 0}):
         with pytest.raises(ValueError, match="expected"):
             redis_rate_limiter(Live.constant("1/s"), server.url, space=space, **settings)
+
+
+@pytest.mark.parametrize("missing", ["limits.aio.storage", "redis.asyncio"])
+def test_a_missing_library_names_the_extra(monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=r'pip install "reactive-config\[limits\]"'):
+        redis_rate_limiter(Live.constant("1/s"), "redis://127.0.0.1:1", space="shop")
