@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from reactive_config.core.config import Config, Explanation, open_config
 from reactive_config.core.delta import Bare
+from reactive_config.core.describing import Setting
 from reactive_config.core.guard import Guard
 from reactive_config.core.live import Live
 from reactive_config.core.observing import Apply, Observer, Rebuild
 from reactive_config.core.secret import Secret
 from reactive_config.core.snapshot import Snapshot
-from reactive_config.core.status import Held, SourceStatus, State, Status
+from reactive_config.core.status import BindingState, BindingStatus, Held, SourceStatus, State, Status
 from reactive_config.core.updates import Gap, Updates
 from reactive_config.errors import (
     Closed,
@@ -44,6 +45,8 @@ __all__ = [
     "TLS",
     "Apply",
     "Bare",
+    "BindingState",
+    "BindingStatus",
     "Closed",
     "Config",
     "ConfigError",
@@ -65,6 +68,7 @@ __all__ = [
     "Rebuild",
     "Rejected",
     "Secret",
+    "Setting",
     "Snapshot",
     "SourceError",
     "SourceStatus",

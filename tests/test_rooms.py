@@ -85,11 +85,11 @@ def test_an_outside_library_has_one_room(library, rooms):
 
 def test_the_public_names_are_these():
     assert set(reactive_config.__all__) == {
-        "Apply", "Bare", "Closed", "Config", "ConfigError", "Env", "Etcd", "Explanation", "Files", "Gap", "Guard",
-        "Held", "InvalidPath", "Live", "Memory", "Observer", "Origin", "ParseError", "Problem",
-        "ReactiveConfigError", "Rebuild", "Rejected", "Secret", "Snapshot", "SourceError", "SourceStatus",
-        "StartupError", "State", "Status", "TLS", "TypeNotSupported", "UnknownPath", "Updates", "WrongProcess",
-        "open_config",
+        "Apply", "Bare", "BindingState", "BindingStatus", "Closed", "Config", "ConfigError", "Env", "Etcd",
+        "Explanation", "Files", "Gap", "Guard", "Held", "InvalidPath", "Live", "Memory", "Observer", "Origin",
+        "ParseError", "Problem", "ReactiveConfigError", "Rebuild", "Rejected", "Secret", "Setting", "Snapshot",
+        "SourceError", "SourceStatus", "StartupError", "State", "Status", "TLS", "TypeNotSupported", "UnknownPath",
+        "Updates", "WrongProcess", "open_config",
     }  # fmt: skip
     assert all(hasattr(reactive_config, name) for name in reactive_config.__all__)
 

@@ -41,7 +41,7 @@ def settings(value: Any, kind: Any, acceptance: Acceptance) -> Iterator[Setting]
 
 def _plain(value: Any) -> Any:
     """What msgspec does not write by itself."""
-    kind = type(value)
+    kind: Any = type(value)
     if isinstance(value, Secret) or kind.__name__ in _FOREIGN_SECRETS:
         return HIDDEN
     if is_pydantic(kind):
