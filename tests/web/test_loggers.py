@@ -13,6 +13,7 @@ import pytest
 from reactive_config import Live, Memory, Secret, open_config
 from reactive_config.bindings import Level, LogRule, ManualClock, log_levels
 from reactive_config.web import Operations
+from reactive_config.web.aiohttp import operations_app
 from reactive_config.web.answers import Call
 
 TOKEN = [(b"Authorization", b"Bearer t0ken")]
@@ -108,6 +109,24 @@ async def test_a_body_that_is_too_long_is_not_read(a, clock):
     async with serving(clock) as operations:
         status, told, _ = ask(operations, "/loggers/rc_web.a", "POST", b" " * 5000)
         assert (status, told["error"]) == (413, "body: expected up to 4096 bytes, got more")
+
+
+@pytest.mark.parametrize("mount", [lambda operations: operations, operations_app])
+async def test_a_body_that_comes_in_pieces_is_put_together_and_one_that_is_too_long_is_cut_off(a, clock, mount, served):
+    async def pieces():
+        for byte in json.dumps(DEBUG).encode():
+            yield bytes([byte])
+
+    async def long():
+        for _ in range(20):
+            yield b" " * 1000
+
+    show = {"Authorization": "Bearer t0ken"}
+    async with serving(clock) as operations, served(mount(operations)) as client:
+        set_ = await client.post("/loggers/rc_web.a", content=pieces(), headers=show)
+        assert (set_.status_code, a.level) == (200, logging.DEBUG)
+        assert (await client.post("/loggers/rc_web.a", content=long(), headers=show)).status_code == 413
+        assert (await client.get("/healthz")).status_code == 200
 
 
 async def test_a_name_that_nobody_uses_is_refused_and_made_by_nobody(clock):

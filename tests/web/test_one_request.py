@@ -181,6 +181,7 @@ class Turns(Gate):
             await asyncio.sleep(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", APPS)
 async def test_of_a_thousand_requests_during_a_storm_of_changes_none_sees_two_generations(make, served):
     memory, generations = Memory(), set()
@@ -244,7 +245,7 @@ async def test_it_works_without_a_server_that_passes_the_lifespan_state_on(make)
         assert (await client.get("/")).json()["sizes"] == [1, 1]
 
 
-async def test_the_whole_configuration_can_be_injected(served):
+async def test_the_whole_configuration_can_be_injected_by_fastapi(served):
     app = FastAPI(lifespan=lifespan(lambda: open_config(App, Memory({"size": 3}))))
 
     @app.get("/")
@@ -252,6 +253,16 @@ async def test_the_whole_configuration_can_be_injected(served):
         return config.current.size
 
     async with served(app) as client:
+        assert (await client.get("/")).json() == 3
+
+
+async def test_the_whole_configuration_can_be_injected_by_litestar(served):
+    @get("/", dependencies={"config": Provide(for_litestar.configuration)})
+    async def handler(config: NamedDependency[Config]) -> int:
+        return config.current.size
+
+    opening = lifespan(lambda: open_config(App, Memory({"size": 3})))
+    async with served(Litestar([handler], lifespan=[opening], logging_config=None)) as client:
         assert (await client.get("/")).json() == 3
 
 
