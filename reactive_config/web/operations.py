@@ -1,14 +1,15 @@
-"""The endpoints that operators and orchestrators ask: an ASGI application without a framework."""
+"""The endpoints that operators and orchestrators ask: their paths, methods and tokens."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from reactive_config import Config, Secret
 from reactive_config.bindings import LogLevels
-from reactive_config.web.answers import MAX_BODY, Answer, Call, Refused, plain, require
+from reactive_config.web.answers import Answer, Call, Refused, plain, require
+from reactive_config.web.asgi import Receive, Scope, Send, serve
 from reactive_config.web.effective import effective
 from reactive_config.web.health import healthz, readyz
 from reactive_config.web.loggers import read_all, read_one, set_one
@@ -21,9 +22,6 @@ Token = Secret[str] | Callable[[Any], Secret[str] | None] | None
 """A token, or a function from the configuration in force to it, so that it may change; None is none."""
 
 Handler = Callable[[Call], Answer]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 
 class Operations:
@@ -34,7 +32,7 @@ class Operations:
         app.mount("/ops", operations)
 
     It is made where the application is, and told of the configuration once that is open (`serving`). Until then
-    it is not ready. Everything but who may see what is decided here; nothing is kept outside of this object.
+    it is not ready. It is an ASGI application; `answer` is the same for everything else.
 
     Args:
         levels_token: Who shows it may set log levels; without one nobody may.
@@ -151,52 +149,6 @@ class Operations:
             token = token(self._config.current) if self._config is not None else None
         return token if token is not None and token.reveal() else None
 
-    # -- ASGI ----------------------------------------------------------------------------------
-
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one connection. Mounted or alone, under any prefix; websockets are refused."""
-        if scope["type"] == "lifespan":
-            await _live(receive, send)
-        elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
-        else:
-            body = await _read(receive)
-            if body is not None:
-                answer = self.answer(Call(scope["method"].upper(), _path(scope), scope["headers"], body))
-                await _send(answer, send, with_body=scope["method"].upper() != "HEAD")
-
-
-def _path(scope: MutableMapping[str, Any]) -> str:
-    """The path below the mount; some servers and routers leave the prefix in the path, some take it out."""
-    path, prefix = scope["path"], scope.get("root_path", "").rstrip("/")
-    inside = prefix and (path == prefix or path.startswith(prefix + "/"))
-    return str(path[len(prefix) :] if inside else path)
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """The body; of one that is too long, enough to see that; None where the client went away."""
-    body: bytes = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY or not message.get("more_body", False):
-            return body
-
-
-async def _send(answer: Answer, send: Send, *, with_body: bool) -> None:
-    headers = [*answer.headers, ("Content-Length", str(len(answer.body)))]
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers]
-    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    await send({"type": "http.response.body", "body": answer.body if with_body else b""})
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    """The lifespan of an application that needs none, for a server that runs this one alone."""
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI connection, mounted or alone, under any prefix."""
+        await serve(self.answer, scope, receive, send)

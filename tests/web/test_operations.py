@@ -95,6 +95,25 @@ async def test_a_prefix_that_a_proxy_took_away_does_not_matter(app, served):
         assert (await client.get(prefix + "/healthz")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "prefix", "status"),
+    [("/healthz", "", 200), ("/ops/healthz", "/ops", 200), ("/ops/healthz", "/ops/", 200), ("/healthz", "/ops", 200),
+     ("/opshealthz", "/ops", 404), ("/ops", "/ops", 404), ("", "", 404)],
+)  # fmt: skip
+async def test_the_prefix_may_stand_in_the_path_or_not(path, prefix, status):
+    sent = []
+
+    async def receive():
+        return {"type": "http.request"}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": prefix, "headers": []}
+    await Operations()(scope, receive, send)
+    assert sent[0]["status"] == status
+
+
 async def test_a_websocket_is_refused_and_who_went_away_is_not_answered():
     sent = []
 
