@@ -7,12 +7,14 @@ import sys
 
 from bench import herd
 from bench.faults import command as faults
+from bench.harness import command as harness
 
 
 def main() -> int:
     """Run what the command line names; its exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Programs that measure reactive_config.")
     commands = parser.add_subparsers(required=True, metavar="command")
+    harness.add(commands)
     faults.add(commands)
     herd.add(commands)
     arguments = parser.parse_args()

@@ -61,4 +61,4 @@ class StampedPuts(EtcdStage):
     async def _put(self, key: str, document: Document) -> None:
         from reactive_config.etcd.transaction import write
 
-        await write(self.link, {key.encode(): msgspec.json.encode(document)})
+        await write(self.link, {key: msgspec.json.encode(document).decode()})
