@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import asyncio
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reactive_config.bindings.pools.adapter import Options, adapter, extra
 from reactive_config.bindings.pools.live_pool import LivePool
@@ -31,10 +33,10 @@ def aiohttp_session(
             async with billing.use() as session, session.get("/invoices") as response:
                 await response.json()
 
-    The arguments are those of `aiohttp.ClientSession`, three of them also as a configuration can say them:
-    `connector` as a mapping of `aiohttp.TCPConnector` (`limit`, `limit_per_host`, ...), `timeout` as a mapping of
-    `aiohttp.ClientTimeout` or a number, the total, and `auth` as a mapping of `aiohttp.BasicAuth`. An old session is
-    closed with all connections; requests that outlast the drain fail. Cookies stay with the session that got them.
+    The arguments are those of `aiohttp.ClientSession`, two of them also as a configuration can say them: `connector`
+    as a mapping of `aiohttp.TCPConnector` (`limit`, `limit_per_host`, ...), and `timeout` as a mapping of
+    `aiohttp.ClientTimeout` or a number, the total. An old session is closed with all connections; requests that
+    outlast the drain fail. Cookies stay with the session that got them.
 
     Args:
         live: `base_url`, `headers`, `connector`, `timeout`, ...
@@ -54,11 +56,13 @@ def aiohttp_session(
             arguments["timeout"] = aiohttp.ClientTimeout(**timeout)
         elif isinstance(timeout, (int, float)):
             arguments["timeout"] = aiohttp.ClientTimeout(total=timeout)
-        if isinstance(auth := arguments.get("auth"), dict):
-            arguments["auth"] = aiohttp.BasicAuth(**auth)
-        if isinstance(connector := arguments.get("connector"), dict):
-            arguments["connector"] = aiohttp.TCPConnector(**connector)
-        return aiohttp.ClientSession(**arguments)
+        if isinstance(connector := arguments.get("connector", {}), dict):
+            connector = _connector_class()(**connector)
+        try:
+            return aiohttp.ClientSession(**{**arguments, "connector": connector})
+        except BaseException:
+            await connector.close()
+            raise
 
     async def close(session: aiohttp.ClientSession) -> None:
         await session.close()
@@ -74,3 +78,26 @@ def aiohttp_session(
         deadline=deadline,
         name=name,
     )
+
+
+@cache
+def _connector_class() -> type[aiohttp.TCPConnector]:
+    import aiohttp
+
+    class Connector(aiohttp.TCPConnector):
+        """Gives an error to whoever waits for a connection of it, or asks for one again, when it is closed.
+
+        aiohttp cancels those who wait, as if they were to end, and lets those who ask again wait for ever.
+        """
+
+        async def connect(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                if not self.closed:
+                    return await super().connect(*args, **kwargs)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not self.closed or task is None or task.cancelling():
+                    raise
+            raise aiohttp.ClientConnectionError("the session is closed")
+
+    return Connector

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from reactive_config.bindings.pools.adapter import Options, adapter, extra
+import anyio
+
+from reactive_config.bindings.pools.adapter import CLOSE_WITHIN, Options, adapter, extra
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
 from reactive_config.bindings.rebuilt import Dispose
@@ -53,9 +56,11 @@ def httpx_client(
             arguments["limits"] = httpx.Limits(**limits)
         if isinstance(timeout := arguments.get("timeout"), dict):
             arguments["timeout"] = httpx.Timeout(**{"timeout": 5.0, **timeout})
-        return httpx.AsyncClient(**arguments)
+        return _client_class()(**arguments)
 
-    async def close(client: httpx.AsyncClient) -> None:
+    async def close(client: Any) -> None:
+        with anyio.move_on_after(CLOSE_WITHIN):
+            await client.end()
         await client.aclose()
 
     return adapter(
@@ -69,3 +74,40 @@ def httpx_client(
         deadline=deadline,
         name=name,
     )
+
+
+@cache
+def _client_class() -> type[httpx.AsyncClient]:
+    import httpx
+
+    class Client(httpx.AsyncClient):
+        """Ends the requests under way when it is closed.
+
+        httpx ends those that have a connection; others would wait for one, get a new one of the closed client, and
+        nobody would close that.
+        """
+
+        def __init__(self, **arguments: Any) -> None:
+            super().__init__(**arguments)
+            self._sending: set[anyio.CancelScope] = set()
+            self._idle = anyio.Event()
+
+        async def send(self, request: httpx.Request, **settings: Any) -> httpx.Response:
+            with anyio.CancelScope() as scope:
+                self._sending.add(scope)
+                try:
+                    return await super().send(request, **settings)
+                finally:
+                    self._sending.discard(scope)
+                    if not self._sending:
+                        self._idle.set()
+            raise httpx.ReadError("the client is closed", request=request)
+
+        async def end(self) -> None:
+            if self._sending:
+                self._idle = anyio.Event()
+                for scope in self._sending:
+                    scope.cancel()
+                await self._idle.wait()
+
+    return Client
