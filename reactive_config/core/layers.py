@@ -9,22 +9,34 @@ from reactive_config.core.delta import Entry
 from reactive_config.core.paths import Path
 from reactive_config.core.trees import ABSENT, diff, get, narrow, overlay, refold
 
+FEW, SHARE = 64, 0.25
+"""Up to so many changed paths, or so large a share of the entries, are folded one by one; more of them as a whole."""
+
 
 class _Mount:
-    """One path at which documents are mounted, or below which some are."""
+    """One path at which documents are mounted, or below which some are. There is one for each key: it is small.
 
-    __slots__ = ("below", "documents")
+    Attributes:
+        ids: The entries mounted here, in their order.
+        below: By name; shared and empty where nothing is.
+    """
+
+    __slots__ = ("below", "ids")
 
     def __init__(self) -> None:
-        self.documents: dict[str, Any] = {}
-        self.below: dict[str, _Mount] = {}
+        self.ids: tuple[str, ...] = ()
+        self.below: dict[str, _Mount] = _NOTHING_BELOW
 
-    def put(self, entry_id: str, document: Any) -> None:
-        """Insert in id order: at one depth, later ids win."""
-        if entry_id in self.documents or not self.documents or entry_id > next(reversed(self.documents)):
-            self.documents[entry_id] = document
-        else:
-            self.documents = dict(sorted([*self.documents.items(), (entry_id, document)]))
+    def child(self, name: str) -> _Mount:
+        """The mount of a name below this one, made if there is none."""
+        if not self.below:
+            self.below = {}
+        if (child := self.below.get(name)) is None:
+            child = self.below[name] = _Mount()
+        return child
+
+
+_NOTHING_BELOW: dict[str, _Mount] = {}
 
 
 class Layer:
@@ -58,7 +70,8 @@ class Layer:
             self.entries.pop(entry_id, None)
             return [old.path] if old else []
         self.entries[entry_id] = entry
-        self._mount(entry_id, entry)
+        if old is None or entry.path != old.path:
+            self._mount(entry_id, entry.path)
         if old is None:
             return [entry.path]
         if old.path != entry.path:
@@ -67,6 +80,8 @@ class Layer:
 
     def refold(self, touched: Sequence[Path]) -> list[Path]:
         """Bring `tree` up to date; returns the paths at which it differs."""
+        if len(touched) > max(FEW, SHARE * len(self.entries)):
+            touched = [()]
         self.tree, changed = refold(self.tree, self._fold, touched)
         return changed
 
@@ -76,7 +91,7 @@ class Layer:
         for depth in range(len(path) + 1):
             if node is None:
                 return
-            for entry_id in node.documents:
+            for entry_id in node.ids:
                 entry = self.entries[entry_id]
                 if get(entry.value, path[depth:]) is not ABSENT:
                     yield entry_id, entry
@@ -86,25 +101,24 @@ class Layer:
 
     def _entries_below(self, node: _Mount) -> Iterator[tuple[str, Entry]]:
         for child in node.below.values():
-            for entry_id in child.documents:
+            for entry_id in child.ids:
                 yield entry_id, self.entries[entry_id]
             yield from self._entries_below(child)
 
-    def _mount(self, entry_id: str, entry: Entry) -> None:
+    def _mount(self, entry_id: str, path: Path) -> None:
         node = self._root
-        for name in entry.path:
-            if (child := node.below.get(name)) is None:
-                child = node.below[name] = _Mount()
-            node = child
-        node.put(entry_id, entry.value)
+        for name in path:
+            node = node.child(name)
+        if entry_id not in node.ids:
+            node.ids = tuple(sorted((*node.ids, entry_id)))  # at one depth, later ids win
 
     def _unmount(self, entry_id: str, path: Path) -> None:
         trail = [self._root]
         for name in path:
             trail.append(trail[-1].below[name])
-        del trail[-1].documents[entry_id]
+        trail[-1].ids = tuple(i for i in trail[-1].ids if i != entry_id)
         for name, parent, node in zip(reversed(path), reversed(trail[:-1]), reversed(trail), strict=False):
-            if node.documents or node.below:
+            if node.ids or node.below:
                 break
             del parent.below[name]
 
@@ -114,23 +128,22 @@ class Layer:
         for depth in range(len(path) + 1):
             if node is None:
                 return value
-            for document in node.documents.values():
-                value = narrow(value, document, path[depth:])
+            for entry_id in node.ids:
+                value = narrow(value, self.entries[entry_id].value, path[depth:])
             if depth < len(path):
                 node = node.below.get(path[depth])
-        return _fold_below(node, value) if node else value
+        return self._fold_below(node, value) if node else value
 
-
-def _fold_below(node: _Mount, value: Any) -> Any:
-    if not node.below:
-        return value
-    table = dict(value) if type(value) is dict else {}
-    for name, child in node.below.items():
-        inner = table.get(name, ABSENT)
-        for document in child.documents.values():
-            inner = overlay(inner, document)
-        table[name] = _fold_below(child, inner)
-    return table
+    def _fold_below(self, node: _Mount, value: Any) -> Any:
+        if not node.below:
+            return value
+        table = dict(value) if type(value) is dict else {}
+        for name, child in node.below.items():
+            inner = table.get(name, ABSENT)
+            for entry_id in child.ids:
+                inner = overlay(inner, self.entries[entry_id].value)
+            table[name] = self._fold_below(child, inner) if child.below else inner
+        return table
 
 
 class Stack:

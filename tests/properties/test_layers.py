@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from reactive_config.core import layers
 from reactive_config.core.delta import Entry
 from reactive_config.core.layers import Layer, Stack
 from reactive_config.core.trees import ABSENT, get, same
@@ -102,5 +104,16 @@ class LayersAgainstModel(RuleBasedStateMachine):
                     assert deeper or get(entry.value, path[len(entry.path) :]) is not ABSENT
 
 
+class LayersFoldedAsAWhole(LayersAgainstModel):
+    """The same, where every change is taken for one of too many paths."""
+
+    def touch(self, changes: list[tuple[int, str, Entry | None]]) -> None:
+        with patch.multiple(layers, FEW=0, SHARE=0):
+            super().touch(changes)
+
+
 TestLayersAgainstModel = LayersAgainstModel.TestCase
 TestLayersAgainstModel.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+
+TestLayersFoldedAsAWhole = LayersFoldedAsAWhole.TestCase
+TestLayersFoldedAsAWhole.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
