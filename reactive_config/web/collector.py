@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from reactive_config import Config, SourceStatus, State, Status
+from reactive_config import BindingState, BindingStatus, Config, SourceStatus, State, Status
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -102,12 +102,12 @@ def _stale_seconds(source: SourceStatus, now: datetime) -> float:
     return 0.0 if seen else max(0.0, (now - source.since).total_seconds())
 
 
-def _bindings(bindings: tuple[Any, ...]) -> Iterator[Metric]:
+def _bindings(bindings: tuple[BindingStatus, ...]) -> Iterator[Metric]:
     # Those of one name are counted together: a name that comes twice would spoil the whole scrape.
     states: Counter[tuple[str, ...]] = Counter()
     changes, failures, forced = (Counter[tuple[str, ...]]() for _ in range(3))
     for binding in bindings:
-        for state in type(binding.state):
+        for state in BindingState:
             states[binding.name, state.value] += binding.state is state
         changes[binding.name,] += binding.changes
         failures[binding.name,] += binding.failures
