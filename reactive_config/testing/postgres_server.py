@@ -20,7 +20,7 @@ from pathlib import Path
 
 from reactive_config.testing.server_process import ServerProcess
 
-_DEBIAN = Path("/usr/lib/postgresql")
+DEBIAN = Path("/usr/lib/postgresql")
 
 
 class PostgresServer(ServerProcess):
@@ -81,7 +81,7 @@ class PostgresServer(ServerProcess):
 
 def postgres_programs() -> Path | None:
     """The folder with the newest `postgres` and `initdb` of this machine, or None."""
-    installed = sorted(_DEBIAN.glob("*/bin"), key=lambda folder: float(folder.parent.name), reverse=True)
+    installed = sorted(DEBIAN.glob("*/bin"), key=lambda folder: float(folder.parent.name), reverse=True)
     on_path = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     for folder in (*on_path, *installed):
         if all(shutil.which(program, path=str(folder)) for program in ("postgres", "initdb")):
