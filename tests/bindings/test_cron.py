@@ -224,8 +224,8 @@ async def test_an_unfit_expression_is_a_rejection_and_the_one_before_stays(heard
     for unfit in ({"cron": "61 * * * *"}, {"timezone": "Nowhere"}, {"cron": "* * * * *", "second": 1}, "soon"):
         with pytest.raises(Rejected) as refused:
             await config.patch({"backup": unfit})
-        assert str(refused.value).count("backup") >= 1
-        assert "61 *" not in str(refused.value)
+        assert "backup" in str(refused.value)
+        assert "expected" in str(refused.value)
     assert config.current.backup == Cron("30 12 * * *")
     await heard.let_pass(minutes=30)
     assert heard.came == ["02 12:30 UTC"]
