@@ -43,6 +43,7 @@ class SharedWindow:
 
     Raises:
         ImportError: A library is missing.
+        TypeError: It is neither a client nor a URL; a cluster's client is not supported.
     """
 
     def __init__(self, redis: Redis | str, space: str, timeout: float, clock: Clock) -> None:
@@ -51,8 +52,11 @@ class SharedWindow:
             from redis.asyncio import Redis as Client
         except ImportError as error:
             raise ImportError('redis_rate_limiter needs: pip install "reactive-config[limits]"') from error
-        self._own = Client.from_url(redis) if isinstance(redis, str) else None
-        pool: Any = (self._own or redis).connection_pool  # type: ignore[union-attr]
+        if not isinstance(redis, (str, Client)):
+            raise TypeError(f"redis: expected a redis.asyncio.Redis or a URL, got {type(redis).__name__}")
+        client = Client.from_url(redis) if isinstance(redis, str) else redis
+        self._own = client if isinstance(redis, str) else None
+        pool: Any = client.connection_pool
         # The scheme only chooses the protocol; the connections are the pool's.
         self._storage = RedisStorage("redis://", implementation="redispy", key_prefix=space, connection_pool=pool)
         self._timeout = timeout

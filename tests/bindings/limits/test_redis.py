@@ -246,6 +246,8 @@ async def test_what_cannot_be_is_said_at_once(server, space):
     for settings in ({"on_failure": "panic"}, {"timeout": 0}, {"max_keys": 0}):
         with pytest.raises(ValueError, match="expected"):
             redis_rate_limiter(Live.constant("1/s"), server.url, space=space, **settings)
+    with pytest.raises(TypeError, match=r"redis: expected a redis.asyncio.Redis or a URL, got int"):
+        redis_rate_limiter(Live.constant("1/s"), 6379, space=space)
 
 
 @pytest.mark.parametrize("missing", ["limits.aio.storage", "redis.asyncio"])
