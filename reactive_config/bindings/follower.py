@@ -58,6 +58,8 @@ class Follower:
         self._newer = asyncio.Event()
         # When the runtime first heard of a change that is not in force yet.
         self._heard: float | None = None
+        # What kept it from coming into force; empty where nothing did.
+        self._trouble = ""
 
     async def run(self, started: asyncio.Future[Any]) -> None:
         """Prepare and commit the first things, say so, and follow until cancelled.
@@ -100,7 +102,7 @@ class Follower:
             self._newer.clear()
             values = self._values()
             if all(member.stands(value) for value, member in zip(values, self._members, strict=True)):
-                self._heard = None
+                self._heard, self._trouble = None, ""
                 self._enter(BindingState.IN_FORCE)
                 return
             self._enter(BindingState.PREPARING)
@@ -170,7 +172,7 @@ class Follower:
             member.enter(BindingState.IN_FORCE)
             if self._heard is not None:
                 member.live.observers.in_force(member.name, time.monotonic() - self._heard)
-        self._heard = None
+        self._heard, self._trouble = None, ""
 
     async def _settle(self) -> None:
         self._enter(BindingState.DRAINING)
@@ -192,15 +194,15 @@ class Follower:
 
     def _failed(self, error: Exception) -> None:
         # Its text may quote the value, which may be a secret.
-        text = f"the new one could not be made: {type(error).__name__}"
+        self._trouble = f"the new one could not be made: {type(error).__name__}"
+        self._enter(BindingState.RETRYING)
         for member in self._members:
             member.failures += 1
-            member.enter(BindingState.RETRYING, text)
-            logger.warning("%s: %s; the old one stays in use", member.name, text)
+            logger.warning("%s: %s; the old one stays in use", member.name, self._trouble)
 
     def _enter(self, state: BindingState) -> None:
         for member in self._members:
-            member.enter(state)
+            member.enter(state, self._trouble)
 
     def _values(self) -> list[Any]:
         # The writer stores all values of a generation in one turn, so these are of one generation.

@@ -66,7 +66,7 @@ class Inbox:
         self._wake()
 
     def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
-        if (state, reason) != (self.current_state, self.reason):
+        if state is not self.current_state:
             self._since = datetime.now(UTC)
         self.current_state, self.reason, self._next_try = state, reason, next_try
         self._wake()

@@ -280,6 +280,26 @@ async def test_a_value_that_comes_back_before_it_was_built_changes_nothing(shop)
         assert binding.current is first
 
 
+async def test_the_status_says_what_failed_until_something_is_in_force(shop):
+    memory = Memory({"size": 1})
+    async with (
+        open_config(App, memory) as config,
+        rebuilt(config.select("size"), shop.build, close=shop.close) as binding,
+    ):
+        shop.bad.add(2)
+        await memory.patch({"size": 2})
+        await until(lambda: binding.status().state is BindingState.RETRYING)
+        said = binding.status().error
+        assert "ConnectionError" in said
+        shop.slow.add(2)
+        shop.bad.clear()
+        await until(lambda: binding.status().state is BindingState.PREPARING)
+        assert binding.status().error == said
+        shop.gate.set()
+        await until(lambda: binding.status().state is BindingState.IN_FORCE)
+        assert binding.status().error == ""
+
+
 async def test_members_change_in_one_turn_or_not_at_all(shop):
     memory = Memory({"size": 1, "port": 1})
     other = Workshop()

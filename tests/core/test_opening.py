@@ -359,3 +359,15 @@ async def test_the_start_waits_until_a_source_says_that_it_is_synced():
     config = await opening
     assert config.status().sources[0].state is State.SYNCED
     source.go.set()
+
+
+async def test_the_status_tells_since_when_a_source_is_stale_whatever_it_says_of_it_later():
+    source = Acting(send({"n": 1}))
+    async with open_config(App, source) as config:
+        source.feed.state(State.STALE, "connection refused")
+        since = config.status().sources[0].since
+        source.feed.state(State.STALE, "no leader")
+        status = config.status().sources[0]
+        assert (status.since, status.reason) == (since, "no leader")
+        source.feed.state(State.SYNCED)
+        assert config.status().sources[0].since > since
