@@ -9,6 +9,7 @@ import asyncio
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, BinaryIO
 
@@ -16,6 +17,9 @@ from bench.harness import wire
 from bench.harness.subject import NotHere, Subject
 
 Say = Callable[[wire.Reply], None]
+
+FRAMES = 6
+"""Of a subject's traceback; those further out are the harness's and the loop's."""
 
 
 async def serve(lines: asyncio.StreamReader, say: Say) -> None:
@@ -78,17 +82,22 @@ async def _main(output: BinaryIO) -> None:
     await serve(lines, say)
 
 
-def main(loop: str) -> None:
-    """Run on asyncio's own loop or on uvloop."""
+def main(loop: str) -> int:
+    """Run on asyncio's own loop or on uvloop; 1 if the subject raised."""
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    if loop == "uvloop":
-        import uvloop
+    try:
+        if loop == "uvloop":
+            import uvloop
 
-        uvloop.run(_main(output))
-    else:
-        asyncio.run(_main(output))
+            uvloop.run(_main(output))
+        else:
+            asyncio.run(_main(output))
+    except Exception:  # noqa: BLE001 - of the subject: the harness shows what stands on standard error
+        traceback.print_exc(limit=-FRAMES)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(main(sys.argv[1]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 import tempfile
 import time
@@ -54,6 +56,7 @@ class SubjectProcess:
             stderr=self._errors,
             cwd=ROOT,
             limit=1 << 26,  # bytes of one line: a round of a million figures
+            start_new_session=True,  # a group of its own, to be ended as one
         )
         return self
 
@@ -62,8 +65,10 @@ class SubjectProcess:
     ) -> None:
         assert self._process is not None
         assert self._errors is not None
-        if self._process.returncode is None:
-            self._process.kill()
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)  # also what the subject started and did not end
+        except ProcessLookupError:
+            pass  # it ended in order
         await self._process.wait()
         self._errors.close()
 
