@@ -206,6 +206,22 @@ def test_jitter_delays_a_tick_by_its_share_at_most_to_the_next_place(jitter, sha
         assert (tick.count, tick.scheduled, tick.missed) == (number, place, 0)
 
 
+def test_a_change_after_a_small_step_back_repeats_nothing_either():
+    start, hour = nanoseconds(SPRING), 3600 * SECOND
+    times = CronTimes(Cron("0 * * * *"), start, Manner())
+    assert times.take(start + hour).count == 1
+    times.change(Cron("*/30 * * * *"), start + hour - 60 * SECOND)
+    assert times.fires == start + hour + 1800 * SECOND
+
+
+def test_a_place_whose_jitter_is_not_over_is_not_missed():
+    start, minute = nanoseconds(SPRING), 60 * SECOND
+    times = CronTimes(Cron("* * * * *"), start, Manner("skip", 40 * SECOND, lambda: 0.5))
+    tick = times.take(start + 2 * minute + 10 * SECOND)  # the second place comes 20 seconds after its time
+    assert (tick.scheduled, tick.missed) == (start + minute, 0)
+    assert times.fires == start + 2 * minute + 20 * SECOND
+
+
 def test_a_clock_set_from_1970_to_now_costs_no_more_than_a_thousand_steps_and_finds_the_newest():
     times = CronTimes(Cron("*/7 3 * 5 *", BERLIN), 0, Manner())
     tick = times.take(nanoseconds(AUTUMN))

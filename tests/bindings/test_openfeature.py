@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
-from openfeature.event import ProviderEvent
+from openfeature.event import ProviderEvent, ProviderEventDetails
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
 from openfeature.provider import ProviderStatus
@@ -201,7 +201,8 @@ async def test_a_configuration_that_ends_first_is_stale_too(domain):
         await config.__aexit__(None, None, None)
         await heard.next()
         assert provider.status().state is BindingState.CLOSED
-    assert heard.told.empty()
+    provider.emit_provider_stale(ProviderEventDetails(message="after all others"))
+    assert (await heard.next()).message == "after all others"
 
 
 async def test_the_fields_of_a_struct_are_flags_by_their_names_in_the_configuration(domain):
