@@ -18,7 +18,7 @@ from bench.harness.run import Run, failed
 from bench.harness.settings import CONFIG, open_settings
 from bench.harness.table import markdown
 
-WIDTH = 140
+WIDTH = 160
 """Columns of what is printed where there is no terminal."""
 
 

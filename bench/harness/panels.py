@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
 from bench.harness.palette import AIM, look
-from bench.harness.results import CaseResult, PointResult, SubjectResult
+from bench.harness.results import CaseResult, PointResult, SubjectResult, Verdict
 from bench.harness.rows import number, place, shown, varied
 from bench.harness.subject import Params
 
@@ -46,7 +46,8 @@ def draw_case(case: CaseResult) -> Picture:
             _draw_point(axes, case, points[0])
     picture.suptitle(f"{case.title} [{case.unit}]", weight="bold", fontsize=10)
     handles, labels = _handles(grid)
-    picture.legend(handles, labels, loc="outside lower center", ncols=3)
+    if handles:
+        picture.legend(handles, labels, loc="outside lower center", ncols=4 if columns > 1 else 3)
     return picture
 
 
@@ -82,14 +83,21 @@ def _draw_lines(axes: Axes, case: CaseResult, axis: str, points: Sequence[PointR
     points = sorted(points, key=lambda point: float(point.params[axis]))
     for index, label in enumerate(subject.label for subject in points[0].subjects):
         there = [(float(p.params[axis]), _subject(p, label)) for p in points if not _subject(p, label).absent]
-        at = [value for value, _ in there]
+        values = [value for value, _ in there]
         middle = [subject.figures["p50"] for _, subject in there]
         style = look(index)
-        axes.plot(at, [one.value for one in middle], marker="o", markersize=4, label=label, **style)
+        axes.plot(values, [one.value for one in middle], marker="o", markersize=4, label=label, **style)
         axes.fill_between(
-            at, [one.low for one in middle], [one.high for one in middle], color=style["color"], alpha=0.15, linewidth=0
+            values,
+            [one.low for one in middle],
+            [one.high for one in middle],
+            color=style["color"],
+            alpha=0.15,
+            linewidth=0,
         )
-        axes.plot(at, [s.figures["p99"].value for _, s in there], "^", color=style["color"], markersize=4, alpha=0.7)
+        axes.plot(
+            values, [s.figures["p99"].value for _, s in there], "^", color=style["color"], markersize=4, alpha=0.7
+        )
     axes.plot([], [], "^", color="#555555", markersize=4, label="p99")
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -99,7 +107,15 @@ def _draw_lines(axes: Axes, case: CaseResult, axis: str, points: Sequence[PointR
     axes.set_title(shown({name: value for name, value in points[0].params.items() if name in differ}))
     for one in (axes.xaxis, axes.yaxis):
         one.set_major_formatter(lambda value, _: number(value))
-    _draw_aims(axes, points[0])
+    for point in points:
+        for verdict in _absolute(point):
+            at = float(point.params[axis])
+            axes.plot(at, verdict.aim.limit, "_", color=AIM, markersize=16, markeredgewidth=2, label="aim")
+
+
+def _absolute(point: PointResult) -> list[Verdict]:
+    """The verdicts in the case's unit; those that are ratios stand in the picture of the ratios."""
+    return [verdict for verdict in point.verdicts if not verdict.aim.is_ratio]
 
 
 def _subject(point: PointResult, label: str) -> SubjectResult:
@@ -117,13 +133,15 @@ def _draw_point(axes: Axes, case: CaseResult, point: PointResult) -> None:
     if few:
         axes.set_xticks(range(len(here)), [subject.label for _, subject in here])
         axes.set_xlim(-0.6, len(here) - 0.4)
-        axes.set_ylim(bottom=0)
         axes.grid(visible=False, axis="x")
     else:
         _percentile_axis(axes, max(sum(map(len, subject.rounds)) for _, subject in here))
     axes.set_title(place(case, point))
     axes.set_ylabel(case.unit)
-    _draw_aims(axes, point)
+    for verdict in _absolute(point):
+        axes.axhline(verdict.aim.limit, color=AIM, linewidth=1.5, label=f"aim for {verdict.aim.figure}")
+    if few:
+        axes.set_ylim(bottom=0)  # last: it ends the search for the top
 
 
 def _draw_dots(axes: Axes, position: int, index: int, subject: SubjectResult) -> None:
@@ -156,10 +174,3 @@ def _percentile_axis(axes: Axes, count: int) -> None:
     axes.yaxis.set_major_formatter(lambda value, _: number(value))
     axes.yaxis.set_minor_formatter(lambda value, _: number(value) if f"{value:.0e}"[0] in "25" else "")
     axes.tick_params(axis="y", which="minor", labelsize=7)
-
-
-def _draw_aims(axes: Axes, point: PointResult) -> None:
-    """A line for each aim in the case's unit; those that are ratios stand in the picture of the ratios."""
-    for verdict in point.verdicts:
-        if not verdict.aim.is_ratio:
-            axes.axhline(verdict.aim.limit, color=AIM, linewidth=1.5, label=f"aim for {verdict.aim.figure}")

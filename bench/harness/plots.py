@@ -1,6 +1,6 @@
 """The pictures of a result, each as SVG and PNG.
 
-`ratios` shows every ratio with its aim; one picture a case shows the figures themselves (see `panels`).
+`ratios` shows the ratios for which there is an aim; one picture a case shows the figures themselves (see `panels`).
 """
 
 from __future__ import annotations
@@ -56,9 +56,11 @@ class _Ratio(msgspec.Struct, frozen=True):
 
 
 def _ratios(result: Result) -> Iterator[_Ratio]:
+    """Those with an aim; of a case that has none, all of its last point."""
     for case in result.cases:
-        for point in case.points:
-            yield from _ratios_at(case, point)
+        found = [ratio for point in case.points for ratio in _ratios_at(case, point)]
+        aimed = [ratio for ratio in found if ratio.aims]
+        yield from aimed or (_ratios_at(case, case.points[-1]) if case.points else ())
 
 
 def _ratios_at(case: CaseResult, point: PointResult) -> Iterator[_Ratio]:
@@ -73,7 +75,7 @@ def _draw_ratios(ratios: list[_Ratio]) -> Picture:
     """Rows of dots with their intervals, a heading for each case, an upright line for each aim."""
     groups = list(dict.fromkeys(ratio.group for ratio in ratios))
     lines = len(ratios) + 2 * len(groups)
-    picture = Picture(figsize=(8.0, 1.2 + ROW * lines))
+    picture = Picture(figsize=(8.0, 1.2 + ROW * lines), layout="constrained")
     axes = picture.add_subplot()
     axes.set_xscale("log")
     at, ticks = 0, {}
@@ -85,11 +87,11 @@ def _draw_ratios(ratios: list[_Ratio]) -> Picture:
             _draw_ratio(axes, at, ratio)
         at += 2
     axes.set_yticks(list(ticks), list(ticks.values()))
-    axes.set_ylim(at - 0.5, -1)
+    axes.set_ylim(at - 1, -1)
     axes.axvline(1.0, color=GRID, zorder=0)
     _decimal(axes)
     axes.set_xlabel("reactive_config divided by the rival: left of 1 is better")
-    _legend(axes)
+    _legend(picture, axes)
     return picture
 
 
@@ -108,8 +110,8 @@ def _decimal(axes: Axes) -> None:
     axes.tick_params(axis="x", which="minor", labelsize=7)
 
 
-def _legend(axes: Axes) -> None:
+def _legend(picture: Picture, axes: Axes) -> None:
     axes.plot([], [], MARKS["p50"], color=OURS, label="p50", markersize=4.5)
     axes.plot([], [], MARKS["p99"], color=RIVALS[0], label="p99", markersize=4.5)
     axes.plot([], [], color=AIM, linewidth=2, label="aim: left of this line")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3, frameon=False)
+    picture.legend(loc="outside lower center", ncols=3)

@@ -74,10 +74,10 @@ def aim_rows(result: Result) -> Iterator[tuple[Row, Verdict]]:
 
 
 def figure_rows(case: CaseResult) -> Iterator[Row]:
-    """Every subject at every point; ratios are ours divided by the rival's."""
+    """Every subject at every point, which is named beside the first; ratios are ours divided by the rival's."""
     for point in case.points:
-        for subject in point.subjects:
-            yield (place(case, point), subject.label, *_figures(point, subject))
+        for index, subject in enumerate(point.subjects):
+            yield ("" if index else place(case, point), subject.label, *_figures(point, subject))
 
 
 def _figures(point: PointResult, subject: SubjectResult) -> Row:
