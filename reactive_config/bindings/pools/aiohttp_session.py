@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
-from reactive_config.bindings.pools.adapter import Options, adapter, extra
+import anyio
+
+from reactive_config.bindings.pools.adapter import CLOSE_WITHIN, Options, adapter, extra
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
 from reactive_config.bindings.rebuilt import Dispose
@@ -65,6 +68,10 @@ def aiohttp_session(
             raise
 
     async def close(session: aiohttp.ClientSession) -> None:
+        connector: Any = session.connector
+        if isinstance(connector, _connector_class()):
+            with anyio.move_on_after(CLOSE_WITHIN):
+                await connector.cut()
         await session.close()
 
     return adapter(
@@ -81,23 +88,40 @@ def aiohttp_session(
 
 
 @cache
-def _connector_class() -> type[aiohttp.TCPConnector]:
+def _connector_class() -> type[Any]:
     import aiohttp
 
     class Connector(aiohttp.TCPConnector):
-        """Gives an error to whoever waits for a connection of it, or asks for one again, when it is closed.
+        """Gives an error to whoever uses it, waits for a connection of it, or asks for one again, when it is closed.
 
-        aiohttp cancels those who wait, as if they were to end, and lets those who ask again wait for ever.
+        aiohttp tells nothing to those who read a body, cancels those who wait for a connection as if they were to end,
+        and lets those who ask again wait for ever.
         """
+
+        def __init__(self, **arguments: Any) -> None:
+            super().__init__(**arguments)
+            self._lent: WeakSet[Any] = WeakSet()
+            self._ending = False
 
         async def connect(self, *args: Any, **kwargs: Any) -> Any:
             try:
-                if not self.closed:
-                    return await super().connect(*args, **kwargs)
+                if not (self._ending or self.closed):
+                    connection = await super().connect(*args, **kwargs)
+                    self._lent.add(connection)
+                    return connection
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if not self.closed or task is None or task.cancelling():
                     raise
             raise aiohttp.ClientConnectionError("the session is closed")
+
+        async def cut(self) -> None:
+            """End the connections in use, and wait until those who use them are told."""
+            self._ending = True
+            used = [connection for connection in self._lent if connection.transport is not None]
+            for connection in used:
+                connection.transport.abort()
+            while any(connection.transport is not None for connection in used):  # noqa: ASYNC110 - there is no event
+                await asyncio.sleep(0)
 
     return Connector

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+import anyio.to_thread
 
-from reactive_config.bindings.pools.adapter import CLOSE_WITHIN, Options, adapter, extra
+from reactive_config.bindings.pools.adapter import Options, adapter, extra
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
 from reactive_config.bindings.rebuilt import Dispose
@@ -56,11 +57,10 @@ def httpx_client(
             arguments["limits"] = httpx.Limits(**limits)
         if isinstance(timeout := arguments.get("timeout"), dict):
             arguments["timeout"] = httpx.Timeout(**{"timeout": 5.0, **timeout})
-        return _client_class()(**arguments)
+        # In a thread: reading the system's certificates would hold the event loop for some 20 ms.
+        return await anyio.to_thread.run_sync(partial(_client_class(), **arguments))
 
-    async def close(client: Any) -> None:
-        with anyio.move_on_after(CLOSE_WITHIN):
-            await client.end()
+    async def close(client: httpx.AsyncClient) -> None:
         await client.aclose()
 
     return adapter(
@@ -90,7 +90,6 @@ def _client_class() -> type[httpx.AsyncClient]:
         def __init__(self, **arguments: Any) -> None:
             super().__init__(**arguments)
             self._sending: set[anyio.CancelScope] = set()
-            self._idle = anyio.Event()
 
         async def send(self, request: httpx.Request, **settings: Any) -> httpx.Response:
             with anyio.CancelScope() as scope:
@@ -99,15 +98,11 @@ def _client_class() -> type[httpx.AsyncClient]:
                     return await super().send(request, **settings)
                 finally:
                     self._sending.discard(scope)
-                    if not self._sending:
-                        self._idle.set()
             raise httpx.ReadError("the client is closed", request=request)
 
-        async def end(self) -> None:
-            if self._sending:
-                self._idle = anyio.Event()
-                for scope in self._sending:
-                    scope.cancel()
-                await self._idle.wait()
+        async def aclose(self) -> None:
+            for scope in self._sending:
+                scope.cancel()
+            await super().aclose()
 
     return Client
