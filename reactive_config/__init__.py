@@ -33,6 +33,7 @@ from reactive_config.errors import (
     SourceError,
     StartupError,
     TypeNotSupported,
+    Unfit,
     UnknownPath,
     WrongProcess,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "State",
     "Status",
     "TypeNotSupported",
+    "Unfit",
     "UnknownPath",
     "Updates",
     "WrongProcess",

@@ -9,6 +9,7 @@
     ├── UnknownPath           a dotted path that the type does not have (also a LookupError)
     ├── InvalidPath           a dotted path that cannot be read (also a ValueError)
     ├── TypeNotSupported      a configuration type that cannot be decoded (also a TypeError)
+    ├── Unfit                 for a type's own validation to raise; says what would have fitted (also a ValueError)
     ├── Closed                the configuration's context has ended
     └── WrongProcess          used in a forked child, or from another event loop
 
@@ -146,6 +147,24 @@ class InvalidPath(ReactiveConfigError, ValueError):
 
 class TypeNotSupported(ReactiveConfigError, TypeError):
     """The configuration's type cannot be decoded."""
+
+
+class Unfit(ReactiveConfigError, ValueError):
+    """Raised by a type's own validation (`__post_init__`), so that the rejection can say what would have fitted.
+
+    The text of any other exception is not shown, for it may quote the value. This one's must not.
+
+        raise Unfit("a port above 1023", at="port")
+
+    Attributes:
+        expected: What would have fitted, without a word of what was there.
+        at: The field that does not fit, by its name in the configuration; empty for the whole.
+    """
+
+    def __init__(self, expected: str, *, at: str = "") -> None:
+        self.expected = expected
+        self.at = at
+        super().__init__(f"{at or 'the value'}: expected {expected}")
 
 
 class Closed(ReactiveConfigError):

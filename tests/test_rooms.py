@@ -77,7 +77,16 @@ def test_the_core_needs_no_library_but_anyio_and_msgspec():
 
 @pytest.mark.parametrize(
     ("library", "rooms"),
-    [("aetcd", {"etcd"}), ("grpc", {"etcd", "bindings"}), ("watchfiles", {"sources"}), ("ryaml", {"formats"})],
+    [
+        ("aetcd", {"etcd"}),
+        ("grpc", {"etcd", "bindings"}),
+        ("watchfiles", {"sources"}),
+        ("ryaml", {"formats"}),
+        ("prometheus_client", {"web"}),
+        ("opentelemetry", {"web"}),
+        ("redis", {"bindings"}),
+        ("cronsim", {"bindings"}),
+    ],
 )
 def test_an_outside_library_has_one_room(library, rooms):
     assert {room for _, room, name in imports() if name.split(".")[0] == library} <= rooms
@@ -88,8 +97,8 @@ def test_the_public_names_are_these():
         "Apply", "Bare", "BindingState", "BindingStatus", "Closed", "Config", "ConfigError", "Env", "Etcd",
         "Explanation", "Files", "Gap", "Guard", "Held", "InvalidPath", "Live", "Memory", "Observer", "Origin",
         "ParseError", "Problem", "ReactiveConfigError", "Rebuild", "Rejected", "Secret", "Setting", "Snapshot",
-        "SourceError", "SourceStatus", "StartupError", "State", "Status", "TLS", "TypeNotSupported", "UnknownPath",
-        "Updates", "WrongProcess", "open_config",
+        "SourceError", "SourceStatus", "StartupError", "State", "Status", "TLS", "TypeNotSupported", "Unfit",
+        "UnknownPath", "Updates", "WrongProcess", "open_config",
     }  # fmt: skip
     assert all(hasattr(reactive_config, name) for name in reactive_config.__all__)
 
@@ -99,7 +108,11 @@ def test_importing_brings_no_extra_and_no_grpc():
     program = (
         "import sys, reactive_config\n"
         "reactive_config.Etcd('localhost:1', prefix='/x/')\n"
-        "heavy = {'grpc', 'aetcd', 'google', 'watchfiles', 'ryaml', 'yaml', 'rich', 'cyclopts', 'pytest', 'attrs'}\n"
+        "import reactive_config.bindings, reactive_config.bindings.pools, reactive_config.bindings.limits\n"
+        "import reactive_config.bindings.openfeature, reactive_config.web\n"
+        "heavy = {'grpc', 'aetcd', 'google', 'watchfiles', 'ryaml', 'yaml', 'rich', 'cyclopts', 'pytest', 'attrs',\n"
+        "  'asyncpg', 'psycopg', 'psycopg_pool', 'sqlalchemy', 'redis', 'limits', 'httpx', 'aiohttp', 'cronsim',\n"
+        "  'openfeature', 'starlette', 'fastapi', 'litestar', 'prometheus_client', 'opentelemetry'}\n"
         "print(sorted(heavy & {name.split('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from reactive_config.errors import Unfit
+
 if TYPE_CHECKING:
     from cronsim import CronSim
 
@@ -40,10 +42,10 @@ class Cron(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             zone = ZoneInfo(self.timezone)
         except Exception:  # noqa: BLE001 - a name that is no path of a file fails in many ways
-            raise ValueError("timezone: expected the name of a time zone, such as Europe/Berlin") from None
+            raise Unfit("the name of a time zone, such as Europe/Berlin", at="timezone") from None
         # An expression may be well formed and name no time at all: 30 February, or a first Monday on the 29th.
         if next(_simulation(self.expression, datetime(2000, 1, 1, tzinfo=zone)), None) is None:
-            raise ValueError("cron: expected an expression that names a time, got one that never comes")
+            raise Unfit("an expression that names a time, not one that never comes", at="cron")
 
     def times(self, after: int) -> Iterator[int]:
         """The times that come strictly after one, in order; nanoseconds since the epoch.
@@ -70,17 +72,17 @@ def _simulation(expression: str, start: datetime) -> CronSim:
     """The times of an expression.
 
     Raises:
-        ValueError: It is none; without its text.
+        Unfit: It is none; without its text.
         ImportError: cronsim is not installed.
     """
     try:
         from cronsim import CronSim
     except ImportError:
         raise ImportError('cron expressions need cronsim: pip install "reactive-config[cron]"') from None
-    expected = "cron: expected a cron expression of five fields (minute, hour, day, month, day of the week)"
+    unfit = Unfit("a cron expression of five fields (minute, hour, day, month, day of the week)", at="cron")
     if len(expression.split()) != 5:  # a sixth, for seconds, has other rules when clocks change
-        raise ValueError(expected)
+        raise unfit
     try:
         return CronSim(expression, start)
     except Exception:  # noqa: BLE001 - beside its own error, hostile text trips its parser in other ways
-        raise ValueError(expected) from None
+        raise unfit from None

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import msgspec
 
+from reactive_config.errors import Unfit
+
 Percentage = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Weight = Annotated[float, msgspec.Meta(ge=0)]
 
@@ -39,7 +41,7 @@ class Flag(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.variants and not any(weight > 0 for weight in self.variants.values()):
-            raise ValueError("variants: expected a weight above 0")
+            raise Unfit("a weight above 0", at="variants")
 
 
 FlagRule = bool | Percentage | Flag

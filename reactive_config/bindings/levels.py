@@ -11,7 +11,7 @@ import msgspec
 
 from reactive_config.core.leaf import decode_leaf, faults
 from reactive_config.core.paths import format_path
-from reactive_config.errors import ConfigError, Problem
+from reactive_config.errors import ConfigError, Problem, Unfit
 
 _OTHER_NAMES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 
@@ -53,7 +53,7 @@ class TemporaryLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.duration <= timedelta(0):
-            raise ValueError("for: expected a duration above 0")
+            raise Unfit("a duration above 0", at="for")
 
     @classmethod
     def read(cls, tree: object) -> TemporaryLevel:

@@ -25,11 +25,13 @@ from reactive_config.core.types import (
     fields_of,
     holds_secret,
     is_pydantic,
+    is_union,
     is_untyped,
     item_types,
     kind_of,
     mapping_types,
 )
+from reactive_config.errors import Unfit
 
 _NOTHING = object()
 _SCALARS = (str, int, float, bool, type(None), Bare)
@@ -77,6 +79,8 @@ def _faults(value: Any, kind: Any, path: Path, inside: str) -> Iterator[Fault]:
         decode_leaf(value, kind)
     except Exception as error:  # noqa: BLE001 - any exception of a user's validation is a rejection
         inner = list(_inner_faults(value, bare_type(kind), path, inside))
+        if not inner and (own := own_words(error)) is not None:
+            inner = [own_fault(own, value, kind, path, inside)]
         yield from inner or [Fault(path, inside + _place(error), _expected(error, kind), shown(value, kind, path))]
 
 
@@ -87,15 +91,33 @@ def _inner_faults(value: Any, plain: Any, path: Path, inside: str) -> Iterator[F
         for index, item in enumerate(value):
             kind = items[0] if items[-1] is Ellipsis else items[min(index, len(items) - 1)]
             yield from _faults(item, kind, path, f"{inside}[{index}]")
-    elif type(value) is dict and (mapping := mapping_types(plain)) is not None:
+    elif type(value) is dict:
+        yield from _table_faults(value, plain, path, inside)
+
+
+def _table_faults(value: dict[str, Any], plain: Any, path: Path, inside: str) -> Iterator[Fault]:
+    if is_union(plain):
+        members = [bare_type(member) for member in get_args(plain)]
+        tables = [member for member in members if fields_of(member) is not None or mapping_types(member) is not None]
+        if len(tables) == 1:  # of several, nobody knows which one was meant
+            yield from _faults(value, tables[0], path, inside)
+    elif (mapping := mapping_types(plain)) is not None:
         for name, item in value.items():
             yield from _faults(item, mapping[1], *_below(path, inside, name))
-    elif type(value) is dict and (fields := fields_of(plain)) is not None:
-        for name, field in fields.items():
-            if name in value:
-                yield from _faults(value[name], field.type, *_below(path, inside, name))
-            elif field.default is None:
-                yield Fault(*_below(path, inside, name), describe(field.type), "nothing")
+    else:
+        yield from _record_faults(value, plain, path, inside)
+
+
+def _record_faults(value: dict[str, Any], plain: Any, path: Path, inside: str) -> Iterator[Fault]:
+    fields = fields_of(plain) or {}
+    for name, field in fields.items():
+        if name in value:
+            yield from _faults(value[name], field.type, *_below(path, inside, name))
+        elif field.default is None:
+            yield Fault(*_below(path, inside, name), describe(field.type), "nothing")
+    if getattr(getattr(plain, "__struct_config__", None), "forbid_unknown_fields", False):
+        for name in [name for name in value if name not in fields]:
+            yield Fault(*_below(path, inside, name), f"one of the names {', '.join(fields)}", "an unknown name")
 
 
 @cache
@@ -108,6 +130,22 @@ def _own_errors() -> frozenset[str]:
 def _below(path: Path, inside: str, name: str) -> tuple[Path, str]:
     """Path and inside of a name: names belong to the path until an index comes, which no path has."""
     return (path, f"{inside}.{name}") if inside else ((*path, name), "")
+
+
+def own_words(error: Exception) -> Unfit | None:
+    """What a type's own validation says was expected, in words that quote nothing."""
+    cause = error.__cause__ if type(error) is msgspec.ValidationError else error
+    return cause if isinstance(cause, Unfit) else None
+
+
+def own_fault(own: Unfit, value: Any, kind: Any, path: Path, inside: str) -> Fault:
+    """The fault that a type's own validation found in a tree."""
+    field = (fields_of(bare_type(kind)) or {}).get(own.at)
+    if field is None or type(value) is not dict:
+        return Fault(path, inside, own.expected, shown(value, kind, path))
+    place = _below(path, inside, own.at)
+    got = shown(value[own.at], field.type, place[0]) if own.at in value else "nothing"
+    return Fault(*place, own.expected, got)
 
 
 def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterator[Fault]:

@@ -20,7 +20,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from reactive_config.core.delta import Bare
-from reactive_config.core.leaf import Fault, decode_leaf, faults, unchanged
+from reactive_config.core.leaf import Fault, decode_leaf, faults, own_fault, own_words, unchanged
 from reactive_config.core.lenient import infer, untyped
 from reactive_config.core.paths import Path
 from reactive_config.core.trees import ABSENT
@@ -143,12 +143,17 @@ class TablePlan(Plan):
         try:
             value, kept = self.build(inner, old if old_inner else None, names)
         except Exception as error:  # noqa: BLE001 - any exception of a user's validation is a rejection
-            # Its text is not copied: it may quote the value.
-            found.append(Fault(path, "", f"what {self.title()} accepts", f"a refused table ({type(error).__name__})"))
+            found.append(self._refusal(error, tree, path))
             return None
         if old is not None and type(tree) is not type(old.tree) and unchanged(old.value, value):
             value = old.value
         return Part(tree, value, inner, kept)
+
+    def _refusal(self, error: Exception, tree: Any, path: Path) -> Fault:
+        if (own := own_words(error)) is not None:
+            return own_fault(own, tree, self.kind, path, "")
+        # Its text is not copied: it may quote the value.
+        return Fault(path, "", f"what {self.title()} accepts", f"a refused table ({type(error).__name__})")
 
     def decode_name(
         self, name: str, tree: Any, old: Part | None, changes: Changes, path: Path, found: list[Fault]
