@@ -23,8 +23,7 @@ import msgspec
 from msgspec import Meta
 
 from reactive_config import Files, Live, StartupError, open_config
-from reactive_config.bindings import timer
-from reactive_config.bindings.cron import Every
+from reactive_config.bindings import Every, timer
 
 logger = logging.getLogger("scheduler")
 

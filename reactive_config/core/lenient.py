@@ -172,6 +172,8 @@ def _from_text(text: str, kind: Any) -> Any:
             return prepare(parsed, plain)
         if timedelta in (plain, *map(bare_type, get_args(plain))) and (found := duration(text)) is not None:
             return found
+        if text == "null" and type(None) in get_args(plain):
+            return None
         lax = _lenient(text, kind, strict=False)
         return text if lax is None else lax[0]
     return text

@@ -13,8 +13,7 @@ import msgspec
 import pytest
 
 from reactive_config import Env, Live, Memory, Rejected, open_config
-from reactive_config.bindings import ManualClock, timer
-from reactive_config.bindings.cron import Cron, Every
+from reactive_config.bindings import Cron, Every, ManualClock, timer
 from reactive_config.bindings.cron_times import RECHECK
 from reactive_config.core.status import BindingState
 
@@ -287,8 +286,7 @@ import sys
 sys.modules["cronsim"] = None
 from datetime import timedelta
 from reactive_config import Live
-from reactive_config.bindings import timer
-from reactive_config.bindings.cron import Cron
+from reactive_config.bindings import Cron, timer
 timer(Live.constant(timedelta(seconds=1)))
 try:
     Cron("* * * * *")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reactive_config.bindings.cron import Cron
+from reactive_config.bindings import Cron
 from reactive_config.bindings.cron_times import MOST_COUNTED, RECHECK, SET_BACK, CronTimes
 from reactive_config.bindings.schedule import Manner
 

@@ -47,8 +47,9 @@ async def test_a_table_is_a_rate_typed_and_untyped():
         assert rate_of(untyped.current["requests"]) == rate
 
 
-async def test_null_is_no_limit():
-    async with open_config(App, Memory({"requests": None})) as config:
+@pytest.mark.parametrize("null", [None, Bare("null")])
+async def test_null_is_no_limit(null):
+    async with open_config(App, Memory({"requests": null})) as config:
         assert config.current.requests is None
 
 
