@@ -7,12 +7,13 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 PIP := python -m pip --disable-pip-version-check -q
 
-.PHONY: help demo test wheel servers lint format clean
+.PHONY: help demo test wheel servers bench lint format clean
 
 help:
 	@echo "make demo    the main job on files alone: stays and shows your edits (without a terminal it edits itself)"
 	@echo "make test    all tests, against the built wheel, with a real etcd"
 	@echo "make servers install the servers that the tests start (Debian, as root): etcd, PostgreSQL, Redis, promtool"
+	@echo "make bench   measure beside the rivals: minutes a case, the result is left in var/bench"
 	@echo "make lint    ruff and mypy"
 	@echo "make format  ruff's formatter"
 	@echo "make clean   remove what the targets made"
@@ -48,6 +49,9 @@ servers:
 test: wheel
 	REACTIVE_CONFIG_WHEEL=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 	REACTIVE_CONFIG_WHEEL=1 PYTHONASYNCIODEBUG=1 $(BIN)/pytest -q -n $(WORKERS) tests/core tests/testing -m "not slow and not etcd" -p no:cacheprovider
+
+bench: wheel
+	$(BIN)/python -m bench run full $(ARGS)
 
 lint: wheel
 	$(BIN)/ruff check .
