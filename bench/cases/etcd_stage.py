@@ -6,14 +6,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from bench.cases.documents import Document, filling
+from bench.cases.texts import Texts
 from bench.harness import Params, Round, Stage
-from reactive_config.testing.etcd_server import EtcdServer, etcd_server
 
 if TYPE_CHECKING:
     from reactive_config.etcd.link import Link
+    from reactive_config.testing.etcd_server import EtcdServer
 
 
 class EtcdStage(Stage):
@@ -28,6 +26,9 @@ class EtcdStage(Stage):
     link: Link
 
     async def open(self) -> None:
+        # Not above: the processes of rivals import this module, and would carry us.
+        from reactive_config.testing.etcd_server import etcd_server
+
         self.server = await self.stack.enter_async_context(etcd_server())
         self.link = await self.stack.enter_async_context(self.server.connect())
         self.versions["etcd"] = self.server.binary.version
@@ -37,16 +38,22 @@ class EtcdStage(Stage):
 
 
 class StampedPuts(EtcdStage):
-    """Puts stamped documents of `params["size"]` bytes to the key `PREFIXdocument`, at the round's rate."""
+    """Puts stamped documents to the key `PREFIXdocument.FORMAT`, at the round's rate.
+
+    Params: `size`, bytes as JSON; `format`, json unless it is there. A place has `key` beside, and `etcdctl`, the
+    program's path, empty where there is none.
+    """
 
     async def open(self) -> None:
         await super().open()
-        self._services = filling(int(self.params["size"]))
+        self._format = str(self.params.get("format", "json"))
+        self._texts = Texts(self._format, int(self.params["size"]))
 
     async def place(self, subject: str) -> Params:
         place = await super().place(subject)
-        place["key"] = f"{place['prefix']}document"
-        await self._put(str(place["key"]), Document(services=self._services))
+        place["key"] = f"{place['prefix']}document.{self._format}"
+        place["etcdctl"] = self.server.binary.ctl or ""
+        await self._put(str(place["key"]), self._texts.text())
         return place
 
     async def drive(self, place: Params, work: Round) -> None:
@@ -54,11 +61,10 @@ class StampedPuts(EtcdStage):
         for number in range(1, work.samples + 1):
             if work.rate:
                 await asyncio.sleep(begin + number / work.rate - time.monotonic())
-            stamp = time.monotonic_ns()
-            document = Document(round=work.number, number=number, of=work.samples, stamp=stamp, services=self._services)
-            await self._put(str(place["key"]), document)
+            text = self._texts.text(round=work.number, number=number, of=work.samples, stamp=time.monotonic_ns())
+            await self._put(str(place["key"]), text)
 
-    async def _put(self, key: str, document: Document) -> None:
+    async def _put(self, key: str, text: str) -> None:
         from reactive_config.etcd.transaction import write
 
-        await write(self.link, {key: msgspec.json.encode(document).decode()})
+        await write(self.link, {key: text})

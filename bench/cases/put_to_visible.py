@@ -1,15 +1,21 @@
-"""From a put to the typed snapshot that shows it, on a real etcd."""
+"""From a put to the typed snapshot that shows it, on a real etcd.
+
+The rivals decode the same text into the same type and have it in a variable. None of them resumes, lists,
+merges layers, compares, keeps the last good document or refuses a bad one.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import Any
 
 import msgspec
 
 from bench.cases.documents import Document, milliseconds_since
 from bench.cases.etcd_stage import StampedPuts
-from bench.harness import Case, Round, Subject
+from bench.cases.raw_etcd import open_channel, open_watch
+from bench.cases.texts import decoder
+from bench.harness import Case, NotHere, Round, Subject
 from reactive_config import Config, Etcd, open_config
 
 
@@ -34,38 +40,119 @@ class Ours(Subject):
         return samples
 
 
-class RawStub(Subject):
-    """The least that a program can do: aetcd's stub of the Watch call, and msgspec on what comes."""
+class Rival(Subject):
+    """Decodes what comes, one text after another.
+
+    Attributes:
+        current: What is in force.
+    """
+
+    current = Document()
 
     async def open(self) -> None:
-        from aetcd.rpc import WatchCreateRequest, WatchRequest, WatchStub, insecure_channel
+        self._decode = decoder(str(self.params.get("format", "json")))
+        await self.connect()
 
-        options = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
-        channel = await self.stack.enter_async_context(insecure_channel(str(self.params["endpoint"]), options=options))
-        self._call: Any = WatchStub(channel).Watch()
-        self.stack.callback(self._call.cancel)
-        key = str(self.params["key"]).encode()
-        await self._call.write(WatchRequest(create_request=WatchCreateRequest(key=key)))
-        assert (await self._call.read()).created
-        self._decode = msgspec.json.Decoder(Document).decode
+    async def connect(self) -> None:
+        """Begin to watch `params["key"]`."""
+        raise NotImplementedError
+
+    async def texts(self) -> list[bytes]:
+        """Wait for values that have come together, oldest first."""
+        raise NotImplementedError
 
     async def measure(self, work: Round) -> list[float]:
         samples: list[float] = []
-        while True:
-            response = await self._call.read()
-            for event in response.events:
-                document = self._decode(event.kv.value)
-                samples.append(milliseconds_since(document.stamp, time.monotonic_ns()))
-                if document.last:
-                    return samples
+        while not (self.current.round == work.number and self.current.last):
+            for text in await self.texts():
+                self.current = self._decode(text)
+                samples.append(milliseconds_since(self.current.stamp, time.monotonic_ns()))
+        return samples
 
+
+class RawStub(Rival):
+    """The least that a program can do: aetcd's stub of the Watch call."""
+
+    async def connect(self) -> None:
+        channel = await open_channel(str(self.params["endpoint"]), self.stack)
+        self._call = await open_watch(channel, str(self.params["key"]))
+        self.stack.callback(self._call.cancel)
+
+    async def texts(self) -> list[bytes]:
+        return [event.kv.value for event in (await self._call.read()).events]
+
+
+class AetcdWatch(Rival):
+    """`async for event in await client.watch(key)`: what aetcd's page shows."""
+
+    async def connect(self) -> None:
+        from aetcd import Client
+
+        host, _, port = str(self.params["endpoint"]).rpartition(":")
+        client = await self.stack.enter_async_context(Client(host, int(port)))
+        self._events = aiter(await client.watch(str(self.params["key"]).encode()))
+
+    async def texts(self) -> list[bytes]:
+        return [(await anext(self._events)).kv.value]
+
+
+class _Kv(msgspec.Struct):
+    value: bytes  # base64 in JSON, which msgspec undoes
+
+
+class _Event(msgspec.Struct):
+    kv: _Kv
+
+
+class _Said(msgspec.Struct):
+    Events: list[_Event] = []
+
+
+class Etcdctl(Rival):
+    """`etcdctl watch` in a process of its own, as scripts do; it says a line of JSON for each response."""
+
+    async def connect(self) -> None:
+        if not self.params["etcdctl"]:
+            raise NotHere("no etcdctl beside etcd")
+        self._process = await asyncio.create_subprocess_exec(
+            str(self.params["etcdctl"]),
+            *("--endpoints", str(self.params["endpoint"]), "--write-out", "json", "watch", str(self.params["key"])),
+            stdout=asyncio.subprocess.PIPE,
+            limit=1 << 24,
+            env={"ETCDCTL_API": "3"},
+        )
+        self.stack.push_async_callback(self._end)
+        self._said = msgspec.json.Decoder(_Said).decode
+
+    async def _end(self) -> None:
+        self._process.terminate()
+        await self._process.wait()
+
+    async def texts(self) -> list[bytes]:
+        assert self._process.stdout is not None
+        return [event.kv.value for event in self._said(await self._process.stdout.readline()).Events]
+
+
+_SUBJECTS: dict[str, type[Subject]] = {
+    "reactive_config": Ours,
+    "raw stub": RawStub,
+    "aetcd watch": AetcdWatch,
+    "etcdctl watch": Etcdctl,
+}
 
 CASES = (
     Case(
         name="put_to_visible",
         title="put to visible in a typed snapshot",
         unit="ms",
-        subjects={"reactive_config": Ours, "raw stub": RawStub},
+        subjects=_SUBJECTS,
+        stage=StampedPuts,
+    ),
+    Case(
+        name="put_to_visible_text",
+        title="put to visible in a typed snapshot, YAML and TOML",
+        unit="ms",
+        subjects=_SUBJECTS,
         stage=StampedPuts,
     ),
 )
