@@ -6,7 +6,7 @@
     the same, under stress           `Misbehaving`: a true history, told in the worst way
     a source of one's own            `ConformanceSuite` over a `SourceHarness`; `RecordingFeed` runs it alone
     against a real etcd              `running_etcd`, `etcd_binaries`; inside a loop `etcd_server.etcd_server`
-    beside a real database           `postgres_server`, `redis_server`
+    beside a real database           `postgres_server.postgres_server`, `redis_server.redis_server`
 
 Nothing here is loaded before it is used: neither pytest nor grpc.
 """
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from reactive_config.testing.feed import RecordingFeed
     from reactive_config.testing.harness import SourceHarness
     from reactive_config.testing.misbehaving import SILENT, Fault, Misbehaving
-    from reactive_config.testing.postgres_server import PostgresServer, postgres_server
-    from reactive_config.testing.redis_server import RedisServer, redis_server
     from reactive_config.testing.scripted import Scripted
 
 _HOMES = {
@@ -33,17 +31,13 @@ _HOMES = {
     "EtcdServer": "etcd_server",
     "Fault": "misbehaving",
     "Misbehaving": "misbehaving",
-    "PostgresServer": "postgres_server",
     "RecordingFeed": "feed",
-    "RedisServer": "redis_server",
     "SILENT": "misbehaving",
     "Scripted": "scripted",
     "ScriptedConfig": "configs",
     "SourceHarness": "harness",
     "etcd_binaries": "etcd_server",
     "open_test_config": "configs",
-    "postgres_server": "postgres_server",
-    "redis_server": "redis_server",
     "running_etcd": "etcd_server",
 }
 
@@ -54,16 +48,12 @@ __all__ = [
     "EtcdServer",
     "Fault",
     "Misbehaving",
-    "PostgresServer",
     "RecordingFeed",
-    "RedisServer",
     "Scripted",
     "ScriptedConfig",
     "SourceHarness",
     "etcd_binaries",
     "open_test_config",
-    "postgres_server",
-    "redis_server",
     "running_etcd",
 ]
 
