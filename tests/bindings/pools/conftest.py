@@ -119,16 +119,29 @@ def crowd() -> Crowd:
 class Activity:
     """What one PostgreSQL says of the connections whose application's name begins in a certain way, all the time.
 
+    Pools are told apart by the number at the end of the name. The two newest may be there together. A connection of an
+    older one has been closed by its client; the server, which notices a moment later, must let it go soon.
+
     Attributes:
-        most: The most of them at one look.
-        most_pools: The most different names at one look.
+        most: The most connections of the two newest pools at one look.
+        lingered: The longest time for which one of an older pool was still there, in seconds.
         looks: How many.
     """
 
     def __init__(self, server: PostgresServer, prefix: str) -> None:
         self._server = server
         self._prefix = prefix
-        self.most = self.most_pools = self.looks = 0
+        self._older: dict[str, float] = {}
+        self.most = self.looks = 0
+        self.lingered = 0.0
+
+    def take(self, names: list[str], now: float) -> None:
+        """Account for one look."""
+        newest = sorted(set(names), key=lambda name: int(name.removeprefix(self._prefix)))[-2:]
+        self.most = max(self.most, sum(name in newest for name in names))
+        self._older = {name: self._older.get(name, now) for name in names if name not in newest}
+        self.lingered = max([self.lingered, *(now - since for since in self._older.values())])
+        self.looks += 1
 
     async def names(self, connection: Any) -> list[str]:
         query = "SELECT application_name FROM pg_stat_activity WHERE starts_with(application_name, $1)"
@@ -142,10 +155,7 @@ class Activity:
                 connection = await asyncpg.connect(self._server.dsn)
                 try:
                     while True:
-                        names = await self.names(connection)
-                        self.most = max(self.most, len(names))
-                        self.most_pools = max(self.most_pools, len(set(names)))
-                        self.looks += 1
+                        self.take(await self.names(connection), time.monotonic())
                         await asyncio.sleep(0.002)
                 finally:
                     connection.terminate()
