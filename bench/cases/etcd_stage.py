@@ -27,10 +27,14 @@ class EtcdStage(Stage):
 
     async def open(self) -> None:
         # Not above: the processes of rivals import this module, and would carry us.
+        from reactive_config.etcd.link import open_link
+        from reactive_config.etcd.settings import Settings, parse_endpoint
         from reactive_config.testing.etcd_server import etcd_server
 
         self.server = await self.stack.enter_async_context(etcd_server())
-        self.link = await self.stack.enter_async_context(self.server.connect())
+        # It may rest for minutes without a call or a watch, and etcd ends a connection that pings meanwhile.
+        silent = Settings(keepalive=3600.0)
+        self.link = await self.stack.enter_async_context(open_link(parse_endpoint(self.server.endpoint), silent))
         self.versions["etcd"] = self.server.binary.version
 
     async def place(self, subject: str) -> Params:
