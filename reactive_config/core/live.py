@@ -26,6 +26,17 @@ V = TypeVar("V")
 
 Batch = list[tuple["Live[Any]", Any]]
 
+_process = os.getpid()  # asked once and after every fork: asking the system for every wait is what it would cost
+
+
+def _forked() -> None:
+    global _process  # noqa: PLW0603 - it belongs to the process
+    _process = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
 
 class Hub:
     """What all cells of one configuration share.
@@ -43,7 +54,7 @@ class Hub:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.pid = os.getpid()
+        self.pid = _process
         self.closed = False
         self.waited: set[object] = set()
         self.bindings: dict[object, Callable[[], BindingStatus]] = {}
@@ -53,7 +64,7 @@ class Hub:
 
     def check(self) -> None:
         """Raise WrongProcess in a forked child and on another loop."""
-        if os.getpid() != self.pid:
+        if self.pid != _process:
             raise WrongProcess("expected the process that opened the configuration, got a forked child: open it there")
         if asyncio.get_running_loop() is not self.loop:
             raise WrongProcess("expected the event loop that opened the configuration, got another one")

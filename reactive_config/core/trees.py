@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+import msgspec
+
 from reactive_config.core.paths import Path
+
+_encode = msgspec.json.Encoder().encode
 
 
 class _Absent:
@@ -34,10 +38,26 @@ def same(left: Any, right: Any) -> bool:
     if kind is not type(right):
         return False
     if kind is dict:
+        if _surely_same(left, right):
+            return True
         return len(left) == len(right) and all(k in right and same(v, right[k]) for k, v in left.items())
     if kind is list:
         return len(left) == len(right) and all(map(same, left, right))
     return bool(left == right)
+
+
+def _surely_same(left: dict[str, Any], right: dict[str, Any]) -> bool:
+    """Whether two tables are `same`, found without a step of Python for each value; False where that takes a look.
+
+    Equal tables can still differ in the types of numbers, and then their encodings do. These also differ where it
+    does not matter (the order of names, the zone of equal times), so False says nothing.
+    """
+    if left != right:
+        return False
+    try:
+        return _encode(left) == _encode(right)
+    except Exception:  # noqa: BLE001 - something that JSON cannot say
+        return False
 
 
 def get(tree: Any, path: Path) -> Any:
@@ -54,6 +74,8 @@ def diff(old: Any, new: Any, path: Path = ()) -> Iterator[Path]:
     if old is new:
         return
     if type(old) is dict and type(new) is dict:
+        if _surely_same(old, new):
+            return
         for name, value in new.items():
             before = old.get(name, ABSENT)
             if before is not value:
