@@ -59,7 +59,7 @@ class EtcdCluster:
         for member in chosen:
             member.spawn()
         for member in chosen:
-            member.wait_healthy_blocking(timeout)
+            member.wait_serving_blocking(timeout)
 
     async def start(self, *members: EtcdServer, timeout: float = 20.0) -> None:
         """`start_blocking`, without holding the event loop."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import signal
-import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -17,6 +14,7 @@ import msgspec
 
 from reactive_config.etcd.settings import TLS
 from reactive_config.testing.etcd_installed import EtcdBinary, free_ports
+from reactive_config.testing.server_process import ServerProcess
 
 
 class ServerTLS(msgspec.Struct, frozen=True):
@@ -31,7 +29,7 @@ class ServerTLS(msgspec.Struct, frozen=True):
     client_ca: str = ""
 
 
-class EtcdProcess:
+class EtcdProcess(ServerProcess):
     """The process and its data directory, without anything that speaks etcd's protocol; see `EtcdServer`.
 
     Attributes:
@@ -39,7 +37,6 @@ class EtcdProcess:
         binary: Which etcd this is.
         name: Its name as a member.
         data_dir: Its data; `wipe` removes it.
-        output: The file with everything that etcd said.
     """
 
     def __init__(
@@ -53,35 +50,18 @@ class EtcdProcess:
         name: str = "test",
         peers: Mapping[str, int] | None = None,
     ) -> None:
+        super().__init__(home)
         self.binary = binary
         self.name = name
         self.data_dir = data_dir or home / "data"
-        self.output = home / "etcd.log"
         self.tls = tls
         self._flags = tuple(flags)
-        self._client_port, self._metrics_port, own = free_ports(3)
+        self._metrics_port, own = free_ports(2)
         self._peers = dict(peers or {name: own})
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def endpoint(self) -> str:
-        return f"127.0.0.1:{self._client_port}"
-
-    @property
-    def running(self) -> bool:
-        """Whether it was started and not ended by us; a stopped one (SIGSTOP) runs."""
-        return self._process is not None
-
-    @property
-    def pid(self) -> int:
-        """The process id.
-
-        Raises:
-            RuntimeError: It does not run.
-        """
-        if self._process is None:
-            raise RuntimeError("this etcd does not run")
-        return self._process.pid
+        return f"127.0.0.1:{self.port}"
 
     @property
     def _membership(self) -> list[str]:
@@ -90,7 +70,7 @@ class EtcdProcess:
         own = f"http://127.0.0.1:{self._peers[self.name]}"
         return ["--name", self.name, "--initial-cluster", members, "--initial-advertise-peer-urls", own]
 
-    def _command(self) -> list[str]:
+    def command(self) -> list[str]:
         scheme = "https" if self.tls else "http"
         client, peer = f"{scheme}://{self.endpoint}", f"http://127.0.0.1:{self._peers[self.name]}"
         command = [self.binary.path, *self._membership, "--data-dir", str(self.data_dir)]
@@ -104,46 +84,7 @@ class EtcdProcess:
                 command += ["--client-cert-auth", "--trusted-ca-file", self.tls.client_ca]
         return [*command, *self._flags]
 
-    def spawn(self) -> None:
-        """Start the process and do not wait: a member without a quorum would never become healthy."""
-        if self._process is not None:
-            raise RuntimeError("this etcd runs already")
-        with self.output.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603
-                self._command(), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
-            )
-
-    def wait_healthy_blocking(self, timeout: float = 20.0) -> None:
-        """Return once it serves.
-
-        Raises:
-            RuntimeError: It ended (then it is cleared away) or is not healthy after `timeout` seconds; the
-                message has its last output.
-        """
-        process = self._process
-        if process is None:
-            raise RuntimeError("this etcd does not run")
-        deadline = time.monotonic() + timeout
-        while not self._healthy():
-            if process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise RuntimeError(f"{self.binary.path} did not become healthy:\n{self.tail()}")
-            time.sleep(0.02)
-
-    def start_blocking(self, timeout: float = 20.0) -> None:
-        """Start, or start again on the same data and ports; returns once it serves.
-
-        Raises:
-            RuntimeError: It ended or is not healthy after `timeout` seconds; the message has its last output.
-        """
-        self.spawn()
-        self.wait_healthy_blocking(timeout)
-
-    async def start(self, timeout: float = 20.0) -> None:
-        """`start_blocking`, without holding the event loop."""
-        await asyncio.to_thread(self.start_blocking, timeout)
-
-    def _healthy(self) -> bool:
+    def serves(self) -> bool:
         return b'"true"' in self._ask("health")
 
     def _ask(self, page: str) -> bytes:
@@ -157,28 +98,6 @@ class EtcdProcess:
         """Its Prometheus metrics, by name with labels; empty where it does not answer within a second."""
         lines = self._ask("metrics").decode().splitlines()
         return {name: float(value) for name, value in (x.rsplit(" ", 1) for x in lines if not x.startswith("#"))}
-
-    def tail(self, lines: int = 15) -> str:
-        """The last lines of its output."""
-        return "\n".join(self.output.read_text(errors="replace").splitlines()[-lines:])
-
-    def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
-        self._end(signal.SIGKILL)
-
-    def terminate(self) -> None:
-        """SIGTERM, and wait until it is gone."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(how)
-        try:
-            process.wait(timeout=20)
-        finally:
-            process.kill()
 
     def stop(self) -> None:
         """SIGSTOP: it holds its connections and answers nothing, as behind a black hole."""

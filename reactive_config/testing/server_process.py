@@ -55,17 +55,16 @@ class ServerProcess(ABC):
             raise RuntimeError(f"{self.command()[0]} does not run")
         return self._process.pid
 
-    def start_blocking(self, timeout: float = 20.0) -> None:
-        """Start, or start again on the same data and port; returns once it serves.
+    def spawn(self) -> None:
+        """Start the process and do not wait.
 
         Raises:
-            RuntimeError: It runs already, ended, or does not serve after `timeout` seconds; then the message has its
-                last output.
+            RuntimeError: It runs already.
         """
         if self._process is not None:
             raise RuntimeError(f"{self.command()[0]} runs already")
         with self.output.open("ab") as output:
-            process = self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603
                 self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -75,12 +74,33 @@ class ServerProcess(ABC):
                 group=self._user,
                 extra_groups=[] if self._user else None,
             )
+
+    def wait_serving_blocking(self, timeout: float = 20.0) -> None:
+        """Return once it serves.
+
+        Raises:
+            RuntimeError: It does not run; or it ended, or does not serve after `timeout` seconds: then it is cleared
+                away, and the message has its last output.
+        """
+        process = self._process
+        if process is None:
+            raise RuntimeError(f"{self.command()[0]} does not run")
         deadline = time.monotonic() + timeout
         while not self.serves():
             if process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise RuntimeError(f"{self.command()[0]} does not serve:\n{self.tail()}")
             time.sleep(0.02)
+
+    def start_blocking(self, timeout: float = 20.0) -> None:
+        """Start, or start again on the same data and port; returns once it serves.
+
+        Raises:
+            RuntimeError: It runs already, ended, or does not serve after `timeout` seconds; then the message has its
+                last output.
+        """
+        self.spawn()
+        self.wait_serving_blocking(timeout)
 
     async def start(self, timeout: float = 20.0) -> None:
         """`start_blocking`, without holding the event loop."""
