@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from bench import herd
+from bench.counts import command as counts
 from bench.faults import command as faults
 from bench.harness import command as harness
 
@@ -15,6 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Programs that measure reactive_config.")
     commands = parser.add_subparsers(required=True, metavar="command")
     harness.add(commands)
+    counts.add(commands)
     faults.add(commands)
     herd.add(commands)
     arguments = parser.parse_args()

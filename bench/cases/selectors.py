@@ -21,8 +21,9 @@ class Untouched(Subject):
 
     async def open(self) -> None:
         count = int(self.params["selectors"])
+        lower = Lower(tables(WIDTH + count))  # the first table is the one that changes
         self._upper = Upper([KEY])
-        self.config = await self.stack.enter_async_context(open_config(Tables, Lower(tables(2 * count)), self._upper))
+        self.config = await self.stack.enter_async_context(open_config(Tables, lower, self._upper))
         self._value = 0
 
     async def measure(self, work: Round) -> list[float]:

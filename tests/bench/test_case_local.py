@@ -1,0 +1,109 @@
+"""A tiny round of every case that needs no server: each subject sees what happens, and says a figure."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.cases.lateness import Lateness
+from bench.cases.replaced import Inotify
+from bench.cases.written import tables, wide
+from bench.harness.case import find_cases
+from bench.harness.rounds import Point
+from bench.harness.settings import open_settings
+
+TINY = {
+    "read": ({"calls": 1000}, 1, 0.0),
+    "one_change": ({"keys": 120, "changes": 5}, 2, 0.0),
+    "one_change_wide": ({"keys": 120, "changes": 5}, 2, 0.0),
+    "subscribers": ({"subscribers": 20}, 3, 0.0),
+    "subscriber_memory": ({"subscribers": 200}, 1, 0.0),
+    "selectors": ({"selectors": 50}, 2, 0.0),
+    "function_selectors": ({"selectors": 50}, 2, 0.0),
+    "rebuild": ({"changes": 3}, 2, 0.0),
+    "start_files": ({"keys": 120}, 1, 0.0),
+    "file_replace": ({"format": "json", "size": 1024}, 3, 20.0),
+    "file_replace_hold": ({"format": "yaml", "size": 1024}, 3, 20.0),
+}
+
+
+async def run(home, name, params, samples, rate):
+    """Two rounds of one point; the point."""
+    (home / "common/case.toml").write_text(f"[cases.{name}]\nsamples = {samples}\nrate = {rate}\n")
+    async with open_settings("small", home=home) as config:
+        point = Point(find_cases()[name], params, config, lambda done, of: None)
+        await point.run()
+    return point
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TINY)
+async def test_every_subject_gives_figures(home, name):
+    params, samples, rate = TINY[name]
+    point = await run(home, name, params, samples, rate)
+    assert all("is not installed" in reason or "inotify" in reason for reason in point.absent.values())
+    assert {*point.samples, *point.absent} == set(find_cases()[name].subjects)
+    for rounds in point.samples.values():
+        assert len(rounds) == 2
+        assert all(-10 < figure < 1e7 for figures in rounds for figure in figures)
+
+
+@pytest.mark.slow
+async def test_omegaconf_says_that_it_reads_no_toml(home):
+    point = await run(home, "file_replace", {"format": "toml", "size": 1024}, 3, 20.0)
+    assert point.absent["omegaconf"] in ("omegaconf does not read TOML", "omegaconf is not installed")
+    assert point.samples["reactive_config"]
+
+
+def test_the_settings_name_cases_and_points_that_exist():
+    """Every point of both grids has the params that the tiny rounds have: no case needs one that nobody gives."""
+
+    async def points(grid):
+        async with open_settings(grid) as config:
+            return {name: config.current.case(name).points() for name in TINY}
+
+    for grid in ("small", "full"):
+        for name, found in asyncio.run(points(grid)).items():
+            assert all(set(TINY[name][0]) <= set(point) for point in found), name
+
+
+@pytest.mark.parametrize("keys", [10, 100, 101, 20_000])
+def test_trees_have_as_many_keys_in_tables_of_100(keys):
+    groups = tables(keys)["groups"].values()
+    found = [len(table) for group in groups for table in group.values()]
+    assert sum(found) == keys
+    assert max(found) <= 100
+    assert max(map(len, groups)) <= 100
+    assert len(wide(keys)["keys"]) == keys
+
+
+async def test_inotify_tells_of_the_replaced_file_only(tmp_path: Path):
+    file, moved = tmp_path / "document.json", asyncio.Event()
+    notifier = Inotify(file, moved.set)
+    for name, told in (("other.json", False), ("document.json", True)):
+        (tmp_path / ".new").write_text("{}")
+        (tmp_path / ".new").replace(tmp_path / name)
+        if told:
+            await asyncio.wait_for(moved.wait(), 10)
+        assert moved.is_set() == told
+    notifier.close()
+
+
+async def test_lateness_sees_a_held_loop():
+    lateness = Lateness()
+    await asyncio.sleep(0.01)
+    lateness.take()
+    time.sleep(0.05)  # noqa: ASYNC251 - what it is to see
+    await asyncio.sleep(0.01)
+    assert 40 < lateness.take() < 10_000
+    lateness.stop()
+
+
+def test_a_start_of_a_rival_does_not_carry_us():
+    code = "import sys, bench.harness.child, bench.cases.start_files; sys.exit('reactive_config' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30, cwd=Path(__file__).parents[2])
