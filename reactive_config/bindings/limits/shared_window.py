@@ -51,7 +51,7 @@ class SharedWindow:
             from limits.aio.storage import RedisStorage
             from redis.asyncio import Redis as Client
         except ImportError as error:
-            raise ImportError('redis_rate_limiter needs limits and redis: pip install "reactive-config[limits]"') from error
+            raise ImportError('redis_rate_limiter needs redis: pip install "reactive-config[limits]"') from error
         if not isinstance(redis, (str, Client)):
             raise TypeError(f"redis: expected a redis.asyncio.Redis or a URL, got {type(redis).__name__}")
         client = Client.from_url(redis) if isinstance(redis, str) else redis
