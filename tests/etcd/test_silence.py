@@ -49,6 +49,15 @@ async def test_a_look_that_is_never_answered_is_asked_for_again(fake_etcd, conne
         assert fake.before.calls == ["Range", "Range"]
 
 
+async def test_a_look_that_makes_the_server_sort_is_asked_for_once(fake_etcd, connect):
+    async with fake_etcd() as fake:
+        fake.before = Hanging("Range", 10)
+        async with connect(fake.endpoint, timeout=1.2) as link:
+            with pytest.raises(Unavailable, match="no answer in time"):
+                await look(link, KEYS, newest=True)
+        assert fake.before.calls == ["Range"]
+
+
 @pytest.mark.parametrize("method", ["Range", "Authenticate"])
 async def test_a_source_gets_over_calls_that_hang(fake_etcd, method):
     async def stay(request, context, number):
