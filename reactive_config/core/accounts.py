@@ -119,7 +119,7 @@ class Account:
 def origin_of(account: Account, entry_id: str, entry: Entry, path: Path, *, locate: bool = True) -> Origin:
     """Where an entry's value at a path stands, with line and column where the source can tell."""
     inner = path[len(entry.path) :]
-    at: Any = entry.locate(inner) if locate and entry.locate is not None else None
+    at: Any = entry.locate(entry, inner) if locate and entry.locate is not None else None
     line, column = at or (0, 0)
     return Origin(account.name, entry.place or entry_id, entry.revision, line, column)
 

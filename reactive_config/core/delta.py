@@ -50,7 +50,7 @@ class Malformed(msgspec.Struct, frozen=True):
     column: int = 0
 
 
-Locate = Callable[[Path], Union[tuple[int, int], None]]
+Locate = Callable[["Entry", Path], Union[tuple[int, int], None]]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -63,8 +63,9 @@ class Entry(msgspec.Struct, frozen=True):
         revision: The store's revision of this entry; 0 where the store has none.
         layer: Index into the source's `layers`.
         place: What a person calls it (key, file, variable). Empty: the entry's id.
-        locate: Line and column, both from 1, of a path inside the document; called only when
-            somebody asks (explain, an error), so it may parse the document again.
+        locate: Given the entry and a path inside its document, line and column, both from 1; called only
+            when somebody asks (explain, an error), so it may parse the document again. It gets the entry, so
+            that one function serves all of a source's entries.
         size: Bytes of the document, for the source's `Guard`; 0 where nobody counts.
     """
 

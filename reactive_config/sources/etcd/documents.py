@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping
 
 import anyio.lowlevel
 import anyio.to_thread
 
 from reactive_config.core.delta import Bare, Entry, Malformed, Tree
+from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
 from reactive_config.etcd.messages import Item
 from reactive_config.formats import registry
-from reactive_config.sources.etcd.keys import Ignored, Keys, Misplaced, Mount
+from reactive_config.sources.etcd.keys import Ignored, Keys, Misplaced, Mount, suffix_of
 
 TURN = 500
 """Documents read before the event loop has its turn: some 5 ms."""
@@ -44,8 +44,13 @@ def read_document(key: bytes, raw: bytes, revision: int, mount: Mount | Misplace
         value = Malformed(error.expected, error.got, error.line, error.column)
     if not mount.path and not isinstance(value, (dict, Malformed)):
         value = Malformed("a table, because this key is a whole layer", "a single value")
-    find = None if isinstance(value, (Bare, Malformed)) else functools.partial(registry.locate, raw, mount.suffix)
+    find = None if isinstance(value, (Bare, Malformed)) else _locate
     return Document(mount.path, value, revision, revision, mount.layer, name, find, len(raw), raw)
+
+
+def _locate(entry: Entry, path: Path) -> tuple[int, int] | None:
+    assert isinstance(entry, Document)
+    return registry.locate(entry.raw, suffix_of(entry.place), path)
 
 
 def _parse(raw: bytes, mount: Mount) -> Tree:

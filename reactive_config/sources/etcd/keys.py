@@ -77,28 +77,29 @@ class Keys:
         except UnicodeDecodeError:
             return Ignored("not UTF-8")
         if self._single is not None:
-            return Mount(0, (), _suffix(text))
+            return Mount(0, (), suffix_of(text))
         names = text.split("/")
         if names[0].startswith("_"):
             return Ignored()
         return self._layered(names) if self._index else _mounted(0, names)
 
     def _layered(self, names: list[str]) -> Meaning:
-        first = names[0] if len(names) > 1 else names[0].removesuffix(_suffix(names[0]))
+        first = names[0] if len(names) > 1 else names[0].removesuffix(suffix_of(names[0]))
         layer = self._index.get(first)
         if layer is None:
             return Ignored("under no layer")
         if len(names) == 1:  # the layer's own key holds a document at its root
-            return Mount(layer, (), _suffix(names[0]))
+            return Mount(layer, (), suffix_of(names[0]))
         return Ignored() if names[1].startswith("_") else _mounted(layer, names[1:])
 
 
-def _suffix(name: str) -> str:
+def suffix_of(name: str) -> str:
+    """The part of a key that names its format; empty for JSON or a bare value."""
     return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
 
 
 def _mounted(layer: int, names: list[str]) -> Meaning:
-    suffix = _suffix(names[-1])
+    suffix = suffix_of(names[-1])
     path = (*names[:-1], names[-1].removesuffix(suffix))
     if "" in path:
         return Misplaced(layer, path, "a key without empty segments", "one with an empty segment")

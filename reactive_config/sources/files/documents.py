@@ -59,10 +59,10 @@ class Documents:
         if len(data) > _LOCATABLE:
             return None
         if suffix == ".env":
-            return lambda path: _locate_name(data, path, self._resolve)
+            return lambda _, path: _locate_name(data, path, self._resolve)
         if not suffix:
-            return lambda path: None if path else (1, 1)
-        return lambda path: registry.locate(data, suffix, path)
+            return lambda _, path: None if path else (1, 1)
+        return lambda _, path: registry.locate(data, suffix, path)
 
 
 def _parse(data: bytes, suffix: str) -> Tree:

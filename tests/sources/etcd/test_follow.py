@@ -96,9 +96,9 @@ async def test_suffixes_name_the_format_and_bare_values_keep_their_text(server, 
             ("j",): {"a": 1.1}, ("y",): {"a": [1, "no"]}, ("t",): {"a": "x"},
             ("bare",): Bare("1.10"), ("empty",): Bare(""), ("list",): [1],
         }  # fmt: skip
-        find = feed.entries[f"{prefix}y.yaml"].locate
-        assert find is not None
-        assert find(("a",)) == (1, 4)
+        document = feed.entries[f"{prefix}y.yaml"]
+        assert document.locate is not None
+        assert document.locate(document, ("a",)) == (1, 4)
 
 
 async def test_colliding_keys_are_rejected_until_one_goes(server, prefix, follow, values, synced):

@@ -37,9 +37,9 @@ async def test_the_first_delta_is_all_there_is(follow: Callable[..., Any], tmp_p
         }
         assert values(feed) == {"a.json": {"a": 1}, "b.toml": {"b": 1}, "app.yaml": {"c": 1}}
         assert feed.states[-1] == (State.SYNCED, "")
-        locate = first.entries[str(file)].locate
-        assert locate
-        assert locate(("c",)) == (1, 4)
+        entry = first.entries[str(file)]
+        assert entry.locate
+        assert entry.locate(entry, ("c",)) == (1, 4)
 
 
 async def test_nothing_there_is_an_empty_state(follow: Callable[..., Any], tmp_path: Path) -> None:
@@ -132,8 +132,8 @@ async def test_a_file_named_dotenv_is_one(follow: Callable[..., Any], tmp_path: 
         assert entry.value["database"]["pool"]["max_size"].text == "20"
         assert entry.value["debug"].text == "yes"
         assert entry.locate
-        assert entry.locate(("database", "pool", "max_size")) == (1, 26)
-        assert entry.locate(("absent",)) is None
+        assert entry.locate(entry, ("database", "pool", "max_size")) == (1, 26)
+        assert entry.locate(entry, ("absent",)) is None
 
 
 @pytest.mark.parametrize(
