@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 
 import bench.cases
 from bench.harness.stage import Stage
@@ -49,17 +50,50 @@ class Case:
         return tuple(self.subjects)[1:]
 
 
-def find_cases() -> dict[str, Case]:
-    """Every case in a module of `bench.cases` that has `CASES`, by name.
+@dataclass(frozen=True)
+class Found:
+    """What is in `bench.cases`.
+
+    Attributes:
+        cases: By name.
+        broken: Module to the error, for those that cannot be imported.
+    """
+
+    cases: Mapping[str, Case]
+    broken: Mapping[str, str]
+
+
+def find_cases(package: ModuleType = bench.cases) -> Found:
+    """Every case in a module of a package that has `CASES`.
 
     Raises:
         ValueError: Two have one name.
     """
     found: dict[str, Case] = {}
-    for module in pkgutil.iter_modules(bench.cases.__path__, "bench.cases."):
-        cases: Iterable[Case] = getattr(importlib.import_module(module.name), "CASES", ())
+    broken: dict[str, str] = {}
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        try:
+            cases: Iterable[Case] = getattr(importlib.import_module(module.name), "CASES", ())
+        except Exception as error:  # noqa: BLE001 - a case author's code; the other cases still run
+            broken[module.name] = f"{type(error).__name__}: {error}"
+            continue
         for case in cases:
             if case.name in found:
                 raise ValueError(f"{module.name}: expected a new name for each case, got {case.name} again")
             found[case.name] = case
-    return found
+    return Found(found, broken)
+
+
+def choose_cases(names: Sequence[str], found: Found) -> list[Case]:
+    """The cases of these names, in the grid's order; all where there are none.
+
+    Raises:
+        ValueError: There is no such case, or a module is broken and nobody asked for less than all.
+    """
+    broken = "".join(f"\n{module} cannot be imported: {error}" for module, error in found.broken.items())
+    for name in names:
+        if name not in found.cases:
+            raise ValueError(f"expected a case of {', '.join(found.cases)}, got {name}{broken}")
+    if broken and not names:
+        raise ValueError(f"expected every case to be there (--only runs those that are){broken}")
+    return [case for name, case in found.cases.items() if not names or name in names]

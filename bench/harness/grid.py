@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from rich.console import Console
 
-from bench.harness.case import Case, find_cases
+from bench.harness.case import Case, choose_cases, find_cases
+from bench.harness.pace import Pace
 from bench.harness.plots import draw
 from bench.harness.progress import Bar
 from bench.harness.report import show
-from bench.harness.results import Result, save
-from bench.harness.run import Run, failed
+from bench.harness.results import Result, load, save
+from bench.harness.run import Kept, Run, failed
 from bench.harness.settings import CONFIG, open_settings
 from bench.harness.table import markdown
 
@@ -22,39 +25,67 @@ WIDTH = 160
 """Columns of what is printed where there is no terminal."""
 
 
+INTERRUPTED = 130
+"""The exit code of who was ended by SIGINT, as shells have it."""
+
+
 def run_grid(grid: str, only: Sequence[str], rounds: int | None, out: Path) -> int:
-    """Run cases of a grid; 1 if one of them failed.
+    """Run cases of a grid; 1 if one of them failed, 130 if the run was interrupted.
 
     Args:
         grid: Whose settings.
         only: Names of cases; none for all.
         rounds: Instead of the settings'.
-        out: Where everything is written.
+        out: Where everything is written: the results after every case, tables and pictures in the end.
     """
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-    result = asyncio.run(measure(grid, _chosen(only), rounds, console))
+    found = find_cases()
+    try:
+        cases = choose_cases(only, found)
+    except ValueError as error:
+        raise SystemExit(f"--only: {error}" if only else str(error)) from None
+    for module, reason in found.broken.items():
+        console.print(f"left out: {module} cannot be imported: {reason}", style="yellow", highlight=False, markup=False)
+    earlier = {} if rounds else earlier_seconds(grid, out)
+    out.mkdir(parents=True, exist_ok=True)
+    kept = functools.partial(save, path=out / "result.json")
+    try:
+        result = asyncio.run(measure(grid, cases, rounds, console, earlier=earlier, kept=kept))
+    except KeyboardInterrupt:  # before the first case, or a second time
+        return INTERRUPTED
     show(result, console)
     write(result, out)
     console.print(f"\n{out}: result.json, table.md, pictures", highlight=False, soft_wrap=True)
-    return 1 if failed(result) else 0
-
-
-def _chosen(names: Sequence[str]) -> list[Case]:
-    cases = find_cases()
-    for name in names:
-        if name not in cases:
-            raise SystemExit(f"--only: expected a case of {', '.join(cases)}, got {name}")
-    return [case for name, case in cases.items() if not names or name in names]
+    return INTERRUPTED if result.unmeasured else 1 if failed(result) else 0
 
 
 async def measure(
-    grid: str, cases: Sequence[Case], rounds: int | None, console: Console, *, home: Path = CONFIG
+    grid: str,
+    cases: Sequence[Case],
+    rounds: int | None,
+    console: Console,
+    *,
+    home: Path = CONFIG,
+    earlier: Mapping[str, float] = MappingProxyType({}),
+    kept: Kept = lambda _: None,
 ) -> Result:
-    """Run cases with the settings of a grid, which are read from `home`."""
+    """Run cases with the settings of a grid, which are read from `home`; see `Pace` for `earlier`, `Run` for `kept`."""
     asked = {case.name: rounds for case in cases} if rounds else {}
+    pace = Pace([case.name for case in cases], earlier)
     async with open_settings(grid, home=home, rounds=asked) as config:
-        with Bar(console, len(cases)) as bar:
-            return await Run(grid, cases, config, bar).result()
+        with Bar(console, len(cases), pace) as bar:
+            return await Run(grid, cases, config, bar, kept).result()
+
+
+def earlier_seconds(grid: str, out: Path) -> dict[str, float]:
+    """Case to the seconds that it took in the run that left its result in a directory, if it was of this grid."""
+    try:
+        earlier = load(out / "result.json")
+    except (OSError, ValueError):
+        return {}
+    if earlier.grid != grid:
+        return {}
+    return {case.name: case.seconds for case in earlier.cases if case.seconds and not case.failure}
 
 
 def write(result: Result, out: Path) -> None:

@@ -35,6 +35,8 @@ def show(result: Result, console: Console) -> None:
     rows = list(aim_rows(result))
     if rows:
         console.print(_aims(rows))
+    if result.unmeasured:
+        console.print(f"interrupted before the end of: {', '.join(result.unmeasured)}", style="red", highlight=False)
     for case in result.cases:
         if case.failure:
             console.print(f"{case.name} failed: {case.failure}", style="red", highlight=False, markup=False)

@@ -63,13 +63,14 @@ class PointResult(msgspec.Struct, frozen=True):
 
 
 class CaseResult(msgspec.Struct, frozen=True):
-    """One case; `failure` says what ended it early, `points` are those before that."""
+    """One case; `failure` says what ended it early, `points` are those before that; it took `seconds`."""
 
     name: str
     title: str
     unit: str
     points: list[PointResult]
     failure: str = ""
+    seconds: float = 0.0
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +84,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         machine: Where.
         versions: Name to version of what was compared.
         cases: In the order in which they ran.
+        unmeasured: Names of those that have not been run to their end, as the run was interrupted.
     """
 
     format: Literal[1] = 1
@@ -92,11 +94,14 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     machine: Machine
     versions: dict[str, str]
     cases: list[CaseResult]
+    unmeasured: list[str] = []
 
 
 def save(result: Result, path: Path) -> None:
-    """Write a result."""
-    path.write_bytes(msgspec.json.encode(result) + b"\n")
+    """Write a result; who is killed meanwhile leaves the one before."""
+    new = path.with_suffix(".new")
+    new.write_bytes(msgspec.json.encode(result) + b"\n")
+    new.replace(path)
 
 
 def load(path: Path) -> Result:

@@ -15,6 +15,8 @@ def markdown(result: Result) -> str:
     aims = [row for row, _ in aim_rows(result)]
     if aims:
         lines += [*_table(AIM_HEAD, aims), ""]
+    if result.unmeasured:
+        lines += [f"Interrupted before the end of: {', '.join(result.unmeasured)}.", ""]
     for case in result.cases:
         lines += [*_case(case), ""]
     return "\n".join(lines).rstrip() + "\n"

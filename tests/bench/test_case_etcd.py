@@ -33,7 +33,7 @@ async def run(home, name, params, samples, rate):
     settings = f"[cases.{name}]\nsamples = {samples}\nrate = {rate}\n"
     (home / "common/case.toml").write_text(settings)
     async with open_settings("small", home=home) as config:
-        point = Point(find_cases()[name], params, config, lambda done, of: None)
+        point = Point(find_cases().cases[name], params, config, lambda done, of: None)
         await point.run()
     return point
 
@@ -43,7 +43,7 @@ async def test_every_subject_gives_figures(home, name):
     params, samples, rate = TINY[name]
     point = await run(home, name, params, samples, rate)
     assert set(point.absent.values()) <= MISSING
-    assert {*point.samples, *point.absent} == set(find_cases()[name].subjects)
+    assert {*point.samples, *point.absent} == set(find_cases().cases[name].subjects)
     for rounds in point.samples.values():
         assert len(rounds) == 2
         assert all(0 <= figure < 30_000 for figures in rounds for figure in figures)

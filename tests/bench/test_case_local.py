@@ -36,7 +36,7 @@ async def run(home, name, params, samples, rate):
     """Two rounds of one point; the point."""
     (home / "common/case.toml").write_text(f"[cases.{name}]\nsamples = {samples}\nrate = {rate}\n")
     async with open_settings("small", home=home) as config:
-        point = Point(find_cases()[name], params, config, lambda done, of: None)
+        point = Point(find_cases().cases[name], params, config, lambda done, of: None)
         await point.run()
     return point
 
@@ -47,7 +47,7 @@ async def test_every_subject_gives_figures(home, name):
     params, samples, rate = TINY[name]
     point = await run(home, name, params, samples, rate)
     assert all("is not installed" in reason or "inotify" in reason for reason in point.absent.values())
-    assert {*point.samples, *point.absent} == set(find_cases()[name].subjects)
+    assert {*point.samples, *point.absent} == set(find_cases().cases[name].subjects)
     for rounds in point.samples.values():
         assert len(rounds) == 2
         assert all(-10 < figure < 1e7 for figures in rounds for figure in figures)

@@ -152,7 +152,7 @@ def test_every_kind_of_picture_is_drawn_and_says_what_it_shows(tmp_path):
 
 @pytest.mark.parametrize("grid", GRIDS)
 async def test_the_settings_speak_of_cases_and_rivals_that_there_are(grid):
-    cases = find_cases()
+    cases = find_cases().cases
     async with open_settings(grid) as config:
         assert set(config.current.cases) <= set(cases)
         for name, settings in config.current.cases.items():

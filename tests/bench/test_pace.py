@@ -1,0 +1,60 @@
+"""How long a run will still take."""
+
+from __future__ import annotations
+
+from bench.harness.pace import Pace, in_words
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_nobody_can_tell_before_anything_was_measured():
+    pace = Pace(["a", "b"], {}, Clock())
+    assert pace.left() is None
+    assert in_words(pace.left()) == ""
+
+
+def test_the_rest_of_a_case_takes_as_long_as_what_was_measured_of_it():
+    clock = Clock()
+    pace = Pace(["a"], {}, clock)
+    clock.now = 10.0
+    pace.reached(0.25)
+    assert pace.left() == 30.0
+
+
+def test_a_case_to_come_takes_as_long_as_before_or_as_those_of_this_run():
+    clock = Clock()
+    pace = Pace(["a", "b", "c", "d"], {"c": 7.0}, clock)
+    clock.now = 10.0
+    assert pace.over() == 10.0
+    assert pace.left() == 10.0 + 7.0 + 10.0
+    clock.now = 14.0
+    assert pace.left() == 6.0 + 7.0 + 10.0  # some of it is over, though nobody knows how much
+    pace.reached(0.2)  # of 20 s
+    assert pace.left() == 16.0 + 7.0 + 15.0
+
+
+def test_an_earlier_run_tells_from_the_start():
+    assert Pace(["a", "b"], {"a": 100.0, "b": 20.0}, Clock()).left() == 120.0
+
+
+def test_a_case_that_takes_longer_than_expected_is_about_to_end_and_the_end_is_zero():
+    clock = Clock()
+    pace = Pace(["a"], {"a": 5.0}, clock)
+    clock.now = 9.0
+    assert pace.left() == 0.0
+    pace.over()
+    assert pace.left() == 0.0
+
+
+def test_words_are_rounded_as_people_do():
+    assert [in_words(seconds) for seconds in (0.0, 89.4, 90.1, 600.0)] == [
+        "about 0 s left",
+        "about 89 s left",
+        "about 2 min left",
+        "about 10 min left",
+    ]
