@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import weakref
 from bisect import bisect_left, insort
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from threading import get_ident
 from typing import Any, Generic, TypeVar
 
 from reactive_config.core.leaf import unchanged
@@ -43,6 +45,8 @@ class Hub:
 
     Attributes:
         loop: The runtime's; everything but reading `current` happens on it.
+        pid: The process that it runs in.
+        thread: The thread that it runs in.
         closed: Whether the stream has ended.
         waited: What somebody waits on. The writer holds cells and updates weakly, and a task that waits
             on one may be the only thing that refers to it.
@@ -55,6 +59,7 @@ class Hub:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.pid = _process
+        self.thread = get_ident()
         self.closed = False
         self.waited: set[object] = set()
         self.bindings: dict[object, Callable[[], BindingStatus]] = {}
@@ -114,7 +119,8 @@ class Live(Generic[U]):
         self.name = name
         # A path gives a decoded part, which keeps its identity while it is equal; a function may build.
         self._exact = exact
-        self._waiters: set[asyncio.Future[None]] = set()
+        # Those who wait, in the order of coming; a dict, so that one who is cancelled leaves at once.
+        self._waiters: dict[asyncio.Future[None], None] = {}
         self._derived: weakref.WeakSet[Live[Any]] | None = None
 
     @classmethod
@@ -145,7 +151,12 @@ class Live(Generic[U]):
         while self._version == seen:
             if self._hub is not None and self._hub.closed:
                 raise Closed("the configuration's context ended while waiting for a change")
-            await self._wait()
+            waiter = self._enlist()
+            try:
+                await waiter
+            except BaseException:
+                self._leave(waiter)
+                raise
         return self.current
 
     def report(self, who: object, status: Callable[[], BindingStatus] | None) -> None:
@@ -200,25 +211,37 @@ class Live(Generic[U]):
 
     def wake(self) -> None:
         """Writer only: let those who wait look again."""
-        waiters, self._waiters = self._waiters, set()
+        waiters, self._waiters = self._waiters, {}
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
         if self._hub is not None:
             self._hub.waited.discard(self)
 
-    async def _wait(self) -> None:
-        if self._hub is not None:
+    def _enlist(self) -> asyncio.Future[None]:
+        """A future for one who waits: done when it may look again. Whoever stops waiting before that is to `_leave`."""
+        hub, waiters = self._hub, self._waiters
+        if hub is None:
+            waiter = asyncio.get_running_loop().create_future()
+        else:
+            # Asking for the running loop is a system call on Python 3.11, too dear for every wait; see `_leave`.
+            if hub.pid != _process or get_ident() != hub.thread:
+                hub.check()
+            if not waiters:
+                hub.waited.add(self)
+            waiter = asyncio.Future(loop=hub.loop)  # what a loop's `create_future` does, without its frame
+        waiters[waiter] = None
+        return waiter
+
+    def _leave(self, waiter: asyncio.Future[None]) -> None:
+        """Undo `_enlist`, in the handler of what ended the waiting."""
+        self._waiters.pop(waiter, None)
+        if self._hub is None:
+            return
+        if not self._waiters:
+            self._hub.waited.discard(self)
+        if isinstance(sys.exception(), RuntimeError):  # a task of another loop in this thread: it refuses our future
             self._hub.check()
-            self._hub.waited.add(self)
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiters.discard(waiter)
-            if not self._waiters and self._hub is not None:
-                self._hub.waited.discard(self)
 
 
 class _Follow(AsyncIterator[U]):
@@ -233,7 +256,13 @@ class _Follow(AsyncIterator[U]):
         while live._version == self._seen:
             if live._hub is not None and live._hub.closed:
                 raise StopAsyncIteration
-            await live._wait()
+            # The same as in `wait_changed`: one coroutine for both would cost each subscriber 200 bytes more.
+            waiter = live._enlist()
+            try:
+                await waiter
+            except BaseException:
+                live._leave(waiter)
+                raise
         self._seen = live._version
         return live.current
 
