@@ -45,8 +45,12 @@ class Started(Subject):
         """Start; how many limits there are."""
         raise NotImplementedError
 
+    def begins(self) -> None:
+        """Everything is loaded."""
+
     async def open(self) -> None:
         await self.load()
+        self.begins()
         self.called = time.monotonic_ns()
         found = await self.start()
         self.ready = time.monotonic_ns()
@@ -85,6 +89,9 @@ class FromSpawned(Started):
 
 class FromCall(Started):
     """Milliseconds from the call."""
+
+    def begins(self) -> None:
+        self.forget()
 
     async def measure(self, work: Round) -> list[float]:
         return [(self.ready - self.called) / 1e6]

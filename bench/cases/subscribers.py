@@ -74,6 +74,7 @@ class Memory(Crowd):
 
     async def measure(self, work: Round) -> list[float]:
         count = int(self.params["subscribers"])
+        self.forget()
         before = _resident()
         await self.gather(count)
         await self.change(count)

@@ -11,10 +11,14 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
-from typing import Any, BinaryIO
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bench.harness import wire
 from bench.harness.subject import NotHere, Subject
+
+if TYPE_CHECKING:
+    from bench.harness.profiler import Profiler
 
 Say = Callable[[wire.Reply], None]
 
@@ -25,13 +29,21 @@ FRAMES = 6
 async def serve(lines: asyncio.StreamReader, say: Say) -> None:
     """Obey until `Close`, or until the harness is gone."""
     subject: Subject | None = None
+    profiler: Profiler | None = None
     while command := await lines.readline():
         match wire.commands.decode(command):
-            case wire.Open(path, params, spawned):
-                subject = _class(path)(params, spawned)
-                say(await _opened(subject))
+            case wire.Open() as asked:
+                profiler = _profiler(asked.profile)
+                with profiler.opening() if profiler else nullcontext():
+                    subject = _class(asked.subject)(asked.params, asked.spawned)
+                    if profiler:
+                        subject.forget = profiler.forget
+                    reply = await _opened(subject)
+                say(reply)
             case wire.Measure(work) if subject is not None:
-                await _measure(subject.measure(work), say)
+                with profiler.round(work.number) if profiler else nullcontext():
+                    figures = await _measure(subject.measure(work), say)
+                say(wire.Measured(figures))
             case wire.Pause() if subject is not None:
                 await subject.pause()
                 say(wire.Done())
@@ -39,6 +51,8 @@ async def serve(lines: asyncio.StreamReader, say: Say) -> None:
                 await subject.resume()
                 say(wire.Done())
             case wire.Close() if subject is not None:
+                if profiler:
+                    profiler.dump()
                 await subject.close()
                 say(wire.Done())
                 return
@@ -63,11 +77,19 @@ async def _opened(subject: Subject) -> wire.Reply:
     return wire.Done()
 
 
-async def _measure(measure: Coroutine[Any, Any, list[float]], say: Say) -> None:
+async def _measure(measure: Coroutine[Any, Any, list[float]], say: Say) -> list[float]:
     task = asyncio.create_task(measure)
     await asyncio.sleep(0)  # its first step: until it waits
     say(wire.Began())
-    say(wire.Measured(await task))
+    return await task
+
+
+def _profiler(asked: wire.Profile | None) -> Profiler | None:
+    if asked is None:
+        return None
+    from bench.harness.profiler import Profiler  # not above: who is not profiled does not carry it
+
+    return Profiler(asked)
 
 
 async def _main(output: BinaryIO) -> None:

@@ -35,9 +35,11 @@ class SubjectProcess:
         label: As in the case.
         kind: The subject's class.
         params: For it; `loop` says on which loop it runs.
+        profile: What it is to write down of itself, if anything.
     """
 
-    def __init__(self, label: str, kind: type[Subject], params: Params) -> None:
+    def __init__(self, label: str, kind: type[Subject], params: Params, profile: wire.Profile | None = None) -> None:
+        self._profile = profile
         self.label = label
         self._kind = kind
         self._params = params
@@ -80,7 +82,7 @@ class SubjectProcess:
             SubjectFailed: It raised, died or took too long. So does everything below.
         """
         path = f"{self._kind.__module__}:{self._kind.__qualname__}"
-        reply = await self._ask(wire.Open(path, self._params, self._spawned), SET_UP)
+        reply = await self._ask(wire.Open(path, self._params, self._spawned, self._profile), SET_UP)
         if isinstance(reply, wire.Absent):
             raise NotHere(reply.reason)
 

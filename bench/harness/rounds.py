@@ -11,6 +11,7 @@ from bench.harness.case import Case
 from bench.harness.process import SubjectFailed, SubjectProcess
 from bench.harness.settings import Settings
 from bench.harness.subject import NotHere, Params, Round
+from bench.harness.wire import Profile
 from reactive_config import Config
 
 Told = Callable[[int, int], None]
@@ -31,6 +32,7 @@ class Point:
         params: The point's.
         config: The settings, live.
         told: Of the progress.
+        profile: What the subjects are to write down of themselves, if anything.
 
     Attributes:
         samples: What was measured, warm-up not included.
@@ -38,7 +40,9 @@ class Point:
         versions: Of what the stage started.
     """
 
-    def __init__(self, case: Case, params: Params, config: Config[Settings], told: Told) -> None:
+    def __init__(
+        self, case: Case, params: Params, config: Config[Settings], told: Told, profile: Profile | None = None
+    ) -> None:
         self.samples: Samples = {}
         self.absent: dict[str, str] = {}
         self.versions: dict[str, str] = {}
@@ -46,6 +50,7 @@ class Point:
         self._params = params
         self._config = config
         self._told = told
+        self._profile = profile
         self._stage = case.stage(params)
         self._places: dict[str, Params] = {}
 
@@ -97,7 +102,8 @@ class Point:
             return figures
 
     def _process(self, label: str) -> SubjectProcess:
-        return SubjectProcess(label, self._case.subjects[label], {**self._params, **self._places[label]})
+        params = {**self._params, **self._places[label]}
+        return SubjectProcess(label, self._case.subjects[label], params, self._profile)
 
     async def _opened(self, process: SubjectProcess) -> bool:
         try:

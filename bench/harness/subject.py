@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -43,9 +44,12 @@ class Subject(ABC):
 
     Attributes:
         stack: Contexts entered in `open`, left in `close`.
+        forget: Called by who measures only the end of what it does in `open` or `measure`: what came before is left
+            out of a profile.
     """
 
     def __init__(self, params: Params, spawned: int) -> None:
+        self.forget: Callable[[], None] = lambda: None
         self.params = params
         self.spawned = spawned
         self.stack = AsyncExitStack()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from bench.harness.subject import Params, Round
@@ -11,12 +13,28 @@ class Command(msgspec.Struct, frozen=True, tag=str.lower):
     """The harness speaks; answered by one reply."""
 
 
+class Profile(msgspec.Struct, frozen=True):
+    """What is to be written down of a subject, once it closes, to a file in `folder`.
+
+    Attributes:
+        kind: calls, or memory.
+        opening: Whether making and opening it is measured.
+        after: Rounds up to this one are not.
+    """
+
+    folder: str
+    kind: Literal["calls", "memory"]
+    opening: bool
+    after: int
+
+
 class Open(Command, frozen=True):
     """Make the subject and open it; the first command. `subject` is `module:Class`."""
 
     subject: str
     params: Params
     spawned: int
+    profile: Profile | None = None
 
 
 class Measure(Command, frozen=True):

@@ -172,3 +172,32 @@ class StuckStage(Stage):
 
     async def drive(self, place: Params, work: Round) -> None:
         await asyncio.Event().wait()
+
+
+class Busy(Subject):
+    """Calls `_work` twice for each sample, and `_preparation` where it is not measured."""
+
+    async def open(self) -> None:
+        self._preparation()
+        self.forget()
+        self._work()
+
+    async def measure(self, work: Round) -> list[float]:
+        await asyncio.sleep(0.01)
+        for _ in range(2 * work.samples):
+            self._work()
+        return [1.0] * work.samples
+
+    def _preparation(self) -> None:
+        self.unused = bytes(1 << 20)
+
+    def _work(self) -> None:
+        sum(range(10_000))
+
+
+class Hoarding(Subject):
+    """Holds 3 MB."""
+
+    async def measure(self, work: Round) -> list[float]:
+        self.held = bytearray(3_000_000)
+        return [3.0]
