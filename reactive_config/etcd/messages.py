@@ -1,11 +1,14 @@
-"""What the room hands out: plain structs instead of protocol buffers."""
+"""What the room hands out: plain structs instead of protocol buffers.
+
+`gc=False` on those of which there are many: they refer to no container, so the garbage collector need not look.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One key of a list."""
 
     key: bytes
@@ -16,7 +19,7 @@ class Item(msgspec.Struct, frozen=True):
         return f"Item({self.key!r}, mod_revision={self.mod_revision})"  # a value may be a secret
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One key that a transaction touched; `value` is None where it was deleted."""
 
     key: bytes
@@ -62,3 +65,10 @@ class Batch(msgspec.Struct, frozen=True):
     def revision(self) -> int:
         """Of the last transaction; 0 for a batch without one (a sign of life)."""
         return self.changes[-1].mod_revision if self.changes else 0
+
+    def latest(self) -> tuple[Change, ...]:
+        """The last change of every key, in the order of their transactions."""
+        last = {change.key: change for change in self.changes}
+        if len(last) == len(self.changes):
+            return self.changes
+        return tuple(sorted(last.values(), key=lambda change: change.mod_revision))

@@ -21,6 +21,8 @@ from reactive_config.etcd.link import Link
 from reactive_config.etcd.messages import Batch, Change
 from reactive_config.etcd.ranges import KeyRange
 
+DELETE = Event.DELETE
+
 
 class Watch:
     """A created watch. Made by `open_watch`."""
@@ -39,7 +41,11 @@ class Watch:
         changes: list[Change] = []
         while True:
             response = await self._response()
-            changes += [_change(event) for event in response.events]
+            # A field of a message is made anew at every look: each is read once.
+            changes += [
+                Change((kv := event.kv).key, None if event.type == DELETE else kv.value, kv.mod_revision)
+                for event in response.events
+            ]
             # A fragment may end in the middle of a transaction: nothing is handed out before the last one.
             if not response.fragment:
                 return Batch(tuple(changes))
@@ -65,11 +71,6 @@ class Watch:
             # May be an expired token or a missing permission: only the Range of the next attempt can tell.
             raise Unavailable(f"{self._subject}: cancelled the watch: {response.cancel_reason or 'without a reason'}")
         return response
-
-
-def _change(event: Any) -> Change:
-    kv = event.kv
-    return Change(kv.key, None if event.type == Event.DELETE else kv.value, kv.mod_revision)
 
 
 @asynccontextmanager

@@ -10,12 +10,14 @@ import anyio.to_thread
 from reactive_config.core.delta import Bare, Entry, Malformed, Tree
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
-from reactive_config.etcd.messages import Item
+from reactive_config.etcd.messages import Change, Item
 from reactive_config.formats import registry
 from reactive_config.sources.etcd.keys import Ignored, Keys, Misplaced, Mount, suffix_of
 
-TURN = 500
-"""Documents read before the event loop has its turn: some 5 ms."""
+TURN = 1 << 20
+"""Bytes read before the event loop has its turn, some 5 ms; a document costs as much as `ONE` bytes more."""
+
+ONE = 1 << 10
 
 HEAVY = {"": 1 << 20, ".json": 1 << 20}
 """Bytes from which a document is parsed in a thread, by suffix; YAML and TOML already from `HEAVY_TEXT`."""
@@ -23,8 +25,11 @@ HEAVY = {"": 1 << 20, ".json": 1 << 20}
 HEAVY_TEXT = 10 << 10
 
 
-class Document(Entry, frozen=True):
-    """An entry that keeps the bytes it was read from: the mirror stores those, so sealed values stay sealed."""
+class Document(Entry, frozen=True, gc=False):
+    """An entry that keeps the bytes it was read from: the mirror stores those, so sealed values stay sealed.
+
+    There is one for each key, and the garbage collector need not look at it: what was parsed has no cycles.
+    """
 
     raw: bytes = b""
 
@@ -32,9 +37,12 @@ class Document(Entry, frozen=True):
         return f"Document({self.place!r}, revision={self.revision})"  # its bytes may be a secret
 
 
-def read_document(key: bytes, raw: bytes, revision: int, mount: Mount | Misplaced) -> Document:
+Read = Document | Ignored | None
+"""What became of an item; None for a key that was deleted."""
+
+
+def read_document(name: str, raw: bytes, revision: int, mount: Mount | Misplaced) -> Document:
     """The entry of one key; what cannot be read becomes `Malformed` and never raises."""
-    name = key.decode()
     if isinstance(mount, Misplaced):
         wrong = Malformed(mount.expected, mount.got)
         return Document(mount.path, wrong, revision, revision, mount.layer, name, raw=raw)
@@ -42,9 +50,10 @@ def read_document(key: bytes, raw: bytes, revision: int, mount: Mount | Misplace
         value = _parse(raw, mount)
     except ParseError as error:
         value = Malformed(error.expected, error.got, error.line, error.column)
-    if not mount.path and not isinstance(value, (dict, Malformed)):
-        value = Malformed("a table, because this key is a whole layer", "a single value")
-    find = None if isinstance(value, (Bare, Malformed)) else _locate
+    kind = type(value)
+    if not mount.path and kind is not dict and kind is not Malformed:
+        value, kind = Malformed("a table, because this key is a whole layer", "a single value"), Malformed
+    find = None if kind is Bare or kind is Malformed else _locate
     return Document(mount.path, value, revision, revision, mount.layer, name, find, len(raw), raw)
 
 
@@ -59,32 +68,47 @@ def _parse(raw: bytes, mount: Mount) -> Tree:
     return registry.parse(raw, mount.suffix, table=not mount.path)
 
 
-async def read_documents(
-    keys: Keys, items: Iterable[Item], known: Mapping[str, Document]
-) -> dict[bytes, Document | Ignored]:
-    """The entries of many keys, without holding the event loop.
+async def read_documents(keys: Keys, items: Iterable[Item | Change], known: Mapping[str, Document]) -> list[Read]:
+    """What the items say, one by one, without holding the event loop.
 
     Args:
         keys: What keys mean.
         items: What was read.
-        known: Documents to use again where revision and bytes are the same.
+        known: Documents read before. One is used again where revision and bytes are the same; where they are not,
+            a new one shares its path and name.
     """
-    documents: dict[bytes, Document | Ignored] = {}
-    for count, item in enumerate(items, start=1):
-        documents[item.key] = await _one(keys, item, known)
-        if count % TURN == 0:
+    documents: list[Read] = []
+    names: dict[str, str] = {}
+    turn = TURN
+    for item in items:
+        raw, revision = item.value, item.mod_revision
+        if raw is None:
+            documents.append(None)
+            continue
+        turn -= ONE + len(raw)
+        if turn < 0:
+            turn = TURN
             await anyio.lowlevel.checkpoint()
+        name = item.key.decode(errors="surrogateescape")  # a key that is not UTF-8 is never known
+        before = known.get(name)
+        if before is not None and before.revision == revision and before.raw == raw:
+            documents.append(before)
+            continue
+        mount = keys.meaning(item.key, names) if before is None or _misplaced(before) else _mount(before)
+        if isinstance(mount, Ignored):
+            documents.append(mount)
+            continue
+        name = name if before is None else before.place
+        if len(raw) > HEAVY_TEXT and len(raw) > HEAVY.get(suffix_of(name), HEAVY_TEXT):
+            documents.append(await anyio.to_thread.run_sync(read_document, name, raw, revision, mount))
+        else:
+            documents.append(read_document(name, raw, revision, mount))
     return documents
 
 
-async def _one(keys: Keys, item: Item, known: Mapping[str, Document]) -> Document | Ignored:
-    mount = keys.meaning(item.key)
-    if isinstance(mount, Ignored):
-        return mount
-    same = known.get(item.key.decode())
-    if same is not None and same.revision == item.mod_revision and same.raw == item.value:
-        return same
-    suffix = mount.suffix if isinstance(mount, Mount) else ""
-    if len(item.value) > HEAVY.get(suffix, HEAVY_TEXT):
-        return await anyio.to_thread.run_sync(read_document, item.key, item.value, item.mod_revision, mount)
-    return read_document(item.key, item.value, item.mod_revision, mount)
+def _misplaced(document: Document) -> bool:
+    return "" in document.path
+
+
+def _mount(document: Document) -> Mount:
+    return Mount(document.layer, document.path, suffix_of(document.place))

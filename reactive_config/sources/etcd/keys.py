@@ -70,37 +70,46 @@ class Keys:
         self.layers = tuple(layers) or (key or prefix or "/",)
         self.label = (key or prefix or "") + "".join(f" {name}" for name in layers)
 
-    def meaning(self, key: bytes) -> Meaning:
-        """What a key of the range means."""
+    def meaning(self, key: bytes, shared: dict[str, str] | None = None) -> Meaning:
+        """What a key of the range means.
+
+        Args:
+            key: The whole key.
+            shared: Names of paths met before, each to itself: many keys then hold one object for one name.
+        """
         try:
             text = key[len(self._prefix) :].decode()
         except UnicodeDecodeError:
             return Ignored("not UTF-8")
         if self._single is not None:
             return Mount(0, (), suffix_of(text))
-        names = text.split("/")
-        if names[0].startswith("_"):
+        if text.startswith("_"):
             return Ignored()
-        return self._layered(names) if self._index else _mounted(0, names)
+        shared = {} if shared is None else shared
+        names = text.split("/")
+        return self._layered(names, shared) if self._index else _mounted(0, names, shared)
 
-    def _layered(self, names: list[str]) -> Meaning:
+    def _layered(self, names: list[str], shared: dict[str, str]) -> Meaning:
         first = names[0] if len(names) > 1 else names[0].removesuffix(suffix_of(names[0]))
         layer = self._index.get(first)
         if layer is None:
             return Ignored("under no layer")
         if len(names) == 1:  # the layer's own key holds a document at its root
             return Mount(layer, (), suffix_of(names[0]))
-        return Ignored() if names[1].startswith("_") else _mounted(layer, names[1:])
+        return Ignored() if names[1].startswith("_") else _mounted(layer, names[1:], shared)
 
 
 def suffix_of(name: str) -> str:
     """The part of a key that names its format; empty for JSON or a bare value."""
-    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+    if not name.endswith(SUFFIXES):
+        return ""
+    return name[name.rindex(".") :]
 
 
-def _mounted(layer: int, names: list[str]) -> Meaning:
+def _mounted(layer: int, names: list[str], shared: dict[str, str]) -> Meaning:
     suffix = suffix_of(names[-1])
-    path = (*names[:-1], names[-1].removesuffix(suffix))
+    names[-1] = names[-1].removesuffix(suffix)
+    path = tuple(map(shared.setdefault, names, names))
     if "" in path:
         return Misplaced(layer, path, "a key without empty segments", "one with an empty segment")
     return Mount(layer, path, suffix)

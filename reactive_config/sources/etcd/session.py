@@ -11,7 +11,7 @@ from reactive_config.core.delta import Patch
 from reactive_config.etcd.errors import Compacted, EtcdError, FutureRevision, Unavailable
 from reactive_config.etcd.link import Link
 from reactive_config.etcd.listing import look, read_all
-from reactive_config.etcd.messages import Batch, Item, Sight
+from reactive_config.etcd.messages import Batch, Sight
 from reactive_config.etcd.watching import Watch, open_watch
 from reactive_config.sources.etcd.documents import read_documents
 from reactive_config.sources.etcd.plan import Plan
@@ -138,10 +138,9 @@ class Session:
                 await self._take(batch)
 
     async def _take(self, batch: Batch) -> None:
-        last = {change.key: change for change in batch.changes}
-        puts = [Item(c.key, c.value, c.mod_revision) for c in last.values() if c.value is not None]
-        documents = await read_documents(self._plan.keys, puts, {})
-        self._stand.send(self._store.patch(batch.changes, documents))
+        latest = batch.latest()
+        documents = await read_documents(self._plan.keys, latest, self._store.documents)
+        self._stand.send(self._store.patch(latest, documents))
         self._stand.feed.count("events", len(batch.changes))
         self._stand.note("keys", *self._store.notes())
         self._settle()

@@ -42,9 +42,11 @@ class Stand:
     def send(self, delta: Delta, *, on_mirror: str = "") -> None:
         """Hand over a delta; `on_mirror` says in words which copy it came from."""
         self.feed.send(delta)
+        news = not self.delivered or on_mirror != self.on_mirror
         self.delivered = True
         self.on_mirror = on_mirror
-        self._wake()
+        if news:  # a usual delta wakes nobody here
+            self._wake()
         if on_mirror:
             self.tell()
 

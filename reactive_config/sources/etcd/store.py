@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import msgspec
 
 from reactive_config.core.delta import Malformed, Patch, Replace, Unit
-from reactive_config.core.paths import Path
 from reactive_config.etcd.messages import Change, Listing, Sight
-from reactive_config.sources.etcd.documents import Document
-from reactive_config.sources.etcd.keys import Ignored
-
-Documents = Mapping[bytes, Document | Ignored]
-Place = tuple[int, Path]
+from reactive_config.sources.etcd.documents import Document, Read
+from reactive_config.sources.etcd.keys import SUFFIXES, suffix_of
 
 NAMED = 5
 """Ignored keys that a note names; the rest is counted."""
 
 
+class _Left(msgspec.Struct, frozen=True, gc=False):
+    """A key that is left out."""
+
+    revision: int
+    size: int
+    reason: str
+
+
 class Store:
     """Keys, documents, and which documents are in the way of one another.
+
+    A usual key costs its document and no more: what is unusual about some has tables of its own.
 
     Attributes:
         revision: The state is that of this revision, and every later change is still to come; 0 before the first list.
@@ -34,28 +41,31 @@ class Store:
         self.cluster = 0
         self.term = 0
         self.documents: dict[str, Document] = {}
-        self._seen: dict[bytes, tuple[int, int]] = {}  # every key of the range: mod_revision and size
-        self._places: dict[Place, tuple[str, ...]] = {}
-        self._sent: dict[str, Document] = {}
-        self._ignored: dict[bytes, str] = {}
+        self._left: dict[bytes, _Left] = {}
+        # Of two keys that mount one path at least one has a suffix. A key without its suffix, to all that had one.
+        self._suffixed: dict[str, tuple[str, ...]] = {}
+        # What was sent of a key, where that is another entry than its document.
+        self._altered: dict[str, Document] = {}
         self._newest: int | None = 0
         self._notes: list[str] | None = []
 
     @property
     def count(self) -> int:
         """Keys in the range, the control area's too."""
-        return len(self._seen)
+        return len(self.documents) + len(self._left)
 
     @property
     def size(self) -> int:
         """Bytes of all keys and values."""
-        return sum(size for _, size in self._seen.values())
+        documents = sum(len(name.encode()) + len(document.raw) for name, document in self.documents.items())
+        return documents + sum(left.size for left in self._left.values())
 
     @property
     def newest(self) -> int:
         """The highest mod_revision of a key that is still there; 0 for none."""
         if self._newest is None:
-            self._newest = max((mod for mod, _ in self._seen.values()), default=0)
+            documents = (document.revision for document in self.documents.values())
+            self._newest = max(chain(documents, (left.revision for left in self._left.values())), default=0)
         return self._newest
 
     def covers(self, sight: Sight) -> bool:
@@ -70,47 +80,72 @@ class Store:
 
     def equals(self, listing: Listing) -> bool:
         """Whether a listing at our own revision tells of the same keys, revisions and bytes."""
-        if {item.key: item.mod_revision for item in listing.items} != {k: mod for k, (mod, _) in self._seen.items()}:
-            return False
-        raws = {item.key: item.value for item in listing.items}
-        return all(raws.get(name.encode()) == document.raw for name, document in self.documents.items())
+        told = {item.key: (item.mod_revision, item.value) for item in listing.items}
+        ours = {name.encode(): (document.revision, document.raw) for name, document in self.documents.items()}
+        left = {key: (left.revision, told.get(key, (0, b""))[1]) for key, left in self._left.items()}
+        return told == ours | left
 
-    def replace(self, listing: Listing, documents: Documents) -> Replace:
-        """Take a whole listing; what was there before is forgotten, restored history included."""
-        sent, seen = self._sent, {item.key: (item.mod_revision, _size(item.key, item.value)) for item in listing.items}
-        self._seen, self._newest = seen, None
-        self.documents, self._places, self._sent, self._ignored = {}, {}, {}, {}
-        self._notes = None
-        self.revision, self.cluster, self.term = listing.sight.revision, listing.sight.cluster, listing.sight.term
-        for key, document in documents.items():
-            self._mount(key, document)
-        for place, names in self._places.items():
-            for name in names:
-                self._sent[name] = self._again(sent.get(name), self._standing(place, name))
-        return Replace(dict(self._sent), self.revision)
-
-    def patch(self, changes: Sequence[Change], documents: Documents) -> Patch:
-        """Take whole transactions in their order; those that are covered already change nothing.
+    def replace(self, listing: Listing, documents: Sequence[Read]) -> Replace:
+        """Take a whole listing; what was there before is forgotten, restored history included.
 
         Args:
-            changes: Every change, in order.
-            documents: The document of each key whose last change is a put.
+            listing: Every key.
+            documents: What each of its items says.
         """
-        last = {change.key: change for change in changes if change.mod_revision > self.revision}
-        touched: dict[Place, int] = {}
+        sent, self._altered = self._altered, {}
+        self.documents, self._left, self._suffixed = {}, {}, {}
+        self._newest = self._notes = None
+        self.revision, self.cluster, self.term = listing.sight.revision, listing.sight.cluster, listing.sight.term
+        for item, document in zip(listing.items, documents, strict=True):
+            if isinstance(document, Document):
+                self.documents[document.place] = document
+                self._mount(document.place)
+            elif document is not None:
+                self._left[item.key] = _Left(item.mod_revision, len(item.key) + len(item.value), document.reason)
+        for stem in self._suffixed:
+            names = self._names(stem)
+            for name in names if len(names) > 1 else ():
+                self._altered[name] = self._colliding(name, names)
+        for name, before in sent.items():
+            entry = self._altered.get(name) or self.documents.get(name)
+            if entry is not None and _says_the_same(before, entry):
+                self._altered[name] = before
+        return Replace({**self.documents, **self._altered}, self.revision)
+
+    def patch(self, changes: Sequence[Change], documents: Sequence[Read]) -> Patch:
+        """Take whole transactions; those that are covered already change nothing.
+
+        Args:
+            changes: The last change of every key, in the order of their transactions.
+            documents: What each of the changes says.
+        """
+        covered = self.revision
+        changed: dict[str, Document] = {}
         deleted: dict[str, Unit] = {}
-        for change in sorted(last.values(), key=lambda change: change.mod_revision):
-            gone = self._unmount(change.key)
-            if gone is not None:
-                touched[gone.layer, gone.path] = change.mod_revision
-                deleted[gone.place] = change.mod_revision
-            if change.value is not None:
-                self._put(change.key, change.value, change.mod_revision, documents[change.key], touched)
-        for name in deleted:
-            self._sent.pop(name, None)
-        changed = self._settle(touched)
-        self.revision = max([self.revision, *(change.mod_revision for change in changes)])
-        return Patch(changed, {n: unit for n, unit in deleted.items() if n not in changed}, self.revision)
+        touched: dict[str, int] = {}
+        for change, document in zip(changes, documents, strict=True):
+            unit = change.mod_revision
+            if unit <= covered:
+                continue
+            self.revision = unit
+            if isinstance(document, Document):
+                name = document.place
+                stem = self._put(name, document)
+                changed[name] = document
+            elif document is not None:
+                self._leave_out(change, document.reason)
+                continue
+            else:
+                gone = self._delete(change.key)
+                if gone is None:
+                    continue
+                stem = self._unmount(gone)
+                deleted[gone] = unit
+            if stem is not None:
+                touched[stem] = unit
+        for stem, unit in touched.items():
+            self._settle(stem, unit, changed)
+        return Patch(changed, deleted, self.revision)
 
     def advance(self, revision: int) -> None:
         """The state is proven for a later revision; see `covers`."""
@@ -119,84 +154,94 @@ class Store:
     def notes(self) -> list[str]:
         """One line for each reason why keys are left out."""
         if self._notes is None:
-            self._notes = self._describe_ignored()
+            self._notes = self._describe_left()
         return self._notes
 
-    def _describe_ignored(self) -> list[str]:
+    def _describe_left(self) -> list[str]:
         reasons: dict[str, list[str]] = {}
-        for key, reason in sorted(self._ignored.items()):
-            reasons.setdefault(reason, []).append(key.decode("utf-8", "backslashreplace"))
+        for key in sorted(key for key, left in self._left.items() if left.reason):
+            reasons.setdefault(self._left[key].reason, []).append(key.decode("utf-8", "backslashreplace"))
         return [_note(reason, names) for reason, names in reasons.items()]
 
-    def _put(self, key: bytes, value: bytes, mod: int, document: Document | Ignored, touched: dict[Place, int]) -> None:
-        self._seen[key] = (mod, _size(key, value))
-        self._newest = mod  # revisions only grow, and nothing older than ours gets here
-        self._mount(key, document)
-        if isinstance(document, Document):
-            touched[document.layer, document.path] = mod
+    # One key. Those that touch a mount return its stem if other keys mount the same path, or may have.
 
-    def _mount(self, key: bytes, document: Document | Ignored) -> None:
-        if isinstance(document, Ignored):
-            if document.reason:
-                self._ignored[key] = document.reason
-                self._notes = None
-            return
-        place = (document.layer, document.path)
-        self.documents[document.place] = document
-        self._places[place] = (*self._places.get(place, ()), document.place)
+    def _put(self, name: str, document: Document) -> str | None:
+        self.documents[name] = document
+        self._newest = document.revision  # revisions only grow, and nothing older than ours gets here
+        if self._altered:
+            self._altered.pop(name, None)
+        return self._mount(name)
 
-    def _unmount(self, key: bytes) -> Document | None:
-        mod, _ = self._seen.pop(key, (0, 0))
-        if not mod:
-            return None
-        if mod == self._newest:
+    def _leave_out(self, change: Change, reason: str) -> None:
+        self._left[change.key] = _Left(change.mod_revision, len(change.key) + len(change.value or b""), reason)
+        self._newest = change.mod_revision
+        self._notes = None if reason else self._notes
+
+    def _delete(self, key: bytes) -> str | None:
+        """Forget a key; its name if it was a document's."""
+        name = key.decode(errors="surrogateescape")  # a key that is not UTF-8 is left out
+        document, left = self.documents.pop(name, None), self._left.pop(key, None)
+        if self._newest in [held.revision for held in (document, left) if held is not None]:
             self._newest = None
-        if self._ignored.pop(key, None) is not None:
+        if left is not None and left.reason:
             self._notes = None
-            return None
-        document = self.documents.pop(key.decode(), None)  # what is not UTF-8 is ignored with a reason
-        if document is not None:
-            place = (document.layer, document.path)
-            rest = tuple(name for name in self._places[place] if name != document.place)
-            if rest:
-                self._places[place] = rest
-            else:
-                del self._places[place]
-        return document
+        self._altered.pop(name, None)
+        return name if document is not None else None
 
-    def _settle(self, touched: Mapping[Place, int]) -> dict[str, Document]:
-        changed: dict[str, Document] = {}
-        for place, unit in touched.items():
-            for name in self._places.get(place, ()):
-                entry = self._standing(place, name)
-                before = self._sent.get(name)
-                if before is not None and before.raw == entry.raw and before.revision == entry.revision:
-                    if before.value == entry.value:
-                        continue
-                    # Another key's transaction changed what this one is worth, so it is part of that transaction.
-                    entry = msgspec.structs.replace(entry, unit=unit)
-                changed[name] = self._sent[name] = entry
-        return changed
+    def _mount(self, name: str) -> str | None:
+        if not name.endswith(SUFFIXES):
+            return name if name in self._suffixed else None
+        stem = _stem(name)
+        others = self._suffixed.get(stem, ())
+        if name not in others:
+            self._suffixed[stem] = (*others, name)
+        return stem
 
-    def _standing(self, place: Place, name: str) -> Document:
-        """The document, or what is sent for it while another key mounts the same path."""
-        document, names = self.documents[name], self._places[place]
-        if len(names) == 1:
-            return document
+    def _unmount(self, name: str) -> str | None:
+        if not name.endswith(SUFFIXES):
+            return name if name in self._suffixed else None
+        stem = _stem(name)
+        others = tuple(other for other in self._suffixed.pop(stem) if other != name)
+        if others:
+            self._suffixed[stem] = others
+        return stem
+
+    def _names(self, stem: str) -> tuple[str, ...]:
+        """The keys that mount one path."""
+        suffixed = self._suffixed.get(stem, ())
+        # `a.json` is the stem of `a.json.yaml`, and as a key mounts the path of `a`.
+        return (stem, *suffixed) if stem in self.documents and not stem.endswith(SUFFIXES) else suffixed
+
+    def _settle(self, stem: str, unit: int, changed: dict[str, Document]) -> None:
+        """Bring what is sent for one path up to date."""
+        names = self._names(stem)
+        for name in names:
+            document = self.documents[name]
+            entry = self._colliding(name, names) if len(names) > 1 else document
+            if name not in changed:
+                if self._altered.get(name, document).value == entry.value:
+                    continue
+                # Another key's transaction changed what this one is worth, so it is part of that transaction.
+                entry = msgspec.structs.replace(entry, unit=unit)
+            changed[name] = entry
+            if entry is not document:
+                self._altered[name] = entry
+
+    def _colliding(self, name: str, names: Sequence[str]) -> Document:
+        """What is sent for a key while another one mounts the same path."""
         both = Malformed("one key for this path", " and ".join(sorted(names)))
         unit = max(self.documents[other].revision for other in names)
-        return msgspec.structs.replace(document, value=both, unit=unit, locate=None)
-
-    @staticmethod
-    def _again(before: Document | None, entry: Document) -> Document:
-        """The entry as it was sent before, where a new one would say the same."""
-        if before is None or before.raw != entry.raw or before.revision != entry.revision:
-            return entry
-        return before if type(before.value) is type(entry.value) and before.value == entry.value else entry
+        return msgspec.structs.replace(self.documents[name], value=both, unit=unit, locate=None)
 
 
-def _size(key: bytes, value: bytes) -> int:
-    return len(key) + len(value)
+def _stem(name: str) -> str:
+    return name.removesuffix(suffix_of(name))
+
+
+def _says_the_same(before: Document, entry: Document) -> bool:
+    if before.raw != entry.raw or before.revision != entry.revision:
+        return False
+    return type(before.value) is type(entry.value) and bool(before.value == entry.value)
 
 
 def _note(reason: str, names: Iterable[str]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config.core.delta import Malformed
-from reactive_config.etcd.messages import Change, Item, Listing, Sight
-from reactive_config.sources.etcd.documents import Document, read_document
+from reactive_config.core.delta import Bare, Malformed
+from reactive_config.etcd.messages import Batch, Change, Item, Listing, Sight
+from reactive_config.sources.etcd.documents import ONE, TURN, Document, read_document, read_documents
 from reactive_config.sources.etcd.keys import Ignored, Keys
 from reactive_config.sources.etcd.store import Store
 
@@ -15,13 +17,13 @@ KEYS = Keys(prefix="/s/")
 
 
 def read(items):
-    documents = {}
+    documents = []
     for item in items:
         meaning = KEYS.meaning(item.key)
-        known = (
-            meaning if isinstance(meaning, Ignored) else read_document(item.key, item.value, item.mod_revision, meaning)
-        )
-        documents[item.key] = known
+        if item.value is None or isinstance(meaning, Ignored):
+            documents.append(None if item.value is None else meaning)
+        else:
+            documents.append(read_document(item.key.decode(), item.value, item.mod_revision, meaning))
     return documents
 
 
@@ -37,8 +39,8 @@ def listed(store, state, revision):
 
 
 def patched(store, *changes):
-    puts = [Item(c.key, c.value, c.mod_revision) for c in {c.key: c for c in changes}.values() if c.value is not None]
-    return store.patch(changes, read(puts))
+    latest = Batch(changes).latest()
+    return store.patch(latest, read(latest))
 
 
 def put(key, value, revision):
@@ -84,7 +86,7 @@ def test_a_relist_sends_the_very_entries_that_were_sent_before():
     store = Store()
     first = listed(store, {b"/s/a": (b"[1]", 3), b"/s/b": (b"2", 4)}, 5)
     told = listing({b"/s/a": (b"[1]", 3), b"/s/b": (b"2", 4)}, 9)
-    again = store.replace(told, {key.encode(): document for key, document in store.documents.items()})
+    again = store.replace(told, list(store.documents.values()))
     assert all(again.entries[name] is entry for name, entry in first.entries.items())
 
 
@@ -107,11 +109,13 @@ def test_a_store_of_another_history_is_told_by_its_bytes():
 
 
 def test_no_text_for_people_holds_a_value():
-    document = read_document(b"/s/a", b"hunter2", 3, KEYS.meaning(b"/s/a"))
+    document = read_document("/s/a", b"hunter2", 3, KEYS.meaning(b"/s/a"))
     assert "hunter2" not in repr([document, put("/s/a", "hunter2", 3), Item(b"/s/a", b"hunter2", 3)])
 
 
-NAMES = st.sampled_from(["/s/a", "/s/a.json", "/s/a.yaml", "/s/b/c", "/s/b/c.json", "/s//d", "/s/_x", "/s/e"])
+NAMES = st.sampled_from(
+    ["/s/a", "/s/a.json", "/s/a.yaml", "/s/a.json.yaml", "/s/b/c", "/s/b/c.json", "/s//d", "/s/_x", "/s/e"]
+)
 VALUES = st.sampled_from(["1", "[]", '"x"', "{", ""])
 TRANSACTIONS = st.lists(st.dictionaries(NAMES, st.none() | VALUES, min_size=1, max_size=4), max_size=12)
 
@@ -142,3 +146,50 @@ def test_patches_end_where_a_list_begins(transactions, together):
     assert all(isinstance(entry, Document) for entry in sent.values())
     assert (store.count, store.newest) == (len(state), max((r for _, r in state.values()), default=0))
     assert store.size == sum(len(k) + len(v) for k, (v, _) in state.items())
+
+
+def test_of_a_key_put_twice_the_later_one_counts_and_nothing_overtakes_it():
+    batch = Batch((put("/s/a", "1", 6), put("/s/b", "2", 6), put("/s/a", "3", 7), delete("/s/c", 8)))
+    assert batch.latest() == (put("/s/b", "2", 6), put("/s/a", "3", 7), delete("/s/c", 8))
+
+
+def test_a_suffix_before_the_suffix_belongs_to_the_path():
+    store = Store()
+    listed(store, {b"/s/a.json": (b"1", 3)}, 5)
+    patch = patched(store, put("/s/a.json.json", "2", 6))
+    assert {name: (entry.path, entry.value) for name, entry in patch.set.items()} == {
+        "/s/a.json.json": (("a.json",), 2)
+    }
+
+
+async def test_a_key_that_comes_again_keeps_its_name_and_path():
+    """Else every change would cost memory: the runtime holds the first ones as keys of its tables."""
+    first = await read_documents(KEYS, [Item(b"/s/long/path", b"1", 3)], {})
+    known = {"/s/long/path": first[0]}
+    (again,) = await read_documents(KEYS, [put("/s/long/path", "2", 6)], known)
+    assert again.value == Bare("2")
+    assert again.place is first[0].place
+    assert again.path is first[0].path
+    (same,) = await read_documents(KEYS, [put("/s/long/path", "1", 3)], known)
+    assert same is first[0]
+
+
+async def test_keys_of_one_table_share_its_name():
+    one, other = await read_documents(KEYS, [Item(b"/s/table/one", b"1", 3), Item(b"/s/table/two", b"1", 3)], {})
+    assert one.path[0] is other.path[0]
+
+
+async def test_a_long_list_gives_the_loop_its_turn():
+    turns = 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(count())
+    items = [Item(b"/s/%d" % number, b"x" * 1000, 3) for number in range(3 * TURN // (ONE + 1000))]
+    assert len(await read_documents(KEYS, items, {})) == len(items)
+    task.cancel()
+    assert 2 <= turns <= 5
