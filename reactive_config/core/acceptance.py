@@ -8,13 +8,15 @@ holds them all. A held unit keeps its last accepted values until it fits or is o
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from reactive_config.core.accounts import GONE, Account, Change, origin_of, unit_name
-from reactive_config.core.decode import changed_paths, changes_of, decode
+from reactive_config.core.changes import Changes, paths_of, union
+from reactive_config.core.decode import changed_paths, decode
 from reactive_config.core.delta import Entry, Malformed, Unit
 from reactive_config.core.layers import Layer, Stack
 from reactive_config.core.leaf import Fault
@@ -34,11 +36,16 @@ Units = Mapping[UnitKey, list[Pending]]
 
 
 class _Undo:
-    """How to take applied units back: trees by reference, mounts by putting the old entries again."""
+    """How to take applied units back: trees by reference, mounts by putting the old entries again.
 
-    def __init__(self, stack: Stack) -> None:
+    Attributes:
+        entries: What stood where an entry was put, in the order of putting.
+        sizes: Bytes of each source before.
+    """
+
+    def __init__(self, stack: Stack, accounts: Sequence[Account]) -> None:
         self.entries: list[tuple[Account, str, Entry | None]] = []
-        self.touched: dict[Layer, list[Path]] = {}
+        self.sizes = [account.size for account in accounts]
         self._stack = stack
         self._trees = (stack.tree, [(layer, layer.tree) for layer in stack.layers])
 
@@ -47,11 +54,10 @@ class _Undo:
 
     def __call__(self) -> None:
         for account, entry_id, entry in reversed(self.entries):
-            for _ in account.put(entry_id, entry):
-                pass
+            account.put(entry_id, entry)
         self._stack.tree = self._trees[0]
         for layer, tree in self._trees[1]:
-            layer.tree = tree
+            layer.restore(tree)
 
 
 class _Trial(NamedTuple):
@@ -110,7 +116,7 @@ class Acceptance:
         while True:
             self._hold_relist_deletions(units, held)
             active = {key: changes for key, changes in units.items() if key not in held}
-            trial = self._try(active) if active else _Trial(self.part, [], [], _Undo(self.stack))
+            trial = self._try(active) if active else _Trial(self.part, [], [], _Undo(self.stack, self.accounts))
             if trial.part is not None:
                 self._commit(active, trial, held)
                 return trial.changed
@@ -149,33 +155,35 @@ class Acceptance:
     def _try(self, units: Units) -> _Trial:
         """Apply the units; if the result does not decode, take all of it back."""
         undo = self._apply(units)
-        paths = self.stack.refold([path for layer, found in undo.touched.items() for path in layer.refold(found)])
-        part, faults = decode(self.plan, self.stack.tree, self.part, paths)
-        # Finding a line may parse a document again; a thousand faults must not hold the loop for that.
-        until = time.perf_counter() + _LOCATING
-        problems = [(self._problem(fault, until), self._blamed(fault.path, paths, units, undo)) for fault in faults]
-        problems += [*self._empty_layers(units), *self._jumps(units, undo)]
+        changes = self.stack.refold(functools.reduce(union, [layer.refold() for layer in self.stack.layers]))
+        part, faults = decode(self.plan, self.stack.tree, self.part, changes)
+        problems = [*self._empty_layers(units), *self._jumps(units, undo)]
+        if faults:
+            # Finding a line may parse a document again; a thousand faults must not hold the loop for that.
+            until = time.perf_counter() + _LOCATING
+            problems = [
+                *((self._problem(fault, until), self._blamed(fault.path, changes, units, undo)) for fault in faults),
+                *problems,
+            ]
         if part is not None and not problems:
-            return _Trial(part, changed_paths(self.part, part, changes_of(paths)), [], undo)
+            return _Trial(part, changed_paths(self.part, part, changes), [], undo)
         undo()
-        return _Trial(None, [], problems, _Undo(self.stack))
+        return _Trial(None, [], problems, _Undo(self.stack, self.accounts))
 
     def _apply(self, units: Units) -> _Undo:
-        undo = _Undo(self.stack)
+        undo = _Undo(self.stack, self.accounts)
         for changes in units.values():
             for account, entry_id, change in changes:
-                undo.entries.append((account, entry_id, account.find(entry_id)))
-                for layer, paths in account.put(entry_id, change.entry):
-                    undo.touched.setdefault(layer, []).extend(paths)
+                undo.entries.append((account, entry_id, account.put(entry_id, change.entry)))
         return undo
 
-    def _blamed(self, path: Path, changed: Sequence[Path], units: Units, undo: _Undo) -> list[UnitKey]:
+    def _blamed(self, path: Path, changes: Changes, units: Units, undo: _Undo) -> list[UnitKey]:
         """The units that touched a path: what they say at it, above or under it is another than before.
 
         Where none did, something is missing there: then those that made or unmade the table around it.
         """
         return self._touching([path], units, undo) or self._touching(
-            [p for p in changed if p[: len(path)] == path[: len(p)]], units, undo
+            [p for p in paths_of(changes) if p[: len(path)] == path[: len(p)]], units, undo
         )
 
     def _touching(self, paths: Sequence[Path], units: Units, undo: _Undo) -> list[UnitKey]:
@@ -200,19 +208,18 @@ class Acceptance:
         if self.part is None:
             return
         for index, account in enumerate(self.accounts):
-            mine = {key: changes for key, changes in units.items() if key[0] == index}
-            if not mine:
-                continue
-            old = [entry for owner, _, entry in undo.entries if owner is account and entry is not None]
-            new = [change.entry for changes in mine.values() for _, _, change in changes if change.entry is not None]
-            gone = [key for key, changes in mine.items() for _, _, change in changes if change.entry is None]
             origin = Origin(account.name, account.name)
-            size = account.size + sum(e.size for e in new) - sum(e.size for e in old)
-            if expected := account.guard.too_large(account.size, size):
-                yield Problem("", expected, f"{size} bytes", origin), list(mine)
-            in_force = sum(len(layer.entries) for layer in account.layers) - len(new) + len(old)
-            if expected := account.guard.too_much_gone(in_force, len(gone)):
-                yield Problem("", expected, f"{len(gone)}", origin), gone
+            before = undo.sizes[index]
+            if account.size > before and (expected := account.guard.too_large(before, account.size)):
+                mine = [key for key in units if key[0] == index]
+                yield Problem("", expected, f"{account.size} bytes", origin), mine
+            if account.guard.removal is not None:
+                old = [entry for owner, _, entry in undo.entries if owner is account and entry is not None]
+                changes = [(key, change) for key in units if key[0] == index for *_, change in units[key]]
+                gone = [key for key, change in changes if change.entry is None]
+                in_force = len(account.accepted) - (len(changes) - len(gone)) + len(old)
+                if expected := account.guard.too_much_gone(in_force, len(gone)):
+                    yield Problem("", expected, f"{len(gone)}", origin), gone
 
     def _problem(self, fault: Fault, until: float) -> Problem:
         path = (format_path(fault.path) + fault.inside).lstrip(".")
@@ -250,13 +257,10 @@ class Acceptance:
 
     def _commit(self, units: Units, trial: _Trial, held: Mapping[UnitKey, list[Problem]]) -> None:
         self.part = trial.part
-        for account, _, old in trial.undo.entries:
-            account.size -= old.size if old is not None else 0
         for changes in units.values():
-            for account, entry_id, change in changes:
+            for account, entry_id, _ in changes:
                 del account.pending[entry_id]
                 account.accepted_at += 1
-                account.size += change.entry.size if change.entry is not None else 0
         for account in self.accounts:
             if not account.pending:
                 account.pending = {}  # iterating over a dict that once was large costs what it once held

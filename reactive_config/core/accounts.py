@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -107,13 +107,17 @@ class Account:
         else:
             self.pending[entry_id] = change
 
-    def put(self, entry_id: str, entry: Entry | None) -> Iterator[tuple[Layer, list[Path]]]:
-        """Set or delete an accepted entry, wherever it stood; gives the paths touched in each layer."""
+    def put(self, entry_id: str, entry: Entry | None) -> Entry | None:
+        """Set or delete an accepted entry, wherever it stood; returns what stood there."""
+        old = None
         for index, layer in enumerate(self.layers):
+            old = layer.entries.get(entry_id, old)
             if entry is not None and entry.layer == index:
-                yield layer, layer.put(entry_id, entry)
+                layer.put(entry_id, entry)
             elif entry_id in layer.entries:
-                yield layer, layer.put(entry_id, None)
+                layer.put(entry_id, None)
+        self.size += (entry.size if entry is not None else 0) - (old.size if old is not None else 0)
+        return old
 
 
 def origin_of(account: Account, entry_id: str, entry: Entry, path: Path, *, locate: bool = True) -> Origin:

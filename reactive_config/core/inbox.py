@@ -55,6 +55,8 @@ class Inbox:
         if isinstance(delta, Replace):
             self._replace = delta
             self._set, self._deleted, self._patch_revision = {}, {}, None
+        elif self._patch_revision is None:
+            self._set, self._deleted, self._patch_revision = dict(delta.set), dict(delta.deleted), delta.revision
         else:
             for entry_id, entry in delta.set.items():
                 self._deleted.pop(entry_id, None)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from reactive_config.core.changes import Changes, add, difference
 from reactive_config.core.delta import Entry
 from reactive_config.core.paths import Path
-from reactive_config.core.trees import ABSENT, diff, get, narrow, overlay, refold
-
-FEW, SHARE = 64, 0.25
-"""Up to so many changed paths, or so large a share of the entries, are folded one by one; more of them as a whole."""
+from reactive_config.core.trees import ABSENT, get, overlay, same
 
 
 class _Mount:
@@ -48,42 +46,47 @@ class Layer:
     Attributes:
         name: As the source calls it.
         entries: The entries in force, by id.
-        tree: What they make; never mutated, replaced by the next one.
+        tree: What they made at the last `refold`; never mutated, replaced by the next one.
+        touched: Where entries have changed since.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.entries: dict[str, Entry] = {}
         self.tree: dict[str, Any] = {}
+        self.touched: Changes = {}
         self._root = _Mount()
 
-    def put(self, entry_id: str, entry: Entry | None) -> list[Path]:
-        """Set or delete one entry, without recomputing the tree.
-
-        Returns:
-            The paths that may have another value now, for `refold`.
-        """
+    def put(self, entry_id: str, entry: Entry | None) -> None:
+        """Set or delete one entry; `refold` then brings the tree up to date."""
         old = self.entries.get(entry_id)
-        if old is not None and (entry is None or entry.path != old.path):
+        if old is not None and entry is not None and old.path == entry.path:
+            self.entries[entry_id] = entry
+            inner = difference(old.value, entry.value)
+            if inner != {}:
+                self.touched = add(self.touched, entry.path, inner)
+            return
+        if old is not None:
+            del self.entries[entry_id]
             self._unmount(entry_id, old.path)
-        if entry is None:
-            self.entries.pop(entry_id, None)
-            return [old.path] if old else []
-        self.entries[entry_id] = entry
-        if old is None or entry.path != old.path:
+            self.touched = add(self.touched, old.path)
+        if entry is not None:
+            self.entries[entry_id] = entry
             self._mount(entry_id, entry.path)
-        if old is None:
-            return [entry.path]
-        if old.path != entry.path:
-            return [old.path, entry.path]
-        return list(diff(old.value, entry.value, entry.path))
+            self.touched = add(self.touched, entry.path)
 
-    def refold(self, touched: Sequence[Path]) -> list[Path]:
-        """Bring `tree` up to date; returns the paths at which it differs."""
-        if len(touched) > max(FEW, SHARE * len(self.entries)):
-            touched = [()]
-        self.tree, changed = refold(self.tree, self._fold, touched)
-        return changed
+    def refold(self) -> Changes:
+        """Bring `tree` up to date with what was put; returns where it differs."""
+        touched, self.touched = self.touched, {}
+        tree, changes = _fold(self.tree, [], self._root, self.entries, touched)
+        if tree is ABSENT:
+            tree, changes = {}, (None if self.tree else {})
+        self.tree = tree
+        return changes
+
+    def restore(self, tree: dict[str, Any]) -> None:
+        """Go back to an earlier tree, once the entries that made it are there again."""
+        self.tree, self.touched = tree, {}
 
     def entries_at(self, path: Path) -> Iterator[tuple[str, Entry]]:
         """The entries that say something at a path, lowest first; what stands only below it counts too."""
@@ -122,29 +125,6 @@ class Layer:
                 break
             del parent.below[name]
 
-    def _fold(self, path: Path) -> Any:
-        value: Any = ABSENT
-        node: _Mount | None = self._root
-        for depth in range(len(path) + 1):
-            if node is None:
-                return value
-            for entry_id in node.ids:
-                value = narrow(value, self.entries[entry_id].value, path[depth:])
-            if depth < len(path):
-                node = node.below.get(path[depth])
-        return self._fold_below(node, value) if node else value
-
-    def _fold_below(self, node: _Mount, value: Any) -> Any:
-        if not node.below:
-            return value
-        table = dict(value) if type(value) is dict else {}
-        for name, child in node.below.items():
-            inner = table.get(name, ABSENT)
-            for entry_id in child.ids:
-                inner = overlay(inner, self.entries[entry_id].value)
-            table[name] = self._fold_below(child, inner) if child.below else inner
-        return table
-
 
 class Stack:
     """All layers of all sources, lowest first, and the effective tree.
@@ -158,16 +138,10 @@ class Stack:
         self.layers = tuple(layers)
         self.tree: dict[str, Any] = {}
 
-    def refold(self, touched: Sequence[Path]) -> list[Path]:
-        """Bring `tree` up to date where layers changed; returns the paths at which it differs."""
-        self.tree, changed = refold(self.tree, self._fold, touched)
-        return changed
-
-    def _fold(self, path: Path) -> Any:
-        value: Any = ABSENT
-        for layer in self.layers:
-            value = narrow(value, layer.tree, path)
-        return value
+    def refold(self, touched: Changes) -> Changes:
+        """Bring `tree` up to date where layers changed; returns where it differs."""
+        self.tree, changes = _fold(self.tree, [layer.tree for layer in self.layers], None, {}, touched)
+        return changes
 
     def shape_changes(self) -> list[tuple[Path, str]]:
         """Where a higher layer replaces a table by something else, or the reverse: legal, rarely meant."""
@@ -188,3 +162,73 @@ def _clashes(low: Any, high: Any, path: Path) -> Iterator[Path]:
             yield from _clashes(lower, value, (*path, name))
         elif type(lower) is dict or type(value) is dict:
             yield (*path, name)
+
+
+def _fold(
+    old: Any, documents: list[Any], mount: _Mount | None, entries: Mapping[str, Entry], touched: Changes
+) -> tuple[Any, Changes]:
+    """The tree at one place, and where it differs from before; looks only where it was touched.
+
+    Args:
+        old: The tree here before.
+        documents: What the documents mounted above say here, lowest first.
+        mount: What is mounted here and below.
+        entries: The documents of all mounts, by id.
+        touched: Where `old` may be wrong.
+
+    Returns:
+        The tree, with every unchanged subtree of `old` as it is; ABSENT where nothing says anything here.
+    """
+    if touched is not None and not touched:
+        return old, {}
+    below = _NOTHING_BELOW
+    if mount is not None:
+        below = mount.below
+        documents = [*documents, *[entries[i].value for i in mount.ids]]
+    if documents and type(documents[-1]) is not dict and not below:
+        return (old, {}) if same(old, documents[-1]) else (documents[-1], None)
+    tables = _not_hidden(documents)
+    if type(old) is not dict:
+        new = _whole(tables, below, entries)
+        return new, ({} if new is ABSENT and old is ABSENT else None)
+    if touched is None:
+        touched = dict.fromkeys([*old, *below, *(name for table in tables for name in table)])
+    new = old
+    changes: dict[str, Any] = {}
+    for name, inner in touched.items():
+        said = [table[name] for table in tables if name in table]
+        after, differs = _fold(old.get(name, ABSENT), said, below.get(name), entries, inner)
+        if differs != {}:
+            new = dict(old) if new is old else new
+            changes[name] = differs
+            if after is ABSENT:
+                del new[name]
+            else:
+                new[name] = after
+    if not new and not tables:  # a table that only deeper keys made goes with the last of them
+        return ABSENT, None
+    return new, changes
+
+
+def _not_hidden(documents: list[Any]) -> list[Any]:
+    """The tables above the last document that is none: a single value hides all that is lower."""
+    for index in range(len(documents) - 1, -1, -1):
+        if type(documents[index]) is not dict:
+            return documents[index + 1 :]
+    return documents
+
+
+def _whole(tables: Sequence[Any], below: Mapping[str, _Mount], entries: Mapping[str, Entry]) -> Any:
+    """The tree at one place, of tables laid over one another and of what is mounted below them."""
+    value: Any = ABSENT
+    for table in tables:
+        value = overlay(value, table)
+    if not below:
+        return value
+    value = {} if value is ABSENT else dict(value)
+    for name, mount in below.items():
+        inner = value.get(name, ABSENT)
+        for entry_id in mount.ids:
+            inner = overlay(inner, entries[entry_id].value)
+        value[name] = _whole([inner] if type(inner) is dict else [], mount.below, entries) if mount.below else inner
+    return value

@@ -1,24 +1,27 @@
 """Plans: how each type is decoded, part by part, from what changed.
 
-A **plan** is compiled once from the type. A **part** is what a plan made of one subtree: the value, and
-the parts that it was built from. Decoding the next tree visits only what changed and returns old parts
-for the rest, so unchanged values keep their identity and cost nothing.
+A **plan** is compiled once from the type. What it makes of a subtree is a **part** where that has parts of
+its own, or else the bare value. Decoding the next tree visits only what changed and keeps the values of the
+rest, so unchanged values keep their identity and cost nothing.
 
-Structs, plain dataclasses and dict[str, X] decode part by part. Everything else is one part (a leaf):
-lists, tagged unions, constrained containers, TypedDicts, attrs classes, pydantic models.
+Structs, plain dataclasses and dict[str, X] decode part by part. Everything else is one value (a leaf):
+lists, tagged unions, constrained containers, TypedDicts, attrs classes, pydantic models. So is a Struct of
+nothing but scalars: to make it anew is cheaper than to remember its fields.
 
-A parent is always rebuilt by its constructor from the decoded fields kept beside it, never from an
+A parent is always rebuilt by its constructor from the decoded values kept beside it, never from an
 instance whose `__post_init__` ran: that is what makes the result the same as decoding the whole.
 """
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, get_args
 
 import msgspec
 
+from reactive_config.core.changes import Changes
 from reactive_config.core.delta import Bare
 from reactive_config.core.leaf import Fault, decode_leaf, faults, own_fault, own_words, unchanged
 from reactive_config.core.lenient import infer, untyped
@@ -30,7 +33,9 @@ from reactive_config.core.types import (
     describe,
     fields_of,
     is_pydantic,
+    is_scalar,
     is_secret,
+    is_struct,
     is_union,
     is_untyped,
     kind_of,
@@ -40,31 +45,38 @@ from reactive_config.core.types import (
 )
 from reactive_config.errors import TypeNotSupported
 
-Changes = dict[str, Any] | None
-"""Which names below a subtree may have changed, nested; None stands for all of them."""
+NOTHING: Final[Mapping[str, Any]] = {}
 
-Kept = dict[str, Any] | None
-
-NOTHING: Final[dict[str, Any]] = {}
+MISSING: Final = object()
+"""In place of a value: there is none, or what should have become one does not fit."""
 
 
 class Part:
-    """What a plan made of a subtree.
+    """What a plan made of a table.
 
     Attributes:
-        tree: The subtree; ABSENT for a default.
+        tree: The table, or the text that spells it.
         value: The decoded value; the same object as before where nothing changed.
-        inner: The parts it was built from, by name; empty for a leaf.
-        kept: For a mapping, its values by name, never given to anybody: the published one is the user's to spoil.
+        kept: The values of its names, never given to anybody: a published mapping is the user's to spoil.
+        inner: Those of them that are parts too.
     """
 
     __slots__ = ("inner", "kept", "tree", "value")
 
-    def __init__(self, tree: Any, value: Any, inner: dict[str, Part], kept: Kept = None) -> None:
+    def __init__(self, tree: Any, value: Any, kept: Mapping[str, Any], inner: Mapping[str, Part]) -> None:
         self.tree = tree
         self.value = value
-        self.inner = inner
         self.kept = kept
+        self.inner = inner
+
+
+Decoded = Any
+"""A `Part`, or the value of what has no parts, or MISSING."""
+
+
+def value_of(decoded: Decoded) -> Any:
+    """The value itself."""
+    return decoded.value if type(decoded) is Part else decoded
 
 
 class Plan(ABC):
@@ -73,94 +85,128 @@ class Plan(ABC):
     kind: Any
 
     @abstractmethod
-    def decode(self, tree: Any, old: Part | None, changes: Changes, path: Path, found: list[Fault]) -> Part | None:
+    def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
         """Decode a subtree.
 
         Args:
-            tree: The subtree.
-            old: What this plan made of the tree before it; None decodes the whole.
-            changes: Where the two trees may differ.
+            tree: The subtree; another object than before.
+            old: What this plan made of the one before; MISSING decodes the whole.
+            changes: Where the two may differ.
             path: Where the subtree stands.
             found: Takes what is wrong.
 
         Returns:
-            The part, `old` itself where nothing changed, or None if something was wrong.
+            The part or the value, `old`'s own where they are equal; MISSING if something was wrong.
         """
 
 
 class LeafPlan(Plan):
-    """One part, converted as a whole."""
+    """One value, converted as a whole."""
 
     def __init__(self, kind: Any) -> None:
         self.kind = kind
-        # Conversion of these to themselves gives the same object, and most leaves are one of them.
-        self._itself = kind if kind in (str, int, bool) else None
+        self._scalar = is_scalar(kind)
 
-    def decode(self, tree: Any, old: Part | None, changes: Changes, path: Path, found: list[Fault]) -> Part | None:
-        if old is not None and old.tree is tree:
-            return old
+    def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
         try:
-            value = tree if type(tree) is self._itself else decode_leaf(tree, self.kind)
+            # What is bare has to be prepared; other scalars msgspec takes as they are.
+            plain = self._scalar and type(tree) is not Bare
+            value = msgspec.convert(tree, self.kind) if plain else decode_leaf(tree, self.kind)
         except Exception:  # noqa: BLE001 - any exception of a user's validation is a rejection
             found += faults(tree, self.kind, path)
-            return None
-        if old is not None and unchanged(old.value, value):
-            value = old.value
-        return Part(tree, value, NOTHING)
+            return MISSING
+        return _settled(old, value)
 
 
 class TablePlan(Plan):
     """A table whose values decode one by one; subclasses say which, and build the whole of them."""
 
-    def decode(self, tree: Any, old: Part | None, changes: Changes, path: Path, found: list[Fault]) -> Part | None:
-        if old is not None and old.tree is tree:
-            return old
+    def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
+        if type(tree) is not dict or type(old) is not Part or type(old.tree) is not dict:
+            return self._decode_all(tree, value_of(old), path, found)
+        before = len(found)
+        kept: dict[str, Any] | None = None  # copies are made at the first difference
+        inner: dict[str, Any] | None = None
+        for name in {**old.tree, **tree} if changes is None else changes:
+            subtree = tree.get(name, ABSENT)
+            if subtree is old.tree.get(name, ABSENT):
+                continue
+            previous = old.kept.get(name, MISSING)
+            plan = self.plan_of(name)
+            if plan is None or subtree is ABSENT:
+                decoded = self.without(name, plan, previous, path, found)
+            else:
+                deeper = None if changes is None else changes[name]
+                decoded = plan.decode(subtree, old.inner.get(name, previous), deeper, (*path, name), found)
+            value = value_of(decoded)
+            if value is not previous:
+                kept = dict(old.kept) if kept is None else kept
+                _set(kept, name, value)
+            if type(decoded) is Part or name in old.inner:
+                inner = dict(old.inner) if inner is None else inner
+                _set(inner, name, decoded if type(decoded) is Part else MISSING)
+        if len(found) > before:
+            return MISSING
+        parts = old.inner if inner is None else inner
+        if kept is None:
+            return Part(tree, old.value, old.kept, parts)
+        value = self._build(kept, tree, path, found)
+        return MISSING if value is MISSING else Part(tree, value, kept, parts)
+
+    def _decode_all(self, tree: Any, previous: Any, path: Path, found: list[Fault]) -> Decoded:
         table = _as_table(tree)
         if table is None:
             found.append(Fault(path, "", "table", kind_of(tree)))
-            return None
-        if old is None or type(tree) is not dict or type(old.tree) is not dict or not old.inner:
-            old_inner, names, inner = NOTHING, self.all_names(table), {}
-        else:
-            old_inner, inner = old.inner, dict(old.inner)
-            names = {**old.inner, **table} if changes is None else changes
+            return MISSING
         before = len(found)
-        differs = old is None
-        for name in names:
-            deeper = changes.get(name) if changes else None
-            part = self.decode_name(name, table.get(name, ABSENT), old_inner.get(name), deeper, path, found)
-            previous = old_inner.get(name)
-            if part is None:
-                differs |= previous is not None
-                inner.pop(name, None)
-            else:
-                differs |= previous is None or part.value is not previous.value
-                inner[name] = part
+        kept, inner = self.decode_names(table, path, found)
         if len(found) > before:
-            return None
-        if old is not None and not differs and len(inner) == len(old.inner):
-            return Part(tree, old.value, inner, old.kept)
+            return MISSING
+        value = self._build(kept, tree, path, found)
+        return MISSING if value is MISSING else Part(tree, _settled(previous, value), kept, inner or NOTHING)
+
+    def decode_names(
+        self, table: Mapping[str, Any], path: Path, found: list[Fault]
+    ) -> tuple[dict[str, Any], dict[str, Part]]:
+        """All names of a table, of which nothing is known from before: the values, and the parts among them."""
+        kept: dict[str, Any] = {}
+        inner: dict[str, Part] = {}
+        for name in self.all_names(table):
+            plan = self.plan_of(name)
+            subtree = table.get(name, ABSENT)
+            if plan is None or subtree is ABSENT:
+                decoded = self.without(name, plan, MISSING, path, found)
+            else:
+                decoded = plan.decode(subtree, MISSING, None, (*path, name), found)
+            if type(decoded) is Part:
+                inner[name] = decoded
+                kept[name] = decoded.value
+            elif decoded is not MISSING:
+                kept[name] = decoded
+        return kept, inner
+
+    def _build(self, kept: Mapping[str, Any], tree: Any, path: Path, found: list[Fault]) -> Any:
         try:
-            value, kept = self.build(inner, old if old_inner else None, names)
+            return self.build(kept)
         except Exception as error:  # noqa: BLE001 - any exception of a user's validation is a rejection
-            found.append(self._refusal(error, tree, path))
-            return None
-        if old is not None and type(tree) is not type(old.tree) and unchanged(old.value, value):
-            value = old.value
-        return Part(tree, value, inner, kept)
+            if (own := own_words(error)) is not None:
+                found.append(own_fault(own, tree, self.kind, path, ""))
+            else:  # its text is not copied: it may quote the value
+                got = f"a refused table ({type(error).__name__})"
+                found.append(Fault(path, "", f"what {self.title()} accepts", got))
+            return MISSING
 
-    def _refusal(self, error: Exception, tree: Any, path: Path) -> Fault:
-        if (own := own_words(error)) is not None:
-            return own_fault(own, tree, self.kind, path, "")
-        # Its text is not copied: it may quote the value.
-        return Fault(path, "", f"what {self.title()} accepts", f"a refused table ({type(error).__name__})")
+    def without(self, name: str, plan: Plan | None, old: Any, path: Path, found: list[Fault]) -> Any:
+        """The value of a name that the table does not have, or that has no plan; MISSING if there is none.
 
-    def decode_name(
-        self, name: str, tree: Any, old: Part | None, changes: Changes, path: Path, found: list[Fault]
-    ) -> Part | None:
-        """The part of one name; None, without a fault, for a name that has none."""
-        plan = self.plan_of(name)
-        return None if plan is None or tree is ABSENT else plan.decode(tree, old, changes, (*path, name), found)
+        Args:
+            name: The name.
+            plan: Its plan, if it has one: then it is absent.
+            old: Its value before.
+            path: The table's.
+            found: Takes what is wrong with that.
+        """
+        return MISSING
 
     @abstractmethod
     def plan_of(self, name: str) -> Plan | None:
@@ -171,14 +217,8 @@ class TablePlan(Plan):
         """The names to visit when nothing is known of before."""
 
     @abstractmethod
-    def build(self, inner: Mapping[str, Part], old: Part | None, names: Iterable[str]) -> tuple[Any, Kept]:
-        """The value, and what a mapping keeps.
-
-        Args:
-            inner: Its parts.
-            old: The part before, of which only `names` differ; None if there is none.
-            names: Where the parts may differ.
-        """
+    def build(self, kept: Mapping[str, Any]) -> Any:
+        """The value, from those of its names."""
 
     def title(self) -> str:
         return getattr(self.kind, "__name__", describe(self.kind))
@@ -200,26 +240,41 @@ class RecordPlan(TablePlan):
     def all_names(self, table: Mapping[str, Any]) -> Iterable[str]:
         return {**self.plans, **table} if self.closed else self.plans
 
-    def decode_name(
-        self, name: str, tree: Any, old: Part | None, changes: Changes, path: Path, found: list[Fault]
-    ) -> Part | None:
-        if tree is ABSENT:
-            return self._default(name, old, path, found)
-        if name not in self.plans and self.closed:
-            found.append(Fault((*path, name), "", f"one of the names {', '.join(self.plans)}", "an unknown name"))
-        return super().decode_name(name, tree, old, changes, path, found)
-
-    def _default(self, name: str, old: Part | None, path: Path, found: list[Fault]) -> Part | None:
-        field = self.fields.get(name)
-        if field is None:
-            return None
+    def without(self, name: str, plan: Plan | None, old: Any, path: Path, found: list[Fault]) -> Any:
+        if plan is None:
+            if self.closed:
+                found.append(Fault((*path, name), "", f"one of the names {', '.join(self.plans)}", "an unknown name"))
+            return MISSING
+        field = self.fields[name]
         if field.default is None:
             found.append(Fault((*path, name), "", describe(field.type), "nothing"))
-            return None
-        return old if old is not None and old.tree is ABSENT else _default_part(field, old)
+            return MISSING
+        return _settled(old, field.default())
 
-    def build(self, inner: Mapping[str, Part], old: Part | None, names: Iterable[str]) -> tuple[Any, Kept]:
-        return self.kind(**{self.fields[name].attribute: part.value for name, part in inner.items()}), None
+    def build(self, kept: Mapping[str, Any]) -> Any:
+        return self.kind(**{self.fields[name].attribute: value for name, value in kept.items()})
+
+
+class FlatPlan(RecordPlan):
+    """A Struct of scalars: one value, which msgspec makes in one call."""
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__(kind)
+        self._compares = kind.__eq__ is msgspec.Struct.__eq__ and kind.__struct_config__.eq
+
+    def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
+        value = self._at_once(tree) if type(tree) is dict else MISSING
+        if value is MISSING:  # something is bare, or wrong: name by name it is found what
+            value = value_of(self._decode_all(tree, MISSING, path, found))
+        if value is MISSING or (self._compares and old != value):
+            return value
+        return _settled(old, value)
+
+    def _at_once(self, tree: dict[str, Any]) -> Any:
+        try:
+            return msgspec.convert(tree, self.kind)
+        except Exception:  # noqa: BLE001 - any exception of a user's validation is a rejection
+            return MISSING
 
 
 class MapPlan(TablePlan):
@@ -228,6 +283,7 @@ class MapPlan(TablePlan):
     def __init__(self, kind: Any, values: Plan) -> None:
         self.kind = kind
         self.values = values
+        self._at_once: Any = dict[str, values.kind] if isinstance(values, FlatPlan) else None  # type: ignore[name-defined]
 
     def plan_of(self, name: str) -> Plan | None:
         return self.values
@@ -235,18 +291,16 @@ class MapPlan(TablePlan):
     def all_names(self, table: Mapping[str, Any]) -> Iterable[str]:
         return table
 
-    def build(self, inner: Mapping[str, Part], old: Part | None, names: Iterable[str]) -> tuple[Any, Kept]:
-        if old is None or old.kept is None:
-            kept = {name: part.value for name, part in inner.items()}
-            return dict(kept), kept
-        # Copying is C's work: a wide table with one change must not cost a step of Python for each name.
-        kept = dict(old.kept)
-        for name in names:
-            if name in inner:
-                kept[name] = inner[name].value
-            else:
-                kept.pop(name, None)
-        return dict(kept), kept
+    def decode_names(
+        self, table: Mapping[str, Any], path: Path, found: list[Fault]
+    ) -> tuple[dict[str, Any], dict[str, Part]]:
+        if self._at_once is not None:
+            with contextlib.suppress(Exception):  # something is bare, or wrong: name by name it is found what
+                return msgspec.convert(table, self._at_once), {}
+        return super().decode_names(table, path, found)
+
+    def build(self, kept: Mapping[str, Any]) -> Any:
+        return dict(kept)
 
 
 class UntypedPlan(Plan):
@@ -257,16 +311,10 @@ class UntypedPlan(Plan):
     def __init__(self) -> None:
         self._table = MapPlan(dict[str, Any], self)
 
-    def decode(self, tree: Any, old: Part | None, changes: Changes, path: Path, found: list[Fault]) -> Part | None:
+    def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
         if type(tree) is dict:
-            previous = old if old is not None and type(old.tree) is dict else None
-            return self._table.decode(tree, previous, changes, path, found)
-        if old is not None and old.tree is tree:
-            return old
-        value = infer(tree.text) if type(tree) is Bare else untyped(tree)
-        if old is not None and unchanged(old.value, value):
-            value = old.value
-        return Part(tree, value, NOTHING)
+            return self._table.decode(tree, old, changes, path, found)
+        return _settled(value_of(old), infer(tree.text) if type(tree) is Bare else untyped(tree))
 
 
 class OptionalPlan(Plan):
@@ -276,18 +324,22 @@ class OptionalPlan(Plan):
         self.kind = kind
         self.inner = inner
 
-    def decode(self, tree: Any, old: Part | None, changes: Changes, path: Path, found: list[Fault]) -> Part | None:
+    def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
         if tree is None or (type(tree) is Bare and tree.text == "null"):
-            return Part(tree, None, NOTHING)
-        previous = old if old is not None and old.value is not None else None
-        return self.inner.decode(tree, previous, changes, path, found)
+            return None
+        return self.inner.decode(tree, old, changes, path, found)
 
 
-def _default_part(field: FieldType, old: Part | None) -> Part:
-    value = field.default() if field.default else None
-    if old is not None and unchanged(old.value, value):
-        value = old.value
-    return Part(ABSENT, value, NOTHING)
+def _settled(old: Any, value: Any) -> Any:
+    """The old value where the new one is equal to it, so that it keeps its identity."""
+    return old if old is not MISSING and unchanged(old, value) else value
+
+
+def _set(table: dict[str, Any], name: str, value: Any) -> None:
+    if value is MISSING:
+        table.pop(name, None)
+    else:
+        table[name] = value
 
 
 def _as_table(tree: Any) -> dict[str, Any] | None:
@@ -319,7 +371,8 @@ def _compile(kind: Any, known: dict[Any, Plan]) -> Plan:
         return UntypedPlan()
     if plain_struct(plain) or plain_dataclass(plain):
         if plain not in known:
-            plan = known[plain] = RecordPlan(plain)  # known before its fields: a type may contain itself
+            make = FlatPlan if _is_flat(plain) else RecordPlan
+            plan = known[plain] = make(plain)  # known before its fields: a type may contain itself
             plan.plans = {name: _compile(field.type, known) for name, field in plan.fields.items()}
         return known[plain]
     mapping = mapping_types(plain)
@@ -330,6 +383,13 @@ def _compile(kind: Any, known: dict[Any, Plan]) -> Plan:
         if isinstance(inner, TablePlan):
             return OptionalPlan(kind, inner)
     return LeafPlan(kind)
+
+
+def _is_flat(kind: Any) -> bool:
+    return is_struct(kind) and all(
+        is_scalar(field.type) and (field.default is None or field.default() is field.default())
+        for field in (fields_of(kind) or {}).values()
+    )
 
 
 def _check(kind: Any) -> None:

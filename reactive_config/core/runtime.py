@@ -183,9 +183,10 @@ class Runtime(Generic[T]):
         before = self.acceptance.held
         if before or any(inbox.account.pending for inbox in self.inboxes):
             changed = self.acceptance.attempt()
-            self._log_held(before)
+            if self.acceptance.held:
+                self._log_held(before)
             for inbox in self.inboxes:
-                inbox.on_last_good &= bool(self.acceptance.held_of(inbox.account))
+                inbox.on_last_good = inbox.on_last_good and bool(self.acceptance.held_of(inbox.account))
             if changed:
                 self._publish(changed)
 

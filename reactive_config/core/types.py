@@ -77,6 +77,16 @@ def is_union(kind: Any) -> bool:
     return get_origin(kind) in (Union, types.UnionType)
 
 
+def is_scalar(kind: Any) -> bool:
+    """Whether its values are single ones that msgspec's strict conversion gives back as they are, or refuses."""
+    plain = bare_type(kind)
+    if get_origin(plain) is Literal or (isinstance(plain, type) and issubclass(plain, enum.Enum)):
+        return True
+    if is_union(plain):
+        return all(map(is_scalar, get_args(plain)))
+    return plain in (str, int, float, bool, None, type(None))
+
+
 def mapping_types(kind: Any) -> tuple[Any, Any] | None:
     """The key's and the value's type of a mapping type, otherwise None."""
     origin = get_origin(kind) or kind

@@ -7,11 +7,12 @@ from typing import Any
 
 import anyio
 
+from reactive_config.core.changes import difference, paths_of
 from reactive_config.core.delta import Entry, Patch, Replace
 from reactive_config.core.owned import entries_of, owned
 from reactive_config.core.source import Feed, Source
 from reactive_config.core.status import State
-from reactive_config.core.trees import diff, get, overlay
+from reactive_config.core.trees import get, overlay
 
 
 class Memory(Source):
@@ -71,7 +72,7 @@ class Memory(Source):
         revision = self._revision
         gone: dict[str, Entry] = {}
         come: dict[str, Entry] = {}
-        for path in diff(old, tree):
+        for path in paths_of(difference(old, tree)):
             gone |= entries_of(get(old, path), revision, path)
             come |= entries_of(get(tree, path), revision, path)
             # An empty table is an entry of its own, which comes and goes with the keys in it.

@@ -50,7 +50,7 @@ async def test_counts_are_steady() -> None:
 def _decode_all(patch: pytest.MonkeyPatch) -> None:
     """The whole tree is decoded at every change."""
     decode = acceptance.decode
-    patch.setattr(acceptance, "decode", lambda plan, tree, old, paths: decode(plan, tree, None, [()]))
+    patch.setattr(acceptance, "decode", lambda plan, tree, old, paths: decode(plan, tree, None, None))
 
 
 def _look_at_all(patch: pytest.MonkeyPatch) -> None:

@@ -160,7 +160,7 @@ class Fields(msgspec.Struct):
     ],
 )
 def test_a_bare_text_becomes_what_the_type_says(text, kind, expected):
-    part, faults = decode(compile_plan(dict[str, kind]), {"k": Bare(text)}, None, ())
+    part, faults = decode(compile_plan(dict[str, kind]), {"k": Bare(text)}, None, None)
     assert part is not None, faults
     assert part.value == {"k": expected}
     assert type(part.value["k"]) is type(expected)
@@ -186,7 +186,7 @@ def test_a_bare_text_becomes_what_the_type_says(text, kind, expected):
     ],
 )
 def test_nothing_else_is_bent(value, kind):
-    part, faults = decode(compile_plan(dict[str, kind]), {"k": value}, None, ())
+    part, faults = decode(compile_plan(dict[str, kind]), {"k": value}, None, None)
     assert part is None
     assert [f.path for f in faults] == [("k",)]
 
@@ -237,7 +237,7 @@ class Deep(msgspec.Struct, forbid_unknown_fields=True):
 def test_problems_name_the_full_path_what_was_expected_and_what_was_there(tree, path, expected, got):
     from reactive_config.core.paths import format_path
 
-    _, faults = decode(compile_plan(Deep), tree, None, ())
+    _, faults = decode(compile_plan(Deep), tree, None, None)
     first = faults[0]
     assert (format_path(first.path) + first.inside, first.expected, first.got) == (path, expected, got)
 
@@ -251,13 +251,13 @@ def test_a_validator_s_text_is_not_copied():
 
     for kind in (Quoting, list[Quoting]):
         tree = {"q": {"dsn": "canary"}} if kind is Quoting else {"q": [{"dsn": "canary"}]}
-        _, faults = decode(compile_plan(dict[str, kind]), tree, None, ())
+        _, faults = decode(compile_plan(dict[str, kind]), tree, None, None)
         assert faults
         assert "canary" not in repr(faults)
 
 
 def test_a_bare_number_out_of_bounds_is_refused_for_its_bounds():
-    _, faults = decode(compile_plan(dict[str, Annotated[int, Meta(le=500)]]), {"n": Bare("9000")}, None, ())
+    _, faults = decode(compile_plan(dict[str, Annotated[int, Meta(le=500)]]), {"n": Bare("9000")}, None, None)
     assert [(f.expected, f.got) for f in faults] == [("int <= 500", "9000")]
 
 
@@ -285,6 +285,6 @@ def test_a_custom_error_of_pydantic_is_not_copied_either():
             raise PydanticCustomError("my_own", "not {value}", {"value": value})
 
     for kind, tree in ((Model, {"dsn": "canary"}), (list[Model], [{"dsn": "canary"}])):
-        _, faults = decode(compile_plan(dict[str, kind]), {"m": tree}, None, ())
+        _, faults = decode(compile_plan(dict[str, kind]), {"m": tree}, None, None)
         assert [f.expected for f in faults] == ["what Model accepts"]
         assert "canary" not in repr(faults)

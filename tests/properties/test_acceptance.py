@@ -126,7 +126,7 @@ class RejectionRule(RuleBasedStateMachine):
                 layer = overlay(layer, document)
             tree = overlay(tree, layer)
         assert same(self.acceptance.stack.tree, tree)
-        part, faults = decode(self.plan, tree, None, ())
+        part, faults = decode(self.plan, tree, None, None)
         assert part is not None, faults
         assert unchanged(part.value, self.acceptance.part.value)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
-from unittest.mock import patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from reactive_config.core import layers
+from reactive_config.core.changes import Changes, paths_of, union
 from reactive_config.core.delta import Entry
 from reactive_config.core.layers import Layer, Stack
 from reactive_config.core.trees import ABSENT, get, same
@@ -51,11 +51,13 @@ class LayersAgainstModel(RuleBasedStateMachine):
 
     def touch(self, changes: list[tuple[int, str, Entry | None]]) -> None:
         before = self.stack.tree
-        touched: dict[int, list] = {}
         for number, entry_id, entry in changes:
-            touched.setdefault(number, []).extend(self.stack.layers[number].put(entry_id, entry))
-        changed = self.stack.refold([p for n, t in touched.items() for p in self.stack.layers[n].refold(t)])
-        self.check_identity(before, self.stack.tree, changed, ())
+            self.stack.layers[number].put(entry_id, entry)
+        changed = self.stack.refold(self.refold_layers())
+        self.check_identity(before, self.stack.tree, list(paths_of(changed)), ())
+
+    def refold_layers(self) -> Changes:
+        return functools.reduce(union, [layer.refold() for layer in self.stack.layers])
 
     def check_identity(self, before: Any, after: Any, changed: list, path: tuple[str, ...]) -> None:
         """A subtree is another object only if some path at, above or under it was reported as changed."""
@@ -84,7 +86,8 @@ class LayersAgainstModel(RuleBasedStateMachine):
         before, old = (self.stack.tree, layer.tree), layer.entries.get(entry_id)
         self.touch([(number, entry_id, Entry(path, value if path else table, 1))])
         layer.put(entry_id, old)
-        self.stack.tree, layer.tree = before
+        self.stack.tree = before[0]
+        layer.restore(before[1])
 
     @invariant()
     def equals_the_model(self) -> None:
@@ -105,11 +108,13 @@ class LayersAgainstModel(RuleBasedStateMachine):
 
 
 class LayersFoldedAsAWhole(LayersAgainstModel):
-    """The same, where every change is taken for one of too many paths."""
+    """The same, where everything is taken for touched."""
 
-    def touch(self, changes: list[tuple[int, str, Entry | None]]) -> None:
-        with patch.multiple(layers, FEW=0, SHARE=0):
-            super().touch(changes)
+    def refold_layers(self) -> Changes:
+        for layer in self.stack.layers:
+            layer.touched = None
+        super().refold_layers()
+        return None
 
 
 TestLayersAgainstModel = LayersAgainstModel.TestCase

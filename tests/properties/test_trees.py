@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reactive_config.core.changes import difference, paths_of
 from reactive_config.core.delta import Bare
-from reactive_config.core.trees import ABSENT, diff, get, same
+from reactive_config.core.trees import ABSENT, get, same
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -52,7 +53,7 @@ def test_same_is_equality_with_the_types_of_scalars(left, right):
 @given(st.dictionaries(names, trees, max_size=3), st.dictionaries(names, trees, max_size=3))
 @settings(max_examples=500, deadline=None)
 def test_outside_of_the_paths_that_differ_two_trees_are_the_same(old, new):
-    found = list(diff(old, new))
+    found = list(paths_of(difference(old, new)))
     assert (found == []) == alike(old, new)
     for path in found:
         before, after = get(old, path), get(new, path)

@@ -1,0 +1,76 @@
+"""Where a tree may differ from the one before it: names, nested as the tree is.
+
+What every step hands to the next one (documents, layers, decoding), so that a thousand changes in one table
+walk to that table once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from reactive_config.core.paths import Path
+from reactive_config.core.trees import ABSENT, same, surely_same
+
+Changes = dict[str, Any] | None
+"""By name, what may differ below it; None stands for all of it, an empty dict for nothing."""
+
+
+def add(changes: Changes, path: Path, inner: Changes = None) -> Changes:
+    """Add what may differ at a path.
+
+    Args:
+        changes: What is known so far; written to.
+        path: Where the addition stands.
+        inner: What may differ there; kept, and perhaps written to.
+
+    Returns:
+        `changes`, or None where it now stands for everything.
+    """
+    if not path or changes is None:
+        return union(changes, inner)
+    node = changes
+    for name in path[:-1]:
+        node = node.setdefault(name, {})
+        if node is None:  # a shorter path already says that all of this may have changed
+            return changes
+    name = path[-1]
+    node[name] = union(node[name], inner) if name in node else inner
+    return changes
+
+
+def union(left: Changes, right: Changes) -> Changes:
+    """What may differ by either; writes to `left`."""
+    if left is None or right is None:
+        return None
+    for name, inner in right.items():
+        left[name] = union(left[name], inner) if name in left else inner
+    return left
+
+
+def difference(old: Any, new: Any) -> Changes:
+    """Where two trees differ; descends only where both are tables."""
+    if old is new:
+        return {}
+    if type(old) is not dict or type(new) is not dict:
+        return {} if same(old, new) else None
+    if surely_same(old, new):
+        return {}
+    found: dict[str, Any] = {}
+    for name, value in new.items():
+        before = old.get(name, ABSENT)
+        if before is not value and (inner := difference(before, value)) != {}:
+            found[name] = inner
+    for name in old:
+        if name not in new:
+            found[name] = None
+    return found
+
+
+def paths_of(changes: Changes, path: Path = ()) -> Iterator[Path]:
+    """The shortest paths at which something may differ."""
+    if changes is None:
+        yield path
+    else:
+        for name, inner in changes.items():
+            yield from paths_of(inner, (*path, name))
