@@ -92,6 +92,7 @@ class Live(Generic[U]):
         "_compute",
         "_derived",
         "_exact",
+        "_failed",
         "_hub",
         "_name",
         "_source",
@@ -115,13 +116,14 @@ class Live(Generic[U]):
         self._hub = hub
         self._version = 1
         self._source = source
-        self._compute = compute
+        self._compute = compute or _root
         self.name = name
         # A path gives a decoded part, which keeps its identity while it is equal; a function may build.
         self._exact = exact
         # Those who wait, in the order of coming; a dict, so that one who is cancelled leaves at once.
         self._waiters: dict[asyncio.Future[None], None] = {}
-        self._derived: weakref.WeakSet[Live[Any]] | None = None
+        self._derived: Cells | None = None
+        self._failed = False
 
     @classmethod
     def constant(cls, value: U) -> Live[U]:
@@ -137,7 +139,7 @@ class Live(Generic[U]):
         """
         live = Live(function(self.current), self._hub, source=self, compute=function, name=describe_function(function))
         if self._derived is None:
-            self._derived = weakref.WeakSet()
+            self._derived = Cells()
         self._derived.add(live)
         return live
 
@@ -187,22 +189,8 @@ class Live(Generic[U]):
     def propose(self, value: U, batch: Batch) -> None:
         """Writer only: note a new value, and those of all that derive from it, without storing them."""
         batch.append((self, value))
-        for live in list(self._derived or ()):
-            live.recompute(value, batch)
-
-    def recompute(self, source: Any, batch: Batch) -> None:
-        """Writer only: propose what the function makes of the source's new value, if that differs."""
-        assert self._compute is not None
-        assert self._hub is not None
-        try:
-            value = self._compute(source)
-            differs = value is not self.current and (self._exact or not unchanged(self.current, value))
-        except Exception as error:  # noqa: BLE001 - a user's function; its text may quote a value
-            self._hub.errors[self] = f"{self.name}: raised {type(error).__name__}, the value is an older one"
-            return
-        self._hub.errors.pop(self, None)
-        if differs:
-            self.propose(value, batch)
+        if self._derived is not None:
+            recompute(self._derived.alive(), value, batch)
 
     def store(self, value: U) -> None:
         """Writer only: put a proposed value in force."""
@@ -217,6 +205,15 @@ class Live(Generic[U]):
                 waiter.set_result(None)
         if self._hub is not None:
             self._hub.waited.discard(self)
+
+    def _note(self, error: Exception | None) -> None:
+        """Show in the status that the function raised, or that it no longer does."""
+        assert self._hub is not None
+        self._failed = error is not None
+        if error is None:
+            self._hub.errors.pop(self, None)
+        else:
+            self._hub.errors[self] = f"{self.name}: raised {type(error).__name__}, the value is an older one"
 
     def _enlist(self) -> asyncio.Future[None]:
         """A future for one who waits: done when it may look again. Whoever stops waiting before that is to `_leave`."""
@@ -267,6 +264,44 @@ class _Follow(AsyncIterator[U]):
         return live.current
 
 
+def recompute(cells: Iterable[Live[Any] | None], source: Any, batch: Batch) -> None:
+    """Writer only: propose what each cell's function makes of the source's new value, where that differs.
+
+    One loop without a call of our own for each: where thousands are asked at every change, it is what they cost.
+    """
+    for cell in cells:
+        if cell is None:
+            continue
+        try:
+            value = cell._compute(source)
+            differs = value is not cell.current and (cell._exact or not unchanged(cell.current, value))
+        except Exception as error:  # noqa: BLE001 - a user's function; its text may quote a value
+            cell._note(error)
+            continue
+        if cell._failed:
+            cell._note(None)
+        if differs:
+            cell.propose(value, batch)
+
+
+class Cells:
+    """Live values that nobody else may hold; they leave by themselves."""
+
+    def __init__(self) -> None:
+        # Not a WeakSet: going through one takes several times as long as asking a function.
+        self._cells: weakref.WeakValueDictionary[int, Live[Any]] = weakref.WeakValueDictionary()
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def add(self, live: Live[Any]) -> None:
+        self._cells[id(live)] = live
+
+    def alive(self) -> list[Live[Any] | None]:
+        """All of them; None for one that is gone since."""
+        return [cell() for cell in self._cells.valuerefs()]
+
+
 class PathIndex:
     """Live values by dotted path; finds those that a change can concern without looking at the others."""
 
@@ -301,6 +336,10 @@ class PathIndex:
         for path in seen:
             if (live := self._live.get(path)) is not None:
                 yield live
+
+
+def _root(_: Any) -> Any:
+    raise AssertionError("expected a cell that derives from another one, got a root")
 
 
 def describe_function(function: Callable[..., Any]) -> str:

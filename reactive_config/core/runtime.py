@@ -19,7 +19,7 @@ from reactive_config.core.acceptance import Acceptance
 from reactive_config.core.accounts import Account
 from reactive_config.core.delta import Replace
 from reactive_config.core.inbox import Inbox
-from reactive_config.core.live import Batch, Hub, Live, PathIndex
+from reactive_config.core.live import Batch, Cells, Hub, Live, PathIndex, recompute
 from reactive_config.core.observing import Apply
 from reactive_config.core.paths import Path, format_path
 from reactive_config.core.plans import compile_plan
@@ -59,7 +59,7 @@ class Runtime(Generic[T]):
         self._wake = asyncio.Event()
         self.inboxes = [Inbox(account, kind, self._wake.set) for account in accounts]
         self.by_path = PathIndex()
-        self.by_function: WeakSet[Live[Any]] = WeakSet()
+        self.by_function = Cells()
         self.updates: WeakSet[Updates[T]] = WeakSet()
         self._notes: tuple[Any, tuple[str, ...]] = (None, ())
 
@@ -213,8 +213,8 @@ class Runtime(Generic[T]):
             return
         batch: Batch = []
         self.stream.propose(snapshot, batch)
-        for live in [*self.by_path.concerned(changed), *(self.by_function or ())]:  # looking is cheaper than iterating
-            live.recompute(snapshot.value, batch)
+        recompute(self.by_path.concerned(changed), snapshot.value, batch)
+        recompute(self.by_function.alive(), snapshot.value, batch)
         self._put_in_force(snapshot, batch)
 
     def _put_in_force(self, snapshot: Snapshot[T], batch: Batch) -> None:

@@ -191,6 +191,62 @@ async def test_a_function_that_raises_later_keeps_its_value_and_shows_in_the_sta
         assert config.status().selectors == ()
 
 
+async def test_an_error_goes_when_the_function_gives_the_old_value_again():
+    memory = Memory({"n": 1})
+    async with open_config(App, memory) as config:
+        live = config.select(lambda c: {1: "one"}[c.n])
+        derived = live.map(len)
+        await memory.patch({"n": 2})
+        assert len(config.status().selectors) == 1
+        await memory.patch({"n": 1})
+        assert config.status().selectors == ()
+        assert (live.current, derived.current) == ("one", 3)
+
+
+async def test_one_function_that_raises_takes_no_change_from_the_others():
+    memory = Memory({"n": 1})
+    async with open_config(App, memory) as config:
+        before, bad, after = (config.select(f) for f in (lambda c: c.n, lambda c: 1 // (c.n - 2), lambda c: [c.n]))
+        await memory.patch({"n": 2})
+        assert (before.current, bad.current, after.current) == (2, -1, [2])
+
+
+async def test_an_equal_value_of_a_function_keeps_the_old_object_and_another_type_does_not():
+    memory = Memory({"n": 1})
+    async with open_config(App, memory) as config:
+        built, typed = config.select(lambda c: [c.pool.size]), config.select(lambda c: c.n if c.n == 1 else 1.0)
+        kept = built.current
+        waiting = asyncio.ensure_future(built.wait_changed())
+        await asyncio.sleep(0)
+        await memory.patch({"n": 2})
+        await asyncio.sleep(0)
+        assert built.current is kept
+        assert not waiting.done()
+        assert isinstance(typed.current, float)
+        await memory.patch({"pool": {"size": 11}})
+        assert await waiting == [11]
+
+
+async def test_selecting_and_forgetting_while_functions_are_asked_breaks_nothing():
+    memory = Memory({"n": 1})
+    async with open_config(App, memory) as config:
+        kept = {}
+
+        def reckless(c):
+            kept.clear()
+            kept.update({i: config.select(lambda c, i=i: c.n + i) for i in range(100)})
+            return c.n
+
+        first, live, last = config.select(lambda c: c.n), config.select(reckless), config.select(lambda c: c.n)
+        for n in range(2, 20):
+            await memory.patch({"n": n})
+            assert (first.current, live.current, last.current) == (n, n, n)
+        del first, live, last
+        kept.clear()
+        gc.collect()
+        assert len(config._runtime.by_function) == 0
+
+
 async def test_what_changes_nothing_wakes_nobody():
     memory = Memory({"n": 1, "pool": {"idle": 1.0}})
     async with open_config(App, memory) as config:
