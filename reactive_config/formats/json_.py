@@ -15,8 +15,9 @@ from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
 from reactive_config.formats import json_scan
 from reactive_config.formats.text import refusal, unreadable
-from reactive_config.formats.tree import FINITE, INTEGER, MAX_DEPTH, NESTING, ONE_KEY, integer_fits, too_deep
+from reactive_config.formats.tree import FINITE, INTEGER, MAX_DEPTH, NESTING, ONE_KEY, encoded, integer_fits, too_deep
 
+_SHORT = 8 << 10
 _LONG_DIGITS = re.compile(r"[0-9]{19,}+")  # as every integer beyond 64 bits has
 _LONG_ZEROS = b"0" * 19
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
@@ -37,10 +38,10 @@ def parse(text: str) -> Tree:
     tree, error = _loads(text)
     if error is not None:
         raise error
-    # Fewer brackets than the limit cannot nest beyond it: small documents skip the walk.
-    if text.count("{") + text.count("[") > MAX_DEPTH and too_deep(tree):
+    compact = encoded(tree, shallow=_surely_shallow(text))
+    if compact is None and too_deep(tree):
         raise refusal(NESTING, "deeper nesting", text, json_scan.find_depth(text))
-    if not _surely_sound(text, tree) and not _sound(text):
+    if not _surely_sound(text, compact) and not _sound(text):
         raise _first_fault(text)
     return tree
 
@@ -63,22 +64,35 @@ def _loads(text: str) -> tuple[Tree, ParseError | None]:
         return None, unreadable("valid JSON", text, error.pos)
 
 
-def _surely_sound(text: str, tree: Tree) -> bool:
+def _surely_shallow(text: str) -> bool:
+    """Whether there are too few brackets to nest too deep; in a long document counting costs more than it saves."""
+    return len(text) <= _SHORT and text.count("{") + text.count("[") <= MAX_DEPTH
+
+
+def _surely_sound(text: str, compact: bytes | None) -> bool:
     """Prove in C that no key was dropped and no integer rounded; False only means "look closer".
 
-    A dropped key takes its colon with it, so the document then has more colons than what orjson kept of it;
-    colons inside of strings are on both sides, unless they were escaped.
+    What a program wrote is often what orjson writes of it, byte by byte: then all of it was kept. A dropped key takes
+    its colon with it, so the document then has more colons than what orjson kept of it; colons inside of strings
+    are on both sides, unless they were escaped.
+
+    Args:
+        text: The document.
+        compact: Its tree, written again.
     """
-    return (
-        text.count(":") == orjson.dumps(tree).count(b":")
-        and not _may_be_rounded(text)
+    if compact is None:
+        return False
+    data = text.encode()
+    return data == compact or (
+        data.count(b":") == compact.count(b":")
+        and not _may_be_rounded(text, data)
         and _ESCAPED_COLON.search(text) is None
     )
 
 
-def _may_be_rounded(text: str) -> bool:
+def _may_be_rounded(text: str, data: bytes) -> bool:
     """Whether the text has a run of digits as long as an integer beyond 64 bits, not after a decimal point."""
-    if _LONG_ZEROS not in text.encode().translate(_ZEROS):  # eight times faster than the expression alone
+    if _LONG_ZEROS not in data.translate(_ZEROS):  # eight times faster than the expression alone
         return False
     return any(text[match.start() - 1] != "." for match in _LONG_DIGITS.finditer(text))
 

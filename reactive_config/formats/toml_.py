@@ -10,7 +10,7 @@ from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
 from reactive_config.formats import toml_scan
 from reactive_config.formats.text import offset_of, refusal, unreadable
-from reactive_config.formats.tree import INTEGER, MAX_DEPTH, NESTING, ONE_KEY, find_fault
+from reactive_config.formats.tree import INTEGER, MAX_DEPTH, NESTING, ONE_KEY, find_fault, surely_sound
 
 # At the end of the message: what stands before may quote the document.
 _AT = re.compile(r"\(at line ([0-9]+), column ([0-9]+)\)\Z")
@@ -32,7 +32,7 @@ def parse(text: str) -> dict[str, Tree]:
     tree, error = _loads(text)
     if error is not None:
         raise error
-    fault = find_fault(tree)
+    fault = None if surely_sound(tree) else find_fault(tree)
     if fault is not None:
         raise refusal(fault.expected, fault.got, text, toml_scan.find(text, fault.path) or 0)
     return tree

@@ -1,12 +1,16 @@
 """What a published tree may hold, and where one breaks the rules.
 
 Integers are bounded as in the narrowest format and in the mirror: from -2**63 to 2**64 - 1.
+
+The rule for speed: a check in C proves the usual document sound; only one that fails it is walked in Python.
 """
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
+
+import orjson
 
 from reactive_config.core.delta import Tree
 from reactive_config.core.paths import Path
@@ -47,6 +51,44 @@ def integer_fits(value: int) -> bool:
     return -(2**63) <= value < 2**64
 
 
+def encoded(tree: Tree, *, shallow: bool = False) -> bytes | None:
+    """The tree as compact JSON, where infinity and NaN are null.
+
+    Args:
+        tree: Of the types that formats give.
+        shallow: Whether it is known not to nest too deep; it costs less then.
+
+    Returns:
+        None if it may break any other of the rules: orjson refuses keys that are no text, integers beyond 64 bits, and
+        more levels than `_WRITABLE`; lists around the tree use up those above `MAX_DEPTH`.
+    """
+    try:
+        if shallow:
+            return orjson.dumps(tree)
+        return orjson.dumps(_inside(tree, _SPARE))[_SPARE:-_SPARE] if _EXACT else None
+    except TypeError:
+        return None
+
+
+def _inside(tree: Tree, lists: int) -> Tree:
+    for _ in range(lists):
+        tree = [tree]
+    return tree
+
+
+def _writes(levels: int) -> bool:
+    try:
+        orjson.dumps(_inside(None, levels))
+    except TypeError:
+        return False
+    return True
+
+
+_WRITABLE = 254
+_SPARE = _WRITABLE - MAX_DEPTH
+_EXACT = _writes(_WRITABLE) and not _writes(_WRITABLE + 1)  # another version may have another limit: then all is walked
+
+
 def too_deep(tree: Tree) -> bool:
     """Whether containers nest deeper than `MAX_DEPTH`; by level, so that no depth can exhaust the stack."""
     level = [tree] if type(tree) in (dict, list) else []
@@ -58,6 +100,12 @@ def too_deep(tree: Tree) -> bool:
             if type(child) is dict or type(child) is list
         ]
     return bool(level)
+
+
+def surely_sound(tree: Tree) -> bool:
+    """Whether it is proved that `find_fault` finds nothing; False only means that it must look."""
+    compact = encoded(tree)
+    return compact is not None and b"null" not in compact
 
 
 def find_fault(tree: Tree, path: Path = ()) -> Fault | None:

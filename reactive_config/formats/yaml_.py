@@ -13,7 +13,7 @@ from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
 from reactive_config.formats import yaml_events, yaml_guard
 from reactive_config.formats.text import offset_of, refusal
-from reactive_config.formats.tree import INTEGER, NESTING, ONE_KEY, TEXT_KEY, find_fault
+from reactive_config.formats.tree import INTEGER, NESTING, ONE_KEY, TEXT_KEY, find_fault, surely_sound
 
 _AT = re.compile(r"at line ([0-9]+) column ([0-9]+)")
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -114,7 +114,7 @@ def _numbers(message: str) -> tuple[int, int] | None:
 
 
 def _fault(text: str, tree: Tree) -> ParseError | None:
-    fault = find_fault(tree)
+    fault = None if surely_sound(tree) else find_fault(tree)
     if fault is None:
         return None
     place = None if fault.expected == TEXT_KEY else locate(text, fault.path)
