@@ -1,4 +1,4 @@
-"""The documents that cases write: a configuration as services have them, of a given size, with a stamp."""
+"""The documents that cases write: a configuration as services have them, of a given size, with a number."""
 
 from __future__ import annotations
 
@@ -28,14 +28,12 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         round, number: The round's number; the write's within it, from 1.
         of: Writes in the round.
-        stamp: When it was written; nanoseconds of `time.monotonic_ns`.
         services: The filling.
     """
 
     round: int = 0
     number: int = 0
     of: int = 0
-    stamp: int = 0
     services: dict[str, Service] = {}
 
     @property
@@ -47,7 +45,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 def filling(size: int) -> dict[str, Service]:
     """Services whose document, as JSON, has about `size` bytes: never more, but where none would fit."""
     services: dict[str, Service] = {}
-    room = size - len(msgspec.json.encode(Document(stamp=1 << 60)))
+    room = size - len(msgspec.json.encode(Document()))
     while True:
         number = len(services)
         service = Service(f"host-{number}.shop.example", 8000 + number, Pool(2, 20), ("blue", "stable"), 2.5)
@@ -55,8 +53,3 @@ def filling(size: int) -> dict[str, Service]:
         if room < 0:
             return services
         services[f"service-{number}"] = service
-
-
-def milliseconds_since(stamp: int, now: int) -> float:
-    """From a document's stamp to a later `time.monotonic_ns`."""
-    return (now - stamp) / 1e6

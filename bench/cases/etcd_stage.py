@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.cases.texts import Texts
+from bench.cases.visible import until_visible
 from bench.harness import Params, Round, Stage
 
 if TYPE_CHECKING:
@@ -42,10 +43,11 @@ class EtcdStage(Stage):
 
 
 class StampedPuts(EtcdStage):
-    """Puts stamped documents to the key `PREFIXdocument.FORMAT`, at the round's rate.
+    """Puts numbered documents to the key `PREFIXdocument.FORMAT`, at the round's rate.
 
     Params: `size`, bytes as JSON; `format`, json unless it is there. A place has `key` beside, and `etcdctl`, the
-    program's path, empty where there is none.
+    program's path, empty where there is none. Subjects say pairs of a document's number and when it was seen
+    (nanoseconds of `time.monotonic_ns`); the figures are milliseconds since the call of put, see `until_visible`.
     """
 
     async def open(self) -> None:
@@ -60,13 +62,19 @@ class StampedPuts(EtcdStage):
         await self._put(str(place["key"]), self._texts.text())
         return place
 
-    async def drive(self, place: Params, work: Round) -> None:
+    async def drive(self, place: Params, work: Round) -> list[int]:
         begin = time.monotonic()
+        moments = []
         for number in range(1, work.samples + 1):
             if work.rate:
                 await asyncio.sleep(begin + number / work.rate - time.monotonic())
-            text = self._texts.text(round=work.number, number=number, of=work.samples, stamp=time.monotonic_ns())
+            text = self._texts.text(round=work.number, number=number, of=work.samples)
+            moments.append(time.monotonic_ns())
             await self._put(str(place["key"]), text)
+        return moments
+
+    def samples(self, driven: Any, seen: list[float]) -> list[float]:
+        return until_visible(driven, seen)
 
     async def _put(self, key: str, text: str) -> None:
         from reactive_config.etcd.transaction import write

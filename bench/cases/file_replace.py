@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from bench.cases.documents import Document, Pool, Service
 from bench.cases.lateness import Lateness
+from bench.cases.omegaconf_rival import loader
 from bench.cases.pydantic_rival import model, settings_class
 from bench.cases.replaced import Inotify, Replaced, watchdog
 from bench.cases.texts import decoder
-from bench.harness import Case, NotHere, Round, Subject
+from bench.harness import Case, NotHere, Params, Round, Subject
 from reactive_config import Config, Files, open_config
 
 
@@ -108,6 +108,7 @@ class PydanticSettings(Follower):
     """
 
     async def open(self) -> None:
+        _on_asyncio_only(self.params)
         try:
             from watchfiles import Change, awatch
         except ModuleNotFoundError as missing:
@@ -135,6 +136,7 @@ class Dynaconf(Told):
     """inotify, and `settings.reload()`. Untyped; a bad document raises in the middle of the reload."""
 
     def prepare(self) -> None:
+        _on_asyncio_only(self.params)
         try:
             from dynaconf import Dynaconf as Settings  # type: ignore[import-untyped]
         except ModuleNotFoundError as missing:
@@ -148,21 +150,18 @@ class Dynaconf(Told):
 
 
 class OmegaConf(Told):
-    """inotify, and `OmegaConf.load`. Untyped; PyYAML parses, JSON too."""
+    """inotify, and `OmegaConf.load` of YAML, `OmegaConf.create` of what json or tomllib parsed. Untyped."""
 
     def prepare(self) -> None:
-        if self.params["format"] == "toml":
-            raise NotHere("omegaconf does not read TOML")
+        _on_asyncio_only(self.params)
         try:
-            import omegaconf
+            self._load = loader(self.file)
         except ModuleNotFoundError as missing:
             raise NotHere(f"{missing.name} is not installed") from None
-        os.environ["OMEGACONF_MAX_YAML_EXPANDED_NODES"] = "none"  # a guard: 100 KiB are more nodes than it lets pass
-        self._load = omegaconf.OmegaConf.load
         self.notify()
 
     def load(self) -> Any:
-        return self._load(self.file)
+        return self._load()
 
 
 class Held(Follower):
@@ -195,10 +194,16 @@ class Holding(Replaced):
         return seen
 
 
+def _on_asyncio_only(params: Params) -> None:
+    """For who parses for so long that the loop makes no difference: half of a long case."""
+    if params.get("loop") == "uvloop":
+        raise NotHere("measured on asyncio only")
+
+
 def _settings(file: Path) -> Any:
     pool = model("Pool", **_fields(Pool))
     service = model("Service", **{**_fields(Service), "pool": (pool, ...)})
-    document = dict.fromkeys(("round", "number", "of", "stamp"), (int, 0))
+    document = dict.fromkeys(("round", "number", "of"), (int, 0))
     return settings_class(file, **document, services=(dict[str, service], {}))  # type: ignore[valid-type]
 
 

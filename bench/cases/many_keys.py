@@ -110,6 +110,9 @@ class ByHand:
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect, list and watch. Loads aetcd."""
+        from aetcd.rpc import Event
+
+        self._delete = Event.DELETE
         end = prefix_end(self._prefix)
         channel = await open_channel(self._endpoint, stack)
         listing = await list_range(channel, self._prefix, end)
@@ -131,10 +134,13 @@ class ByHand:
             ConnectionError: The stream has ended.
         """
         response = await self._call.read()
-        if not hasattr(response, "events"):  # EOF
+        if not hasattr(response, "events") or response.canceled:  # the end of a call is no message
             raise ConnectionError("the watch has ended")
         for event in response.events:
-            self.take(event.kv.key, event.kv.value)
+            if event.type == self._delete:
+                self.drop(event.kv.key)
+            else:
+                self.take(event.kv.key, event.kv.value)
         self.revision = response.header.revision
 
     def take(self, key: bytes, value: bytes) -> None:
@@ -145,6 +151,15 @@ class ByHand:
         else:
             _, tenant, route = path.split("/")
             self.current.limits.setdefault(tenant, {})[route] = self._limit(value)
+
+    def drop(self, key: bytes) -> None:
+        """Take one key out of force."""
+        path = key.decode()[len(self._prefix) :]
+        if path == "mark":
+            self.current = App(limits=self.current.limits)
+        else:
+            _, tenant, route = path.split("/")
+            self.current.limits.get(tenant, {}).pop(route, None)
 
 
 def _mark(mark: Mark) -> str:

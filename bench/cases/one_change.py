@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from bench.cases.written import Lower, Table, Tables, Upper, tables, wide
+from bench.cases.written import Limit, Lower, Table, Tables, Upper, tables, wide
 from bench.harness import Case, Round, Subject
 from reactive_config import Config, open_config
 from reactive_config.core.paths import Path
@@ -76,6 +76,20 @@ class Whole(Change):
         self.current = msgspec.convert(_merged(self._lower, upper), Tables)
 
 
+class PathCopy(Change):
+    """By hand, who knows the key: checks the value and copies the tables on its path. No layers, nobody is told."""
+
+    async def open(self) -> None:
+        self.current = msgspec.convert(tables(int(self.params["keys"])), Tables)
+
+    async def change(self, value: int) -> None:
+        groups = self.current.groups
+        group = groups["group-0"]
+        table = {**group["table-0"], "key-0": msgspec.convert(value, Limit)}
+        self.current = Tables({**groups, "group-0": {**group, "table-0": table}})
+        await asyncio.sleep(0)  # as ours
+
+
 class OursWide(Ours):
     """The same, where one table holds every key."""
 
@@ -115,7 +129,7 @@ CASES = (
         name="one_change",
         title="one key changed, tables of at most 100 entries",
         unit="us CPU",
-        subjects={"reactive_config": Ours, "merge and convert all": Whole},
+        subjects={"reactive_config": Ours, "path copied by hand": PathCopy, "merge and convert all": Whole},
     ),
     Case(
         name="one_change_wide",

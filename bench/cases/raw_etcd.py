@@ -9,10 +9,20 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 OPTIONS = [
+    ("grpc.keepalive_time_ms", 6000),
+    ("grpc.keepalive_timeout_ms", 4000),
+    ("grpc.http2.ping_timeout_ms", 4000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
     ("grpc.enable_http_proxy", 0),
+    ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.max_receive_message_length", -1),  # else a list of 100,000 keys fails
+    ("grpc.max_receive_message_length", 256 * 1024 * 1024),  # else a list of 100,000 keys fails
 ]
+"""Those of our own channels: a test compares them."""
+
+HAS_LEADER = (("hasleader", "true"),)
+"""As ours: a member without quorum ends the watch."""
 
 
 async def open_channel(endpoint: str, stack: AsyncExitStack) -> Any:
@@ -33,8 +43,8 @@ async def open_watch(channel: Any, key: str, *, end: bytes = b"", start: int = 0
     """
     from aetcd.rpc import WatchCreateRequest, WatchRequest, WatchStub
 
-    call = WatchStub(channel).Watch()
-    create = WatchCreateRequest(key=key.encode(), range_end=end, start_revision=start)
+    call = WatchStub(channel).Watch(metadata=HAS_LEADER)
+    create = WatchCreateRequest(key=key.encode(), range_end=end, start_revision=start, progress_notify=True)
     await call.write(WatchRequest(create_request=create))
     reply = await call.read()
     if not (hasattr(reply, "created") and reply.created and not reply.canceled):  # the end of a call is no message
@@ -46,7 +56,7 @@ async def list_range(channel: Any, key: str, end: bytes) -> Any:
     """The reply of one Range call for everything in a range."""
     from aetcd.rpc import KVStub, RangeRequest
 
-    return await KVStub(channel).Range(RangeRequest(key=key.encode(), range_end=end))
+    return await KVStub(channel).Range(RangeRequest(key=key.encode(), range_end=end), metadata=HAS_LEADER)
 
 
 def prefix_end(prefix: str) -> bytes:

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.cases.texts import Texts
+from bench.cases.visible import until_visible
 from bench.harness import NotHere, Params, Round, Stage
 
 
 class Replaced(Stage):
-    """Replaces `place["file"]`, a stamped document in `params["format"]`, by `os.replace` at the round's rate.
+    """Replaces `place["file"]`, a numbered document in `params["format"]`, by `os.replace` at the round's rate.
 
     Subjects say pairs of a document's number and when it was seen (nanoseconds of `time.monotonic_ns`); the figures
-    are milliseconds since the call of `os.replace`.
+    are milliseconds since the call of `os.replace`, see `until_visible`.
     """
 
     async def open(self) -> None:
@@ -42,7 +43,7 @@ class Replaced(Stage):
         return moments
 
     def samples(self, driven: list[int], seen: list[float]) -> list[float]:
-        return [(at - driven[int(number) - 1]) / 1e6 for number, at in zip(seen[::2], seen[1::2], strict=True)]
+        return until_visible(driven, seen)
 
     def _replace(self, file: Path, work: Round, number: int) -> int:
         """Write the next document beside the file and move it there; when it was moved."""

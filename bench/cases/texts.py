@@ -1,4 +1,4 @@
-"""Stamped documents as text in each format; the filling is encoded once, so that a writer costs next to nothing."""
+"""Numbered documents as text in each format; the filling is encoded once, so that a writer costs next to nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Texts:
         self._rest = encode(filling(size)) + end
 
     def text(self, **fields: int) -> str:
-        """One document with these of the fields of `Document`: round, number, of, stamp."""
+        """One document with these of the fields of `Document`: round, number, of."""
         return self._begin + "".join(self._line.format(*field) for field in fields.items()) + self._rest
 
 
@@ -63,4 +63,4 @@ _FORMATS = {
     "yaml": ("", "{}: {}\n", "", _yaml),
     "toml": ("", "{} = {}\n", "\n", _toml),
 }
-"""How a document begins, one field of the stamp, how it ends, and how the services are written."""
+"""How a document begins, one of its numbers, how it ends, and how the services are written."""

@@ -7,9 +7,14 @@ import sys
 
 import pytest
 
+from bench.cases.many_keys import App, ByHand, Limit
+from bench.cases.raw_etcd import HAS_LEADER, OPTIONS
 from bench.harness.case import find_cases
 from bench.harness.rounds import Point
 from bench.harness.settings import open_settings
+from reactive_config.etcd import link
+from reactive_config.etcd.channel import channel_options
+from reactive_config.etcd.settings import Settings
 
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 
@@ -55,6 +60,28 @@ async def test_texts_of_each_format_reach_every_subject(home, kind):
     assert all(rounds[-1] for rounds in point.samples.values())
     assert "reactive_config" in point.samples
     assert "raw stub" in point.samples
+
+
+async def test_puts_that_are_skipped_are_counted(home):
+    """As many as there is time for: who conflates has a figure for each all the same."""
+    point = await run(home, "put_to_visible", {"size": 102_400}, 20, 0.0)
+    assert {len(figures) for rounds in point.samples.values() for figures in rounds} == {20}
+
+
+def test_the_channels_of_the_raw_stub_are_as_ours():
+    assert dict(OPTIONS) == dict(channel_options(Settings(), None))
+    assert HAS_LEADER == link.HAS_LEADER
+
+
+async def test_by_hand_follows_deletions_too():
+    state = ByHand({"endpoint": "", "prefix": "/p/"})
+    for key in ("a/b", "a/c"):
+        state.take(f"/p/limits/{key}".encode(), b'{"rate":1.0,"burst":2}')
+    state.take(b"/p/mark", b'{"round":3}')
+    state.drop(b"/p/limits/a/b")
+    state.drop(b"/p/limits/z/z")
+    state.drop(b"/p/mark")
+    assert state.current == App(limits={"a": {"c": Limit(1.0, 2)}})
 
 
 def test_a_process_of_the_raw_stub_does_not_carry_us():

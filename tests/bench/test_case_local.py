@@ -12,6 +12,7 @@ import pytest
 
 from bench.cases.lateness import Lateness
 from bench.cases.replaced import Inotify
+from bench.cases.visible import until_visible
 from bench.cases.written import tables, wide
 from bench.harness.case import find_cases
 from bench.harness.rounds import Point
@@ -54,10 +55,26 @@ async def test_every_subject_gives_figures(home, name):
 
 
 @pytest.mark.slow
-async def test_omegaconf_says_that_it_reads_no_toml(home):
-    point = await run(home, "file_replace", {"format": "toml", "size": 1024}, 3, 20.0)
-    assert point.absent["omegaconf"] in ("omegaconf does not read TOML", "omegaconf is not installed")
-    assert point.samples["reactive_config"]
+@pytest.mark.parametrize("kind", ["yaml", "toml"])
+async def test_files_of_each_format_are_read_by_every_subject(home, kind):
+    point = await run(home, "file_replace", {"format": kind, "size": 1024}, 3, 20.0)
+    assert all("is not installed" in reason for reason in point.absent.values())
+    assert {len(figures) for rounds in point.samples.values() for figures in rounds} == {3}
+
+
+@pytest.mark.slow
+async def test_who_only_parses_is_measured_on_one_loop(home):
+    pytest.importorskip("uvloop")
+    point = await run(home, "file_replace", {"format": "json", "size": 1024, "loop": "uvloop"}, 3, 20.0)
+    assert {"reactive_config", "inotify"} <= set(point.samples)
+    assert point.absent["dynaconf"] == "measured on asyncio only"
+
+
+def test_documents_that_were_skipped_were_visible_with_the_next_one():
+    written = [0, 10_000_000, 20_000_000]
+    assert until_visible(written, [1, 1_000_000, 2, 12_000_000, 3, 23_000_000]) == [1.0, 2.0, 3.0]
+    assert until_visible(written, [2, 12_000_000, 2, 13_000_000, 3, 30_000_000]) == [12.0, 2.0, 10.0]
+    assert until_visible(written, [3, 24_000_000]) == [24.0, 14.0, 4.0]
 
 
 def test_the_settings_name_cases_and_points_that_exist():
