@@ -208,8 +208,7 @@ class Acceptance:
         if self.part is None:
             return
         for index, account in enumerate(self.accounts):
-            origin = Origin(account.name, account.name)
-            before = undo.sizes[index]
+            before, origin = undo.sizes[index], Origin(account.name, account.name)
             if account.size > before and (expected := account.guard.too_large(before, account.size)):
                 mine = [key for key in units if key[0] == index]
                 yield Problem("", expected, f"{account.size} bytes", origin), mine

@@ -184,29 +184,43 @@ def _fold(
     below = _NOTHING_BELOW
     if mount is not None:
         below = mount.below
-        documents = [*documents, *[entries[i].value for i in mount.ids]]
+        if mount.ids:
+            documents = [*documents, *[entries[i].value for i in mount.ids]]
+    elif len(documents) == 1 and type(documents[0]) is type(old) is dict:
+        return documents[0], touched  # only one layer says something here, and what it says is up to date already
     if documents and type(documents[-1]) is not dict and not below:
         return (old, {}) if same(old, documents[-1]) else (documents[-1], None)
-    tables = _not_hidden(documents)
+    tables = _not_hidden(documents) if documents else documents
     if type(old) is not dict:
         new = _whole(tables, below, entries)
         return new, ({} if new is ABSENT and old is ABSENT else None)
     if touched is None:
         touched = dict.fromkeys([*old, *below, *(name for table in tables for name in table)])
+    new, changes = _fold_names(old, tables, below, entries, touched)
+    if not new and not tables:  # a table that only deeper keys made goes with the last of them
+        return ABSENT, None
+    return new, changes
+
+
+def _fold_names(
+    old: dict[str, Any],
+    tables: list[Any],
+    below: Mapping[str, _Mount],
+    entries: Mapping[str, Entry],
+    touched: dict[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any]]:
     new = old
     changes: dict[str, Any] = {}
     for name, inner in touched.items():
-        said = [table[name] for table in tables if name in table]
+        said = [table[name] for table in tables if name in table] if tables else tables
         after, differs = _fold(old.get(name, ABSENT), said, below.get(name), entries, inner)
-        if differs != {}:
+        if differs is None or differs:
             new = dict(old) if new is old else new
             changes[name] = differs
             if after is ABSENT:
                 del new[name]
             else:
                 new[name] = after
-    if not new and not tables:  # a table that only deeper keys made goes with the last of them
-        return ABSENT, None
     return new, changes
 
 

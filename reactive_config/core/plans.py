@@ -106,12 +106,17 @@ class LeafPlan(Plan):
     def __init__(self, kind: Any) -> None:
         self.kind = kind
         self._scalar = is_scalar(kind)
+        # Conversion of these to themselves gives the same object, and most leaves are one of them.
+        self._itself = kind if kind in (str, int, bool) else None
 
     def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
         try:
-            # What is bare has to be prepared; other scalars msgspec takes as they are.
-            plain = self._scalar and type(tree) is not Bare
-            value = msgspec.convert(tree, self.kind) if plain else decode_leaf(tree, self.kind)
+            if type(tree) is self._itself:
+                value = tree
+            elif self._scalar and type(tree) is not Bare:  # what is bare has to be prepared first
+                value = msgspec.convert(tree, self.kind)
+            else:
+                value = decode_leaf(tree, self.kind)
         except Exception:  # noqa: BLE001 - any exception of a user's validation is a rejection
             found += faults(tree, self.kind, path)
             return MISSING
@@ -132,19 +137,21 @@ class TablePlan(Plan):
             if subtree is old.tree.get(name, ABSENT):
                 continue
             previous = old.kept.get(name, MISSING)
-            plan = self.plan_of(name)
-            if plan is None or subtree is ABSENT:
-                decoded = self.without(name, plan, previous, path, found)
-            else:
-                deeper = None if changes is None else changes[name]
-                decoded = plan.decode(subtree, old.inner.get(name, previous), deeper, (*path, name), found)
-            value = value_of(decoded)
+            deeper = None if changes is None else changes[name]
+            value = decoded = self._decode_name(name, subtree, old.inner.get(name, previous), deeper, path, found)
+            if type(decoded) is Part:
+                inner = dict(old.inner) if inner is None else inner
+                inner[name] = decoded
+                value = decoded.value
+            elif name in old.inner:
+                inner = dict(old.inner) if inner is None else inner
+                del inner[name]
             if value is not previous:
                 kept = dict(old.kept) if kept is None else kept
-                _set(kept, name, value)
-            if type(decoded) is Part or name in old.inner:
-                inner = dict(old.inner) if inner is None else inner
-                _set(inner, name, decoded if type(decoded) is Part else MISSING)
+                if value is MISSING:
+                    del kept[name]
+                else:
+                    kept[name] = value
         if len(found) > before:
             return MISSING
         parts = old.inner if inner is None else inner
@@ -172,12 +179,7 @@ class TablePlan(Plan):
         kept: dict[str, Any] = {}
         inner: dict[str, Part] = {}
         for name in self.all_names(table):
-            plan = self.plan_of(name)
-            subtree = table.get(name, ABSENT)
-            if plan is None or subtree is ABSENT:
-                decoded = self.without(name, plan, MISSING, path, found)
-            else:
-                decoded = plan.decode(subtree, MISSING, None, (*path, name), found)
+            decoded = self._decode_name(name, table.get(name, ABSENT), MISSING, None, path, found)
             if type(decoded) is Part:
                 inner[name] = decoded
                 kept[name] = decoded.value
@@ -195,6 +197,14 @@ class TablePlan(Plan):
                 got = f"a refused table ({type(error).__name__})"
                 found.append(Fault(path, "", f"what {self.title()} accepts", got))
             return MISSING
+
+    def _decode_name(
+        self, name: str, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]
+    ) -> Decoded:
+        plan = self.plan_of(name)
+        if plan is None or tree is ABSENT:
+            return self.without(name, plan, value_of(old), path, found)
+        return plan.decode(tree, old, changes, (*path, name), found)
 
     def without(self, name: str, plan: Plan | None, old: Any, path: Path, found: list[Fault]) -> Any:
         """The value of a name that the table does not have, or that has no plan; MISSING if there is none.
@@ -333,13 +343,6 @@ class OptionalPlan(Plan):
 def _settled(old: Any, value: Any) -> Any:
     """The old value where the new one is equal to it, so that it keeps its identity."""
     return old if old is not MISSING and unchanged(old, value) else value
-
-
-def _set(table: dict[str, Any], name: str, value: Any) -> None:
-    if value is MISSING:
-        table.pop(name, None)
-    else:
-        table[name] = value
 
 
 def _as_table(tree: Any) -> dict[str, Any] | None:
