@@ -13,7 +13,7 @@ help:
 	@echo "make demo    the main job on files alone: stays and shows your edits (without a terminal it edits itself)"
 	@echo "make test    all tests, against the built wheel, with a real etcd"
 	@echo "make servers install the servers that the tests start (Debian, as root): etcd, PostgreSQL, Redis, promtool"
-	@echo "make bench   measure beside the rivals: minutes a case, the result is left in var/bench"
+	@echo "make bench   measure beside the rivals: half an hour, the result is left in var/bench"
 	@echo "make lint    ruff and mypy"
 	@echo "make format  ruff's formatter"
 	@echo "make clean   remove what the targets made"

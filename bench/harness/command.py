@@ -38,7 +38,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands to the program's."""
     form = argparse.RawDescriptionHelpFormatter
     run = commands.add_parser("run", help="measure us beside our rivals", epilog=RUN, formatter_class=form)
-    run.add_argument("grid", choices=GRIDS, help="small takes seconds a case, full takes minutes")
+    run.add_argument("grid", choices=GRIDS, help="small takes seconds a case, full half an hour")
     run.add_argument("--only", action="append", metavar="CASE", help="may be given several times; without it all run")
     run.add_argument("--rounds", type=_count, metavar="N", help="instead of what the settings say")
     run.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"where results go (default {OUT})")
