@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -49,6 +48,8 @@ def channel_options(settings: Settings, tls: TLS | None) -> list[tuple[str, int 
 def _read(path: str, what: str) -> bytes | None:
     if not path:
         return None
+    from pathlib import Path  # only TLS needs it, and it costs a start 5 ms
+
     try:
         return Path(path).read_bytes()
     except OSError as error:

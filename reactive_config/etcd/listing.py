@@ -13,8 +13,14 @@ from reactive_config.etcd.link import Link
 from reactive_config.etcd.messages import Item, Listing, Sight
 from reactive_config.etcd.ranges import KeyRange
 
-PAGE = 1000
-"""Keys in a page: some 10 ms of this process, and far below the receive limit for usual values."""
+PAGE = 5000
+"""Keys in a page at most: some 5 ms of this process."""
+
+FIRST = 500
+"""Keys in the first page at most: it tells how large the values are."""
+
+PAGE_BYTES = 1 << 20
+"""Bytes that a later page is to have, if its values are as large as those before: receiving holds the event loop."""
 
 ATTEMPTS = 5
 """Lists that a compaction may overtake before it counts as trouble."""
@@ -84,7 +90,7 @@ async def read_all(link: Link, keys: KeyRange, *, revision: int = 0, page: int =
         link: Whom to ask.
         keys: The range.
         revision: At which; 0 for now, and then a compaction while paging begins a new list.
-        page: Keys in one page; a quarter of it where an answer is too large to receive.
+        page: Keys in one page at most; a quarter of it where an answer is too large to receive.
 
     Raises:
         Compacted, FutureRevision: Only for a given revision.
@@ -107,19 +113,22 @@ async def read_all(link: Link, keys: KeyRange, *, revision: int = 0, page: int =
 
 async def _read_pages(link: Link, keys: KeyRange, revision: int, page: int) -> Listing:
     items: list[Item] = []
-    start = keys.start
+    start, limit = keys.start, min(page, FIRST)
     header: Any = None
     while True:
-        request = RangeRequest(key=start, range_end=keys.end, limit=page, revision=revision)
+        request = RangeRequest(key=start, range_end=keys.end, limit=limit, revision=revision)
         reply = await link.call(link.kv.Range, request)
         if header is None:
             # Later pages carry the current revision in their header, not the one that is read.
             header = reply.header
             revision = revision or header.revision
-        items += [Item(kv.key, kv.value, kv.mod_revision) for kv in reply.kvs]
-        if not reply.more or not reply.kvs:
+        news = [Item(kv.key, kv.value, kv.mod_revision) for kv in reply.kvs]
+        items += news
+        if not reply.more or not news:
             break
-        start = reply.kvs[-1].key + b"\0"
+        start = news[-1].key + b"\0"
+        size = sum(len(item.key) + len(item.value) for item in news)
+        limit = max(1, min(page, 4 * len(news), PAGE_BYTES * len(news) // size))
     top = max((item.mod_revision for item in items), default=0)
     sight = _sight(header, len(items), top)
     return Listing(Sight(sight.cluster, sight.term, revision, sight.count, top), tuple(items))

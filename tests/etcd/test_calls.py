@@ -8,7 +8,7 @@ import anyio
 import pytest
 from aetcd.rpc import PutRequest
 
-from reactive_config.etcd import channel
+from reactive_config.etcd import channel, listing
 from reactive_config.etcd.auth import Credentials
 from reactive_config.etcd.errors import Compacted, FutureRevision, Refused, TooLarge, Unavailable
 from reactive_config.etcd.listing import look, read_all
@@ -61,6 +61,25 @@ async def test_a_compaction_between_two_pages_begins_a_new_list(link, prefix):
     link.call = compacting
     listing = await read_all(link, prefix_range(prefix.encode()), page=30)
     assert len(listing.items) == 101
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "limits"),
+    [(60, 10, [5, 20, 30, 30]), (11, 300_000, [5, 3, 3]), (7, 1_200_000, [5, 1, 1])],
+)
+async def test_pages_grow_with_small_values_and_shrink_with_large_ones(link, prefix, monkeypatch, count, size, limits):
+    monkeypatch.setattr(listing, "FIRST", 5)
+    for number in range(count):
+        await write(link, {f"{prefix}{number}": "x" * size})
+    real, asked = link.call, []
+
+    async def asking(method, request, timeout=None):
+        asked.append(request.limit)
+        return await real(method, request, timeout)
+
+    link.call = asking
+    assert len((await read_all(link, prefix_range(prefix.encode()), page=30)).items) == count
+    assert asked == limits
 
 
 async def test_answers_above_the_receive_limit_are_asked_for_in_smaller_pages(server, prefix, connect, monkeypatch):

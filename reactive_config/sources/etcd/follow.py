@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -23,8 +24,10 @@ from reactive_config.sources.etcd.backoff import Backoff
 from reactive_config.sources.etcd.plan import Plan
 from reactive_config.sources.etcd.session import Session
 from reactive_config.sources.etcd.stand import Stand
-from reactive_config.sources.etcd.standby import Standby
 from reactive_config.sources.etcd.store import Store
+
+if TYPE_CHECKING:  # loaded where there is a mirror
+    from reactive_config.sources.etcd.standby import Standby
 
 WORKED = 1.0
 """Seconds of SYNCED after which an end looks like a restart, not like a server that ends every session."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -15,11 +15,13 @@ from reactive_config.core.guard import Guard
 from reactive_config.core.source import Feed
 from reactive_config.etcd.settings import TLS, Settings, parse_endpoint, tls_for
 from reactive_config.sources.etcd.keys import Keys
-from reactive_config.sources.etcd.mirror import Mirror, MirrorError
 from reactive_config.sources.etcd.plan import Plan
 from reactive_config.sources.etcd.stand import Stand
-from reactive_config.sources.etcd.standby import Standby, replace_from
 from reactive_config.sources.etcd.store import Store
+
+if TYPE_CHECKING:  # most have no mirror, and need not load what one needs
+    from reactive_config.sources.etcd.mirror import Mirror
+    from reactive_config.sources.etcd.standby import Standby
 
 
 class Etcd:
@@ -87,7 +89,7 @@ class Etcd:
         self._keys = Keys(prefix=prefix, key=key, layers=layers)
         login = None if username is None or password is None else (username, password)
         self._plan = Plan(parsed, settings, self._keys, login, rng or random.Random())
-        self._mirror = None if mirror is None else Mirror(Path(mirror), self._keys.label)
+        self._mirror = None if mirror is None else _mirror(mirror, self._keys.label)
         self._mirror_after = mirror_after
         self.name = name or "etcd"
         self.layers = self._keys.layers
@@ -104,6 +106,8 @@ class Etcd:
         stand, store = Stand(feed), Store()
         standby: Standby | None = None
         if self._mirror is not None:
+            from reactive_config.sources.etcd.standby import Standby
+
             standby = Standby(self._mirror, self._keys, stand, store, self._mirror_after)
             await standby.prepare()
         async with anyio.create_task_group() as group:
@@ -118,8 +122,19 @@ class Etcd:
         """What the mirror holds, hand-edited or not; None without one that can be used."""
         if self._mirror is None:
             return None
+        from reactive_config.sources.etcd.mirror import MirrorError
+        from reactive_config.sources.etcd.standby import replace_from
+
         try:
             copy = await anyio.to_thread.run_sync(self._mirror.load)
         except MirrorError:
             return None  # the run has noted why
         return await replace_from(copy, self._keys)
+
+
+def _mirror(path: str | os.PathLike[str], of: str) -> Mirror:
+    from pathlib import Path
+
+    from reactive_config.sources.etcd.mirror import Mirror
+
+    return Mirror(Path(path), of)
