@@ -20,7 +20,10 @@ def main() -> int:
     faults.add(commands)
     herd.add(commands)
     arguments = parser.parse_args()
-    code: int = arguments.run(arguments)
+    try:
+        code: int = arguments.run(arguments)
+    except KeyboardInterrupt:
+        return 130  # as shells have it
     return code
 
 

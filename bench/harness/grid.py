@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,7 +28,7 @@ WIDTH = 160
 
 
 INTERRUPTED = 130
-"""The exit code of who was ended by SIGINT, as shells have it."""
+"""The exit code of who was ended by Ctrl-C, as shells have it."""
 
 
 def run_grid(grid: str, only: Sequence[str], rounds: int | None, out: Path) -> int:
@@ -49,10 +51,7 @@ def run_grid(grid: str, only: Sequence[str], rounds: int | None, out: Path) -> i
     earlier = {} if rounds else earlier_seconds(grid, out)
     out.mkdir(parents=True, exist_ok=True)
     kept = functools.partial(save, path=out / "result.json")
-    try:
-        result = asyncio.run(measure(grid, cases, rounds, console, earlier=earlier, kept=kept))
-    except KeyboardInterrupt:  # before the first case, or a second time
-        return INTERRUPTED
+    result = asyncio.run(measure(grid, cases, rounds, console, earlier=earlier, kept=kept))
     show(result, console)
     write(result, out)
     console.print(f"\n{out}: result.json, table.md, pictures", highlight=False, soft_wrap=True)
@@ -73,8 +72,20 @@ async def measure(
     asked = {case.name: rounds for case in cases} if rounds else {}
     pace = Pace([case.name for case in cases], earlier)
     async with open_settings(grid, home=home, rounds=asked) as config:
-        with Bar(console, len(cases), pace) as bar:
+        with _ended_by_sigterm(), Bar(console, len(cases), pace) as bar:
             return await Run(grid, cases, config, bar, kept).result()
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """As by SIGINT, which asyncio takes itself: without it the servers of a stage would outlive us."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 def earlier_seconds(grid: str, out: Path) -> dict[str, float]:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ def start(folder, *only, grid="small"):
     return subprocess.Popen(
         [sys.executable, "-m", "bench", "run", grid, *chosen, "--rounds", "1", "--out", str(folder)],
         cwd=ROOT,
+        env={**os.environ, "BENCH_WARMUP": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -48,22 +50,31 @@ def start(folder, *only, grid="small"):
     )
 
 
-def group(leader):
-    """Processes of a group that are not zombies."""
-    states = [file.read_text().rpartition(")")[2].split() for file in Path("/proc").glob("[0-9]*/stat")]
-    return [state for state in states if state[0] != "Z" and int(state[2]) == leader]
+def processes():
+    """State, parent and group of every process that is no zombie."""
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent, group = file.read_text().rpartition(")")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended meanwhile
+        if state != "Z":
+            yield int(parent), int(group)
 
 
 @pytest.mark.slow
 @pytest.mark.etcd
-def test_ctrl_c_keeps_the_finished_cases_and_ends_every_process(tmp_path):
-    """A terminal sends SIGINT to the whole group, so etcd gets it too."""
+@pytest.mark.parametrize("terminal", [True, False])
+def test_who_is_interrupted_keeps_the_finished_cases_and_ends_every_process(tmp_path, terminal):
+    """A terminal sends SIGINT to the whole group, so etcd gets it too; a supervisor SIGTERM to one."""
     run = start(tmp_path, "read", "start")
     assert run.stdout is not None
     for line in run.stdout:
         if line.startswith("start keys=10000"):
             break
-    os.killpg(run.pid, signal.SIGINT)
+    if terminal:
+        os.killpg(run.pid, signal.SIGINT)
+    else:
+        run.terminate()
     said, errors = run.communicate(timeout=60)
     assert (run.returncode, errors) == (130, "")
     assert "interrupted before the end of: start" in said
@@ -73,7 +84,21 @@ def test_ctrl_c_keeps_the_finished_cases_and_ends_every_process(tmp_path):
     assert (started.failure, [point.params for point in started.points]) == ("interrupted", [{"keys": 10}])
     assert "Interrupted before the end of: start." in (tmp_path / "table.md").read_text()
     assert (tmp_path / "read.svg").exists()
-    assert group(run.pid) == []
+    assert run.pid not in {group for _, group in processes()}
+
+
+def test_ctrl_c_ends_a_profile_without_a_traceback(tmp_path):
+    profile = subprocess.Popen(
+        [sys.executable, "-m", "bench", "profile", "read", "--at", "calls=100000000", "--out", str(tmp_path)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    while profile.pid not in {parent for parent, _ in processes()}:  # the subject, which measures for minutes
+        time.sleep(0.01)
+    profile.send_signal(signal.SIGINT)
+    assert profile.communicate(timeout=60)[1] == b""
+    assert profile.returncode == 130
 
 
 async def test_a_run_that_is_cancelled_in_the_middle_of_a_round_has_what_was_before_it(home, tmp_path):
