@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import re
+
+import msgspec
+from rich.console import Console
+
+from bench.harness import Case
+from bench.harness.grid import earlier_seconds, measure
 from bench.harness.pace import Pace, in_words
+from bench.harness.results import save
+from tests.bench import made_up, subjects
 
 
 class Clock:
@@ -58,3 +68,24 @@ def test_words_are_rounded_as_people_do():
         "about 2 min left",
         "about 10 min left",
     ]
+
+
+async def test_the_rest_is_told_with_every_point(home):
+    (home / "common" / "it.toml").write_text("[cases.it]\naxes = { size = [1, 2] }\n")
+    console = Console(file=io.StringIO(), width=140)
+    case = Case(name="it", title="it", unit="ms", subjects={"it": subjects.Constant})
+    await measure("small", [case], None, console, home=home, earlier={"it": 600.0})
+    first, second = console.file.getvalue().splitlines()
+    assert first == "it size=1 (1 of 2), about 10 min left"
+    assert re.fullmatch(r"it size=2 \(2 of 2\), about \d s left", second)  # half of it took no time
+
+
+def test_an_earlier_run_is_the_one_of_the_same_grid_in_the_same_place(tmp_path):
+    one = msgspec.structs.replace(made_up.case_result(made_up.case("ours"), [], ()), seconds=12.0)
+    failed = msgspec.structs.replace(one, name="failed", failure="it died")
+    save(made_up.result(one, failed), tmp_path / "result.json")
+    assert earlier_seconds("small", tmp_path) == {"it": 12.0}
+    assert earlier_seconds("full", tmp_path) == {}
+    assert earlier_seconds("small", tmp_path / "nowhere") == {}
+    (tmp_path / "result.json").write_text("{}")
+    assert earlier_seconds("small", tmp_path) == {}
