@@ -36,13 +36,13 @@ async def run(home, *cases, kept=lambda _: None):
     return await measure("small", cases, None, console, home=home, kept=kept)
 
 
-def start(folder, *only, grid="small"):
-    """`python -m bench run` in a group of processes of its own, as in a terminal."""
+def start(folder, *only, **settings):
+    """`python -m bench run small` in a group of processes of its own, as in a terminal."""
     chosen = [part for name in only for part in ("--only", name)]
     return subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", grid, *chosen, "--rounds", "1", "--out", str(folder)],
+        [sys.executable, "-m", "bench", "run", "small", *chosen, "--rounds", "1", "--out", str(folder)],
         cwd=ROOT,
-        env={**os.environ, "BENCH_WARMUP": "0"},
+        env={**os.environ, "BENCH_WARMUP": "0", **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -99,6 +99,21 @@ def test_ctrl_c_ends_a_profile_without_a_traceback(tmp_path):
     profile.send_signal(signal.SIGINT)
     assert profile.communicate(timeout=60)[1] == b""
     assert profile.returncode == 130
+
+
+@pytest.mark.slow
+def test_a_case_that_fails_is_in_the_exit_code_and_the_others_are_kept(tmp_path):
+    run = start(tmp_path, "read", "rebuild", BENCH_CASES__READ__DEADLINE="1ms")
+    said, errors = run.communicate(timeout=100)
+    assert (run.returncode, errors) == (1, "")
+    assert "read failed: reactive_config: expected an answer in 0.001 s" in said
+    result = load(tmp_path / "result.json")
+    assert {case.name: (bool(case.failure), len(case.points)) for case in result.cases} == {
+        "read": (True, 0),
+        "rebuild": (False, 1),
+    }
+    assert result.unmeasured == []
+    assert (tmp_path / "rebuild.svg").exists()
 
 
 async def test_a_run_that_is_cancelled_in_the_middle_of_a_round_has_what_was_before_it(home, tmp_path):
