@@ -31,30 +31,28 @@ _LOCATING = 0.02
 
 
 UnitKey = tuple[int, Unit]
-Pending = tuple[Account, str, Change]
-Units = Mapping[UnitKey, list[Pending]]
+Units = Mapping[UnitKey, list[Change]]
 
 
 class _Undo:
     """How to take applied units back: trees by reference, mounts by putting the old entries again.
 
     Attributes:
-        entries: What stood where an entry was put, in the order of putting.
+        before: For each source, what stood where an entry was put, by its id.
         sizes: Bytes of each source before.
     """
 
     def __init__(self, stack: Stack, accounts: Sequence[Account]) -> None:
-        self.entries: list[tuple[Account, str, Entry | None]] = []
+        self.before: list[dict[str, Entry | None]] = [{} for _ in accounts]
         self.sizes = [account.size for account in accounts]
+        self._accounts = accounts
         self._stack = stack
         self._trees = (stack.tree, [(layer, layer.tree) for layer in stack.layers])
 
-    def before(self) -> dict[tuple[Account, str], Entry | None]:
-        return {(account, entry_id): entry for account, entry_id, entry in self.entries}
-
     def __call__(self) -> None:
-        for account, entry_id, entry in reversed(self.entries):
-            account.put(entry_id, entry)
+        for account, entries in zip(self._accounts, self.before, strict=True):
+            for entry_id, entry in entries.items():
+                account.put(entry_id, entry)
         self._stack.tree = self._trees[0]
         for layer, tree in self._trees[1]:
             layer.restore(tree)
@@ -92,7 +90,7 @@ class Acceptance:
             What is wrong; empty once all is accepted.
         """
         units = self._units()
-        malformed = {key: found for key, changes in units.items() if (found := self._malformed(changes))}
+        malformed = {key: found for key, changes in units.items() if (found := self._malformed(key, changes))}
         trial = self._try({key: changes for key, changes in units.items() if key not in malformed})
         if not malformed and trial.part is not None:
             self._commit(units, trial, {})
@@ -111,7 +109,7 @@ class Acceptance:
         units = self._units()
         held: dict[UnitKey, list[Problem]] = {}
         for key, changes in units.items():
-            if problems := self._malformed(changes):
+            if problems := self._malformed(key, changes):
                 held[key] = problems
         while True:
             self._hold_relist_deletions(units, held)
@@ -124,32 +122,32 @@ class Acceptance:
                 for key in blamed or active:
                     held.setdefault(key, []).append(problem)
 
-    def _units(self) -> dict[UnitKey, list[Pending]]:
-        units: dict[UnitKey, list[Pending]] = {}
+    def _units(self) -> dict[UnitKey, list[Change]]:
+        units: dict[UnitKey, list[Change]] = {}
         for index, account in enumerate(self.accounts):
-            for entry_id, change in account.pending.items():
-                units.setdefault((index, change.unit), []).append((account, entry_id, change))
+            for change in account.pending.values():
+                units.setdefault((index, change.unit), []).append(change)
         return units
 
-    def _malformed(self, changes: Iterable[Pending]) -> list[Problem]:
+    def _malformed(self, key: UnitKey, changes: Iterable[Change]) -> list[Problem]:
         found = []
-        for account, entry_id, change in changes:
-            entry = change.entry
-            if entry is not None and not isinstance(entry.value, Malformed) and not entry.path:
-                if type(entry.value) is not dict:
-                    origin = Origin(account.name, entry.place or entry_id, entry.revision)
-                    found.append(Problem("", "a table", type(entry.value).__name__, origin))
-            elif entry is not None and isinstance(entry.value, Malformed):
+        for entry_id, entry, _, _ in changes:
+            if entry is None or (entry.path and not isinstance(entry.value, Malformed)):
+                continue
+            place = (self.accounts[key[0]].name, entry.place or entry_id, entry.revision)
+            if isinstance(entry.value, Malformed):
                 bad = entry.value
-                origin = Origin(account.name, entry.place or entry_id, entry.revision, bad.line, bad.column)
+                origin = Origin(*place, bad.line, bad.column)
                 found.append(Problem(format_path(entry.path), bad.expected, bad.got, origin))
+            elif type(entry.value) is not dict:
+                found.append(Problem("", "a table", type(entry.value).__name__, Origin(*place)))
         return found
 
     def _hold_relist_deletions(self, units: Units, held: dict[UnitKey, list[Problem]]) -> None:
         """What a relist found deleted may belong to any unit that it found changed, so it waits with them."""
         for key in list(held):
             gone = (key[0], GONE)
-            if gone in units and gone not in held and any(change.relist for _, _, change in units[key]):
+            if gone in units and gone not in held and any(change.relist for change in units[key]):
                 held[gone] = list(held[key])
 
     def _try(self, units: Units) -> _Trial:
@@ -172,9 +170,10 @@ class Acceptance:
 
     def _apply(self, units: Units) -> _Undo:
         undo = _Undo(self.stack, self.accounts)
-        for changes in units.values():
-            for account, entry_id, change in changes:
-                undo.entries.append((account, entry_id, account.put(entry_id, change.entry)))
+        for (index, _), changes in units.items():
+            account, before = self.accounts[index], undo.before[index]
+            for change in changes:
+                before[change.entry_id] = account.put(change.entry_id, change.entry)
         return undo
 
     def _blamed(self, path: Path, changes: Changes, units: Units, undo: _Undo) -> list[UnitKey]:
@@ -187,11 +186,10 @@ class Acceptance:
         )
 
     def _touching(self, paths: Sequence[Path], units: Units, undo: _Undo) -> list[UnitKey]:
-        before = undo.before()
         return [
             key
             for key, changes in units.items()
-            if any(_touches(p, before[account, i], change.entry) for p in paths for account, i, change in changes)
+            if any(_touches(p, undo.before[key[0]][c.entry_id], c.entry) for p in paths for c in changes)
         ]
 
     def _empty_layers(self, units: Units) -> Iterator[tuple[Problem, list[UnitKey]]]:
@@ -199,7 +197,7 @@ class Acceptance:
             for layer in account.layers:
                 if account.optional or layer.entries:
                     continue
-                gone = [key for key in units if key[0] == index and any(c.entry is None for _, _, c in units[key])]
+                gone = [key for key in units if key[0] == index and any(c.entry is None for c in units[key])]
                 origin = Origin(account.name, layer.name)
                 yield Problem("", "some content (the source is not optional)", "nothing", origin), gone
 
@@ -213,10 +211,9 @@ class Acceptance:
                 mine = [key for key in units if key[0] == index]
                 yield Problem("", expected, f"{account.size} bytes", origin), mine
             if account.guard.removal is not None:
-                old = [entry for owner, _, entry in undo.entries if owner is account and entry is not None]
-                changes = [(key, change) for key in units if key[0] == index for *_, change in units[key]]
-                gone = [key for key, change in changes if change.entry is None]
-                in_force = len(account.accepted) - (len(changes) - len(gone)) + len(old)
+                gone = [key for key in units if key[0] == index for change in units[key] if change.entry is None]
+                put = len(undo.before[index]) - len(gone)
+                in_force = len(account.accepted) - put + sum(e is not None for e in undo.before[index].values())
                 if expected := account.guard.too_much_gone(in_force, len(gone)):
                     yield Problem("", expected, f"{len(gone)}", origin), gone
 
@@ -256,10 +253,11 @@ class Acceptance:
 
     def _commit(self, units: Units, trial: _Trial, held: Mapping[UnitKey, list[Problem]]) -> None:
         self.part = trial.part
-        for changes in units.values():
-            for account, entry_id, _ in changes:
-                del account.pending[entry_id]
-                account.accepted_at += 1
+        for (index, _), changes in units.items():
+            account = self.accounts[index]
+            account.accepted_at += len(changes)
+            for change in changes:
+                del account.pending[change.entry_id]
         for account in self.accounts:
             if not account.pending:
                 account.pending = {}  # iterating over a dict that once was large costs what it once held
@@ -278,8 +276,7 @@ class Acceptance:
     def held_at(self, account: Account, revision: int) -> Held | None:
         """The unit that brought a revision, if it waits."""
         index = self.accounts.index(account)
-        for entry_id, change in account.pending.items():
-            del entry_id
+        for change in account.pending.values():
             at = change.entry.revision if change.entry is not None else change.unit
             if revision in (at, change.unit) and (found := self.held.get((index, change.unit))) is not None:
                 return found

@@ -20,11 +20,13 @@ class Change(NamedTuple):
     """One entry whose current state is not the accepted one.
 
     Attributes:
+        entry_id: Its id.
         entry: The current one; None if it is gone.
         unit: The unit that changed it.
         relist: Whether it came with a `Replace`.
     """
 
+    entry_id: str
     entry: Entry | None
     unit: Unit
     relist: bool
@@ -76,21 +78,21 @@ class Account:
         """Make the delta the current state; what then differs from the accepted one is pending."""
         if isinstance(delta, Replace):
             for entry_id in {*self.accepted, *self.pending} - delta.entries.keys():
-                self._record(entry_id, Change(None, GONE, relist=True))
+                self._record(Change(entry_id, None, GONE, relist=True))
             for entry_id, entry in delta.entries.items():
-                self._record(entry_id, Change(entry, entry.unit, relist=True))
+                self._record(Change(entry_id, entry, entry.unit, relist=True))
         else:
             for entry_id, entry in delta.set.items():
-                self._record(entry_id, Change(entry, entry.unit, relist=False))
+                self._record(Change(entry_id, entry, entry.unit, relist=False))
             for entry_id, unit in delta.deleted.items():
-                self._record(entry_id, Change(None, unit, relist=False))
+                self._record(Change(entry_id, None, unit, relist=False))
         self.revision = delta.revision
 
-    def _record(self, entry_id: str, change: Change) -> None:
-        accepted = self.find(entry_id)
-        entry = change.entry
+    def _record(self, change: Change) -> None:
+        entry_id, entry = change.entry_id, change.entry
         if entry is not None and not 0 <= entry.layer < len(self.layers):
             raise ValueError(f"{self.name}: expected a layer from 0 to {len(self.layers) - 1}, got {entry.layer}")
+        accepted = self.find(entry_id)
         if accepted is None and entry is None:
             self.pending.pop(entry_id, None)
         elif (

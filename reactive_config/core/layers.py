@@ -12,29 +12,32 @@ from reactive_config.core.trees import ABSENT, get, overlay, same
 
 
 class _Mount:
-    """One path at which documents are mounted, or below which some are. There is one for each key: it is small.
+    """A path at which documents are mounted, or below which some are.
 
     Attributes:
         ids: The entries mounted here, in their order.
-        below: By name; shared and empty where nothing is.
+        below: By name.
     """
 
     __slots__ = ("below", "ids")
 
-    def __init__(self) -> None:
-        self.ids: tuple[str, ...] = ()
-        self.below: dict[str, _Mount] = _NOTHING_BELOW
-
-    def child(self, name: str) -> _Mount:
-        """The mount of a name below this one, made if there is none."""
-        if not self.below:
-            self.below = {}
-        if (child := self.below.get(name)) is None:
-            child = self.below[name] = _Mount()
-        return child
+    def __init__(self, *ids: str) -> None:
+        self.ids = ids
+        self.below: dict[str, _Mounted] = {}
 
 
-_NOTHING_BELOW: dict[str, _Mount] = {}
+_Mounted = _Mount | str
+"""Most mounts are one entry with nothing below: then its id stands for them, since there is one for each key."""
+
+_NOTHING_BELOW: Mapping[str, _Mounted] = {}
+
+
+def _ids(mount: _Mounted) -> tuple[str, ...]:
+    return (mount,) if isinstance(mount, str) else mount.ids
+
+
+def _below(mount: _Mounted) -> Mapping[str, _Mounted]:
+    return _NOTHING_BELOW if isinstance(mount, str) else mount.below
 
 
 class Layer:
@@ -54,7 +57,7 @@ class Layer:
         self.name = name
         self.entries: dict[str, Entry] = {}
         self.tree: dict[str, Any] = {}
-        self.touched: Changes = {}
+        self.touched: Changes = None
         self._root = _Mount()
 
     def put(self, entry_id: str, entry: Entry | None) -> None:
@@ -68,7 +71,7 @@ class Layer:
             return
         if old is not None:
             del self.entries[entry_id]
-            self._unmount(entry_id, old.path)
+            _without(self._root, entry_id, old.path)
             self.touched = add(self.touched, old.path)
         if entry is not None:
             self.entries[entry_id] = entry
@@ -90,40 +93,47 @@ class Layer:
 
     def entries_at(self, path: Path) -> Iterator[tuple[str, Entry]]:
         """The entries that say something at a path, lowest first; what stands only below it counts too."""
-        node: _Mount | None = self._root
+        node: _Mounted | None = self._root
         for depth in range(len(path) + 1):
             if node is None:
                 return
-            for entry_id in node.ids:
+            for entry_id in _ids(node):
                 entry = self.entries[entry_id]
                 if get(entry.value, path[depth:]) is not ABSENT:
                     yield entry_id, entry
             if depth < len(path):
-                node = node.below.get(path[depth])
-        yield from self._entries_below(node) if node else ()
+                node = _below(node).get(path[depth])
+        yield from self._entries_below(node) if node is not None else ()
 
-    def _entries_below(self, node: _Mount) -> Iterator[tuple[str, Entry]]:
-        for child in node.below.values():
-            for entry_id in child.ids:
+    def _entries_below(self, node: _Mounted) -> Iterator[tuple[str, Entry]]:
+        for child in _below(node).values():
+            for entry_id in _ids(child):
                 yield entry_id, self.entries[entry_id]
             yield from self._entries_below(child)
 
     def _mount(self, entry_id: str, path: Path) -> None:
-        node = self._root
-        for name in path:
-            node = node.child(name)
+        node, last = self._root, len(path) - 1
+        for depth, name in enumerate(path):
+            child = node.below.get(name)
+            if depth == last and child is None:
+                node.below[name] = entry_id
+                return
+            if not isinstance(child, _Mount):
+                child = node.below[name] = _Mount() if child is None else _Mount(child)
+            node = child
         if entry_id not in node.ids:
             node.ids = tuple(sorted((*node.ids, entry_id)))  # at one depth, later ids win
 
-    def _unmount(self, entry_id: str, path: Path) -> None:
-        trail = [self._root]
-        for name in path:
-            trail.append(trail[-1].below[name])
-        trail[-1].ids = tuple(i for i in trail[-1].ids if i != entry_id)
-        for name, parent, node in zip(reversed(path), reversed(trail[:-1]), reversed(trail), strict=False):
-            if node.ids or node.below:
-                break
-            del parent.below[name]
+
+def _without(mount: _Mounted, entry_id: str, path: Path) -> _Mounted | None:
+    """A mount without an entry at a path below it; None if nothing is left of it."""
+    if isinstance(mount, str):
+        return None
+    if not path:
+        mount.ids = tuple(i for i in mount.ids if i != entry_id)
+    elif _without(mount.below[path[0]], entry_id, path[1:]) is None:
+        del mount.below[path[0]]
+    return mount if mount.ids or mount.below else None
 
 
 class Stack:
@@ -165,7 +175,7 @@ def _clashes(low: Any, high: Any, path: Path) -> Iterator[Path]:
 
 
 def _fold(
-    old: Any, documents: list[Any], mount: _Mount | None, entries: Mapping[str, Entry], touched: Changes
+    old: Any, documents: list[Any], mount: _Mounted | None, entries: Mapping[str, Entry], touched: Changes
 ) -> tuple[Any, Changes]:
     """The tree at one place, and where it differs from before; looks only where it was touched.
 
@@ -183,9 +193,8 @@ def _fold(
         return old, {}
     below = _NOTHING_BELOW
     if mount is not None:
-        below = mount.below
-        if mount.ids:
-            documents = [*documents, *[entries[i].value for i in mount.ids]]
+        below = _below(mount)
+        documents = [*documents, *[entries[i].value for i in _ids(mount)]]
     elif len(documents) == 1 and type(documents[0]) is type(old) is dict:
         return documents[0], touched  # only one layer says something here, and what it says is up to date already
     if documents and type(documents[-1]) is not dict and not below:
@@ -205,7 +214,7 @@ def _fold(
 def _fold_names(
     old: dict[str, Any],
     tables: list[Any],
-    below: Mapping[str, _Mount],
+    below: Mapping[str, _Mounted],
     entries: Mapping[str, Entry],
     touched: dict[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -232,7 +241,7 @@ def _not_hidden(documents: list[Any]) -> list[Any]:
     return documents
 
 
-def _whole(tables: Sequence[Any], below: Mapping[str, _Mount], entries: Mapping[str, Entry]) -> Any:
+def _whole(tables: Sequence[Any], below: Mapping[str, _Mounted], entries: Mapping[str, Entry]) -> Any:
     """The tree at one place, of tables laid over one another and of what is mounted below them."""
     value: Any = ABSENT
     for table in tables:
@@ -242,7 +251,9 @@ def _whole(tables: Sequence[Any], below: Mapping[str, _Mount], entries: Mapping[
     value = {} if value is ABSENT else dict(value)
     for name, mount in below.items():
         inner = value.get(name, ABSENT)
-        for entry_id in mount.ids:
+        for entry_id in _ids(mount):
             inner = overlay(inner, entries[entry_id].value)
-        value[name] = _whole([inner] if type(inner) is dict else [], mount.below, entries) if mount.below else inner
+        if deeper := _below(mount):
+            inner = _whole([inner] if type(inner) is dict else [], deeper, entries)
+        value[name] = inner
     return value
