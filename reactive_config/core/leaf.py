@@ -211,29 +211,46 @@ def unchanged(old: Any, new: Any) -> bool:
         return {(type(item), item) for item in old} == {(type(item), item) for item in new}
     if isinstance(old, Secret):
         return unchanged(old.reveal(), new.reveal())
+    return _same_attributes(old, new)
+
+
+def _same_attributes(old: Any, new: Any) -> bool:
     names = _attributes(old)
     if names is None:
         try:
             return bool(old == new)
         except Exception:  # noqa: BLE001 - a comparison of the user's own; what cannot be compared has changed
             return False
-    return all(unchanged(getattr(old, n, None), getattr(new, n, None)) for n in names)
+    for name in names:
+        before, after = getattr(old, name, None), getattr(new, name, None)
+        if before is not after and not unchanged(before, after):
+            return False
+    return True
 
 
 def changed_values(old: Any, new: Any, path: Path) -> list[Path]:
     """The shortest paths at which two decoded values differ; descends into records and mappings."""
-    if unchanged(old, new):
+    if old is new:
         return []
-    if type(old) is not type(new) or type(old) in _SIMPLE:
-        return [path]
+    found: list[Path] = []
+    for name, before, after in _pairs(old, new):
+        if before is not after:
+            found += changed_values(before, after, (*path, str(name)))
+    # What holds a value beside its names (as a model with extras does) may differ in that alone.
+    return found or ([] if unchanged(old, new) else [path])
+
+
+def _pairs(old: Any, new: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """The values of two records of one type, or of two mappings, by name; nothing for other values."""
+    kind: Any = type(old)
+    if kind is not type(new) or kind in _SIMPLE:
+        return
     if isinstance(old, dict):
-        pairs = {name: (old.get(name, _NOTHING), new.get(name, _NOTHING)) for name in {**old, **new}}
+        for name in {**old, **new}:
+            yield name, old.get(name, _NOTHING), new.get(name, _NOTHING)
     else:
-        kind: Any = type(old)
-        fields = fields_of(kind) or {}
-        pairs = {n: (getattr(old, f.attribute), getattr(new, f.attribute)) for n, f in fields.items()}
-    found = [p for name, (before, after) in pairs.items() for p in changed_values(before, after, (*path, str(name)))]
-    return found or [path]
+        for name, field in (fields_of(kind) or {}).items():
+            yield name, getattr(old, field.attribute), getattr(new, field.attribute)
 
 
 def _attributes(value: Any) -> tuple[str, ...] | None:
