@@ -1,0 +1,1 @@
+"""What a fleet costs etcd, computed by a small model and checked against measured points."""
