@@ -242,14 +242,14 @@ def changed_values(old: Any, new: Any, path: Path) -> list[Path]:
 
 def _pairs(old: Any, new: Any) -> Iterator[tuple[Any, Any, Any]]:
     """The values of two records of one type, or of two mappings, by name; nothing for other values."""
-    kind: Any = type(old)
+    kind = type(old)
     if kind is not type(new) or kind in _SIMPLE:
         return
     if isinstance(old, dict):
         for name in {**old, **new}:
             yield name, old.get(name, _NOTHING), new.get(name, _NOTHING)
     else:
-        for name, field in (fields_of(kind) or {}).items():
+        for name, field in (fields_of(old.__class__) or {}).items():
             yield name, getattr(old, field.attribute), getattr(new, field.attribute)
 
 
