@@ -56,6 +56,8 @@ class Follower:
             member.alone = len(self._members) == 1
         self._rng = rng or random.Random()
         self._newer = asyncio.Event()
+        # Around what is being prepared; a newer value cancels it.
+        self._attempting: anyio.CancelScope | None = None
         # When the runtime first heard of a change that is not in force yet.
         self._heard: float | None = None
         # What kept it from coming into force; empty where nothing did.
@@ -70,25 +72,23 @@ class Follower:
         values = self._values()
         await self._prepare(values)
         self._commit(values)
-        for member in self._members:
-            member.live.report(member, member.status)
         try:
-            async with asyncio.TaskGroup() as group:
-                for member in self._members:
-                    group.create_task(self._listen(member))
-                started.set_result(None)
-                await self._follow()
+            for member in self._members:
+                member.live.report(member, member.status)
+                member.live.listen(self._changed)
+                if member.live.current is not member.value:  # it changed while the first things were prepared
+                    self._changed(member.live)
+            started.set_result(None)
+            await self._follow()
         finally:
             await self._release()
 
-    async def _listen(self, member: Member) -> None:
-        first = True
-        async for value in member.live:
-            # Also when the value in force comes back: what is being made of another one is no longer wanted.
-            if not first or value is not member.value:
-                self._heard = self._heard or member.live.heard
-                self._newer.set()
-            first = False
+    def _changed(self, live: Live[Any]) -> None:
+        # Also when the value in force comes back: what is being made of another one is no longer wanted.
+        self._heard = self._heard or live.heard
+        self._newer.set()
+        if self._attempting is not None:
+            self._attempting.cancel()
 
     async def _follow(self) -> None:
         while True:
@@ -122,23 +122,18 @@ class Follower:
         """Prepare and commit, unless it fails or a newer value comes first."""
         error: Exception | None = None
         prepared = False
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._give_way, group.cancel_scope)
+        with anyio.CancelScope() as self._attempting:
             try:
                 await self._prepare(values)
                 prepared = True
             except Exception as failure:  # noqa: BLE001 - a user's builder; the old thing stays in use
                 error = failure
-            group.cancel_scope.cancel()
+        self._attempting = None
         if prepared and self._newer.is_set():
             await self._abort(self._members)
         elif prepared:
             self._commit(values)
         return error
-
-    async def _give_way(self, scope: anyio.CancelScope) -> None:
-        await self._newer.wait()
-        scope.cancel()
 
     async def _prepare(self, values: list[Any]) -> None:
         done: list[Member] = []
@@ -176,9 +171,12 @@ class Follower:
 
     async def _settle(self) -> None:
         self._enter(BindingState.DRAINING)
-        async with anyio.create_task_group() as group:
-            for member in self._members:
-                group.start_soon(member.settle)
+        if len(self._members) == 1:
+            await self._members[0].settle()
+        else:
+            async with anyio.create_task_group() as group:
+                for member in self._members:
+                    group.start_soon(member.settle)
         self._enter(BindingState.IN_FORCE)
 
     async def _abort(self, members: Sequence[Member]) -> None:
@@ -188,6 +186,7 @@ class Follower:
     async def _release(self) -> None:
         with anyio.CancelScope(shield=True):  # bounded by each member's drain and deadline
             for member in reversed(self._members):
+                member.live.unlisten(self._changed)
                 member.live.report(member, None)
                 await member.release()
         self._enter(BindingState.CLOSED)

@@ -135,8 +135,9 @@ class Rebuilt(Binding[U], Generic[U, R]):
             await self._drained(last)
 
     async def _drained(self, held: _Held[R]) -> None:
-        with anyio.move_on_after(self._drain):
-            await held.idle.wait()
+        if held.users:
+            with anyio.move_on_after(self._drain):
+                await held.idle.wait()
         if held.users:
             self.forced += 1
             logger.warning("%s: closed under %d users, who took longer than %g s", self.name, held.users, self._drain)

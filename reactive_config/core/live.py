@@ -27,6 +27,7 @@ U = TypeVar("U")
 V = TypeVar("V")
 
 Batch = list[tuple["Live[Any]", Any]]
+Listener = Callable[["Live[Any]"], None]
 
 _process = os.getpid()  # asked once and after every fork: asking the system for every wait is what it would cost
 
@@ -94,6 +95,7 @@ class Live(Generic[U]):
         "_exact",
         "_failed",
         "_hub",
+        "_listeners",
         "_name",
         "_source",
         "_version",
@@ -122,6 +124,7 @@ class Live(Generic[U]):
         self._exact = exact
         # Those who wait, in the order of coming; a dict, so that one who is cancelled leaves at once.
         self._waiters: dict[asyncio.Future[None], None] = {}
+        self._listeners: tuple[Listener, ...] = ()
         self._derived: Cells | None = None
         self._failed = False
 
@@ -170,6 +173,20 @@ class Live(Generic[U]):
         else:
             self._hub.bindings[who] = status
 
+    def listen(self, listener: Listener) -> None:
+        """Have a binding told of every change, in the writer's turn, once the values of all cells are in force.
+
+        Args:
+            listener: Quick, and raises nothing. Whoever listens holds this cell, and ends with `unlisten`.
+        """
+        if self._hub is not None:
+            self._hub.check()
+        self._listeners += (listener,)
+
+    def unlisten(self, listener: Listener) -> None:
+        """End `listen`."""
+        self._listeners = tuple(other for other in self._listeners if other != listener)
+
     @property
     def observers(self) -> Observers:
         """Who is told of applies and rebuilds of this configuration."""
@@ -205,6 +222,9 @@ class Live(Generic[U]):
                 waiter.set_result(None)
         if self._hub is not None:
             self._hub.waited.discard(self)
+            if self._listeners and not self._hub.closed:
+                for listener in self._listeners:
+                    listener(self)
 
     def _note(self, error: Exception | None) -> None:
         """Show in the status that the function raised, or that it no longer does."""

@@ -9,7 +9,7 @@ import anyio
 import msgspec
 import pytest
 
-from reactive_config import Live, Memory, Secret, open_config
+from reactive_config import Closed, Live, Memory, Secret, open_config
 from reactive_config.bindings import rebuilt, together
 from reactive_config.core.status import BindingState
 
@@ -253,16 +253,127 @@ async def test_a_thousand_rebuilds_under_64_users_fail_no_use(shop):
 
 
 async def test_a_storm_ends_on_the_last_with_few_rebuilds(shop):
+    async def build(size):
+        for _ in range(20):  # turns of the loop, more than a change takes
+            await asyncio.sleep(0)
+        return await shop.build(size)
+
     memory = Memory({"size": 0})
     async with (
         open_config(App, memory) as config,
-        rebuilt(config.select("size"), shop.build, close=shop.close) as binding,
+        rebuilt(config.select("size"), build, close=shop.close) as binding,
     ):
         for size in range(1, 1001):
             await memory.patch({"size": size})
         await until(lambda: binding.value == 1000)
         await until(lambda: shop.alive == [1000])
-    assert len(shop.built) < 1000
+    assert len(shop.built) < 10
+
+
+async def test_a_thing_that_waits_for_nothing_is_in_use_and_the_old_one_closed_when_the_change_is_taken():
+    """No task of its own, no turn of the loop more than the change itself."""
+    closed = []
+
+    async def build(size):
+        return size
+
+    async def close(size):
+        closed.append(size)
+
+    memory = Memory({"size": 1})
+    async with open_config(App, memory) as config:
+        tasks = len(asyncio.all_tasks())
+        async with rebuilt(config.select("size"), build, close=close) as binding:
+            for size in (2, 3):
+                await memory.patch({"size": size})
+                assert (binding.value, binding.current) == (size, size)
+                assert len(asyncio.all_tasks()) == tasks + 1
+            assert closed == [1, 2]
+
+
+async def test_a_change_during_the_first_build_is_followed(shop):
+    memory = Memory({"size": 1})
+    shop.slow.add(1)
+    async with open_config(App, memory) as config:
+        binding = rebuilt(config.select("size"), shop.build, close=shop.close)
+        entering = asyncio.ensure_future(binding.__aenter__())
+        await asyncio.sleep(0)
+        await memory.patch({"size": 2})
+        shop.gate.set()
+        await entering
+        await until(lambda: binding.value == 2)
+        await until(lambda: shop.alive == [2])
+        await binding.__aexit__(None, None, None)
+    assert shop.alive == []
+
+
+async def test_a_thing_done_in_the_turn_of_a_newer_value_is_closed_and_never_used(shop):
+    memory = Memory({"size": 1})
+    async with open_config(App, memory) as config:
+        live = config.select("size")
+
+        async def build(size):
+            if size == 2:
+                await live.wait_changed()  # woken in the very turn of the newer value
+            thing = Thing(size)
+            shop.built.append(thing)
+            return thing
+
+        async with rebuilt(live, build, close=shop.close) as binding:
+            await memory.patch({"size": 2})
+            await memory.patch({"size": 3})
+            await until(lambda: binding.value == 3)
+            await until(lambda: shop.alive == [3])
+        assert binding.changes == 2
+    assert [thing.size for thing in shop.built] == [1, 2, 3]
+
+
+async def test_the_end_of_the_configuration_cancels_no_build(shop):
+    memory = Memory({"size": 1})
+    shop.slow.add(2)
+    context = open_config(App, memory)
+    config = await context.__aenter__()
+    live = config.select("size")
+    following = asyncio.ensure_future(live.wait_changed())
+    async with rebuilt(live, shop.build, close=shop.close) as binding:
+        await memory.patch({"size": 2})
+        assert await following == 2
+        following = asyncio.ensure_future(live.wait_changed())
+        await asyncio.sleep(0)
+        await context.__aexit__(None, None, None)
+        await asyncio.wait([following])
+        shop.gate.set()
+        await until(lambda: binding.value == 2)
+    assert isinstance(following.exception(), Closed)
+    assert shop.cancelled == []
+
+
+@pytest.mark.parametrize("newer_first", [True, False])
+async def test_leaving_in_the_turn_of_a_newer_value_ends(shop, newer_first):
+    """Both cancel the build under way; neither swallows the other."""
+    memory = Memory({"size": 1})
+    shop.slow.update({2, 3})
+    async with open_config(App, memory) as config:
+        binding = await rebuilt(config.select("size"), shop.build, close=shop.close).__aenter__()
+        await memory.patch({"size": 2})
+        await until(lambda: binding.status().state is BindingState.PREPARING)
+        steps = [memory.patch({"size": 3}), binding.__aexit__(None, None, None)]
+        with anyio.fail_after(5):
+            await asyncio.gather(*(steps if newer_first else reversed(steps)))
+    assert shop.alive == []
+
+
+async def test_a_binding_that_is_left_is_told_of_nothing_more(shop):
+    memory = Memory({"size": 1})
+    async with open_config(App, memory) as config:
+        live = config.select("size")
+        async with together(*(rebuilt(live, shop.build, close=shop.close) for _ in range(2))):
+            await memory.patch({"size": 2})
+            await until(lambda: shop.alive == [2, 2])
+        assert live._listeners == ()
+        await memory.patch({"size": 3})
+    assert shop.alive == []
+    assert [thing.size for thing in shop.built] == [1, 1, 2, 2]
 
 
 async def test_a_value_that_comes_back_before_it_was_built_changes_nothing(shop):

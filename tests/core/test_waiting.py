@@ -19,6 +19,11 @@ class App(msgspec.Struct, frozen=True):
     n: int = 0
 
 
+class Untouched(dict):
+    def __setitem__(self, key, value):
+        raise AssertionError("changed by another thread")
+
+
 async def next_of(iterator):
     with anyio.fail_after(5):
         return await anext(iterator)
@@ -63,6 +68,19 @@ async def test_a_storm_of_cancellations_takes_no_wake_from_anybody_and_leaves_no
         assert [task.result() for task in tasks[3::4]] == [1] * len(tasks[3::4])
         assert not live._waiters
         assert live not in config._runtime.hub.waited
+
+
+async def test_a_cancellation_in_the_writers_own_turn_takes_no_wake_from_the_others():
+    memory = Memory({})
+    async with open_config(App, memory) as config:
+        live = config.select("n")
+        cancelled, other = (asyncio.ensure_future(live.wait_changed()) for _ in range(2))
+        await asyncio.sleep(0)
+        cancels = config.select(lambda c: cancelled.cancel() if c.n else None)
+        await memory.patch({"n": 1})
+        assert cancels.current is True
+        assert await other == 1
+        assert (await asyncio.wait([cancelled]))[0].pop().cancelled()
 
 
 async def test_a_change_that_came_with_the_cancellation_is_given_the_next_time():
@@ -112,8 +130,9 @@ def test_another_loop_cannot_wait_whether_it_runs_in_this_thread_or_in_another()
         await asyncio.to_thread(asyncio.run, elsewhere())
 
     asyncio.run(elsewhere())
-    asyncio.run(in_a_thread())
     assert not live._waiters
+    live._waiters = Untouched()  # the writer may be walking through them
+    asyncio.run(in_a_thread())
     loop.run_until_complete(context.__aexit__(None, None, None))
     loop.close()
 

@@ -153,7 +153,7 @@ async def test_a_value_that_comes_back_just_when_a_resize_is_done_is_resized_bac
         async def resize(pool, before, after):
             if not newer:  # the newer value comes in the same turn in which the resize ends
                 newer.append(asyncio.create_task(memory.patch({"size": 1})))
-                await until(lambda: live.current == 1)
+                await live.wait_changed()
             pool.size = after
             works.resizes.append((before, after))
             return True
