@@ -12,10 +12,12 @@ import anyio.to_thread
 from reactive_config.core.delta import Malformed
 from reactive_config.sources.files.notifier import Notifier, Write
 from reactive_config.sources.files.patience import Known, Limits, due
-from reactive_config.sources.files.reading import Changed, Content, read_whole
+from reactive_config.sources.files.reading import Changed, Content, Signature, read_whole
 from reactive_config.sources.files.scanning import Found
 
-_ON_LOOP = 64 << 10  # bytes that the page cache gives in some 20 us
+_ON_LOOP = 64 << 10
+_FRESH_ON_LOOP = 256 << 10  # bytes that the page cache gives in some 60 us
+_FRESH = 5.0  # seconds
 _RETRY = 0.005
 
 
@@ -28,6 +30,7 @@ class Change(NamedTuple):
         now: When it was read, by the source's clock.
         wall_ns: And by the system's.
         swapped: Whether a new `..data` link led to it.
+        heard: Whether the notifier told how its write ended, and so will tell of the next one.
     """
 
     found: Found
@@ -35,6 +38,7 @@ class Change(NamedTuple):
     now: float
     wall_ns: int
     swapped: bool
+    heard: bool
 
 
 class Later(NamedTuple):
@@ -88,25 +92,25 @@ class Attempts:
             when = known.changed_at + settle
         if when is None or when > now:
             return None if when is None else Later(when)
-        content = await self._content(found, write)
+        content = await self._content(found, write, wall_ns)
         if content is None:
             self._count("retries")
             return Later(self._clock() + _RETRY)
         # What a swap brings is meant so: nothing passes through a moment of being empty there.
         if isinstance(content.data, Malformed) and not known.lasts(content.data, now, settle) and not swapped:
             return Later(known.trouble_at + settle)
-        return Change(found, content, now, wall_ns, swapped)
+        return Change(found, content, now, wall_ns, swapped, write is not None and not write.open)
 
-    async def _content(self, found: Found, write: Write | None) -> Content | None:
+    async def _content(self, found: Found, write: Write | None, wall_ns: int) -> Content | None:
         """The content, or None when it may be half a save."""
         if found.trouble is not None:
             return Content(found.trouble, found.signature)
         self._count("reads")
         try:
-            if found.signature is not None and found.signature.size > _ON_LOOP:
-                content = await anyio.to_thread.run_sync(read_whole, found.real, self._max_bytes, limiter=self._limiter)
-            else:
+            if found.signature is None or found.signature.size <= _most_on_loop(found.signature, write, wall_ns):
                 content = read_whole(found.real, self._max_bytes)
+            else:
+                content = await anyio.to_thread.run_sync(read_whole, found.real, self._max_bytes, limiter=self._limiter)
         except Changed:
             return None
         if write is not None and write.open:  # waited for long enough; only the two equal stats speak for it
@@ -115,3 +119,13 @@ class Attempts:
         # inotify tells of a write before the writer can make the next one: had these bytes been half a
         # save, the other half or the truncation before it would show now.
         return content if self._notifier.writes().get(found.real) is write else None
+
+
+def _most_on_loop(signature: Signature, write: Write | None, wall_ns: int) -> int:
+    """Bytes that may be read on the loop.
+
+    A thread costs more than reading does, but for a disk that is slow. What the notifier told of was written on this
+    machine, and if that was a moment ago the system still has it in memory; an old file that was moved may not be.
+    """
+    fresh = write is not None and abs(wall_ns - signature.mtime_ns) < _FRESH * 1e9
+    return _FRESH_ON_LOOP if fresh else _ON_LOOP

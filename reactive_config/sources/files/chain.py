@@ -49,25 +49,42 @@ class Chain(NamedTuple):
     swap: Swap | None
 
 
+class Lookup(NamedTuple):
+    """What stands at a path, without following it.
+
+    Attributes:
+        status: Its lstat; None where there is none.
+        target: The text of the link; empty if it is none.
+        error: The errno where there is no lstat; 0 otherwise.
+    """
+
+    status: os.stat_result | None
+    target: str
+    error: int
+
+
 class Lookups:
     """Resolves paths, asking the file system once for each name: all paths see one state of every link.
 
     Made anew for each look.
+
+    Attributes:
+        known: What was asked, and the answers.
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[os.stat_result | None, str, int]] = {}
+        self.known: dict[str, Lookup] = {}
 
-    def status(self, full: str) -> tuple[os.stat_result | None, str, int]:
-        """The lstat of a path, the target if it is a link, and the errno where there is none."""
-        known = self._known.get(full)
+    def status(self, full: str) -> Lookup:
+        """What stands at a path, as it was when it was asked for first."""
+        known = self.known.get(full)
         if known is None:
             try:
                 status = os.lstat(full)
-                known = (status, texts.target(full) if stat.S_ISLNK(status.st_mode) else "", 0)
+                known = Lookup(status, texts.target(full) if stat.S_ISLNK(status.st_mode) else "", 0)
             except OSError as error:
-                known = (None, "", error.errno or errno.EIO)
-            self._known[full] = known
+                known = Lookup(None, "", error.errno or errno.EIO)
+            self.known[full] = known
         return known
 
     def resolve(self, path: str) -> Chain:

@@ -15,7 +15,7 @@ from reactive_config.sources.names import nest, split
 
 Resolve = Callable[[Path], Path]
 
-_ON_LOOP = {".json": 64 << 10, ".yaml": 10 << 10, ".yml": 10 << 10, ".toml": 5 << 10, ".env": 8 << 10, "": 1 << 20}
+_ON_LOOP = {".json": 192 << 10, ".yaml": 20 << 10, ".yml": 20 << 10, ".toml": 5 << 10, ".env": 8 << 10, "": 1 << 20}
 """Bytes that parse in about 2 ms, measured; what is longer goes to a thread and must not hold the loop."""
 
 _LOCATABLE = 256 << 10

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from reactive_config.sources.files import libc, texts
 from reactive_config.sources.files.notifier import NotifierFailed, Plan, Write
@@ -17,7 +19,8 @@ _LOOKUP = libc.CREATE | libc.DELETE | libc.MOVED_FROM | libc.MOVED_TO | libc.ATT
 _FILES = _LOOKUP | libc.MODIFY | libc.CLOSE_WRITE
 _FINISHED = libc.CLOSE_WRITE | libc.MOVED_TO
 _VANISHED = libc.DELETE | libc.MOVED_FROM | libc.CREATE  # a new file: what was known is of another one
-_ENDED = libc.IGNORED | libc.UNMOUNT | libc.DELETE_SELF | libc.MOVE_SELF
+_LOUD = libc.Q_OVERFLOW | libc.IGNORED | libc.UNMOUNT | libc.DELETE_SELF | libc.MOVE_SELF
+_NAMES = 256  # as many as editors and the files themselves have; others are decoded each time
 
 
 class InotifyNotifier:
@@ -39,6 +42,8 @@ class InotifyNotifier:
         self._plan = Plan()
         self._watches: dict[int, set[str]] = {}  # one inode may be reached by two paths
         self._refused: list[str] = []
+        self._stale = False  # whether a watch may have ended although the plan stays
+        self._concerned = lru_cache(_NAMES)(self._paths)
         self._writes: dict[str, Write] = {}
         self._serial = 0
         try:
@@ -50,6 +55,8 @@ class InotifyNotifier:
         self._loop.add_reader(self._inotify.fd, self._drain)
 
     async def arm(self, plan: Plan) -> bool:
+        if plan is self._plan and not self._stale and not self._refused:
+            return False
         watches: dict[int, set[str]] = {}
         self._refused = []
         missed = False
@@ -67,7 +74,8 @@ class InotifyNotifier:
         # What an ended watch still has to say is dropped, so a writer that it saw open would stay so for ever.
         doubtful = set().union(*(self._watches[watch] for watch in ended), *(watches[watch] for watch in new))
         self._writes = {real: w for real, w in self._writes.items() if texts.parent(real) not in doubtful}
-        self._plan, self._watches = plan, watches
+        self._plan, self._watches, self._stale = plan, watches, missed
+        self._concerned.cache_clear()
         if new:
             self._count("rearms")
         return bool(new) or missed
@@ -105,28 +113,32 @@ class InotifyNotifier:
 
     def _drain(self) -> None:
         look = False
-        for event in self._inotify.read():
-            look |= self._take(event)
+        for watch, mask, name in self._inotify.read():
+            if mask & _LOUD:
+                look |= self._take_loud(watch, mask)
+            else:
+                for real in self._concerned(watch, name):
+                    look |= self._note(real, mask)
         if look:
             self._count("events")
             self._poke()
 
-    def _take(self, event: libc.Event) -> bool:
-        """Note what an event tells about writing. Returns whether somebody should look."""
-        if event.mask & libc.Q_OVERFLOW:
+    def _take_loud(self, watch: int, mask: int) -> bool:
+        """Note what happened to the queue or to a directory itself. Returns whether somebody should look."""
+        if mask & libc.Q_OVERFLOW:
             self._writes.clear()  # a close may be among the lost: judge by quiet
+            self._stale = True  # so may be the end of a watch
             self._count("overflows")
             return True
-        places = self._watches.get(event.watch)
-        if places is None:
-            return False  # of a watch that was removed
-        if event.mask & _ENDED:
-            return True
-        look = False
-        for directory in places:
-            if self._plan.matters(directory, event.name):
-                look |= self._note(texts.join(directory, event.name), event.mask)
-        return look
+        ours = watch in self._watches  # and not one that was removed
+        self._stale |= ours
+        return ours
+
+    def _paths(self, watch: int, name: bytes) -> tuple[str, ...]:
+        """What an event of this name is about; nothing if it cannot matter."""
+        text = os.fsdecode(name)
+        places = self._watches.get(watch, ())
+        return tuple(texts.join(place, text) for place in places if self._plan.matters(place, text))
 
     def _note(self, real: str, mask: int) -> bool:
         before = self._writes.get(real)

@@ -6,7 +6,6 @@ import ctypes
 import os
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
 MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
@@ -17,16 +16,12 @@ ONLYDIR, EXCL_UNLINK, MASK_ADD = 0x01000000, 0x04000000, 0x20000000
 # A writer may go on in a file that was deleted or replaced: that says nothing of the new one.
 _ALWAYS = ONLYDIR | EXCL_UNLINK | MASK_ADD
 _HEADER = struct.Struct("iIII")
-_BUFFER = 1 << 18
-_BUFFERS = 8  # more than the kernel queues; a flood must not hold the loop
+_BUFFER = 1 << 15
+_BUFFERS = 64  # more than the kernel queues; a flood must not hold the loop
+_LONGEST = _HEADER.size + 256  # bytes of an event
 
-
-class Event(NamedTuple):
-    """One event; `name` is empty where the directory itself is meant."""
-
-    watch: int
-    mask: int
-    name: str
+Event = tuple[int, int, bytes]
+"""Watch, mask, and the name, which is empty where the directory itself is meant."""
 
 
 class Inotify:
@@ -60,7 +55,9 @@ class Inotify:
             while position < len(data):
                 watch, mask, _, length = _HEADER.unpack_from(data, position)
                 position += _HEADER.size + length
-                yield Event(watch, mask, os.fsdecode(data[position - length : position].rstrip(b"\0")))
+                yield watch, mask, data[position - length : position].rstrip(b"\0")
+            if len(data) <= _BUFFER - _LONGEST:
+                return  # one more would have had room
 
     def close(self) -> None:
         os.close(self.fd)

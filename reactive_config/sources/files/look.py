@@ -8,6 +8,7 @@ from reactive_config.core.delta import Delta, Entry, Malformed, Patch, Replace
 from reactive_config.core.source import Feed
 from reactive_config.core.status import State
 from reactive_config.sources.files import texts
+from reactive_config.sources.files.again import again
 from reactive_config.sources.files.attempt import Attempts, Change, Later
 from reactive_config.sources.files.chain import SWAP, Swap
 from reactive_config.sources.files.documents import Documents
@@ -18,6 +19,9 @@ from reactive_config.sources.files.scanning import Layer, Scan, scan
 _REARMS = 8  # in one look: directories that change all the time must not keep it from reading
 _RETRY = 0.005
 _WORTH_A_NOTE = 1.0  # seconds
+_TRUST = 30.0
+"""Seconds for which a scan is brought up to date instead of made anew, and watches are taken for alive. On odd file
+systems a directory may become another one without a new number and without an event."""
 
 
 class Looker:
@@ -46,6 +50,8 @@ class Looker:
         self._documents = Documents(feed.resolve)
         self._attempts = Attempts(notifier, limits, max_bytes, clock, self._documents.limiter, feed.count)
         self._known: dict[str, Known] = {}
+        self._seen: Scan | None = None
+        self._seen_whole_at = 0.0
         self._started = False
         self._waits_for = ""
         self._next = float("inf")
@@ -77,12 +83,21 @@ class Looker:
         """What is known of writers, and then a scan of which everything was watched before it was made."""
         for _ in range(_REARMS):
             writes = self._notifier.writes()
-            seen = scan(self._layers, self._known.__contains__)
+            seen = self._seen = self._scan()
             if not await self._notifier.arm(seen.plan):
                 break
         else:
             self._again(self._clock() + _RETRY)
         return writes, seen
+
+    def _scan(self) -> Scan:
+        now = self._clock()
+        if self._seen is not None and now < self._seen_whole_at + _TRUST:
+            seen = again(self._seen)
+            if seen is not None:
+                return seen
+        self._seen_whole_at = now
+        return scan(self._layers, self._known.__contains__)
 
     async def _read(self, seen: Scan, writes: Mapping[str, Write]) -> tuple[list[Change], list[str]]:
         """Read what is due; files of one swap come all or none.
@@ -94,7 +109,9 @@ class Looker:
         late: list[str] = []
         unready: set[Swap] = set()
         for id, found in seen.files.items():  # noqa: A001  the contract's word
-            known = self._known.setdefault(id, Known())
+            known = self._known.get(id) or self._known.setdefault(id, Known())
+            if known.at_rest(found) and found.real not in writes:
+                continue
             unfinished = found.swap is not None and found.swap.directory in seen.unfinished
             result = await self._attempts.read(known, found, writes.get(found.real), unfinished=unfinished)
             if isinstance(result, Change):
@@ -118,7 +135,7 @@ class Looker:
             if before is None:
                 del self._known[id]
                 continue
-            when = known.gone(seen.homes[before.layer], now, self._limits)
+            when = known.gone(seen.home(before.layer), now, self._limits)
             swap = seen.swaps.get(before.swap.directory) if before.swap else None
             swapped = swap is not None and swap != before.swap and swap.directory not in seen.unfinished
             if swapped or now >= when:
@@ -132,6 +149,8 @@ class Looker:
         entries = {c.found.id: await self._entry(c) for c in changes if c.content.data != self._outcome(c.found.id)}
         for change in changes:
             self._known[change.found.id].sent(change.found, change.content, change.now, change.wall_ns)
+            if change.heard:
+                continue  # so is a second write at the same moment; the reconciler finds the others
             self._again(self._known[change.found.id].recheck_at)
         for id in deleted:  # noqa: A001
             del self._known[id]
@@ -169,10 +188,9 @@ class Looker:
     def _say(self, seen: Scan, writes: Mapping[str, Write]) -> None:
         notes = [f"notifier: {self._notifier.name}", *self._notifier.troubles(), *seen.skipped]
         now = self._clock()
-        for found in seen.files.values():
-            write = writes.get(found.real)
-            if write is not None and write.open and now - write.since > _WORTH_A_NOTE:
-                notes.append(f"{found.place} was changed by a writer that still holds it open; its last state stays")
+        long = {real for real, write in writes.items() if write.open and now - write.since > _WORTH_A_NOTE}
+        places = [found.place for found in seen.files.values() if found.real in long] if long else []
+        notes += [f"{place} was changed by a writer that still holds it open; its last state stays" for place in places]
         if notes != self._notes:
             self._notes = notes
             self._feed.notes(notes)

@@ -65,6 +65,11 @@ class Known:
     missed_at: float = 0.0
     home: Signature | None = None
 
+    def at_rest(self, found: Found) -> bool:
+        """Whether it was read as it stands, and nothing is left to be done unless somebody writes."""
+        waits = (self.changed_at, self.recheck_at, self.trouble, self.gone_at) != (None, None, None, None)
+        return found == self.found and not waits and not isinstance(self.outcome, Malformed)
+
     def observe(self, found: Found, now: float) -> None:
         """Note when a change came up first, and when the last one did."""
         self.gone_at = None
@@ -102,7 +107,11 @@ class Known:
     def sent(self, found: Found, content: Content, now: float, wall_ns: int) -> None:
         """This content, read at that time, is what the feed has."""
         signature = content.signature or found.signature
-        self.mark, self.outcome, self.found = (signature, found.trouble), content.data, found
+        self.mark, self.outcome, self.found = (
+            (signature, found.trouble),
+            content.data,
+            found._replace(signature=signature),
+        )
         self.changed_at = self.trouble = self.recheck_at = None
         if signature is not None and abs(wall_ns - signature.ctime_ns) < YOUNG * 1e9:
             self.recheck_at = now + YOUNG

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Union
 
 from reactive_config.core.delta import Malformed
 from reactive_config.core.paths import Path
@@ -16,6 +16,9 @@ from reactive_config.sources.files.notifier import Plan
 from reactive_config.sources.files.reading import Signature, irregular, unusable
 
 _GONE = (errno.ENOENT, errno.ENOTDIR)
+
+Listing = Union[frozenset[str], int]
+"""The names in a directory, or the errno where it cannot be listed."""
 
 
 class Layer(NamedTuple):
@@ -79,9 +82,10 @@ class Scan(NamedTuple):
         skipped: Sentences for the notes.
         blind: Layers whose directory is there and cannot be listed: what it held is not known to be gone.
         swaps: The directories of `..data` links, and where each led.
-        homes: Layer number to a mark of the directory in which its names are looked up, or in which the way ended.
-            While it stays, what is not there was not there.
+        homes: Layer number to the directory in which its names are looked up, or in which the way ended.
         unfinished: Directories of `..data` links whose names do not all have their own link yet.
+        lookups: Every name that was looked up.
+        listings: Every directory that was listed.
     """
 
     files: dict[str, Found]
@@ -89,8 +93,15 @@ class Scan(NamedTuple):
     skipped: list[str]
     blind: set[int]
     swaps: dict[str, Swap]
-    homes: dict[int, Signature | None]
+    homes: dict[int, str]
     unfinished: set[str]
+    lookups: Lookups
+    listings: dict[str, Listing]
+
+    def home(self, layer: int) -> Signature | None:
+        """A mark of the layer's home. While it stays, what is not there was not there."""
+        status = self.lookups.status(self.homes[layer]).status
+        return Signature.of(status) if status else None
 
 
 def scan(layers: Sequence[Layer], tracked: Callable[[str], bool]) -> Scan:
@@ -111,9 +122,9 @@ def scan(layers: Sequence[Layer], tracked: Callable[[str], bool]) -> Scan:
 
 class _Scanner:
     def __init__(self, tracked: Callable[[str], bool]) -> None:
-        self.result = Scan({}, Plan(), [], set(), {}, {}, set())
         self._tracked = tracked
         self._lookups = Lookups()
+        self.result = Scan({}, Plan(), [], set(), {}, {}, set(), self._lookups, {})
 
     def file(self, layer: Layer) -> None:
         chain = self._follow(layer.absolute)
@@ -135,34 +146,35 @@ class _Scanner:
             self._list(layer, chain.real, chain.status)
 
     def _home(self, layer: Layer, chain: Chain) -> None:
-        status = chain.status
-        if chain.steps and (status is None or layer.suffix):
-            status = self._lookups.status(chain.steps[-1][0])[0]
-        self.result.homes[layer.number] = Signature.of(status) if status else None
+        above = chain.status is None or bool(layer.suffix)
+        self.result.homes[layer.number] = chain.steps[-1][0] if above and chain.steps else chain.real or os.sep
 
     def _list(self, layer: Layer, real: str, status: os.stat_result) -> None:
         self.result.plan.watch_all(real, layer.wants, status)
-        try:
-            with os.scandir(real) as listing:
-                entries = {entry.name: entry for entry in listing}
-        except OSError as error:
-            if error.errno not in _GONE:  # gone since the lookup: the next look tells
-                self._blind(layer, unusable(error.errno or errno.EIO))
+        names = self._names(real)
+        if isinstance(names, int):
+            if names not in _GONE:  # gone since the lookup: the next look tells
+                self._blind(layer, unusable(names))
             return
-        for name in sorted(entries, key=os.fsencode):
+        for name in sorted(names, key=os.fsencode):
             if not _hidden(name):
-                self._entry(layer, real, entries[name])
-        if SWAP in entries:
-            self._check_swap(real, entries)
+                self._entry(layer, real, name)
+        if SWAP in names:
+            self._check_swap(real, names)
 
-    def _entry(self, layer: Layer, real: str, entry: os.DirEntry[str]) -> None:
-        name = entry.name
+    def _names(self, directory: str) -> Listing:
+        known = self.result.listings
+        if directory not in known:
+            known[directory] = listing(directory)
+        return known[directory]
+
+    def _entry(self, layer: Layer, real: str, name: str) -> None:
         shown = texts.join(layer.text, texts.shown(name))
         if not _utf8(name):
             self.result.skipped.append(f"{shown} is skipped: its name is not UTF-8")
             return
         id = texts.join(layer.text, name)  # noqa: A001  the contract's word
-        chain = self._follow(entry.path) if entry.is_symlink() else self._plain(real, entry)
+        chain = self._resolve(texts.join(real, name))
         if chain.status and stat.S_ISDIR(chain.status.st_mode) and not self._tracked(id):
             self.result.skipped.append(f"{shown} is skipped: a directory")
         elif not layer.wants(name):
@@ -170,16 +182,15 @@ class _Scanner:
         else:
             self._add(layer, chain, id, (name,) if layer.values else (), "" if layer.values else texts.suffix(name))
 
-    def _plain(self, real: str, entry: os.DirEntry[str]) -> Chain:
-        try:
-            return Chain((), entry.path, entry.stat(follow_symlinks=False), 0, None)
-        except OSError as error:
-            return Chain((), None, None, error.errno or errno.EIO, None)
+    def _resolve(self, full: str) -> Chain:
+        """A name in a directory without links: the way to it is known."""
+        status, target, error = self._lookups.status(full)
+        return self._follow(full) if target else Chain((), None if error else full, status, error, None)
 
     def _follow(self, path: str) -> Chain:
         chain = self._lookups.resolve(path)
         for directory, name in chain.steps:
-            self.result.plan.watch_name(directory, name, self._lookups.status(directory)[0])
+            self.result.plan.watch_name(directory, name, self._lookups.status(directory).status)
         if chain.swap is not None:
             self.result.swaps[chain.swap.directory] = chain.swap
         return chain
@@ -203,15 +214,22 @@ class _Scanner:
         self.result.blind.add(layer.number)
         self.result.files[layer.id] = Found(layer.id, layer.text, layer.number, (), "", "", None, trouble, None)
 
-    def _check_swap(self, real: str, entries: Mapping[str, object]) -> None:
+    def _check_swap(self, real: str, names: frozenset[str]) -> None:
         """A mount's own links are made one by one after `..data` was replaced: wait for those still to come."""
         self._follow(texts.join(real, SWAP))
-        try:
-            behind = texts.names(texts.join(real, SWAP))
-        except OSError:
+        behind = self._names(texts.join(real, SWAP))
+        if isinstance(behind, int):
             return  # a dangling `..data` shows in every file behind it
-        if any(name not in entries and not _hidden(name) for name in behind):
+        if any(name not in names and not _hidden(name) for name in behind):
             self.result.unfinished.add(real)
+
+
+def listing(directory: str) -> Listing:
+    """What a directory holds now."""
+    try:
+        return frozenset(texts.names(directory))
+    except OSError as error:
+        return error.errno or errno.EIO
 
 
 def _hidden(name: str) -> bool:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 
 import anyio
-import anyio.lowlevel
 
 from reactive_config.core.delta import Replace
 from reactive_config.core.guard import Guard
@@ -125,10 +124,16 @@ class Files:
         at = await looker.look()
         end = self._clock()
         if end - start > _BREATHER:
-            await anyio.sleep(min(end - start, _LONGEST_BREATHER))
-        with anyio.move_on_after(max(0.0, min(at, start + self._poll_interval) - self._clock())):
+            await asyncio.sleep(min(end - start, _LONGEST_BREATHER))
+        if wake.is_set():  # waiting for it would not give the others a turn
+            await asyncio.sleep(0)
+            return
+        pause = max(0.0, min(at, start + self._poll_interval) - self._clock())
+        timer = asyncio.get_running_loop().call_later(pause, wake.set)
+        try:
             await wake.wait()
-        await anyio.lowlevel.checkpoint()  # an event that is set already does not yield
+        finally:
+            timer.cancel()
 
     def _make(self, poke: Callable[[], None], feed: Feed, group: anyio.abc.TaskGroup) -> Notifier:
         wanted = choose(self._notifier)

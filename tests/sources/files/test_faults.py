@@ -7,6 +7,7 @@ import errno
 import mmap
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 import anyio
 import pytest
 
-from reactive_config.sources.files import guarded, libc
+from reactive_config.sources.files import attempt, guarded, libc, look
+from reactive_config.sources.files.inotify import InotifyNotifier
 from reactive_config.sources.files.notifier import Plan
 from reactive_config.sources.files.watch import WatchfilesNotifier
 
@@ -216,3 +218,79 @@ async def test_a_writer_in_a_file_that_was_replaced_is_not_waited_for(follow: Ca
             new.replace(file)
             out.write(b"# into nowhere")
             await feed.wait(is_now(file, 1), timeout=5)
+
+
+@ONLY_INOTIFY
+async def test_watches_are_not_made_again_for_every_save(
+    follow: Callable[..., Any], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only where a directory on the way may have become another one."""
+    added: list[str] = []
+    original = libc.Inotify.add
+
+    def add(inotify: libc.Inotify, directory: str, mask: int) -> int:
+        added.append(directory)
+        return original(inotify, directory, mask)
+
+    monkeypatch.setattr(libc.Inotify, "add", add)
+    async with follow(file.parent, poll_interval=30.0) as feed:
+        before = len(added)
+        for number in (1, 2):
+            file.write_text(f"n = {number}")
+            await feed.wait(is_now(file, number))
+        assert len(added) == before
+        shutil.rmtree(file.parent)
+        file.parent.mkdir()  # with the inode of the old one, on many file systems
+        file.write_text("n = 3")
+        await feed.wait(is_now(file, 3))
+        assert len(added) > before
+        file.write_text("n = 4")
+        await feed.wait(is_now(file, 4))
+
+
+@ONLY_INOTIFY
+async def test_scans_and_watches_are_made_anew_now_and_then(
+    follow: Callable[..., Any], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watch that died without a word, in a directory that looks as before, is found so."""
+    monkeypatch.setattr(look, "_TRUST", 0.0)
+    inotify: list[libc.Inotify] = []
+    watches: list[int] = []
+    original = libc.Inotify.add
+
+    def add(self: libc.Inotify, directory: str, mask: int) -> int:
+        inotify.append(self)
+        watches.append(original(self, directory, mask))
+        return watches[-1]
+
+    monkeypatch.setattr(libc.Inotify, "add", add)
+    async with follow(file.parent, poll_interval=0.05) as feed:
+        rearms = feed.counters["rearms"]
+        last = max(watches)
+        monkeypatch.setattr(InotifyNotifier, "_take_loud", lambda *_: False)
+        inotify[0].remove(last)
+        await feed.wait(lambda f: f.counters["rearms"] > rearms)
+        assert max(watches) > last
+
+
+@ONLY_INOTIFY
+async def test_a_file_that_inotify_told_of_is_not_read_twice(
+    follow: Callable[..., Any], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second write within one tick of the clock would be told of, too; the reconciler reads it again in its time."""
+    times: list[float] = []
+    original = attempt.read_whole
+
+    def read(path: str, most: int) -> Any:
+        times.append(time.monotonic())
+        return original(path, most)
+
+    async with follow(file.parent, poll_interval=0.2, settle=0.0) as feed:
+        monkeypatch.setattr(attempt, "read_whole", read)
+        new = file.with_name(".new")
+        new.write_text("n = 1")
+        new.replace(file)
+        await feed.wait(is_now(file, 1))
+        reads = feed.counters["reads"]
+        await feed.wait(lambda f: f.counters["reads"] > reads)
+        assert times[-1] - times[-2] > 0.1

@@ -104,3 +104,30 @@ def test_away_counts_from_when_its_directory_was_last_touched() -> None:
         assert known.gone(home._replace(mtime_ns=step + 2), now, LIMITS) == pytest.approx(min(now + 0.25, 15.0))
     known.observe(found(), 30.0)
     assert known.gone(home, 31.0, LIMITS) == 31.25
+
+
+def test_at_rest_is_what_was_read_as_it_stands() -> None:
+    """Such a file is passed over; whatever is left to be done, or may be tried again, keeps it from resting."""
+    assert sent(found()).at_rest(found())
+    assert not sent(found()).at_rest(found(size=9))
+    assert not sent(found(), data=EMPTY).at_rest(found())
+    assert not sent(found(ctime_age=0.0)).at_rest(found(ctime_age=0.0))  # young: it is read once more
+
+
+def test_a_change_that_was_taken_back_does_not_rest_before_it_was_seen_so() -> None:
+    """Else its first moment would be counted as that of the next change, which then would not be waited for."""
+    known = sent(found())
+    known.observe(found(size=9), 5.0)
+    assert not known.at_rest(found())
+    known.observe(found(), 6.0)
+    assert known.at_rest(found())
+    known.gone(None, 7.0, LIMITS)
+    assert not known.at_rest(found())
+
+
+def test_a_file_that_changed_before_it_was_read_rests_as_it_was_read() -> None:
+    known, newer = Known(), found(size=9)
+    known.observe(found(), 5.0)
+    known.sent(found(), Content(b"x=1", newer.signature), 5.0, WALL)
+    assert known.at_rest(newer)
+    assert not known.at_rest(found())

@@ -1,0 +1,182 @@
+"""A scan brought up to date is what a new scan would be, or refuses; and it asks each thing once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reactive_config.sources.files import Files, texts
+from reactive_config.sources.files.again import again
+from reactive_config.sources.files.chain import SWAP
+from reactive_config.sources.files.scanning import Layer, Scan, scan
+
+NAMES = ["a.toml", "b.toml", ".hidden", "odd.txt", "below"]
+Act = Callable[[Path], None]
+
+
+def write(name: str) -> Act:
+    def act(home: Path) -> None:
+        (home / name).write_text("n = 1")
+
+    return act
+
+
+def replace(name: str) -> Act:
+    def act(home: Path) -> None:
+        (home / ".new").write_text("n = 2")
+        (home / ".new").replace(home / name)
+
+    return act
+
+
+def remove(name: str) -> Act:
+    def act(home: Path) -> None:
+        path = home / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    return act
+
+
+def make_directory(name: str) -> Act:
+    def act(home: Path) -> None:
+        remove(name)(home)
+        (home / name).mkdir()
+
+    return act
+
+
+def link(name: str, target: str) -> Act:
+    def act(home: Path) -> None:
+        remove(name)(home)
+        (home / name).symlink_to(target)
+
+    return act
+
+
+def recreate(home: Path) -> None:
+    """The old one is kept, so that the new one has another number."""
+    home.rename(tempfile.mkdtemp(dir=home.parent))
+    home.mkdir()
+    (home / "a.toml").write_text("n = 3")
+
+
+ACTS = st.sampled_from(
+    [
+        *(make(name) for make in (write, replace, remove, make_directory) for name in [*NAMES, "below/c.toml"]),
+        *(link(name, target) for name in ("a.toml", SWAP) for target in ("b.toml", "below", "none", "a.toml")),
+        link("b.toml", f"{SWAP}/c.toml"),
+        recreate,
+    ]
+)
+
+
+def do(act: Act, home: Path) -> None:
+    with contextlib.suppress(OSError):  # a directory is in the way, or a link leads nowhere: then nothing happens
+        act(home)
+
+
+def told(seen: Scan) -> dict[str, object]:
+    """All that a look takes from a scan."""
+    plan = seen.plan
+    return {
+        "files": seen.files,
+        "names": plan.names,
+        "wants": {directory: len(wants) for directory, wants in plan.wants.items()},
+        "watched": (plan.files, plan.identities),
+        "notes": seen.skipped,
+        "rest": (seen.blind, seen.swaps, seen.unfinished, {layer: seen.home(layer) for layer in seen.homes}),
+    }
+
+
+def single(home: Path) -> tuple[Layer, ...]:
+    return Files(home / "a.toml", home / "below" / "c.toml")._layers
+
+
+def directory(home: Path) -> tuple[Layer, ...]:
+    return Files(home)._layers
+
+
+def values(home: Path) -> tuple[Layer, ...]:
+    return Files(home, values=True)._layers
+
+
+@pytest.mark.parametrize("layers", [single, directory, values])
+@given(before=st.lists(ACTS, max_size=6), after=st.lists(ACTS, max_size=3))
+def test_it_is_what_a_new_scan_would_be(
+    before: list[Act], after: list[Act], layers: Callable[[Path], tuple[Layer, ...]]
+) -> None:
+    """Whatever happened in between: then it is equal to it, or there is none."""
+    with TemporaryDirectory() as given_home:
+        home = Path(given_home, "home")
+        home.mkdir()
+        for act in before:
+            do(act, home)
+        seen = scan(layers(home), lambda _: True)
+        for act in after:
+            do(act, home)
+        renewed = again(seen)
+        assert renewed is None or told(renewed) == told(scan(layers(home), lambda _: True))
+
+
+def test_stats_of_files_alone_need_no_new_scan(tmp_path: Path) -> None:
+    """The usual save; and what it did not touch is the same object, so that nobody has to compare it."""
+    for name in ("a.toml", "b.toml"):
+        (tmp_path / name).write_text("n = 1")
+    seen = scan(Files(tmp_path)._layers, lambda _: False)
+    replace("a.toml")(tmp_path)
+    renewed = again(seen)
+    assert renewed is not None
+    assert renewed.plan is seen.plan
+    changed, kept = str(tmp_path / "a.toml"), str(tmp_path / "b.toml")
+    assert renewed.files[changed] != seen.files[changed]
+    assert renewed.files[kept] is seen.files[kept]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        write("a.toml"),
+        remove("b.toml"),
+        make_directory("b.toml"),
+        link("b.toml", "a.toml"),
+        link("link.toml", "a.toml"),
+        recreate,
+    ],
+)
+@pytest.mark.parametrize("names", [["."], ["a.toml", "b.toml", "link.toml"]], ids=["directory", "single"])
+def test_other_names_kinds_links_and_directories_need_one(act: Act, names: list[str], tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    write("b.toml")(home)
+    link("link.toml", "b.toml")(home)
+    seen = scan(Files(*(home / name for name in names))._layers, lambda _: False)
+    act(home)
+    assert again(seen) is None
+
+
+def test_it_asks_for_each_name_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that all paths see one state of every link."""
+    (tmp_path / "set-1").mkdir()
+    (tmp_path / "set-1" / "a.toml").write_text("n = 1")
+    (tmp_path / SWAP).symlink_to("set-1")
+    (tmp_path / "a.toml").symlink_to(f"{SWAP}/a.toml")
+    asked: list[str] = []
+    seen = scan(Files(tmp_path)._layers, lambda _: False)
+    lstat, target = os.lstat, texts.target
+    monkeypatch.setattr(os, "lstat", lambda path: asked.append(path) or lstat(path))
+    monkeypatch.setattr(texts, "target", lambda path: asked.append(f"link {path}") or target(path))
+    assert again(seen) is not None
+    assert len(asked) == len(set(asked))
+    assert f"link {tmp_path / SWAP}" in asked
