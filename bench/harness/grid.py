@@ -20,7 +20,7 @@ from bench.harness.progress import Bar
 from bench.harness.report import show
 from bench.harness.results import Result, load, save
 from bench.harness.run import Kept, Run, failed
-from bench.harness.settings import CONFIG, open_settings
+from bench.harness.settings import CONFIG, Settings, open_settings
 from bench.harness.table import markdown
 
 WIDTH = 160
@@ -70,10 +70,16 @@ async def measure(
 ) -> Result:
     """Run cases with the settings of a grid, which are read from `home`; see `Pace` for `earlier`, `Run` for `kept`."""
     asked = {case.name: rounds for case in cases} if rounds else {}
-    pace = Pace([case.name for case in cases], earlier)
     async with open_settings(grid, home=home, rounds=asked) as config:
+        pace = Pace({case.name: _turns(case, config.current) for case in cases}, earlier)
         with _ended_by_sigterm(), Bar(console, len(cases), pace) as bar:
             return await Run(grid, cases, config, bar, kept).result()
+
+
+def _turns(case: Case, settings: Settings) -> int:
+    """How many there are of all subjects, at all points."""
+    rounds = settings.warmup + settings.rounds_of(case.name)
+    return len(settings.case(case.name).points()) * rounds * len(case.subjects)
 
 
 @contextmanager

@@ -23,38 +23,38 @@ class Clock:
 
 
 def test_nobody_can_tell_before_anything_was_measured():
-    pace = Pace(["a", "b"], {}, Clock())
+    pace = Pace({"a": 1, "b": 1}, {}, Clock())
     assert pace.left() is None
     assert in_words(pace.left()) == ""
 
 
 def test_the_rest_of_a_case_takes_as_long_as_what_was_measured_of_it():
     clock = Clock()
-    pace = Pace(["a"], {}, clock)
+    pace = Pace({"a": 8}, {}, clock)
     clock.now = 10.0
     pace.reached(0.25)
     assert pace.left() == 30.0
 
 
-def test_a_case_to_come_takes_as_long_as_before_or_as_those_of_this_run():
+def test_a_case_to_come_takes_as_long_as_before_or_as_turns_of_this_run_do():
     clock = Clock()
-    pace = Pace(["a", "b", "c", "d"], {"c": 7.0}, clock)
+    pace = Pace({"a": 10, "b": 20, "c": 10, "d": 30}, {"c": 7.0}, clock)
     clock.now = 10.0
     assert pace.over() == 10.0
-    assert pace.left() == 10.0 + 7.0 + 10.0
+    assert pace.left() == 20.0 + 7.0 + 30.0
     clock.now = 14.0
-    assert pace.left() == 6.0 + 7.0 + 10.0  # some of it is over, though nobody knows how much
-    pace.reached(0.2)  # of 20 s
-    assert pace.left() == 16.0 + 7.0 + 15.0
+    assert pace.left() == 16.0 + 7.0 + 30.0  # some of it is over, though nobody knows how much
+    pace.reached(0.5)  # so all of it takes 8 s, and the 20 turns that there were took 14
+    assert pace.left() == 4.0 + 7.0 + 21.0
 
 
 def test_an_earlier_run_tells_from_the_start():
-    assert Pace(["a", "b"], {"a": 100.0, "b": 20.0}, Clock()).left() == 120.0
+    assert Pace({"a": 1, "b": 9}, {"a": 100.0, "b": 20.0}, Clock()).left() == 120.0
 
 
 def test_a_case_that_takes_longer_than_expected_is_about_to_end_and_the_end_is_zero():
     clock = Clock()
-    pace = Pace(["a"], {"a": 5.0}, clock)
+    pace = Pace({"a": 1}, {"a": 5.0}, clock)
     clock.now = 9.0
     assert pace.left() == 0.0
     pace.over()
