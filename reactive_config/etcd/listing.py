@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import anyio
 from aetcd.rpc import RangeRequest
 
 from reactive_config.etcd.errors import Compacted, EtcdError, TooLarge, Unavailable
 from reactive_config.etcd.link import Link
 from reactive_config.etcd.messages import Item, Listing, Sight
 from reactive_config.etcd.ranges import KeyRange
+from reactive_config.etcd.waiting import wait_within
 
 PAGE = 5000
 """Keys in a page at most: some 5 ms of this process."""
@@ -65,18 +66,21 @@ async def look(
 async def _first_end(ask: Callable[[], Awaitable[Any]]) -> Any:
     """The first answer or error of calls of which a new one begins every `AGAIN` seconds."""
     ends: list[tuple[Any, EtcdError | None]] = []
+    ended = asyncio.Event()
 
     async def run() -> None:
         try:
             ends.append((await ask(), None))
         except EtcdError as error:
             ends.append((None, error))
-        group.cancel_scope.cancel()
+        ended.set()
 
-    async with anyio.create_task_group() as group:
-        while True:
-            group.start_soon(run)
-            await anyio.sleep(AGAIN)
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(run())]
+        while not await wait_within(AGAIN, ended.wait()):
+            calls.append(group.create_task(run()))
+        for call in calls:
+            call.cancel()
     answer, error = ends[0]
     if error is not None:
         raise error

@@ -14,9 +14,8 @@ import random
 import ssl
 from collections.abc import Iterable
 
-import anyio
-
 from reactive_config.etcd.settings import Endpoint, Settings, tls_for
+from reactive_config.etcd.waiting import wait_within
 
 EVERY = 0.25
 """Seconds between two probes of one endpoint, at most."""
@@ -64,26 +63,26 @@ async def wait_speaking(
         Whether one came back.
     """
     came_back: list[Endpoint] = []
-    known, over = set(silent), anyio.Event()
+    known, over = set(silent), asyncio.Event()
+    clock = asyncio.get_running_loop().time
 
     async def listen(endpoint: Endpoint) -> None:
         was_silent = endpoint in known
-        await anyio.sleep(EVERY * rng.random())
-        asked = anyio.current_time()
+        await asyncio.sleep(EVERY * rng.random())
+        asked = clock()
         while not await _speaks(endpoint, settings):
             was_silent = True
-            await anyio.sleep(EVERY * rng.uniform(0.5, 1.0))
-        was_silent |= anyio.current_time() - asked > GRACE
-        await anyio.sleep((SPREAD if was_silent else SPEAKING) * rng.random())
+            await asyncio.sleep(EVERY * rng.uniform(0.5, 1.0))
+        was_silent |= clock() - asked > GRACE
+        await asyncio.sleep((SPREAD if was_silent else SPEAKING) * rng.random())
         came_back.extend([endpoint] if was_silent else [])
         over.set()
 
-    async with anyio.create_task_group() as group:
-        for endpoint in endpoints:
-            group.start_soon(listen, endpoint)
-        with anyio.move_on_after(pause):
-            await over.wait()
-        group.cancel_scope.cancel()
+    async with asyncio.TaskGroup() as group:
+        listeners = [group.create_task(listen(endpoint)) for endpoint in endpoints]
+        await wait_within(pause, over.wait())
+        for listener in listeners:
+            listener.cancel()
     return bool(came_back)
 
 
@@ -94,20 +93,24 @@ async def first_speaking(endpoints: Iterable[Endpoint], settings: Settings, *, h
     a word costs its head start and not a deadline. None if all have had theirs and nobody spoke.
     """
     spoke: list[Endpoint] = []
+    ends: list[asyncio.Event] = []
 
-    async def ask(endpoint: Endpoint, failed: anyio.Event) -> None:
+    async def ask(endpoint: Endpoint, failed: asyncio.Event) -> None:
         if await _speaks(endpoint, settings):
             spoke.append(endpoint)
-            group.cancel_scope.cancel()
+            ends[-1].set()  # whoever has its head start now, it is over
         failed.set()
 
-    async with anyio.create_task_group() as group:
+    async with asyncio.TaskGroup() as group:
+        asked: list[asyncio.Task[None]] = []
         for endpoint in endpoints:
-            failed = anyio.Event()
-            group.start_soon(ask, endpoint, failed)
-            with anyio.move_on_after(head_start):
-                await failed.wait()
-        group.cancel_scope.cancel()
+            ends.append(asyncio.Event())
+            asked.append(group.create_task(ask(endpoint, ends[-1])))
+            await wait_within(head_start, ends[-1].wait())
+            if spoke:
+                break
+        for task in asked:
+            task.cancel()
     return spoke[0] if spoke else None
 
 
@@ -137,13 +140,13 @@ async def _speaks(endpoint: Endpoint, settings: Settings) -> bool:
     """Whether a first byte comes; one that closes without a word may be a forwarder before a dead server."""
     try:
         hello = _hello(endpoint, settings)
-        with anyio.fail_after(CONNECT):
+        async with asyncio.timeout(CONNECT):
             reader, writer = await asyncio.open_connection(*_host(endpoint))
     except (OSError, ValueError):  # not reached in time; or a name that can be none, which the attempt will say
         return False
     try:
         writer.write(hello)
-        with anyio.fail_after(HOLD):
+        async with asyncio.timeout(HOLD):
             return bool(await reader.read(1))
     except OSError:
         return False

@@ -7,11 +7,11 @@ stands in a task of its own, and a heartbeat beside it decides when the connecti
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import anyio
 import grpc
 from aetcd.rpc import Event, WatchCreateRequest, WatchRequest
 
@@ -95,7 +95,7 @@ async def open_watch(link: Link, keys: KeyRange, start: int, *, fragment: bool =
     watch = Watch(call, subject)
     try:
         try:
-            with anyio.fail_after(link.settings.timeout):
+            async with asyncio.timeout(link.settings.timeout):
                 await answer(call.write(WatchRequest(create_request=request)), subject)
                 await watch.created()
         except TimeoutError:

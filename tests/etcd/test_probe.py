@@ -109,6 +109,34 @@ async def test_a_tls_endpoint_is_greeted_in_tls():
     assert b"h2" in listener.seen[0]
 
 
+async def test_one_that_fails_late_takes_nothing_of_the_next_one_s_head_start():
+    late, slow = Listener(), Listener(FRAME)
+    late.go_on.clear()
+    slow.go_on.clear()
+    async with listening(late) as one, listening(slow) as two:
+        first = asyncio.create_task(first_speaking([one, two], PLAIN, head_start=0.5))
+        while not slow.seen:
+            await asyncio.sleep(0.01)
+        late.go_on.set()
+        await asyncio.wait([first], timeout=0.1)  # what it must not do is end now
+        slow.go_on.set()
+        assert await first == two
+
+
+async def test_one_that_speaks_late_ends_the_head_start_of_the_next():
+    late, silent = Listener(FRAME), Listener(FRAME)
+    late.go_on.clear()
+    silent.go_on.clear()
+    async with listening(late) as one, listening(silent) as two, asyncio.timeout(2.0):
+        first = asyncio.create_task(first_speaking([one, two, two], PLAIN, head_start=0.9))
+        while not silent.seen:
+            await asyncio.sleep(0.01)
+        late.go_on.set()
+        assert await first == one
+        assert len(silent.seen) == 1
+        silent.go_on.set()
+
+
 async def test_the_first_that_speaks_is_first_in_order_unless_it_is_silent():
     dumb, first, second = Listener(FRAME), Listener(FRAME), Listener(FRAME)
     dumb.go_on.clear()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
-import anyio.lowlevel
 import anyio.to_thread
 
 from reactive_config.core.delta import Bare, Entry, Malformed, Tree
@@ -88,7 +88,7 @@ async def read_documents(keys: Keys, items: Iterable[Item | Change], known: Mapp
         turn -= ONE + len(raw)
         if turn < 0:
             turn = TURN
-            await anyio.lowlevel.checkpoint()
+            await asyncio.sleep(0)
         name = item.key.decode(errors="surrogateescape")  # a key that is not UTF-8 is never known
         before = known.get(name)
         if before is not None and before.revision == revision and before.raw == raw:

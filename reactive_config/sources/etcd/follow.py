@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-
-import anyio
 
 from reactive_config.etcd.auth import Credentials
 from reactive_config.etcd.errors import (
@@ -99,7 +98,7 @@ class Follower:
                 await session.run()
         except EtcdError as trouble:
             synced_at = session.synced_at if session else None
-            health = 0.0 if synced_at is None else anyio.current_time() - synced_at
+            health = 0.0 if synced_at is None else asyncio.get_running_loop().time() - synced_at
             self._judge(endpoint, trouble, health)
             return trouble, synced_at is not None
         raise AssertionError("a session ends with an error")

@@ -13,7 +13,7 @@ SUFFIXES = (".json", ".yaml", ".yml", ".toml")
 """Suffixes that name a key's format and are no part of its path."""
 
 
-class Mount(msgspec.Struct, frozen=True):
+class Mount(msgspec.Struct, frozen=True, gc=False):
     """Where a key's document belongs; an empty suffix means JSON or a bare value."""
 
     layer: int
@@ -107,8 +107,8 @@ def suffix_of(name: str) -> str:
 
 
 def _mounted(layer: int, names: list[str], shared: dict[str, str]) -> Meaning:
-    suffix = suffix_of(names[-1])
-    names[-1] = names[-1].removesuffix(suffix)
+    if suffix := suffix_of(names[-1]):
+        names[-1] = names[-1].removesuffix(suffix)
     path = tuple(map(shared.setdefault, names, names))
     if "" in path:
         return Misplaced(layer, path, "a key without empty segments", "one with an empty segment")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import anyio
 import anyio.to_thread
 
 from reactive_config.core.delta import Replace
@@ -110,10 +110,10 @@ class Etcd:
 
             standby = Standby(self._mirror, self._keys, stand, store, self._mirror_after)
             await standby.prepare()
-        async with anyio.create_task_group() as group:
-            group.start_soon(Follower(self._plan, store, stand, standby).run)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(Follower(self._plan, store, stand, standby).run())
             if standby is not None:
-                group.start_soon(standby.run)
+                group.create_task(standby.run())
             if self.optional:  # the mirror has its say first
                 await stand.wait(lambda: stand.delivered, self._mirror_after + 1.0)
                 stand.let_start()

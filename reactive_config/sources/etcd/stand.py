@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-import anyio
-
 from reactive_config.core.delta import Delta
 from reactive_config.core.source import Feed
 from reactive_config.core.status import State
+from reactive_config.etcd.waiting import wait_within
 
 
 class Stand:
@@ -100,9 +99,11 @@ class Stand:
 
     async def wait(self, condition: Callable[[], object], timeout: float | None = None) -> None:
         """Return once the condition holds, or after `timeout` seconds."""
-        with anyio.move_on_after(timeout):
-            while not condition():
-                await self._changed.wait()
+        await wait_within(timeout, self._wait(condition))
+
+    async def _wait(self, condition: Callable[[], object]) -> None:
+        while not condition():
+            await self._changed.wait()
 
     def _wake(self) -> None:
         self._changed.set()

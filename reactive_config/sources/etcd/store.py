@@ -10,7 +10,7 @@ import msgspec
 from reactive_config.core.delta import Malformed, Patch, Replace, Unit
 from reactive_config.etcd.messages import Change, Listing, Sight
 from reactive_config.sources.etcd.documents import Document, Read
-from reactive_config.sources.etcd.keys import SUFFIXES, suffix_of
+from reactive_config.sources.etcd.keys import SUFFIXES
 
 NAMED = 5
 """Ignored keys that a note names; the rest is counted."""
@@ -102,7 +102,9 @@ class Store:
                 self._mount(document.place)
             elif document is not None:
                 self._left[item.key] = _Left(item.mod_revision, len(item.key) + len(item.value), document.reason)
-        for stem in self._suffixed:
+        for stem, suffixed in self._suffixed.items():
+            if len(suffixed) == 1 and stem not in self.documents:
+                continue  # nearly all
             names = self._names(stem)
             for name in names if len(names) > 1 else ():
                 self._altered[name] = self._colliding(name, names)
@@ -235,7 +237,7 @@ class Store:
 
 
 def _stem(name: str) -> str:
-    return name.removesuffix(suffix_of(name))
+    return name[: name.rindex(".")]
 
 
 def _says_the_same(before: Document, entry: Document) -> bool:
