@@ -96,7 +96,6 @@ class Live(Generic[U]):
         "_failed",
         "_hub",
         "_listeners",
-        "_name",
         "_source",
         "_version",
         "_waiters",

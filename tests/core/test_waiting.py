@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import tracemalloc
 
 import anyio
@@ -135,6 +137,33 @@ def test_another_loop_cannot_wait_whether_it_runs_in_this_thread_or_in_another()
     asyncio.run(in_a_thread())
     loop.run_until_complete(context.__aexit__(None, None, None))
     loop.close()
+
+
+def test_a_forked_child_cannot_wait_for_what_its_parent_selected():
+    program = """
+import asyncio, os, sys
+from reactive_config import Memory, WrongProcess, open_config
+
+async def main():
+    async with open_config(dict, Memory({"n": 1})) as config:
+        live = config.select("n")
+        values = aiter(live)
+        await anext(values)
+        child = os.fork()
+        if child == 0:
+            told = 0
+            for waits in (live.wait_changed, values.__anext__):
+                try:
+                    await waits()
+                except WrongProcess as error:
+                    told += "forked child" in str(error)
+            os._exit(40 + told)
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 42, done.stderr
 
 
 async def selected(config):
