@@ -105,7 +105,7 @@ class LeafPlan(Plan):
 
     def __init__(self, kind: Any) -> None:
         self.kind = kind
-        self._scalar = is_scalar(kind)
+        self.scalar = is_scalar(kind)
         # Conversion of these to themselves gives the same object, and most leaves are one of them.
         self._itself = kind if kind in (str, int, bool) else None
 
@@ -113,7 +113,7 @@ class LeafPlan(Plan):
         try:
             if type(tree) is self._itself:
                 value = tree
-            elif self._scalar and type(tree) is not Bare:  # what is bare has to be prepared first
+            elif self.scalar and type(tree) is not Bare:  # what is bare has to be prepared first
                 value = msgspec.convert(tree, self.kind)
             else:
                 value = decode_leaf(tree, self.kind)
@@ -293,7 +293,8 @@ class MapPlan(TablePlan):
     def __init__(self, kind: Any, values: Plan) -> None:
         self.kind = kind
         self.values = values
-        self._at_once: Any = dict[str, values.kind] if isinstance(values, FlatPlan) else None  # type: ignore[name-defined]
+        plain = isinstance(values, FlatPlan) or (isinstance(values, LeafPlan) and values.scalar)
+        self._at_once: Any = dict[str, values.kind] if plain else None  # type: ignore[name-defined]
 
     def plan_of(self, name: str) -> Plan | None:
         return self.values
