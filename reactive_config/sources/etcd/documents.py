@@ -12,7 +12,7 @@ from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
 from reactive_config.etcd.messages import Change, Item
 from reactive_config.formats import registry
-from reactive_config.sources.etcd.keys import Ignored, Keys, Misplaced, Mount, suffix_of
+from reactive_config.sources.etcd.keys import NOT_UTF_8, Ignored, Keys, Misplaced, Mount, Tables, suffix_of
 
 TURN = 1 << 20
 """Bytes read before the event loop has its turn, some 5 ms; a document costs as much as `ONE` bytes more."""
@@ -78,7 +78,7 @@ async def read_documents(keys: Keys, items: Iterable[Item | Change], known: Mapp
             a new one shares its path and name.
     """
     documents: list[Read] = []
-    names: dict[str, str] = {}
+    tables = Tables(keys)
     turn = TURN
     for item in items:
         raw, revision = item.value, item.mod_revision
@@ -89,12 +89,16 @@ async def read_documents(keys: Keys, items: Iterable[Item | Change], known: Mapp
         if turn < 0:
             turn = TURN
             await asyncio.sleep(0)
-        name = item.key.decode(errors="surrogateescape")  # a key that is not UTF-8 is never known
+        try:
+            name = item.key.decode()
+        except UnicodeDecodeError:
+            documents.append(NOT_UTF_8)
+            continue
         before = known.get(name)
         if before is not None and before.revision == revision and before.raw == raw:
             documents.append(before)
             continue
-        mount = keys.meaning(item.key, names) if before is None or _misplaced(before) else _mount(before)
+        mount = tables.meaning(name) if before is None or _misplaced(before) else _mount(before)
         if isinstance(mount, Ignored):
             documents.append(mount)
             continue

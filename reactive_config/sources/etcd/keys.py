@@ -36,6 +36,8 @@ class Ignored(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+NOT_UTF_8 = Ignored("not UTF-8")
+
 Meaning = Mount | Misplaced | Ignored
 
 
@@ -70,33 +72,54 @@ class Keys:
         self.layers = tuple(layers) or (key or prefix or "/",)
         self.label = (key or prefix or "") + "".join(f" {name}" for name in layers)
 
-    def meaning(self, key: bytes, shared: dict[str, str] | None = None) -> Meaning:
-        """What a key of the range means.
-
-        Args:
-            key: The whole key.
-            shared: Names of paths met before, each to itself: many keys then hold one object for one name.
-        """
+    def meaning(self, key: bytes) -> Meaning:
+        """What a key of the range means."""
         try:
             text = key[len(self._prefix) :].decode()
         except UnicodeDecodeError:
-            return Ignored("not UTF-8")
+            return NOT_UTF_8
         if self._single is not None:
             return Mount(0, (), suffix_of(text))
         if text.startswith("_"):
             return Ignored()
-        shared = {} if shared is None else shared
         names = text.split("/")
-        return self._layered(names, shared) if self._index else _mounted(0, names, shared)
+        return self._layered(names) if self._index else _mounted(0, names)
 
-    def _layered(self, names: list[str], shared: dict[str, str]) -> Meaning:
+    def _layered(self, names: list[str]) -> Meaning:
         first = names[0] if len(names) > 1 else names[0].removesuffix(suffix_of(names[0]))
         layer = self._index.get(first)
         if layer is None:
             return Ignored("under no layer")
         if len(names) == 1:  # the layer's own key holds a document at its root
             return Mount(layer, (), suffix_of(names[0]))
-        return Ignored() if names[1].startswith("_") else _mounted(layer, names[1:], shared)
+        return Ignored() if names[1].startswith("_") else _mounted(layer, names[1:])
+
+
+class Tables:
+    """What many keys mean: of all below one `/` the table is looked up once, and their paths share its names."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._tables: dict[str, Mount | None] = {}
+        self._names: dict[str, str] = {}
+
+    def meaning(self, key: str) -> Meaning:
+        """As `Keys.meaning`, for a key that is UTF-8."""
+        parent, _, last = key.rpartition("/")
+        if parent in self._tables:
+            table = self._tables[parent]
+        else:
+            table = self._tables[parent] = self._table(parent)
+        suffix = suffix_of(last)
+        name = last.removesuffix(suffix)
+        if table is None or not name:
+            return self._keys.meaning(key.encode())
+        return Mount(table.layer, (*table.path, self._names.setdefault(name, name)), suffix)
+
+    def _table(self, parent: str) -> Mount | None:
+        """Where the keys below are mounted; None at the top, where what a key means depends on its name."""
+        below = self._keys.meaning(f"{parent}/x".encode())
+        return Mount(below.layer, below.path[:-1]) if isinstance(below, Mount) and len(below.path) > 1 else None
 
 
 def suffix_of(name: str) -> str:
@@ -106,10 +129,9 @@ def suffix_of(name: str) -> str:
     return name[name.rindex(".") :]
 
 
-def _mounted(layer: int, names: list[str], shared: dict[str, str]) -> Meaning:
-    if suffix := suffix_of(names[-1]):
-        names[-1] = names[-1].removesuffix(suffix)
-    path = tuple(map(shared.setdefault, names, names))
+def _mounted(layer: int, names: list[str]) -> Meaning:
+    suffix = suffix_of(names[-1])
+    path = (*names[:-1], names[-1].removesuffix(suffix))
     if "" in path:
         return Misplaced(layer, path, "a key without empty segments", "one with an empty segment")
     return Mount(layer, path, suffix)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from reactive_config.sources.etcd.keys import Ignored, Keys, Misplaced, Mount
+from reactive_config.sources.etcd.keys import Ignored, Keys, Misplaced, Mount, Tables
 
 
 @pytest.mark.parametrize(
@@ -76,3 +78,21 @@ def test_a_key_that_is_not_utf_8_is_left_out_and_said():
 def test_contradictions_are_refused(arguments):
     with pytest.raises(ValueError, match=r"key|prefix|layer"):
         Keys(**arguments)
+
+
+SEGMENTS = st.sampled_from(
+    ["common", "production", "other", "a", "_a", "", "a.json", ".yaml", "b.toml.json", "common.yml"]
+)
+
+
+@given(
+    st.lists(st.lists(SEGMENTS, min_size=1, max_size=4), max_size=20), st.booleans(), st.sampled_from(["", "/shop/"])
+)
+def test_looked_up_by_table_a_key_means_the_same(keys, layered, prefix):
+    every = Keys(prefix=prefix, layers=["common", "production"] if layered else ())
+    tables = Tables(every)
+    for names in keys:
+        key = prefix + "/".join(names)
+        assert tables.meaning(key) == every.meaning(key.encode())
+    one = Tables(Keys(key="/app/config.yaml"))
+    assert one.meaning("/app/config.yaml") == Mount(0, (), ".yaml")
