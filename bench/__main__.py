@@ -9,6 +9,7 @@ from bench import herd
 from bench.counts import command as counts
 from bench.faults import command as faults
 from bench.harness import command as harness
+from bench.scale import command as scale
 
 
 def main() -> int:
@@ -19,6 +20,7 @@ def main() -> int:
     counts.add(commands)
     faults.add(commands)
     herd.add(commands)
+    scale.add(commands)
     arguments = parser.parse_args()
     try:
         code: int = arguments.run(arguments)

@@ -14,13 +14,16 @@ import msgspec
 from bench.harness.process import SubjectProcess
 from bench.harness.subject import Params, Round
 from bench.scale.points import Plan, Point, Spent
-from bench.scale.runtimes import PREFIX, Runtimes, Stamp
+from bench.scale.runtimes import PREFIX, STAMP, Runtimes, Stamp
 from bench.scale.servers import Tiers, between, endpoints
 from reactive_config.etcd.link import Link
+from reactive_config.etcd.listing import look
+from reactive_config.etcd.ranges import prefix_range
 from reactive_config.etcd.transaction import write
 from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_server
 
-STAMP = f"{PREFIX}stamp"
+BUSY = 32
+"""Clients that keep etcd busy."""
 
 PROCESSES = 4
 """The runtimes are spread over so many."""
@@ -188,6 +191,25 @@ class _Site:
             _total(etcd, "grpc_server_msg_sent_total{", 'grpc_service="etcdserverpb.Watch"'),
             etcd.get("etcd_network_client_grpc_sent_bytes_total", 0.0),
         )
+
+
+async def busy_ask(plan: Plan, binary: EtcdBinary, *, seconds: float = 3.0) -> float:
+    """Microseconds of etcd's CPU for one heartbeat while `BUSY` clients ask without a pause."""
+    keys, asked = prefix_range(PREFIX.encode()), 0
+    async with etcd_server(binary) as server, AsyncExitStack() as stack:
+        await _fill(server, plan)
+        links = [await stack.enter_async_context(server.connect()) for _ in range(BUSY)]
+        await asyncio.gather(*(look(link, keys, newest=True) for link in links))  # they connect
+        before, end = cpu(server.pid), time.monotonic() + seconds
+
+        async def ask(link: Link) -> None:
+            nonlocal asked
+            while time.monotonic() < end:
+                await look(link, keys, newest=True)
+                asked += 1
+
+        await asyncio.gather(*map(ask, links))
+        return 1e6 * (cpu(server.pid) - before) / asked
 
 
 def _total(metrics: Mapping[str, float], name: str, label: str) -> float:

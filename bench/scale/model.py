@@ -21,28 +21,34 @@ SPREAD = 0.25
 COMEBACK_RANGES = 3
 """Of a runtime that resumes: a look, the range at its own revision to compare (up to 500 keys), the newest key."""
 
-CONNECTION = 35_350
-"""Bytes of etcd's memory for one client with one stream and one watch: 17 KB, 18 KB and 350 bytes
-(https://etcd.io/docs/v3.6/benchmarks/etcd-3-watch-memory-benchmark/)."""
+AWAKE = 500.0
+"""Questions a second at which half of what it costs a server to be woken for each is gone. Measured on etcd 3.5.1 with
+100 keys: 45 a second cost it 0.99 ms each, 1,471 cost 0.41 ms, and 2,977 from 32 at once 0.19 ms."""
+
+PROXY_WATCHES, PROXY_STREAMS = 3, 2
+"""Of one grpc-proxy at etcd, however many are behind it: the range, and its own look-out for a lost leader."""
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
-    """What is followed, by how many, and how often it changes.
+    """What is followed, and by how many.
 
     Attributes:
         processes: Runtimes, each with one source over one prefix.
         keys: Below the prefix.
         key_bytes, value_bytes: Of each.
         keepalive: Seconds, as given to `Etcd`.
-        changes: Transactions a second, of one key each.
     """
 
     processes: int
     keys: int = 100
-    key_bytes: int = 20
+    key_bytes: int = 12
     value_bytes: int = 256
     keepalive: float = 10.0
-    changes: float = 0.1
+
+    @property
+    def beats(self) -> float:
+        """Heartbeats a second of one runtime."""
+        return 1.0 / (BEAT * self.keepalive)
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,13 +57,13 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: direct, proxy or relay.
         fan_out: Clients of one server between, at most; 0 for none between.
-        deep: Whether tiers are put above one another until etcd has `fan_out` clients or fewer.
+        top: Tiers are put above one another until etcd has so many clients or fewer; 0 for one tier.
         asks: Questions a second that one server between asks at most, whatever it is asked; 0: it passes on each.
     """
 
     name: str
     fan_out: int = 0
-    deep: bool = False
+    top: int = 0
     asks: float = 0.0
 
 
@@ -66,38 +72,45 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         send: For sending one change to one client.
-        ask: For answering one heartbeat.
+        ask: For answering one heartbeat, when it is asked seldom.
         back: For one client that comes back with the fleet's keys.
-        hop: Milliseconds that one change takes through it, alone and unloaded (of etcd: with the client's part).
+        hop: Milliseconds that one change takes through it, alone (of etcd: with its disk and the runtime's part).
+        again: Seconds that it adds to a comeback, over what a runtime takes that has nobody between.
     """
 
     send: float
     ask: float
     back: float
-    hop: float
+    hop: float = 0.0
+    again: float = 0.0
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is measured.
+    """Everything that is measured, for one number of keys and size of documents.
 
     Attributes:
-        etcd, proxy, relay: Of the servers. For the proxy, etcd's own part of a passed question is etcd's.
-        client: A runtime's own part: to take a change, to ask, to come back. Its `hop` means nothing.
+        etcd: For clients of its own, runtimes and relays.
+        behind: etcd's for a runtime behind a grpc-proxy, which passes its questions on.
+        proxy, relay: The servers between.
+        client: A runtime's own part: to take a change, to ask, to come back.
         put: Microseconds of etcd's CPU for a change that nobody watches.
-        event_bytes: Bytes of a sent change beyond key and value.
-        ask_bytes: Bytes of a heartbeat's answer.
-        item_bytes: Bytes of a listed key beyond key and value.
-        back_bytes: Bytes of a comeback beyond the list.
+        ask_busy: Microseconds of etcd's CPU for a heartbeat when it is asked all the time.
+        memory: Bytes of etcd's resident memory for one client.
+        event_bytes: Of a sent change, beyond key and value.
+        ask_bytes: Of a heartbeat's answer.
+        back_bytes: Of a comeback, beyond keys and values.
     """
 
     etcd: Costs
+    behind: Costs
     proxy: Costs
     relay: Costs
     client: Costs
     put: float
+    ask_busy: float
+    memory: float
     event_bytes: float
     ask_bytes: float
-    item_bytes: float
     back_bytes: float
 
     def of(self, name: str) -> Costs:
@@ -126,31 +139,36 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         tiers: Between, the one below etcd first.
-        watches: At etcd, and as many streams and connections.
-        memory: Bytes of etcd for them.
-        messages, bytes: etcd sends for one change.
+        clients, streams, watches: At etcd.
+        memory: Bytes of etcd's for them.
+        messages, bytes: That etcd sends for one change.
         change_cpu: Milliseconds of etcd's CPU for one change.
         asked: Heartbeats a second that reach etcd.
-        cores: Of etcd's, busy with heartbeats and changes.
+        asked_bytes: That etcd sends a second in answer to them.
+        asked_cpu: Cores of etcd's that they keep busy.
         last: Milliseconds until the last runtime shows a change.
-        back_ranges, back_bytes: etcd answers and sends when it restarts and all come back.
-        back_seconds: Until all are back, of which etcd is busy for `back_busy`.
-        busiest: Cores that the busiest server between uses for heartbeats and changes; it has one if it is Python.
+        back_ranges, back_bytes: That etcd answers and sends when it restarts and all come back.
+        back_cpu: Seconds of etcd's CPU for that.
+        back_seconds: Until the last runtime is back.
+        busiest: Cores that the busiest server between needs for heartbeats.
     """
 
     tiers: tuple[Tier, ...]
+    clients: int
+    streams: int
     watches: int
     memory: float
     messages: int
     bytes: float
     change_cpu: float
     asked: float
-    cores: float
+    asked_bytes: float
+    asked_cpu: float
     last: float
     back_ranges: int
     back_bytes: float
+    back_cpu: float
     back_seconds: float
-    back_busy: float
     busiest: float
 
 
@@ -158,10 +176,9 @@ def tiers(fleet: Fleet, shape: Shape) -> tuple[Tier, ...]:
     """The servers between that a fleet needs, the one below etcd first; empty for none."""
     if not shape.fan_out:
         return ()
-    beats = 1.0 / (BEAT * fleet.keepalive)
     found: list[Tier] = []
-    below, each = fleet.processes, beats
-    while not found or (shape.deep and found[0].count > shape.fan_out):
+    below, each = fleet.processes, fleet.beats
+    while not found or 0 < shape.top < found[0].count:
         count = ceil(below / shape.fan_out)
         clients = ceil(below / count)
         asked = clients * each
@@ -171,48 +188,50 @@ def tiers(fleet: Fleet, shape: Shape) -> tuple[Tier, ...]:
     return tuple(found)
 
 
-def load(fleet: Fleet, shape: Shape, prices: Prices, *, cores: float = 2.0, together: float = 0.0) -> Load:
+def load(fleet: Fleet, shape: Shape, prices: Prices, *, cores: float = 8.0, together: float = 0.0) -> Load:
     """What a fleet costs.
 
     Args:
         fleet: Who follows what.
         shape: How.
-        prices: Measured.
+        prices: Measured with these keys.
         cores: That etcd has.
-        together: Cores on which everything runs, clients included, as in a bench on one machine; 0: etcd and every
-            other server and client has a machine of its own.
+        together: Cores on which everything runs, clients included, as in a bench on one machine; 0: etcd, every
+            other server and every runtime has a machine of its own.
     """
     between = tiers(fleet, shape)
-    etcd, step = prices.etcd, prices.of(shape.name)
-    watches = between[0].count if between else fleet.processes
-    beats = fleet.processes / (BEAT * fleet.keepalive)
-    asked = between[0].count * between[0].asks if between else beats
-    change = fleet.key_bytes + fleet.value_bytes + prices.event_bytes
-    change_cpu = prices.put + watches * etcd.send
-    lists = fleet.keys * (fleet.key_bytes + fleet.value_bytes + prices.item_bytes)
-    back_cpu = watches * etcd.back / 1e6
-    # One after another: what every tier sends to its clients, and what the last of them adds.
-    sends = etcd.send * watches / cores + sum(step.send * tier.clients for tier in between)
-    waits = back_cpu / cores + sum(step.back * tier.clients for tier in between) / 1e6
+    passes = bool(between) and not shape.asks
+    etcd, step = (prices.behind if passes else prices.etcd), prices.of(shape.name)
+    clients = between[0].count if between else fleet.processes
+    comers = fleet.processes if passes else clients
+    asked = between[0].count * between[0].asks if between else fleet.processes * fleet.beats
+    change_cpu = prices.put + clients * prices.etcd.send
+    back_cpu = comers * etcd.back
+    # One tier after another; within one, its clients are served in turn. A relay is one Python process: one core.
+    sends = clients * prices.etcd.send / cores + sum(step.send * tier.clients for tier in between)
+    waits = back_cpu / cores + sum(step.back * tier.clients for tier in between)
     if together:
-        everywhere = sum(tier.count * tier.clients for tier in between)
-        clients = fleet.processes * prices.client.send
-        sends = (etcd.send * watches + step.send * everywhere + clients) / together
-        waits = (back_cpu + (step.back * everywhere + fleet.processes * prices.client.back) / 1e6) / together
-    busy = [(step.send * tier.clients * fleet.changes + step.ask * tier.asked) / 1e6 for tier in between]
+        served = sum(tier.count * tier.clients for tier in between)
+        sends = clients * prices.etcd.send + step.send * served + fleet.processes * prices.client.send
+        waits = back_cpu + step.back * served + fleet.processes * prices.client.back
+        sends, waits = sends / together, waits / together
+    document = fleet.key_bytes + fleet.value_bytes
     return Load(
         tiers=between,
-        watches=watches,
-        memory=watches * CONNECTION,
-        messages=watches,
-        bytes=watches * change,
+        clients=clients,
+        streams=clients * (PROXY_STREAMS if passes else 1),
+        watches=clients * (PROXY_WATCHES if passes else 1),
+        memory=clients * prices.memory,
+        messages=clients,
+        bytes=clients * (document + prices.event_bytes),
         change_cpu=change_cpu / 1e3,
         asked=asked,
-        cores=(asked * etcd.ask + fleet.changes * change_cpu) / 1e6,
-        last=etcd.hop + step.hop * len(between) + sends / 1e3,
-        back_ranges=watches * COMEBACK_RANGES,
-        back_bytes=watches * (lists + prices.back_bytes),
-        back_seconds=SPREAD + waits,
-        back_busy=back_cpu / cores,
-        busiest=max(busy, default=0.0),
+        asked_bytes=asked * prices.ask_bytes,
+        asked_cpu=asked * (prices.ask_busy + (etcd.ask - prices.ask_busy) / (1 + asked / AWAKE)) / 1e6,
+        last=prices.etcd.hop + step.hop * len(between) + sends / 1e3,
+        back_ranges=comers * COMEBACK_RANGES,
+        back_bytes=comers * (fleet.keys * document + prices.back_bytes),
+        back_cpu=back_cpu / 1e6,
+        back_seconds=SPREAD + step.again * len(between) + waits / 1e6,
+        busiest=max((step.ask * tier.asked / 1e6 for tier in between), default=0.0),
     )

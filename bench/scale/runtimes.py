@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reactive_config import Config
 
 PREFIX = "/scale/"
+STAMP = f"{PREFIX}stamp"
 
 
 class Stamp(msgspec.Struct, frozen=True):
