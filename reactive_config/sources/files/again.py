@@ -19,11 +19,13 @@ def again(seen: Scan) -> Scan | None:
     Returns:
         None if any of that changed: scan anew.
     """
+    for directory, names in seen.listings.items():
+        if listing(directory) != names:
+            return None
     lookups = Lookups()
-    if any(listing(directory) != names for directory, names in seen.listings.items()):
-        return None
-    if not all(_alike(before, lookups.status(path)) for path, before in seen.lookups.known.items()):
-        return None
+    for path, before in seen.lookups.known.items():
+        if not _alike(before, lookups.status(path)):
+            return None
     files = {id: _now(found, lookups) for id, found in seen.files.items()}  # noqa: A001  the contract's word
     return seen._replace(files=files, lookups=lookups)
 
@@ -33,7 +35,7 @@ def _alike(before: Lookup, now: Lookup) -> bool:
     if before.status is None or now.status is None:
         return before.error == now.error
     old, new = before.status, now.status
-    if stat.S_IFMT(old.st_mode) != stat.S_IFMT(new.st_mode):
+    if old.st_mode != new.st_mode and stat.S_IFMT(old.st_mode) != stat.S_IFMT(new.st_mode):
         return False
     if stat.S_ISDIR(new.st_mode):  # one made anew must be watched anew
         return old.st_ino == new.st_ino and old.st_dev == new.st_dev

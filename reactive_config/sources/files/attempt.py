@@ -118,7 +118,7 @@ class Attempts:
             return content
         # inotify tells of a write before the writer can make the next one: had these bytes been half a
         # save, the other half or the truncation before it would show now.
-        return content if self._notifier.writes().get(found.real) is write else None
+        return content if self._notifier.write(found.real) is write else None
 
 
 def _most_on_loop(signature: Signature, write: Write | None, wall_ns: int) -> int:

@@ -39,21 +39,24 @@ class Guarded:
     def name(self) -> str:
         return self._inner.name
 
-    async def arm(self, plan: Plan) -> bool:
+    def arm(self, plan: Plan) -> bool:
         try:
             if self._clock() >= self._retry_at:
                 self._retry_at = float("inf")
                 self._inner = self._make()
                 self._failure = ""
-            return await self._inner.arm(plan)
+            return self._inner.arm(plan)
         except NotifierFailed as failed:
-            await self._inner.close()
+            self._inner.close()
             self._inner, self._failure = Polling(), f"{failed}; polling instead"
             self._retry_at = self._clock() + RETRY
             return True  # what the old one still had to say is lost
 
     def writes(self) -> Mapping[str, Write]:
         return self._inner.writes()
+
+    def write(self, real: str) -> Write | None:
+        return self._inner.write(real)
 
     def judged(self, writes: Mapping[str, Write]) -> None:
         self._inner.judged(writes)
@@ -64,5 +67,5 @@ class Guarded:
     def troubles(self) -> list[str]:
         return [*([self._failure] if self._failure else []), *self._inner.troubles()]
 
-    async def close(self) -> None:
-        await self._inner.close()
+    def close(self) -> None:
+        self._inner.close()

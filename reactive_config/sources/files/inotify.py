@@ -54,7 +54,7 @@ class InotifyNotifier:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._inotify.fd, self._drain)
 
-    async def arm(self, plan: Plan) -> bool:
+    def arm(self, plan: Plan) -> bool:
         if plan is self._plan and not self._stale and not self._refused:
             return False
         watches: dict[int, set[str]] = {}
@@ -90,8 +90,11 @@ class InotifyNotifier:
         raise NotifierFailed(f"inotify gives no more watches ({_words(error)})")
 
     def writes(self) -> Mapping[str, Write]:
-        self._drain()
         return dict(self._writes)
+
+    def write(self, real: str) -> Write | None:
+        self._drain()
+        return self._writes.get(real)
 
     def judged(self, writes: Mapping[str, Write]) -> None:
         for real, write in writes.items():
@@ -105,7 +108,7 @@ class InotifyNotifier:
     def troubles(self) -> list[str]:
         return list(self._refused)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         if self._open:
             self._open = False
             self._loop.remove_reader(self._inotify.fd)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from collections.abc import Iterator
 
 MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
 MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
@@ -16,8 +15,8 @@ ONLYDIR, EXCL_UNLINK, MASK_ADD = 0x01000000, 0x04000000, 0x20000000
 # A writer may go on in a file that was deleted or replaced: that says nothing of the new one.
 _ALWAYS = ONLYDIR | EXCL_UNLINK | MASK_ADD
 _HEADER = struct.Struct("iIII")
-_BUFFER = 1 << 15
-_BUFFERS = 64  # more than the kernel queues; a flood must not hold the loop
+_BUFFER = 1 << 12
+_BUFFERS = 512  # more than the kernel queues; a flood must not hold the loop
 _LONGEST = _HEADER.size + 256  # bytes of an event
 
 Event = tuple[int, int, bytes]
@@ -44,20 +43,22 @@ class Inotify:
         """End a watch. One that ended by itself is no error: its directory was deleted."""
         self._libc.inotify_rm_watch(self.fd, watch)
 
-    def read(self) -> Iterator[Event]:
+    def read(self) -> list[Event]:
         """Every event that waits; nothing when none do."""
+        events: list[Event] = []
         for _ in range(_BUFFERS):
             try:
                 data = os.read(self.fd, _BUFFER)
             except BlockingIOError:
-                return
+                break
             position = 0
             while position < len(data):
                 watch, mask, _, length = _HEADER.unpack_from(data, position)
                 position += _HEADER.size + length
-                yield watch, mask, data[position - length : position].rstrip(b"\0")
+                events.append((watch, mask, data[position - length : position].rstrip(b"\0")))
             if len(data) <= _BUFFER - _LONGEST:
-                return  # one more would have had room
+                break  # one more would have had room
+        return events
 
     def close(self) -> None:
         os.close(self.fd)

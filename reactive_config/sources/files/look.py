@@ -64,7 +64,7 @@ class Looker:
             When to look again although nothing pokes; seconds of the clock, infinity if there is no need.
         """
         self._next = float("inf")
-        writes, seen = await self._armed_scan()
+        writes, seen = self._armed_scan()
         changes, late = await self._read(seen, writes)
         deleted = self._deletions(seen)
         if not _still(seen):
@@ -79,12 +79,12 @@ class Looker:
         self._say(seen, writes)
         return self._next
 
-    async def _armed_scan(self) -> tuple[Mapping[str, Write], Scan]:
-        """What is known of writers, and then a scan of which everything was watched before it was made."""
+    def _armed_scan(self) -> tuple[Mapping[str, Write], Scan]:
+        """What was told of writers, and then a scan of which everything was watched before it was made."""
         for _ in range(_REARMS):
             writes = self._notifier.writes()
             seen = self._seen = self._scan()
-            if not await self._notifier.arm(seen.plan):
+            if not self._notifier.arm(seen.plan):
                 break
         else:
             self._again(self._clock() + _RETRY)

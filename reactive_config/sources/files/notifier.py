@@ -72,7 +72,7 @@ class Notifier(Protocol):
     def name(self) -> str:
         """For the notes."""
 
-    async def arm(self, plan: Plan) -> bool:
+    def arm(self, plan: Plan) -> bool:
         """Watch exactly what the plan says, all of it before this returns.
 
         Returns:
@@ -83,10 +83,13 @@ class Notifier(Protocol):
         """
 
     def writes(self) -> Mapping[str, Write]:
-        """What is known now about files being written, by path without links; events that wait are taken first.
+        """What was told about files being written, by path without links.
 
         Empty where the notifier hides how a write ends.
         """
+
+    def write(self, real: str) -> Write | None:
+        """What is known now about this file; events that wait are taken first."""
 
     def judged(self, writes: Mapping[str, Write]) -> None:
         """These were acted upon: forget the finished ones among them, unless something came since."""
@@ -97,5 +100,5 @@ class Notifier(Protocol):
     def troubles(self) -> list[str]:
         """Sentences for the notes."""
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End every watch, descriptor and thread. Bounded; safe to call again."""

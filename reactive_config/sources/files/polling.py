@@ -12,11 +12,14 @@ class Polling:
 
     name = "polling"
 
-    async def arm(self, plan: Plan) -> bool:
+    def arm(self, plan: Plan) -> bool:
         return False
 
     def writes(self) -> Mapping[str, Write]:
         return {}
+
+    def write(self, real: str) -> Write | None:
+        return None
 
     def judged(self, writes: Mapping[str, Write]) -> None:
         """Nothing to forget."""
@@ -27,5 +30,5 @@ class Polling:
     def troubles(self) -> list[str]:
         return []
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Nothing to end."""

@@ -81,7 +81,7 @@ class Files:
         max_bytes: int = 8 * 2**20,
         values: bool = False,
         name: str | None = None,
-        poll_interval: float = 1.0,
+        poll_interval: float = 2.0,
         settle: float = 0.25,
         hold: float = 10.0,
         guard: Guard | None = None,
@@ -112,7 +112,7 @@ class Files:
                 while True:
                     await self._look_and_wait(looker, wake)
             finally:
-                await notifier.close()
+                notifier.close()
 
     async def last_good(self) -> Replace | None:
         """None: the files are all there is."""

@@ -46,7 +46,7 @@ class WatchfilesNotifier:
         self._limiter = anyio.CapacityLimiter(2)  # the old and the new one, while one takes over
         self._failure = ""
 
-    async def arm(self, plan: Plan) -> bool:
+    def arm(self, plan: Plan) -> bool:
         if self._failure:
             raise NotifierFailed(self._failure)
         self._plan = plan
@@ -94,6 +94,9 @@ class WatchfilesNotifier:
     def writes(self) -> Mapping[str, Write]:
         return {}
 
+    def write(self, real: str) -> Write | None:
+        return None
+
     def judged(self, writes: Mapping[str, Write]) -> None:
         """Nothing is known, so nothing is forgotten."""
 
@@ -103,6 +106,6 @@ class WatchfilesNotifier:
     def troubles(self) -> list[str]:
         return []
 
-    async def close(self) -> None:
+    def close(self) -> None:
         self._stop.set()
         self._watched = {}
