@@ -82,12 +82,53 @@ def test_two_keys_for_one_path_are_refused_by_name_and_recover_when_one_goes():
     assert healed.set["/s/a"].revision == 3
 
 
+def test_two_keys_that_part_and_meet_again_are_refused_again():
+    store = Store()
+    listed(store, {b"/s/a": (b"1", 3), b"/s/a.json": (b"2", 3)}, 5)
+    assert set(patched(store, delete("/s/a.json", 6), put("/s/a", "3", 7)).set) == {"/s/a"}
+    again = patched(store, put("/s/a.json", "4", 8))
+    assert {name: entry.unit for name, entry in again.set.items()} == {"/s/a": 8, "/s/a.json": 8}
+
+
 def test_a_relist_sends_the_very_entries_that_were_sent_before():
     store = Store()
     first = listed(store, {b"/s/a": (b"[1]", 3), b"/s/b": (b"2", 4)}, 5)
     told = listing({b"/s/a": (b"[1]", 3), b"/s/b": (b"2", 4)}, 9)
     again = store.replace(told, list(store.documents.values()))
     assert all(again.entries[name] is entry for name, entry in first.entries.items())
+
+
+def test_a_relist_keeps_what_another_key_s_transaction_made_of_an_entry():
+    store = Store()
+    listed(store, {b"/s/a": (b"1", 3), b"/s/a.json": (b"2", 3)}, 5)
+    healed = patched(store, delete("/s/a.json", 7)).set["/s/a"]
+    assert healed.unit == 7
+    told = listing({b"/s/a": (b"1", 3)}, 9)
+    assert store.replace(told, list(store.documents.values())).entries["/s/a"] is healed
+    assert patched(store, put("/s/a", "4", 10)).set["/s/a"].unit == 10
+    told = listing({b"/s/a": (b"4", 10)}, 11)
+    assert store.replace(told, list(store.documents.values())).entries["/s/a"].value == Bare("4")
+
+
+def test_the_newest_is_of_a_key_that_is_there():
+    store = Store()
+    listed(store, {b"/s/a": (b"1", 3)}, 5)
+    patched(store, put("/s/b", "1", 6), put("/s/_x", "1", 7))
+    assert (store.newest, store.count) == (7, 3)
+    patched(store, delete("/s/_x", 8))
+    assert (store.newest, store.count) == (6, 2)
+    patched(store, delete("/s/b", 9))
+    assert (store.newest, store.count) == (3, 1)
+
+
+def test_what_is_left_out_is_noted_for_as_long_as_it_is_there():
+    store = Store()
+    listed(store, {b"/s/a": (b"1", 3)}, 5)
+    assert store.notes() == []
+    patched(store, Change(b"/s/\xff", b"1", 6), put("/s/_x", "1", 6))
+    assert store.notes() == ["1 key is left out, not UTF-8: /s/\\xff"]
+    patched(store, Change(b"/s/\xff", None, 7), Change(b"/s/\xfe", None, 7))
+    assert store.notes() == []
 
 
 def test_equal_newest_and_count_prove_a_later_revision():
@@ -170,8 +211,16 @@ async def test_a_key_that_comes_again_keeps_its_name_and_path():
     assert again.value == Bare("2")
     assert again.place is first[0].place
     assert again.path is first[0].path
-    (same,) = await read_documents(KEYS, [put("/s/long/path", "1", 3)], known)
+    same, rewritten = await read_documents(KEYS, [put("/s/long/path", "1", 3), put("/s/long/path", "1", 9)], known)
     assert same is first[0]
+    assert (rewritten.value, rewritten.revision) == (Bare("1"), 9)
+
+
+async def test_a_key_that_cannot_be_mounted_stays_one_when_it_comes_again():
+    (first,) = await read_documents(KEYS, [Item(b"/s//d", b"1", 3)], {})
+    (again,) = await read_documents(KEYS, [put("/s//d", "2", 6)], {"/s//d": first})
+    assert isinstance(first.value, Malformed)
+    assert again.value == first.value
 
 
 async def test_keys_of_one_table_share_its_name():
