@@ -58,6 +58,9 @@ class Guarded:
     def write(self, real: str) -> Write | None:
         return self._inner.write(real)
 
+    def touched(self) -> set[str] | None:
+        return self._inner.touched()
+
     def judged(self, writes: Mapping[str, Write]) -> None:
         self._inner.judged(writes)
 

@@ -46,6 +46,7 @@ class InotifyNotifier:
         self._concerned = lru_cache(_NAMES)(self._paths)
         self._writes: dict[str, Write] = {}
         self._serial = 0
+        self._touched: set[str] | None = None
         try:
             self._inotify = libc.Inotify()
         except (OSError, AttributeError) as error:
@@ -96,6 +97,10 @@ class InotifyNotifier:
         self._drain()
         return self._writes.get(real)
 
+    def touched(self) -> set[str] | None:
+        touched, self._touched = self._touched, set()
+        return touched
+
     def judged(self, writes: Mapping[str, Write]) -> None:
         for real, write in writes.items():
             if not write.open and self._writes.get(real) is write:
@@ -122,6 +127,8 @@ class InotifyNotifier:
             else:
                 for real in self._concerned(watch, name):
                     look |= self._note(real, mask)
+                    if self._touched is not None:
+                        self._touched.add(real)
         if look:
             self._count("events")
             self._poke()
@@ -129,12 +136,14 @@ class InotifyNotifier:
     def _take_loud(self, watch: int, mask: int) -> bool:
         """Note what happened to the queue or to a directory itself. Returns whether somebody should look."""
         if mask & libc.Q_OVERFLOW:
+            self._touched = None
             self._writes.clear()  # a close may be among the lost: judge by quiet
             self._stale = True  # so may be the end of a watch
             self._count("overflows")
             return True
         ours = watch in self._watches  # and not one that was removed
-        self._stale |= ours
+        if ours:
+            self._stale, self._touched = True, None
         return ours
 
     def _paths(self, watch: int, name: bytes) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from reactive_config.core.delta import Delta, Entry, Malformed, Patch, Replace
 from reactive_config.core.source import Feed
 from reactive_config.core.status import State
 from reactive_config.sources.files import texts
-from reactive_config.sources.files.again import again
+from reactive_config.sources.files.again import again, again_where
 from reactive_config.sources.files.attempt import Attempts, Change, Later
 from reactive_config.sources.files.chain import SWAP, Swap
 from reactive_config.sources.files.documents import Documents
@@ -34,6 +34,7 @@ class Looker:
         limits: See `Files`.
         max_bytes: Of one file.
         clock: Seconds, monotonic.
+        poll_interval: Seconds after which all files are looked at, whatever is told.
     """
 
     def __init__(
@@ -44,14 +45,16 @@ class Looker:
         limits: Limits,
         max_bytes: int,
         clock: Callable[[], float],
+        poll_interval: float,
     ) -> None:
         self._layers, self._feed, self._notifier, self._clock = layers, feed, notifier, clock
+        self._poll_interval = poll_interval
         self._limits = limits
         self._documents = Documents(feed.resolve)
         self._attempts = Attempts(notifier, limits, max_bytes, clock, self._documents.limiter, feed.count)
         self._known: dict[str, Known] = {}
         self._seen: Scan | None = None
-        self._seen_whole_at = 0.0
+        self._scanned_at = self._seen_at = 0.0
         self._started = False
         self._waits_for = ""
         self._next = float("inf")
@@ -61,42 +64,53 @@ class Looker:
         """Look once.
 
         Returns:
-            When to look again although nothing pokes; seconds of the clock, infinity if there is no need.
+            When to look again although nothing pokes; seconds of the clock.
         """
-        self._next = float("inf")
-        writes, seen = self._armed_scan()
+        settled, self._next = self._next == float("inf"), float("inf")
+        writes, seen = self._armed_scan(settled=settled)
         changes, late = await self._read(seen, writes)
         deleted = self._deletions(seen)
         if not _still(seen):
             # A swap came in between. One scan sees one state of every link, but the set that the link led to may have
             # been removed under it: what it did not find is then no deletion.
             self._again(self._clock())
+            self._seen = None
         elif late and not self._started:
             self._wait_for(late[0])
         else:
             await self._send(changes, deleted)
             self._notifier.judged(writes)
         self._say(seen, writes)
-        return self._next
+        return min(self._next, self._seen_at + self._poll_interval)
 
-    def _armed_scan(self) -> tuple[Mapping[str, Write], Scan]:
+    def _armed_scan(self, *, settled: bool) -> tuple[Mapping[str, Write], Scan]:
         """What was told of writers, and then a scan of which everything was watched before it was made."""
         for _ in range(_REARMS):
             writes = self._notifier.writes()
-            seen = self._seen = self._scan()
+            seen = self._seen = self._scan(settled=settled)
             if not self._notifier.arm(seen.plan):
                 break
         else:
             self._again(self._clock() + _RETRY)
         return writes, seen
 
-    def _scan(self) -> Scan:
-        now = self._clock()
-        if self._seen is not None and now < self._seen_whole_at + _TRUST:
-            seen = again(self._seen)
+    def _scan(self, *, settled: bool) -> Scan:
+        """A scan of this moment at the least price: of the files that events named, of all that is known, or anew.
+
+        Args:
+            settled: Whether the look before left nothing to wait for. What is waited for must be seen at every look.
+        """
+        touched, before, now = self._notifier.touched(), self._seen, self._clock()
+        if before and touched and settled and now < self._seen_at + self._poll_interval:
+            seen = again_where(before, touched)
             if seen is not None:
                 return seen
-        self._seen_whole_at = now
+        self._seen_at = now
+        if before and now < self._scanned_at + _TRUST:
+            seen = again(before)
+            if seen is not None:
+                return seen
+        self._scanned_at = now
         return scan(self._layers, self._known.__contains__)
 
     async def _read(self, seen: Scan, writes: Mapping[str, Write]) -> tuple[list[Change], list[str]]:
@@ -108,7 +122,7 @@ class Looker:
         changes: list[Change] = []
         late: list[str] = []
         unready: set[Swap] = set()
-        for id, found in seen.files.items():  # noqa: A001  the contract's word
+        for id, found in seen.fresh.items():  # noqa: A001  the contract's word
             known = self._known.get(id) or self._known.setdefault(id, Known())
             if known.at_rest(found) and found.real not in writes:
                 continue

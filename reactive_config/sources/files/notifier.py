@@ -91,6 +91,13 @@ class Notifier(Protocol):
     def write(self, real: str) -> Write | None:
         """What is known now about this file; events that wait are taken first."""
 
+    def touched(self) -> set[str] | None:
+        """Paths without links of which was told since this was asked last.
+
+        Returns:
+            None if more happened than that, or where the notifier cannot say.
+        """
+
     def judged(self, writes: Mapping[str, Write]) -> None:
         """These were acted upon: forget the finished ones among them, unless something came since."""
 

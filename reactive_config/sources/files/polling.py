@@ -21,6 +21,9 @@ class Polling:
     def write(self, real: str) -> Write | None:
         return None
 
+    def touched(self) -> set[str] | None:
+        return None
+
     def judged(self, writes: Mapping[str, Write]) -> None:
         """Nothing to forget."""
 

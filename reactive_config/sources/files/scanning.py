@@ -78,6 +78,7 @@ class Scan(NamedTuple):
 
     Attributes:
         files: Id to file.
+        fresh: Those that this look asked for; the others are as they were.
         plan: The directories whose changes matter.
         skipped: Sentences for the notes.
         blind: Layers whose directory is there and cannot be listed: what it held is not known to be gone.
@@ -89,6 +90,7 @@ class Scan(NamedTuple):
     """
 
     files: dict[str, Found]
+    fresh: dict[str, Found]
     plan: Plan
     skipped: list[str]
     blind: set[int]
@@ -124,7 +126,8 @@ class _Scanner:
     def __init__(self, tracked: Callable[[str], bool]) -> None:
         self._tracked = tracked
         self._lookups = Lookups()
-        self.result = Scan({}, Plan(), [], set(), {}, {}, set(), self._lookups, {})
+        files: dict[str, Found] = {}
+        self.result = Scan(files, files, Plan(), [], set(), {}, {}, set(), self._lookups, {})
 
     def file(self, layer: Layer) -> None:
         chain = self._follow(layer.absolute)

@@ -107,7 +107,9 @@ class Files:
         wake = asyncio.Event()
         async with anyio.create_task_group() as group:
             notifier = Guarded(lambda: self._make(wake.set, feed, group), self._clock)
-            looker = Looker(self._layers, feed, notifier, self._limits, self._max_bytes, self._clock)
+            looker = Looker(
+                self._layers, feed, notifier, self._limits, self._max_bytes, self._clock, self._poll_interval
+            )
             try:
                 while True:
                     await self._look_and_wait(looker, wake)
@@ -128,7 +130,7 @@ class Files:
         if wake.is_set():  # waiting for it would not give the others a turn
             await asyncio.sleep(0)
             return
-        pause = max(0.0, min(at, start + self._poll_interval) - self._clock())
+        pause = max(0.0, at - self._clock())
         timer = asyncio.get_running_loop().call_later(pause, wake.set)
         try:
             await wake.wait()

@@ -97,6 +97,9 @@ class WatchfilesNotifier:
     def write(self, real: str) -> Write | None:
         return None
 
+    def touched(self) -> set[str] | None:
+        return None
+
     def judged(self, writes: Mapping[str, Write]) -> None:
         """Nothing is known, so nothing is forgotten."""
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactive_config.sources.files import Files, texts
-from reactive_config.sources.files.again import again
+from reactive_config.sources.files.again import again, again_where
 from reactive_config.sources.files.chain import SWAP
 from reactive_config.sources.files.scanning import Layer, Scan, scan
 
@@ -180,3 +180,43 @@ def test_it_asks_for_each_name_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert again(seen) is not None
     assert len(asked) == len(set(asked))
     assert f"link {tmp_path / SWAP}" in asked
+
+
+def two_files(home: Path) -> Scan:
+    for name in ("a.toml", "b.toml"):
+        write(name)(home)
+    link("link.toml", "a.toml")(home)
+    return scan(Files(home, home / "link.toml")._layers, lambda _: False)
+
+
+def test_what_was_touched_is_all_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every entry behind it is brought up to date, and the others stay the same objects."""
+    seen, path = two_files(tmp_path), str(tmp_path / "a.toml")
+    replace("a.toml")(tmp_path)
+    asked: list[str] = []
+    lstat = os.lstat
+    monkeypatch.setattr(os, "lstat", lambda path: asked.append(path) or lstat(path))
+    renewed = again_where(seen, {path})
+    monkeypatch.undo()
+    assert asked == [path]
+    whole = again(seen)
+    assert renewed is not None
+    assert whole is not None
+    assert renewed.files == whole.files
+    assert renewed.fresh == {id: found for id, found in whole.files.items() if found.real == path}  # noqa: A001
+    assert len(renewed.fresh) == 3
+    assert renewed.files[str(tmp_path / "b.toml")] is seen.files[str(tmp_path / "b.toml")]
+
+
+@pytest.mark.parametrize("name", ["", "link.toml", "none.toml", "..data"])
+def test_another_name_than_a_files_may_lead_anywhere(name: str, tmp_path: Path) -> None:
+    """A directory, a link and what is not there are not looked at alone."""
+    seen = two_files(tmp_path)
+    assert again_where(seen, {str(tmp_path / "a.toml"), str(tmp_path / name) if name else str(tmp_path)}) is None
+
+
+@pytest.mark.parametrize("act", [remove("a.toml"), make_directory("a.toml"), link("a.toml", "b.toml")])
+def test_a_file_that_is_none_any_more_is_not_looked_at_alone(act: Act, tmp_path: Path) -> None:
+    seen = two_files(tmp_path)
+    act(tmp_path)
+    assert again_where(seen, {str(tmp_path / "a.toml")}) is None

@@ -294,3 +294,58 @@ async def test_a_file_that_inotify_told_of_is_not_read_twice(
         reads = feed.counters["reads"]
         await feed.wait(lambda f: f.counters["reads"] > reads)
         assert times[-1] - times[-2] > 0.1
+
+
+@ONLY_INOTIFY
+async def test_saves_without_a_pause_do_not_keep_the_reconciler_from_its_work(
+    follow: Callable[..., Any], file: Path
+) -> None:
+    """What no notifier tells of is found meanwhile, in a file beside the one that is saved all the time."""
+    other = file.with_name("other.toml")
+    other.write_text("m = 0")
+    (file.parent.parent / "twin").hardlink_to(other)
+    new = file.with_name(".new")
+    async with follow(file.parent, poll_interval=0.1) as feed:
+        (file.parent.parent / "twin").write_text("m = 1")
+        number = 0
+        async with asyncio.timeout(5):
+            while feed.entries[str(other)].value != {"m": 1}:
+                number += 1
+                new.write_text(f"n = {number}")
+                new.replace(file)
+                await feed.wait(is_now(file, number))
+
+
+@ONLY_INOTIFY
+async def test_while_a_file_is_waited_for_every_look_sees_it(
+    follow: Callable[..., Any], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is waited for is judged by its stat: by an old one it would look quiet when it is not."""
+    other, new = file.with_name("other.toml"), file.with_name(".new")
+    other.write_text("m = 0")
+    alone: list[set[str]] = []
+    original = look.again_where
+
+    def where(seen: Any, touched: set[str]) -> Any:
+        alone.append(touched)
+        return original(seen, touched)
+
+    async def save(number: int) -> None:
+        new.write_text(f"n = {number}")
+        new.replace(file)
+        await feed.wait(is_now(file, number))
+
+    monkeypatch.setattr(look, "again_where", where)
+    async with follow(file.parent, poll_interval=30.0) as feed:
+        number = 0
+        async with asyncio.timeout(5):
+            while not alone:  # at the start files are young, and waited for themselves
+                number += 1
+                await save(number)
+        with other.open("ab", buffering=0) as out:
+            out.write(b"# more follows")
+            await save(number + 1)
+            await save(number + 2)
+            alone.clear()
+            await save(number + 3)
+            assert alone == []
