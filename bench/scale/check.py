@@ -5,11 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from bench.scale.model import Prices, load
-from bench.scale.points import Point, quantile
+from bench.scale.points import SETTLE, Point, quantile
 from bench.scale.prices import Base, fleet_of, shape_of
-
-TOGETHER = 2.0
-"""Cores of the machine, for which the model is asked what one machine with everything on it would show."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -22,11 +19,11 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def error(self) -> float:
-        """Of the prediction, as a share of what was measured; nan where that is nothing."""
-        return self.predicted / self.measured - 1 if self.measured else float("nan")
+        """Of the prediction, as a share of what was measured; nan where that is nothing, or lost in the noise."""
+        return self.predicted / self.measured - 1 if self.measured > 0 else float("nan")
 
 
-def check(point: Point, base: Base, prices: Prices, cores: float = TOGETHER) -> list[Row]:
+def check(point: Point, base: Base, prices: Prices, cores: float) -> list[Row]:
     """What the model says of a point, row by row beside what was measured there.
 
     Args:
@@ -50,13 +47,13 @@ def check(point: Point, base: Base, prices: Prices, cores: float = TOGETHER) -> 
         Row("a change at the last runtime, p50", "ms", said.last, quantile(point.last, 0.5)),
         Row("heartbeats at etcd", "a second", said.asked, heartbeats),
         Row("etcd's CPU for heartbeats", "% of a core", 100 * said.asked_cpu, 100 * resting),
-        Row("comeback: questions to etcd", "", said.back_ranges + said.asked * back.seconds, back.ranges),
-        Row("comeback: etcd sends", "MB", (said.back_bytes + said.asked_bytes * back.seconds) / 1e6, back.sent / 1e6),
+        Row("comeback: questions to etcd", "", said.back_ranges + said.asked * SETTLE, back.ranges),
+        Row("comeback: etcd sends", "MB", (said.back_bytes + said.asked_bytes * SETTLE) / 1e6, back.sent / 1e6),
         Row(
             "comeback: etcd's CPU",
             "s",
-            said.back_cpu + base.start + (base.idle + said.asked_cpu) * back.seconds,
-            back.etcd,
+            said.back_cpu + said.asked_cpu * SETTLE,
+            back.etcd - base.idle * back.seconds - base.start,
         ),
         Row("comeback: the last runtime is back", "s", said.back_seconds, point.returned[-1]),
     ]

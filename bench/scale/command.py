@@ -71,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     shown = text(found, fleet, arguments.fan_out, arguments.cores)
     print(shown)
+    arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "table.md").write_text(shown)
     draw(found, fleet, arguments.fan_out, arguments.cores, arguments.out / "scale")
     return 0

@@ -13,7 +13,7 @@ import msgspec
 
 from bench.harness.process import SubjectProcess
 from bench.harness.subject import Params, Round
-from bench.scale.points import Plan, Point, Spent
+from bench.scale.points import SETTLE, Plan, Point, Spent
 from bench.scale.runtimes import PREFIX, STAMP, Runtimes, Stamp
 from bench.scale.servers import Tiers, between, endpoints
 from reactive_config.etcd.link import Link
@@ -27,9 +27,6 @@ BUSY = 32
 
 PROCESSES = 4
 """The runtimes are spread over so many."""
-
-SETTLE = 6.0
-"""Seconds after a comeback that still count as part of it: more than a heartbeat."""
 
 DEADLINE = 120.0
 """Seconds until every runtime has seen a phase's last change."""

@@ -18,15 +18,13 @@ BEAT = 0.425
 SPREAD = 0.25
 """Seconds over which a fleet spreads its comeback (`probe.SPREAD`)."""
 
-COMEBACK_RANGES = 3
-"""Of a runtime that resumes: a look, the range at its own revision to compare (up to 500 keys), the newest key."""
-
 AWAKE = 500.0
 """Questions a second at which half of what it costs a server to be woken for each is gone. Measured on etcd 3.5.1 with
 100 keys: 45 a second cost it 0.99 ms each, 1,471 cost 0.41 ms, and 2,977 from 32 at once 0.19 ms."""
 
 PROXY_WATCHES, PROXY_STREAMS = 3, 2
-"""Of one grpc-proxy at etcd, however many are behind it: the range, and its own look-out for a lost leader."""
+"""Of one grpc-proxy at etcd, however many are behind it: the range, and its own look-out for a lost leader. It asks
+for the value before each change too, whether or not a client does."""
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +72,8 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
         send: For sending one change to one client.
         ask: For answering one heartbeat, when it is asked seldom.
         back: For one client that comes back with the fleet's keys.
+        asks: How many questions that is. A runtime that resumes asks 3: a look, the range at its own revision to
+            compare (up to 500 keys), the newest key.
         hop: Milliseconds that one change takes through it, alone (of etcd: with its disk and the runtime's part).
         again: Seconds that it adds to a comeback, over what a runtime takes that has nobody between.
     """
@@ -81,6 +81,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     send: float
     ask: float
     back: float
+    asks: float = 3.0
     hop: float = 0.0
     again: float = 0.0
 
@@ -165,7 +166,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     asked_bytes: float
     asked_cpu: float
     last: float
-    back_ranges: int
+    back_ranges: float
     back_bytes: float
     back_cpu: float
     back_seconds: float
@@ -216,6 +217,7 @@ def load(fleet: Fleet, shape: Shape, prices: Prices, *, cores: float = 8.0, toge
         waits = back_cpu + step.back * served + fleet.processes * prices.client.back
         sends, waits = sends / together, waits / together
     document = fleet.key_bytes + fleet.value_bytes
+    sent = document * (2 if passes else 1) + prices.event_bytes
     return Load(
         tiers=between,
         clients=clients,
@@ -223,13 +225,13 @@ def load(fleet: Fleet, shape: Shape, prices: Prices, *, cores: float = 8.0, toge
         watches=clients * (PROXY_WATCHES if passes else 1),
         memory=clients * prices.memory,
         messages=clients,
-        bytes=clients * (document + prices.event_bytes),
+        bytes=clients * sent,
         change_cpu=change_cpu / 1e3,
         asked=asked,
         asked_bytes=asked * prices.ask_bytes,
         asked_cpu=asked * (prices.ask_busy + (etcd.ask - prices.ask_busy) / (1 + asked / AWAKE)) / 1e6,
         last=prices.etcd.hop + step.hop * len(between) + sends / 1e3,
-        back_ranges=comers * COMEBACK_RANGES,
+        back_ranges=comers * etcd.asks,
         back_bytes=comers * (fleet.keys * document + prices.back_bytes),
         back_cpu=back_cpu / 1e6,
         back_seconds=SPREAD + step.again * len(between) + waits / 1e6,

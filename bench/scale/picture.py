@@ -12,12 +12,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.harness.palette import OURS, RIVALS, STYLE
+from bench.harness.palette import DASHES, OURS, RIVALS, STYLE
+from bench.harness.rows import number
 from bench.scale.model import Fleet, Load, load
 from bench.scale.study import SIZES, Study, shapes
 from bench.scale.table import NAMES
 
 COLOURS = {"direct": RIVALS[0], "proxy": RIVALS[1], "relay": OURS}
+LINES = {"direct": DASHES[0], "proxy": DASHES[1], "relay": DASHES[0]}
 MARKS = {"direct": "o", "proxy": "D", "relay": "s"}
 
 PANELS: tuple[tuple[str, str, Callable[[Load], float]], ...] = (
@@ -39,7 +41,6 @@ def draw(study: Study, fleet: Fleet, fan_out: int, cores: float, stem: Path) -> 
             _draw_panel(axes, study, fleet, fan_out, cores, panel)
         handles, labels = picture.axes[0].get_legend_handles_labels()
         picture.legend(handles, labels, loc="outside lower center", ncols=5)
-        stem.parent.mkdir(parents=True, exist_ok=True)
         files = [stem.with_suffix(".svg"), stem.with_suffix(".png")]
         picture.savefig(files[0], metadata={"Date": None}, bbox_inches="tight")
         picture.savefig(files[1], dpi=150, bbox_inches="tight")
@@ -56,17 +57,20 @@ def _draw_panel(
             load(msgspec.structs.replace(fleet, processes=int(size)), shape, study.prices, cores=cores)
             for size in sizes
         ]
-        axes.plot(sizes, [figure(one) for one in loads], color=COLOURS[shape.name], label=NAMES[shape.name])
+        look: Any = {"color": COLOURS[shape.name], "linestyle": LINES[shape.name], "label": NAMES[shape.name]}
+        axes.plot(sizes, [figure(one) for one in loads], **look)
     for point, rows in study.checks():
         plan = point.plan
         row = next(row for row in rows if row.what == what)
         share = PERCENT if row.unit.startswith("%") else 1.0
-        look: Any = {"color": COLOURS[plan.topology], "marker": MARKS[plan.topology], "linestyle": "none", "zorder": 5}
+        look = {"color": COLOURS[plan.topology], "marker": MARKS[plan.topology], "linestyle": "none", "zorder": 5}
         axes.plot(plan.runtimes, row.measured / share, markersize=5, **look)
         axes.plot(plan.runtimes, row.predicted / share, markersize=9, fillstyle="none", **look)
     axes.plot([], [], "ko", markersize=5, label="measured, one machine")
     axes.plot([], [], "ko", markersize=9, fillstyle="none", label="the model of that machine")
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.set_xticks(SIZES, [f"{size:,}" for size in SIZES])
+    axes.yaxis.set_major_formatter(lambda value, _: number(value))
     axes.set_title(title, loc="left")
     axes.set_xlabel("processes")

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+SETTLE = 6.0
+"""Seconds after a comeback that still count as part of it: more than a heartbeat."""
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One point.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bench.scale.model import Costs, Fleet, Prices, Shape
-from bench.scale.points import Plan, Point, Spent, quantile
+from bench.scale.points import SETTLE, Plan, Point, Spent, quantile
 from bench.scale.relay import PAUSE
 from bench.scale.runtimes import STAMP
 
@@ -28,7 +28,7 @@ class Base(msgspec.Struct, frozen=True):
     Attributes:
         idle: CPU a second.
         put: Seconds of CPU for one put.
-        start: Seconds of CPU for a restart with one put, and for what else it does until it is well.
+        start: Seconds of CPU for a restart with one put.
     """
 
     idle: float
@@ -45,11 +45,12 @@ def base_of(empty: Point) -> Base:
 
 def etcd_costs(point: Point, base: Base) -> Costs:
     """etcd's, for each runtime of the point."""
-    plan, beats = point.plan, _beats(point, point.back)
+    plan, beats = point.plan, _beats_after(point)
     ask = _above(point.idle, base.idle) / point.idle.ranges
     send = _above(point.change, base.idle) - ask * point.change.ranges - base.put * plan.changes
     back = _above(point.back, base.idle) - base.start - ask * beats
-    return _costs(send / point.change.messages, ask, back / plan.runtimes, hop=quantile(point.first, 0.5))
+    found = _costs(send / point.change.messages, ask, back / plan.runtimes, hop=quantile(point.first, 0.5))
+    return msgspec.structs.replace(found, asks=max(0.0, point.back.ranges - beats) / plan.runtimes)
 
 
 def between_costs(point: Point, direct: Point) -> Costs:
@@ -57,7 +58,7 @@ def between_costs(point: Point, direct: Point) -> Costs:
     plan = point.plan
     ask = point.idle.tiers[0] / _beats(point, point.idle)
     send = point.change.tiers[0] - ask * _beats(point, point.change)
-    back = point.back.tiers[0] - ask * _beats(point, point.back)
+    back = point.back.tiers[0] - ask * _beats_after(point)
     hop = quantile(point.first, 0.5) - quantile(direct.first, 0.5)
     again = quantile(point.returned, 0.5) - quantile(direct.returned, 0.5)
     return _costs(send / (plan.runtimes * plan.changes), ask, back / plan.runtimes, hop=hop, again=again)
@@ -68,7 +69,7 @@ def client_costs(direct: Point) -> Costs:
     plan = direct.plan
     ask = direct.idle.clients / _beats(direct, direct.idle)
     send = direct.change.clients - ask * _beats(direct, direct.change)
-    back = direct.back.clients - ask * _beats(direct, direct.back)
+    back = direct.back.clients - ask * _beats_after(direct)
     return _costs(send / (plan.runtimes * plan.changes), ask, back / plan.runtimes)
 
 
@@ -84,7 +85,7 @@ def prices(empty: Point, direct: Point, proxy: Point, relay: Point, ask_busy: fl
     document = len(STAMP) + plan.value_bytes
     ask_bytes = direct.idle.sent / direct.idle.ranges
     messages = direct.change.sent - ask_bytes * direct.change.ranges
-    back = direct.back.sent - ask_bytes * _beats(direct, direct.back)
+    back = direct.back.sent - ask_bytes * _beats_after(direct)
     return Prices(
         etcd=etcd_costs(direct, base),
         behind=etcd_costs(proxy, base),
@@ -103,6 +104,11 @@ def prices(empty: Point, direct: Point, proxy: Point, relay: Point, ask_busy: fl
 def _beats(point: Point, phase: Spent) -> float:
     """Heartbeats of all runtimes in a phase."""
     return phase.seconds * point.plan.runtimes * fleet_of(point.plan).beats
+
+
+def _beats_after(point: Point) -> float:
+    """Heartbeats of all runtimes after a comeback."""
+    return SETTLE * point.plan.runtimes * fleet_of(point.plan).beats
 
 
 def _above(phase: Spent, idle: float) -> float:

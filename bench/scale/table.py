@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isnan
 
 from bench.harness.rows import number
 from bench.scale.check import Row
@@ -12,57 +13,57 @@ from bench.scale.study import Study, forecast
 
 NAMES = {"direct": "direct", "proxy": "grpc-proxy", "relay": "relays"}
 
-HEADS = (
-    *(
-        "processes",
-        "through",
-        "streams at etcd",
-        "memory",
-        "a change: etcd sends",
-        "its CPU",
-        "at the last process after",
-    ),
-    *("heartbeats a second at etcd", "its cores for them", "comeback: etcd sends", "its CPU", "all back after"),
-)
+Cells = dict[str, str]
+"""Heading to text."""
 
 
 def text(study: Study, fleet: Fleet, fan_out: int, cores: float) -> str:
     """The forecast, the prices, and the checks."""
     machine = study.machine
+    said = [
+        (f"{count:,}", _through(shape, found), found)
+        for count, shape, found in forecast(study.prices, fleet, fan_out, cores)
+    ]
     parts = [
         f"etcd {study.etcd}, {machine.python}, {machine.cores} cores ({machine.cpu}), load {machine.load} at the begin",
-        _table(HEADS, (_row(*one) for one in forecast(study.prices, fleet, fan_out, cores))),
+        _cells({"processes": count, "through": through, **_at_rest(load)} for count, through, load in said),
+        _cells({"processes": count, "through": through, **_at_work(load)} for count, through, load in said),
         _prices(study.prices),
         *(_checked(*one) for one in study.checks()),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _row(processes: int, shape: Shape, said: Load) -> list[str]:
-    name = NAMES[shape.name]
-    if said.tiers:
-        name += " " + " → ".join(f"{tier.count:,}" for tier in said.tiers)
-    return [
-        f"{processes:,}",
-        name,
-        f"{said.streams:,}",
-        scaled(said.memory, "B"),
-        scaled(said.bytes, "B"),
-        seconds(said.change_cpu / 1e3),
-        seconds(said.last / 1e3),
-        number(said.asked),
-        number(said.asked_cpu),
-        scaled(said.back_bytes, "B"),
-        seconds(said.back_cpu),
-        seconds(said.back_seconds),
-    ]
+def _through(shape: Shape, load: Load) -> str:
+    return f"{NAMES[shape.name]} {' → '.join(f'{tier.count:,}' for tier in load.tiers)}".strip()
+
+
+def _at_rest(load: Load) -> Cells:
+    return {
+        "streams at etcd": f"{load.streams:,}",
+        "memory for them": scaled(load.memory, "B"),
+        "heartbeats at etcd": f"{number(load.asked)} a second",
+        "cores for them": number(load.asked_cpu),
+        "busiest server between": f"{number(100 * load.busiest)} % of a core" if load.tiers else "",
+    }
+
+
+def _at_work(load: Load) -> Cells:
+    return {
+        "a change: etcd sends": scaled(load.bytes, "B"),
+        "its CPU": seconds(load.change_cpu / 1e3),
+        "at the last process after": seconds(load.last / 1e3),
+        "a comeback: etcd sends": scaled(load.back_bytes, "B"),
+        "and its CPU": seconds(load.back_cpu),
+        "all back after": seconds(load.back_seconds),
+    }
 
 
 def _prices(prices: Prices) -> str:
     rows = []
     for name in ("etcd", "behind", "proxy", "relay", "client"):
         costs = getattr(prices, name)
-        rows.append([name, *map(number, (costs.send, costs.ask, costs.back, costs.hop, costs.again))])
+        rows.append([name, *map(number, (costs.send, costs.ask, costs.back, costs.asks, costs.hop, costs.again))])
     others = {
         "a put that nobody watches": f"{number(prices.put)} us",
         "a heartbeat of a busy etcd": f"{number(prices.ask_busy)} us",
@@ -71,18 +72,32 @@ def _prices(prices: Prices) -> str:
         "a heartbeat's answer": f"{number(prices.ask_bytes)} B",
         "a comeback, beyond keys and values": f"{number(prices.back_bytes)} B",
     }
-    heads = ("who pays", "a change to one, us", "a heartbeat, us", "a comeback, us", "a hop, ms", "again, s")
+    heads = (
+        "who pays",
+        "a change to one, us",
+        "a heartbeat, us",
+        "a comeback, us",
+        "its questions",
+        "a hop, ms",
+        "again, s",
+    )
     return _table(heads, rows) + "\n\n" + "\n".join(f"- {name}: {value}" for name, value in others.items())
 
 
 def _checked(point: Point, found: Sequence[Row]) -> str:
     plan = point.plan
     where = f"{plan.runtimes} runtimes, {NAMES[plan.topology]} {' → '.join(map(str, plan.counts))}".strip()
-    rows = [
-        [row.what, _with(row.predicted, row.unit), _with(row.measured, row.unit), f"{100 * row.error:+.0f} %"]
-        for row in found
-    ]
+    rows = [[row.what, _with(row.predicted, row.unit), _with(row.measured, row.unit), _error(row)] for row in found]
     return _table((where, "model", "measured", "error"), rows)
+
+
+def _cells(rows: Iterable[Cells]) -> str:
+    found = list(rows)
+    return _table(tuple(found[0]), (tuple(row.values()) for row in found))
+
+
+def _error(row: Row) -> str:
+    return "" if isnan(row.error) else f"{100 * row.error:+.0f} %"
 
 
 def _with(value: float, unit: str) -> str:

@@ -13,7 +13,7 @@ from bench.harness.machine import this_machine
 from bench.scale import command
 from bench.scale.check import check
 from bench.scale.model import Costs, Fleet, Prices, Shape, load, tiers
-from bench.scale.points import Plan, Point, Spent, quantile
+from bench.scale.points import SETTLE, Plan, Point, Spent, quantile
 from bench.scale.prices import Base, base_of, prices, shape_of
 from bench.scale.study import Study, save
 from bench.scale.table import scaled, seconds
@@ -69,6 +69,7 @@ def test_a_proxy_makes_one_watch_of_many_and_passes_questions_on() -> None:
     said = load(fleet(1000), Shape(name="proxy", fan_out=100), PRICES, cores=2)
     assert [(tier.count, tier.clients) for tier in said.tiers] == [(10, 100)]
     assert (said.streams, said.watches, said.messages) == (20, 30, 10)
+    assert said.bytes == 10 * (2 * 100 + 50)  # it asks for the value before, too
     assert said.asked == pytest.approx(250)
     assert said.back_ranges == 3000
     assert said.back_bytes == 1000 * (10 * 100 + 300)
@@ -122,7 +123,7 @@ def test_prices_are_differences() -> None:
     empty = point("direct", 0, (), spent(etcd=0.1), spent(etcd=0.2), spent(etcd=0.6))
     base = base_of(empty)
     assert (base.idle, base.put, base.start) == pytest.approx((0.01, 0.01, 0.5))
-    beats = 10 * 100 / 4.25
+    beats, rest = 10 * 100 / 4.25, SETTLE * 100 / 4.25
     direct = point(
         "direct",
         100,
@@ -131,13 +132,19 @@ def test_prices_are_differences() -> None:
         spent(
             etcd=0.1 + 0.2 + 0.1 + 0.05, clients=beats * 0.001 + 0.3, ranges=200, messages=1000, sent=10_000 + 150_000
         ),
-        spent(etcd=0.1 + 0.5 + beats * 0.001 + 0.4, clients=beats * 0.001 + 0.5, sent=beats * 50 + 100 * 1500),
+        spent(
+            etcd=0.1 + 0.5 + rest * 0.001 + 0.4,
+            clients=rest * 0.001 + 0.5,
+            ranges=rest + 300,
+            sent=rest * 50 + 100 * 1500,
+        ),
     )
     tier = {"tiers": (beats * 0.002,)}
-    proxy = point("proxy", 100, (1,), spent(ranges=1, **tier), spent(messages=1, **tier), spent(**tier))
+    proxy = point("proxy", 100, (1,), spent(ranges=1, **tier), spent(messages=1, **tier), spent(tiers=(rest * 0.002,)))
     found = prices(empty, direct, proxy, proxy, 150.0)
     assert found.put == pytest.approx(10_000)
     assert (found.etcd.ask, found.etcd.send, found.etcd.back) == pytest.approx((1000, 50, 4000))
+    assert found.etcd.asks == pytest.approx(3)
     assert (found.client.ask, found.client.send, found.client.back) == pytest.approx((1000, 300, 5000))
     assert (found.proxy.ask, found.proxy.send, found.proxy.back) == pytest.approx((2000, 0, 0), abs=1e-6)
     assert (found.ask_bytes, found.event_bytes, found.back_bytes) == pytest.approx((50, 50, 500))
@@ -148,7 +155,7 @@ def test_the_check_sets_the_model_beside_the_point() -> None:
     """Rows of a point that is as the model says have no error."""
     change = spent(etcd=0.1 + 1 + 10 * (500 + 20 * 50) / 1e6, ranges=50, messages=200, sent=50 * 40 + 10 * 20 * 150)
     one = point("direct", 20, (), spent(etcd=0.1 + 1, ranges=50), change, spent())
-    rows = {row.what: row for row in check(one, Base(0.01, 500e-6, 0.0), PRICES)}
+    rows = {row.what: row for row in check(one, Base(0.01, 500e-6, 0.0), PRICES, 2.0)}
     assert rows["messages a change"].error == 0
     assert rows["bytes a change"].error == pytest.approx(0)
     assert rows["etcd's CPU a change"].error == pytest.approx(0)
@@ -185,11 +192,11 @@ def test_the_command_computes_from_a_study(tmp_path: Path, capsys: pytest.Captur
     save(Study(this_machine(), "3.5.1", PRICES, [empty], [one]), tmp_path / "study.json")
     parser = argparse.ArgumentParser()
     command.add(parser.add_subparsers())
-    asked = ["scale", "--study", str(tmp_path / "study.json"), "--out", str(tmp_path), "--fan-out", "100"]
+    asked = ["scale", "--study", str(tmp_path / "study.json"), "--out", str(tmp_path / "out"), "--fan-out", "100"]
     arguments = parser.parse_args(asked)
     assert arguments.run(arguments) == 0
     printed = capsys.readouterr().out
-    assert printed.strip() == (tmp_path / "table.md").read_text().strip()
-    assert "| 1,000,000 | relays 100 → 10,000 | 100 |" in printed
+    assert printed.strip() == (tmp_path / "out/table.md").read_text().strip()
+    assert "| 1,000,000 | relays 100 → 10,000 | 100 | 10 MB |" in printed
     assert "| messages a change | 20 | 20 | +0 % |" in printed
-    assert {path.name for path in tmp_path.glob("scale.*")} == {"scale.svg", "scale.png"}
+    assert {path.name for path in (tmp_path / "out").glob("scale.*")} == {"scale.svg", "scale.png"}
