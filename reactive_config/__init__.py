@@ -11,6 +11,9 @@ Imports point down only, and rooms on one floor do not import one another; a tes
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from reactive_config.core.config import Config, Explanation, open_config
 from reactive_config.core.delta import Bare
 from reactive_config.core.describing import Setting
@@ -37,10 +40,12 @@ from reactive_config.errors import (
     UnknownPath,
     WrongProcess,
 )
-from reactive_config.sources.environ import Env
-from reactive_config.sources.etcd import TLS, Etcd
-from reactive_config.sources.files import Files
-from reactive_config.sources.memory import Memory
+
+if TYPE_CHECKING:
+    from reactive_config.sources.environ import Env
+    from reactive_config.sources.etcd import TLS, Etcd
+    from reactive_config.sources.files import Files
+    from reactive_config.sources.memory import Memory
 
 __all__ = [
     "TLS",
@@ -83,3 +88,24 @@ __all__ = [
     "WrongProcess",
     "open_config",
 ]
+
+# Loaded when they are first named: a program pays for the sources that it uses, not for the others.
+_LATER = {
+    "Env": "sources.environ",
+    "Etcd": "sources.etcd",
+    "Files": "sources.files",
+    "Memory": "sources.memory",
+    "TLS": "sources.etcd",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+from types import ModuleType
 
 import orjson
 
 from reactive_config.core.delta import Tree
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
-from reactive_config.formats import json_scan
 from reactive_config.formats.text import refusal, unreadable
 from reactive_config.formats.tree import FINITE, INTEGER, MAX_DEPTH, NESTING, ONE_KEY, encoded, integer_fits, too_deep
 
@@ -40,15 +40,23 @@ def parse(text: str) -> Tree:
         raise error
     compact = encoded(tree, shallow=_surely_shallow(text))
     if compact is None and too_deep(tree):
-        raise refusal(NESTING, "deeper nesting", text, json_scan.find_depth(text))
+        raise refusal(NESTING, "deeper nesting", text, _scan().find_depth(text))
     if not _surely_sound(text, compact) and not _sound(text):
         raise _first_fault(text)
     return tree
 
 
+def _scan() -> ModuleType:
+    """What finds places in a text. Loaded when somebody asks for one: its expressions take long to compile."""
+    from reactive_config.formats import json_scan
+
+    return json_scan
+
+
 def locate(text: str, path: Path) -> int | None:
     """Offset of the value at a path; None where there is none."""
-    return json_scan.find(text, path)
+    offset: int | None = _scan().find(text, path)
+    return offset
 
 
 def _loads(text: str) -> tuple[Tree, ParseError | None]:
@@ -57,9 +65,9 @@ def _loads(text: str) -> tuple[Tree, ParseError | None]:
     except orjson.JSONDecodeError as error:
         # A literal prefix: the library's own words are compared, never shown.
         if error.msg.startswith("depth limit"):
-            return None, refusal(NESTING, "deeper nesting", text, json_scan.find_depth(text))
+            return None, refusal(NESTING, "deeper nesting", text, _scan().find_depth(text))
         if error.msg.startswith("number is infinity"):
-            expected = INTEGER if json_scan.is_integer(text, error.pos) else FINITE
+            expected = INTEGER if _scan().is_integer(text, error.pos) else FINITE
             return None, refusal(expected, "a larger one", text, error.pos)
         return None, unreadable("valid JSON", text, error.pos)
 
@@ -118,7 +126,7 @@ def _integer(digits: str) -> int:
 
 
 def _first_fault(text: str) -> ParseError:
-    twice, large = json_scan.find_duplicate(text), json_scan.find_large_integer(text)
+    twice, large = _scan().find_duplicate(text), _scan().find_large_integer(text)
     if twice is not None and (large is None or twice < large):
         return refusal(ONE_KEY, "a key twice", text, twice)
     return refusal(INTEGER, "a larger one", text, large or 0)

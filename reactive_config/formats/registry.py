@@ -5,23 +5,19 @@ Everything here is pure and may run in any thread; above some 10 KiB of YAML or 
 
 from __future__ import annotations
 
+import functools
+import importlib
+from typing import Any
+
 from reactive_config.core.delta import Bare, Tree
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
-from reactive_config.formats import dotenv, json_, toml_, yaml_
 from reactive_config.formats.text import decode, position, require_content
 from reactive_config.formats.tree import kind
 
-_PARSERS = {
-    ".json": json_.parse,
-    ".yaml": yaml_.parse,
-    ".yml": yaml_.parse,
-    ".toml": toml_.parse,
-    ".env": dotenv.parse,
-}
-_FINDERS = {".json": json_.locate, ".toml": toml_.locate, ".env": dotenv.locate}
+_FORMATS = {".json": "json_", ".yaml": "yaml_", ".yml": "yaml_", ".toml": "toml_", ".env": "dotenv"}
 
-SUFFIXES = frozenset(_PARSERS)
+SUFFIXES = frozenset(_FORMATS)
 """The suffixes of files and etcd keys that name a format, in lower case."""
 
 _JSON_SPACE = " \t\r\n"
@@ -90,19 +86,26 @@ def locate(data: bytes, suffix: str, path: Path) -> tuple[int, int] | None:
 
 def _parse(text: str, suffix: str) -> Tree:
     try:
-        return _PARSERS[suffix](text)
+        return _format(suffix).parse(text)
     except MemoryError:
         pass
     raise ParseError("a document that fits into memory", "a larger one")
 
 
+@functools.cache
+def _format(suffix: str) -> Any:
+    """The module of a format, loaded at the first document: a process seldom reads more than one or two of them.
+
+    Each has `parse(text)`, and `locate(text, path)`, which gives an offset or line and column.
+    """
+    return importlib.import_module(f"reactive_config.formats.{_FORMATS[suffix]}")
+
+
 def _locate(text: str, suffix: str, path: Path) -> tuple[int, int] | None:
-    if suffix in (".yaml", ".yml"):
-        return yaml_.locate(text, path)
     if not suffix and not _is_json(text):
         return None if path else (1, 1)
-    offset = _FINDERS[suffix or ".json"](text, path)
-    return None if offset is None else position(text, offset)
+    found = _format(suffix or ".json").locate(text, path)
+    return position(text, found) if isinstance(found, int) else found
 
 
 def _is_json(text: str) -> bool:

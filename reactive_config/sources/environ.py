@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
-
-import anyio
 
 from reactive_config.core.delta import Bare, Entry, Malformed, Replace
 from reactive_config.core.paths import Path, format_path
@@ -40,7 +39,7 @@ class Env(Source):
     async def run(self, feed: Feed) -> None:
         feed.send(Replace(self._entries(feed)))
         feed.state(State.SYNCED)
-        await anyio.sleep_forever()
+        await asyncio.Event().wait()
 
     def _entries(self, feed: Feed) -> dict[str, Entry]:
         entries: dict[str, Entry] = {}

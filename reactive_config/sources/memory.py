@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
-
-import anyio
 
 from reactive_config.core.changes import difference, paths_of
 from reactive_config.core.delta import Entry, Patch, Replace
@@ -44,7 +43,7 @@ class Memory(Source):
         try:
             feed.send(Replace(entries_of(self._tree, self._revision), self._revision))
             feed.state(State.SYNCED)
-            await anyio.sleep_forever()
+            await asyncio.Event().wait()
         finally:
             self._feed = None
 
