@@ -9,8 +9,7 @@ from pathlib import Path
 from bench.scale.model import Fleet
 from bench.scale.points import Plan
 from bench.scale.runtimes import STAMP
-from bench.scale.study import read, save, study
-from bench.scale.table import text
+from reactive_config.sources.etcd.session import SMALL_BYTES, SMALL_KEYS
 from reactive_config.testing.etcd_server import etcd_binaries
 
 EPILOG = """\
@@ -50,8 +49,16 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure unless told not to, print, draw."""
-    from bench.scale.picture import draw  # not above: the other commands do without matplotlib
+    # Not above: the other commands do without matplotlib and grpc.
+    from bench.scale.picture import draw
+    from bench.scale.study import read, save, study
+    from bench.scale.table import text
 
+    if min(arguments.small, arguments.runtimes, arguments.keys) < 1:
+        raise SystemExit("expected one runtime or more, and one key or more")
+    if arguments.keys > SMALL_KEYS or arguments.keys * arguments.value_bytes > SMALL_BYTES:
+        # A larger range is compared by its newest key and count, and a comeback reads none of it.
+        raise SystemExit(f"expected at most {SMALL_KEYS} keys with {SMALL_BYTES} bytes together")
     if arguments.study:
         found = read(arguments.study)
     else:

@@ -200,3 +200,13 @@ def test_the_command_computes_from_a_study(tmp_path: Path, capsys: pytest.Captur
     assert "| 1,000,000 | relays 100 → 10,000 | 100 | 10 MB |" in printed
     assert "| messages a change | 20 | 20 | +0 % |" in printed
     assert {path.name for path in (tmp_path / "out").glob("scale.*")} == {"scale.svg", "scale.png"}
+
+
+@pytest.mark.parametrize("asked", [["--keys", "501"], ["--value-bytes", "3000"], ["--small", "0"]])
+def test_the_command_refuses_what_it_has_no_model_for(asked: list[str]) -> None:
+    """Ranges that a comeback does not read, and a fleet of none."""
+    parser = argparse.ArgumentParser()
+    command.add(parser.add_subparsers())
+    arguments = parser.parse_args(["scale", *asked])
+    with pytest.raises(SystemExit, match="expected"):
+        arguments.run(arguments)
