@@ -10,7 +10,7 @@ from reactive_config.sources.files.scanning import Found, Scan, listing
 
 
 def again(seen: Scan) -> Scan | None:
-    """What `scan` would give now, at a fifth of its price.
+    """What `scan` would give now, at a third of its price.
 
     It asks the file system all that the scan asked: every listing and every name, each once. What a scan is made of
     besides the stats of files follows from names, kinds, links and which directories these are. Files
@@ -31,7 +31,7 @@ def again(seen: Scan) -> Scan | None:
 
 
 def again_where(seen: Scan, touched: set[str]) -> Scan | None:
-    """The same, where nothing happened but to these paths: a save costs as much among a thousand files as alone.
+    """The same, where nothing happened but to these paths: a save among a thousand files costs little more than alone.
 
     Args:
         seen: The scan before.

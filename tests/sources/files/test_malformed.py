@@ -152,6 +152,7 @@ from pathlib import Path
 from reactive_config.sources.files import Files
 from reactive_config.testing.feed import RecordingFeed
 import anyio.to_thread, reactive_config.sources.files.inotify, reactive_config.sources.files.watch
+import reactive_config.formats.toml_
 
 async def main(home, notifier):
     feed = RecordingFeed()
