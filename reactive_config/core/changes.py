@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reactive_config.core.paths import Path
-from reactive_config.core.trees import ABSENT, same, surely_same
+from reactive_config.core.trees import ABSENT, same, same_encoding
 
 Changes = dict[str, Any] | None
 """By name, what may differ below it; None stands for all of it, an empty dict for nothing."""
@@ -54,17 +54,27 @@ def difference(old: Any, new: Any) -> Changes:
         return {}
     if type(old) is not dict or type(new) is not dict:
         return {} if same(old, new) else None
-    if surely_same(old, new):
-        return {}
     found: dict[str, Any] = {}
+    equal = []
     for name, value in new.items():
         before = old.get(name, ABSENT)
-        if before is not value and (inner := difference(before, value)) != {}:
+        if before is value:
+            continue
+        if before == value:
+            equal.append(name)
+        elif (inner := difference(before, value)) != {}:
             found[name] = inner
+    # What is equal is nearly always the same, and for all of it together that is shown in two calls.
+    if equal and not same_encoding([old[name] for name in equal], [new[name] for name in equal]):
+        found |= {name: inner for name in equal if (inner := _difference_of_equals(old[name], new[name])) != {}}
     for name in old:
         if name not in new:
             found[name] = None
     return found
+
+
+def _difference_of_equals(old: Any, new: Any) -> Changes:
+    return {} if same(old, new) else difference(old, new)
 
 
 def paths_of(changes: Changes, path: Path = ()) -> Iterator[Path]:
