@@ -30,7 +30,7 @@ def draw(result: Result, out: Path) -> list[Path]:
     """Write every picture that the result gives; the files."""
     with mpl.rc_context(STYLE):
         written = []
-        ratios = list(_ratios(result))
+        ratios = _ratios(result)
         if ratios:
             written += _save(_draw_ratios(ratios), out / "ratios")
         for case in result.cases:
@@ -55,12 +55,11 @@ class _Ratio(msgspec.Struct, frozen=True):
     aims: dict[Figure, Aim]
 
 
-def _ratios(result: Result) -> Iterator[_Ratio]:
-    """Those with an aim; of a case that has none, all of its last point."""
-    for case in result.cases:
-        found = [ratio for point in case.points for ratio in _ratios_at(case, point)]
-        aimed = [ratio for ratio in found if ratio.aims]
-        yield from aimed or (_ratios_at(case, case.points[-1]) if case.points else ())
+def _ratios(result: Result) -> list[_Ratio]:
+    """Those with an aim; where no case has one, all of each case's last point."""
+    found = [ratio for case in result.cases for point in case.points for ratio in _ratios_at(case, point)]
+    aimed = [ratio for ratio in found if ratio.aims]
+    return aimed or [r for case in result.cases if case.points for r in _ratios_at(case, case.points[-1])]
 
 
 def _ratios_at(case: CaseResult, point: PointResult) -> Iterator[_Ratio]:
@@ -80,7 +79,8 @@ def _draw_ratios(ratios: list[_Ratio]) -> Picture:
     axes.set_xscale("log")
     at, ticks = 0, {}
     for group in groups:
-        axes.text(0.0, at, group, transform=axes.get_yaxis_transform(), weight="bold", va="center")
+        heading = axes.text(0.0, at, group, transform=axes.get_yaxis_transform(), weight="bold", va="center")
+        heading.set_in_layout(False)  # a long one stands beside the axes, and takes nothing from their width
         for ratio in (one for one in ratios if one.group == group):
             at += 1
             ticks[at] = ratio.label
