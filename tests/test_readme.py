@@ -52,7 +52,7 @@ def test_the_readme_s_program_follows_its_files_and_refuses_what_does_not_fit(tm
 
 def test_the_readme_s_etcd_line_is_a_source():
     line = next(line for line in README.splitlines() if line.startswith("Etcd("))
-    source = eval(line, vars(reactive_config))
+    source = eval(line, {name: getattr(reactive_config, name) for name in reactive_config.__all__})
     assert source.layers
 
 
