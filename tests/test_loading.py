@@ -8,6 +8,8 @@ import sys
 import pytest
 
 import reactive_config
+from reactive_config.errors import ParseError
+from reactive_config.formats import registry
 
 LOADED = """
 import sys
@@ -46,6 +48,20 @@ def test_a_format_is_loaded_at_its_first_document():
     program = "from reactive_config.formats.registry import parse; parse(b'{text}', '.{suffix}')"
     assert loaded(program.format(text='{"a": 1}', suffix="json")) == set()
     assert "reactive_config.formats.toml_" in loaded(program.format(text="a = 1", suffix="toml"))
+
+
+def test_a_format_that_cannot_be_loaded_is_a_refusal_and_tried_again(monkeypatch):
+    """As in a process that has locked itself up since it began: it keeps what it has."""
+    registry._format.cache_clear()
+    with monkeypatch.context() as locked:
+        locked.setattr(registry.importlib, "import_module", refuse)
+        with pytest.raises(ParseError, match="a format whose parser can be loaded"):
+            registry.parse(b"a = 1", ".toml")
+    assert registry.parse(b"a = 1", ".toml") == {"a": 1}
+
+
+def refuse(name):
+    raise PermissionError(name)
 
 
 def test_every_public_name_is_there():

@@ -86,7 +86,11 @@ def locate(data: bytes, suffix: str, path: Path) -> tuple[int, int] | None:
 
 def _parse(text: str, suffix: str) -> Tree:
     try:
-        return _format(suffix).parse(text)
+        module = _format(suffix)
+    except (ImportError, OSError):  # a process that has given up its rights since it began, for one
+        raise ParseError("a format whose parser can be loaded", f"{suffix}, and no access to it") from None
+    try:
+        return module.parse(text)
     except MemoryError:
         pass
     raise ParseError("a document that fits into memory", "a larger one")
