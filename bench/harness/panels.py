@@ -7,6 +7,7 @@ each point: latency by percentile where there are many figures, all of them as d
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,6 +28,12 @@ NINES = (50, 90, 99, 99.9, 99.99)
 COLUMNS = 2
 WIDTH, HEIGHT = 4.4, 3.0
 """Inches of one panel."""
+
+LABEL = 12
+"""Characters of a subject's name in one line below its dots."""
+
+APART = 20
+"""Smallest medians up to which a panel's axis is linear; beyond that they would all be one line at its foot."""
 
 
 def draw_case(case: CaseResult) -> Picture:
@@ -131,7 +138,8 @@ def _draw_point(axes: Axes, case: CaseResult, point: PointResult) -> None:
         else:
             _draw_percentiles(axes, index, subject)
     if few:
-        axes.set_xticks(range(len(here)), [subject.label for _, subject in here])
+        labels = [textwrap.fill(subject.label, LABEL, break_long_words=False) for _, subject in here]
+        axes.set_xticks(range(len(here)), labels, fontsize=7)
         axes.set_xlim(-0.6, len(here) - 0.4)
         axes.grid(visible=False, axis="x")
     else:
@@ -140,7 +148,13 @@ def _draw_point(axes: Axes, case: CaseResult, point: PointResult) -> None:
     axes.set_ylabel(case.unit)
     for verdict in _absolute(point):
         axes.axhline(verdict.aim.limit, color=AIM, linewidth=1.5, label=f"aim for {verdict.aim.figure}")
-    if few:
+    lowest = min((subject.figures["p50"].value for _, subject in here), default=0.0)
+    highest = max((figure for _, subject in here for figures in subject.rounds for figure in figures), default=0.0)
+    if few and highest > APART * lowest > 0:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: number(value))
+        axes.yaxis.set_minor_formatter(lambda *_: "")
+    elif few:
         axes.set_ylim(bottom=0)  # last: it ends the search for the top
 
 
@@ -151,7 +165,8 @@ def _draw_dots(axes: Axes, position: int, index: int, subject: SubjectResult) ->
     axes.plot(position + np.asarray(spread), figures, "o", color=style["color"], markersize=3.5, alpha=0.6)
     middle = subject.figures["p50"]
     axes.plot([position - 0.3, position + 0.3], [middle.value] * 2, color=style["color"], linewidth=2)
-    axes.annotate(number(middle.value), (position + 0.32, middle.value), va="center", fontsize=8)
+    label = axes.annotate(number(middle.value), (position, middle.value), (0, 3), textcoords="offset points")
+    label.set(fontsize=8, weight="bold", ha="center", va="bottom")
 
 
 def _draw_percentiles(axes: Axes, index: int, subject: SubjectResult) -> None:
