@@ -172,6 +172,8 @@ async def selected(config):
 
 async def test_a_waiting_subscriber_holds_little_more_than_a_task_that_waits_for_a_future():
     """Bytes each, beside those of the task: what the iterator, one coroutine and a place in line take."""
+    if asyncio.get_running_loop().get_debug():
+        pytest.skip("a loop in debug mode keeps the place where each future was made")
     async with open_config(App, Memory({})) as config:
         loop = asyncio.get_running_loop()
 
