@@ -64,9 +64,14 @@ def decode_leaf(value: Any, kind: Any) -> Any:
         Exception: It does not fit. `faults` says why; the exception's own text may quote the value.
     """
     result = convert(prepare(value, kind), kind)
-    if isinstance(result, float) and not math.isfinite(result):
+    if not is_sound(result):
         raise ValueError("not finite")
     return result
+
+
+def is_sound(value: Any) -> bool:
+    """Whether a scalar is no float that is not finite: NaN would differ from itself for ever."""
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def faults(value: Any, kind: Any, path: Path) -> list[Fault]:

@@ -23,7 +23,7 @@ import msgspec
 
 from reactive_config.core.changes import Changes
 from reactive_config.core.delta import Bare
-from reactive_config.core.leaf import Fault, decode_leaf, faults, own_fault, own_words, unchanged
+from reactive_config.core.leaf import Fault, decode_leaf, faults, is_sound, own_fault, own_words, unchanged
 from reactive_config.core.lenient import infer, untyped
 from reactive_config.core.paths import Path
 from reactive_config.core.trees import ABSENT
@@ -40,6 +40,7 @@ from reactive_config.core.types import (
     is_untyped,
     kind_of,
     mapping_types,
+    may_be_float,
     plain_dataclass,
     plain_struct,
 )
@@ -106,21 +107,28 @@ class LeafPlan(Plan):
     def __init__(self, kind: Any) -> None:
         self.kind = kind
         self.scalar = is_scalar(kind)
+        self.has_floats = may_be_float(kind)
         # Conversion of these to themselves gives the same object, and most leaves are one of them.
         self._itself = kind if kind in (str, int, bool) else None
 
     def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
         try:
-            if type(tree) is self._itself:
-                value = tree
-            elif self.scalar and type(tree) is not Bare:  # what is bare has to be prepared first
-                value = msgspec.convert(tree, self.kind)
-            else:
-                value = decode_leaf(tree, self.kind)
+            value = tree if type(tree) is self._itself else self._converted(tree)
         except Exception:  # noqa: BLE001 - any exception of a user's validation is a rejection
             found += faults(tree, self.kind, path)
             return MISSING
         return _settled(old, value)
+
+    def _converted(self, tree: Any) -> Any:
+        if self.scalar and type(tree) is not Bare:  # what is bare has to be prepared first
+            value = msgspec.convert(tree, self.kind)
+            if self.is_sound(value):
+                return value
+        return decode_leaf(tree, self.kind)
+
+    def is_sound(self, value: Any) -> bool:
+        """Whether a value that was converted at once may stand."""
+        return is_sound(value)
 
 
 class TablePlan(Plan):
@@ -271,6 +279,8 @@ class FlatPlan(RecordPlan):
     def __init__(self, kind: Any) -> None:
         super().__init__(kind)
         self._compares = kind.__eq__ is msgspec.Struct.__eq__ and kind.__struct_config__.eq
+        self._floats = [field.attribute for field in self.fields.values() if may_be_float(field.type)]
+        self.has_floats = bool(self._floats)
 
     def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
         value = self._at_once(tree) if type(tree) is dict else MISSING
@@ -282,9 +292,14 @@ class FlatPlan(RecordPlan):
 
     def _at_once(self, tree: dict[str, Any]) -> Any:
         try:
-            return msgspec.convert(tree, self.kind)
+            value = msgspec.convert(tree, self.kind)
         except Exception:  # noqa: BLE001 - any exception of a user's validation is a rejection
             return MISSING
+        return value if self.is_sound(value) else MISSING
+
+    def is_sound(self, value: Any) -> bool:
+        """Whether a value that was converted at once may stand."""
+        return all(is_sound(getattr(value, attribute)) for attribute in self._floats)
 
 
 class MapPlan(TablePlan):
@@ -293,8 +308,7 @@ class MapPlan(TablePlan):
     def __init__(self, kind: Any, values: Plan) -> None:
         self.kind = kind
         self.values = values
-        plain = isinstance(values, FlatPlan) or (isinstance(values, LeafPlan) and values.scalar)
-        self._at_once: Any = dict[str, values.kind] if plain else None  # type: ignore[name-defined]
+        self._whole: Any = dict[str, values.kind]  # type: ignore[name-defined]
 
     def plan_of(self, name: str) -> Plan | None:
         return self.values
@@ -305,9 +319,11 @@ class MapPlan(TablePlan):
     def decode_names(
         self, table: Mapping[str, Any], path: Path, found: list[Fault]
     ) -> tuple[dict[str, Any], dict[str, Part]]:
-        if self._at_once is not None:
+        if isinstance(self.values, FlatPlan) or (isinstance(self.values, LeafPlan) and self.values.scalar):
             with contextlib.suppress(Exception):  # something is bare, or wrong: name by name it is found what
-                return msgspec.convert(table, self._at_once), {}
+                kept = msgspec.convert(table, self._whole)
+                if not self.values.has_floats or all(map(self.values.is_sound, kept.values())):
+                    return kept, {}
         return super().decode_names(table, path, found)
 
     def build(self, kept: Mapping[str, Any]) -> Any:

@@ -87,6 +87,12 @@ def is_scalar(kind: Any) -> bool:
     return plain in (str, int, float, bool, None, type(None))
 
 
+def may_be_float(kind: Any) -> bool:
+    """Whether a scalar of this type may be a float."""
+    plain = bare_type(kind)
+    return plain is float or (is_union(plain) and any(map(may_be_float, get_args(plain))))
+
+
 def mapping_types(kind: Any) -> tuple[Any, Any] | None:
     """The key's and the value's type of a mapping type, otherwise None."""
     origin = get_origin(kind) or kind

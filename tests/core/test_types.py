@@ -288,3 +288,33 @@ def test_a_custom_error_of_pydantic_is_not_copied_either():
         _, faults = decode(compile_plan(dict[str, kind]), {"m": tree}, None, None)
         assert [f.expected for f in faults] == ["what Model accepts"]
         assert "canary" not in repr(faults)
+
+
+class Ratio(msgspec.Struct, frozen=True):
+    """A Struct of scalars, which is made in one call."""
+
+    of: float = 1.0
+    to: float | None = None
+
+
+class Ratios(msgspec.Struct):
+    """Every way in which a float is decoded."""
+
+    bare: float = 0.0
+    flat: Ratio = Ratio()
+    flats: dict[str, Ratio] = {}
+    floats: dict[str, float] = {}
+    perhaps: float | None = None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("path", ["bare", "flat.of", "flat.to", "flats.k.of", "flats.k.to", "floats.k", "perhaps"])
+def test_a_float_that_is_not_finite_is_refused_wherever_it_stands(path, value):
+    """A source should not send one; if it does, NaN would differ from itself for ever."""
+    names = path.split(".")
+    tree = value
+    for name in reversed(names):
+        tree = {name: tree}
+    part, faults = decode(compile_plan(Ratios), tree, None, None)
+    assert part is None
+    assert [fault.path for fault in faults] == [tuple(names)]
