@@ -10,6 +10,7 @@
     ├── InvalidPath           a dotted path that cannot be read (also a ValueError)
     ├── TypeNotSupported      a configuration type that cannot be decoded (also a TypeError)
     ├── Unfit                 for a type's own validation to raise; says what would have fitted (also a ValueError)
+    ├── StrayCancellation     the program's code raised CancelledError, and nobody had cancelled it
     ├── Closed                the configuration's context has ended
     └── WrongProcess          used in a forked child, or from another event loop
 
@@ -165,6 +166,24 @@ class Unfit(ReactiveConfigError, ValueError):
         self.expected = expected
         self.at = at
         super().__init__(f"{at or 'the value'}: expected {expected}")
+
+
+class StrayCancellation(ReactiveConfigError):
+    """Code of the program raised CancelledError though nobody had cancelled it, so it counts as an ordinary failure.
+
+    `task.cancel(); await task` does that, and so does awaiting a future that somebody else cancels. If it went
+    on as a CancelledError, it would end the task that called the code without a word.
+
+    Args:
+        what: What raised it: `build`, `close`, `a worker`, `the source etcd`.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what}: expected a result or an error, got a CancelledError that nobody had asked for"
 
 
 class Closed(ReactiveConfigError):

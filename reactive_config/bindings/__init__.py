@@ -25,6 +25,7 @@ from reactive_config.bindings.loguru_levels import loguru_filter
 from reactive_config.bindings.pools.live_pool import LivePool, live_pool
 from reactive_config.bindings.rebuilt import Rebuilt, rebuilt
 from reactive_config.bindings.schedule import Tick
+from reactive_config.bindings.side_by_side import Bindings, bindings
 from reactive_config.bindings.structlog_levels import structlog_processor
 from reactive_config.bindings.switch import Switch, switch
 from reactive_config.bindings.timer import Timer, timer
@@ -33,6 +34,7 @@ from reactive_config.bindings.workers import Workers, workers
 
 __all__ = [
     "Binding",
+    "Bindings",
     "Capacity",
     "Clock",
     "Cron",
@@ -58,6 +60,7 @@ __all__ = [
     "Together",
     "TooCostly",
     "Workers",
+    "bindings",
     "capacity",
     "live_pool",
     "log_levels",

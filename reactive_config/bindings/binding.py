@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from reactive_config.bindings.follower import Follower
-from reactive_config.core.host import Host
+from reactive_config.bindings.insistent_scope import CANCEL_FOR
+from reactive_config.bindings.user_task import UserStep, UserTask
+from reactive_config.core.host import outlast
 from reactive_config.core.leaf import unchanged
 from reactive_config.core.live import Live
 from reactive_config.core.status import BindingState, BindingStatus
 
 U = TypeVar("U")
+
+logger = logging.getLogger("reactive_config")
 
 
 class Binding(ABC, Generic[U]):
@@ -24,7 +30,9 @@ class Binding(ABC, Generic[U]):
     committed, synchronously; if it fails, the old one stays in use and it is tried again, until it works or
     a newer value comes. Entering prepares and commits the first one, and raises if that fails.
 
-    A subclass says what preparing, committing, aborting, settling and releasing mean for its thing.
+    A subclass says what preparing, committing, aborting, settling and releasing mean for its thing. Its methods run
+    one after the other in a task of their own. One that does not end in time is cancelled, again and again for
+    `CANCEL_FOR` seconds; then it is left running, which the log and the status show, so that leaving always ends.
 
     Args:
         live: The value to follow.
@@ -34,10 +42,13 @@ class Binding(ABC, Generic[U]):
     Attributes:
         value: What is in force; the value that the thing in use was made from.
         alone: Whether it changes by itself; False for one of several members of `together`.
+        self_bounded: Whether every method ends in time whatever the program's code does. Then they run in the
+            follower's own task. Only for classes of this package.
     """
 
     value: U
     alone = True
+    self_bounded: ClassVar[bool] = False
 
     def __init__(self, live: Live[U], *, deadline: float = 30.0, name: str = "") -> None:
         if deadline <= 0:
@@ -48,10 +59,15 @@ class Binding(ABC, Generic[U]):
         self.changes = 0
         self.failures = 0
         self.forced = 0
+        self.abandoned = 0
         self._state = BindingState.PREPARING
         self._since = datetime.now(UTC)
         self._error = ""
-        self._host = Host(self.name)
+        self._left_running: set[asyncio.Future[Any]] = set()
+        self._task = UserTask(self.name, self.note_left_running)
+        self._release_by = 0.0
+        self._cutting = CANCEL_FOR
+        self._follower = Follower(self.name, [self])
 
     @abstractmethod
     async def prepare(self, value: U) -> None:
@@ -70,6 +86,11 @@ class Binding(ABC, Generic[U]):
     async def release(self) -> None:
         """At the end: let go of the thing in use."""
 
+    @property
+    def leave_within(self) -> float:
+        """Seconds that leaving takes at most."""
+        return self.deadline + CANCEL_FOR
+
     def stands(self, value: U) -> bool:
         """Whether a value is in force, so that there is nothing to do for it."""
         return unchanged(self.value, value)
@@ -82,15 +103,89 @@ class Binding(ABC, Generic[U]):
 
     def status(self) -> BindingStatus:
         """Where it stands."""
-        counts = (self.changes, self.failures, self.forced)
+        counts = (self.changes, self.failures, self.forced, self.abandoned)
         return BindingStatus(self.name, self._state, self._since, self._error, *counts)
 
+    def begin_leaving(self, within: float | None = None) -> None:
+        """Begin to leave, without waiting for it; `__aexit__` then waits. Of two calls the shorter time counts.
+
+        Args:
+            within: Seconds until it is over; `leave_within` unless that is shorter.
+        """
+        self._follower.leave(within)
+
     async def __aenter__(self) -> Self:
-        started: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        await self._host.enter(Follower([self]).run(started), started)
+        await self._follower.open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._host.leave(error)
+        await self._follower.close(error)
+
+    # -- for the follower: the methods above, in bounded time ----------------------------------
+
+    async def prepared(self, value: U) -> None:
+        """`prepare`. If it is cancelled and has prepared something all the same, that is disposed of."""
+        if self.self_bounded:
+            await self.prepare(value)
+            return
+        step = self._task.start(lambda: self.prepare(value), "prepare", self.deadline)
+        try:
+            await step.outcome()
+        except asyncio.CancelledError:
+            if step.succeeded:
+                await self._task.start(self.abort, "abort", self.deadline).finished()
+            raise
+
+    def aborted(self) -> Awaitable[None]:
+        """`abort`, begun at once."""
+        return self.abort() if self.self_bounded else self._task.start(self.abort, "abort", self.deadline).finished()
+
+    def settled(self) -> Awaitable[None]:
+        """`settle`, begun at once. It may take as long as it likes, until leaving begins."""
+        return self.settle() if self.self_bounded else self._task.start(self.settle, "settle").finished()
+
+    def begin_release(self, within: float) -> None:
+        """Limit what is under way, so that there is time left for `release`."""
+        loop = asyncio.get_running_loop()
+        self._cutting = min(CANCEL_FOR, within / 4)
+        self._release_by = loop.time() + within - self._cutting
+        if self._task.step is not None:
+            self._task.step.limit(within / 2, self._cutting)
+
+    def released(self) -> Awaitable[None]:
+        """`release`, begun at once, and the end of the binding's task."""
+        if self.self_bounded:
+            return self.release()
+        left = self._release_by - asyncio.get_running_loop().time()
+        step = self._task.start(self.release, "release")
+        step.limit(left, self._cutting)
+        return self._release_and_end(step)
+
+    async def _release_and_end(self, step: UserStep[None]) -> None:
+        ended = self._task.end()
+        try:
+            await step.finished()
+        except TimeoutError:
+            if not step.timed_out:
+                raise
+            if not step.abandoned:  # that is in the log already
+                logger.warning("%s: release took longer than leaving may, and was cancelled", self.name)
+        finally:
+            await outlast(ended)
+
+    def note_left_running(self, ending: asyncio.Future[Any]) -> None:
+        """Show in the status that a call goes on after every cancellation, beyond the end of the binding."""
+        self.abandoned += 1
+        self._left_running.add(ending)
+        ending.add_done_callback(self._ended_at_last)
+
+    def _ended_at_last(self, ending: asyncio.Future[Any]) -> None:
+        self._left_running.discard(ending)
+        self.report()
+
+    def report(self) -> None:
+        """Be in the status of the configuration while the binding is open or something of it is left running."""
+        shown = self._state is not BindingState.CLOSED or self._left_running
+        self.live.report(self, self.status if shown else None)

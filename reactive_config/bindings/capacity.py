@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import anyio
 
@@ -15,6 +15,8 @@ N = TypeVar("N", bound=int | None)
 
 class Capacity(Binding[N]):
     """A limiter whose number of tokens follows a live value. Made by `capacity`."""
+
+    self_bounded: ClassVar[bool] = True
 
     def __init__(self, live: Live[N], limiter: anyio.CapacityLimiter | None, name: str) -> None:
         super().__init__(live, name=name)

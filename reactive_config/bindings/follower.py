@@ -6,11 +6,12 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 import anyio
 
+from reactive_config.core.host import Host
 from reactive_config.core.live import Live
 from reactive_config.core.observing import Rebuild
 from reactive_config.core.status import BindingState, BindingStatus
@@ -28,60 +29,110 @@ class Member(Protocol):
     value: Any
     alone: bool
     name: str
-    deadline: float
     changes: int
     failures: int
 
-    async def prepare(self, value: Any) -> None: ...
+    @property
+    def leave_within(self) -> float: ...
+    def prepared(self, value: Any) -> Awaitable[None]: ...
     def commit(self) -> None: ...
-    async def abort(self) -> None: ...
-    async def settle(self) -> None: ...
-    async def release(self) -> None: ...
+    def aborted(self) -> Awaitable[None]: ...
+    def settled(self) -> Awaitable[None]: ...
+    def begin_release(self, within: float) -> None: ...
+    def released(self) -> Awaitable[None]: ...
     def stands(self, value: Any) -> bool: ...
     def enter(self, state: BindingState, error: str = "") -> None: ...
+    def report(self) -> None: ...
     def status(self) -> BindingStatus: ...
 
 
 class Follower:
-    """One task's work for one binding, or for several that change together.
+    """One task for one binding, or for several that change together.
+
+    No code of the program runs in it: members see to that. So it always ends when it is asked to, within the
+    longest `leave_within` of its members.
 
     Args:
-        members: Entered in this order, left in the reverse one.
+        name: The task's.
+        members: Entered in this order. They are released side by side.
         rng: Where the jitter comes from.
     """
 
-    def __init__(self, members: Sequence[Member], rng: random.Random | None = None) -> None:
+    def __init__(self, name: str, members: Sequence[Member], rng: random.Random | None = None) -> None:
         self._members = list(members)
         for member in self._members:
             member.alone = len(self._members) == 1
         self._rng = rng or random.Random()
+        self._host = Host(name, self.leave)
         self._newer = asyncio.Event()
-        # Around what is being prepared; a newer value cancels it.
+        # When leaving has to be over, by the loop's clock; None before it begins.
+        self._leave_by: float | None = None
+        # Around what is being prepared; a newer value cancels it, and leaving does.
         self._attempting: anyio.CancelScope | None = None
         # When the runtime first heard of a change that is not in force yet.
         self._heard: float | None = None
         # What kept it from coming into force; empty where nothing did.
         self._trouble = ""
 
-    async def run(self, started: asyncio.Future[Any]) -> None:
-        """Prepare and commit the first things, say so, and follow until cancelled.
+    async def open(self) -> None:
+        """Return once the first things are in force; from then on follow.
 
         Raises:
             Exception: What the first preparation failed with.
         """
-        values = self._values()
-        await self._prepare(values)
-        self._commit(values)
+        started: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        await self._host.enter(self._run(started), started)
+
+    async def close(self, error: BaseException | None) -> None:
+        """Leave, and return once everything is released.
+
+        Args:
+            error: What the body ended with.
+        """
+        await self._host.leave(error)
+
+    def leave(self, within: float | None = None) -> None:
+        """Begin to leave, without waiting: nothing newer is followed, and members begin to let go, side by side.
+
+        Args:
+            within: Seconds until that is over, if that is sooner than the members' own time.
+        """
+        self._host.expect_end()
+        self._begin_leaving(within)
+
+    def _begin_leaving(self, within: float | None = None) -> None:
+        longest = max(member.leave_within for member in self._members)
+        within = longest if within is None else min(within, longest)
+        leave_by = asyncio.get_running_loop().time() + within
+        if self._leave_by is not None and self._leave_by <= leave_by:
+            return
+        self._leave_by = leave_by
+        for member in self._members:
+            member.begin_release(min(within, member.leave_within))
+        self._newer.set()
+        if self._attempting is not None:
+            self._attempting.cancel()
+
+    async def _run(self, started: asyncio.Future[Any]) -> None:
+        """Put the first things in force, say so, and follow until leaving begins."""
+        error = await self._attempt(self._values())
+        if error is not None:
+            self._show_closed()
+            raise error
         try:
-            for member in self._members:
-                member.live.report(member, member.status)
-                member.live.listen(self._changed)
-                if member.live.current is not member.value:  # it changed while the first things were prepared
-                    self._changed(member.live)
-            started.set_result(None)
-            await self._follow()
+            if self._leave_by is None:
+                self._listen()
+                started.set_result(None)
+                await self._follow()
         finally:
             await self._release()
+
+    def _listen(self) -> None:
+        for member in self._members:
+            member.report()
+            member.live.listen(self._changed)
+            if member.live.current is not member.value:  # it changed while the first things were prepared
+                self._changed(member.live)
 
     def _changed(self, live: Live[Any]) -> None:
         # Also when the value in force comes back: what is being made of another one is no longer wanted.
@@ -91,14 +142,14 @@ class Follower:
             self._attempting.cancel()
 
     async def _follow(self) -> None:
-        while True:
+        while self._leave_by is None:
             await self._newer.wait()
             await self._advance()
 
     async def _advance(self) -> None:
         """Put the newest values in force, however many tries that takes and however often they change meanwhile."""
         pause = FIRST_PAUSE
-        while True:
+        while self._leave_by is None:
             self._newer.clear()
             values = self._values()
             if all(member.stands(value) for value, member in zip(values, self._members, strict=True)):
@@ -119,7 +170,7 @@ class Follower:
                 pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _attempt(self, values: list[Any]) -> Exception | None:
-        """Prepare and commit, unless it fails or a newer value comes first."""
+        """Prepare and commit, unless it fails, or a newer value or the end comes first."""
         error: Exception | None = None
         prepared = False
         with anyio.CancelScope() as self._attempting:
@@ -150,8 +201,7 @@ class Follower:
         rebuild = Rebuild(member.name)
         with member.live.observers.rebuilding(rebuild):
             try:
-                with anyio.fail_after(member.deadline):
-                    await member.prepare(value)
+                await member.prepared(value)
             except Exception as error:
                 rebuild.error = type(error).__name__
                 raise
@@ -171,25 +221,25 @@ class Follower:
 
     async def _settle(self) -> None:
         self._enter(BindingState.DRAINING)
-        if len(self._members) == 1:
-            await self._members[0].settle()
-        else:
-            async with anyio.create_task_group() as group:
-                for member in self._members:
-                    group.start_soon(member.settle)
+        await _each([(member, "settle", member.settled()) for member in self._members])
         self._enter(BindingState.IN_FORCE)
 
     async def _abort(self, members: Sequence[Member]) -> None:
-        for member in reversed(members):
-            await member.abort()
+        await _each([(member, "abort", member.aborted()) for member in reversed(members)])
 
     async def _release(self) -> None:
-        with anyio.CancelScope(shield=True):  # bounded by each member's drain and deadline
-            for member in reversed(self._members):
-                member.live.unlisten(self._changed)
-                member.live.report(member, None)
-                await member.release()
+        self._begin_leaving()  # if it has not begun, this task was cancelled by a stranger, or a commit raised
+        for member in self._members:
+            member.live.unlisten(self._changed)
+        failures = await _each([(member, "release", member.released()) for member in reversed(self._members)])
+        self._show_closed()
+        if failures:
+            raise failures[0]
+
+    def _show_closed(self) -> None:
         self._enter(BindingState.CLOSED)
+        for member in self._members:
+            member.report()
 
     def _failed(self, error: Exception) -> None:
         # Its text may quote the value, which may be a secret.
@@ -206,3 +256,15 @@ class Follower:
     def _values(self) -> list[Any]:
         # The writer stores all values of a generation in one turn, so these are of one generation.
         return [member.live.current for member in self._members]
+
+
+async def _each(calls: list[tuple[Member, str, Awaitable[None]]]) -> list[Exception]:
+    """Wait for calls that are under way, each of them bounded; what one raises keeps none of the others from ending."""
+    failures: list[Exception] = []
+    for member, what, call in calls:
+        try:
+            await call
+        except Exception as error:  # noqa: BLE001 - a user's binding; its text may quote the value
+            failures.append(error)
+            logger.warning("%s: %s raised %s", member.name, what, type(error).__name__)
+    return failures

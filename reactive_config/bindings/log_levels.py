@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from reactive_config.bindings.binding import Binding
 from reactive_config.bindings.clocks import Clock, LoopClock
@@ -27,6 +27,8 @@ class LogLevels(Binding[M]):
     that it wrote: what somebody else set meanwhile stays. It does not promise anything for two of these on one
     name that are not left in reverse order.
     """
+
+    self_bounded: ClassVar[bool] = True
 
     def __init__(self, live: Live[M], clock: Clock, name: str) -> None:
         super().__init__(live, name=name or f"log_levels({live.name})")

@@ -6,11 +6,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import anyio
 
 from reactive_config.bindings.binding import Binding
+from reactive_config.bindings.insistent_scope import CANCEL_FOR
+from reactive_config.bindings.thing import Dispose, Thing
+from reactive_config.core.host import outlast
 from reactive_config.core.live import Live
 
 U = TypeVar("U")
@@ -19,48 +22,42 @@ R = TypeVar("R")
 logger = logging.getLogger("reactive_config")
 
 Build = Callable[[U], Awaitable[R]]
-Dispose = Callable[[R], Awaitable[None]]
+
+MOST_LEFT_RUNNING = 8
+"""Calls of one binding that may go on after every cancellation; with so many, nothing newer is built."""
 
 
-class _Held(Generic[R]):
-    """A thing and those who use it."""
-
-    __slots__ = ("idle", "thing", "users")
-
-    def __init__(self, thing: R) -> None:
-        self.thing = thing
-        self.users = 0
-        self.idle = asyncio.Event()
-        self.idle.set()
+class TooManyLeftRunning(RuntimeError):
+    """Nothing is built while so many earlier calls cannot be ended: each of them may hold connections."""
 
 
 class _Use(Generic[R]):
     """One use of the thing that was in force when it began."""
 
-    __slots__ = ("_binding", "_held")
+    __slots__ = ("_binding", "_thing")
 
     def __init__(self, binding: Rebuilt[Any, R]) -> None:
         self._binding = binding
-        self._held: _Held[R] | None = None
+        self._thing: Thing[R] | None = None
 
     async def __aenter__(self) -> R:
-        held = self._held = self._binding.held
-        held.users += 1
-        held.idle.clear()
-        return held.thing
+        if self._thing is not None:
+            raise RuntimeError(f"{self._binding.name}: expected a use() for every block, got one inside itself")
+        self._thing = self._binding.in_force
+        return self._thing.begin_use()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        held = self._held
-        assert held is not None
-        held.users -= 1
-        if not held.users:
-            held.idle.set()
+        thing, self._thing = self._thing, None
+        assert thing is not None
+        thing.end_use()
 
 
 class Rebuilt(Binding[U], Generic[U, R]):
     """A thing of the user's, rebuilt when its value changes. Made by `rebuilt`."""
+
+    self_bounded: ClassVar[bool] = True  # the program's code runs in the things' own tasks
 
     def __init__(
         self,
@@ -79,12 +76,13 @@ class Rebuilt(Binding[U], Generic[U, R]):
         self._close = close
         self._check = check
         self._drain = drain
-        self._held: _Held[R] | None = None
-        self._next: _Held[R] | None = None
-        self._old: _Held[R] | None = None
+        self._held: Thing[R] | None = None
+        self._next: Thing[R] | None = None
+        # Those that are let go: draining or closing. Each goes its way by itself; others only wait for it.
+        self._going: list[Thing[R]] = []
 
     @property
-    def held(self) -> _Held[R]:
+    def in_force(self) -> Thing[R]:
         """The thing in force and its users.
 
         Raises:
@@ -97,60 +95,79 @@ class Rebuilt(Binding[U], Generic[U, R]):
     @property
     def current(self) -> R:
         """The thing in force, for what needs no lease: it may be closed once another one is in force."""
-        return self.held.thing
+        return self.in_force.value
 
     def use(self) -> _Use[R]:
         """`async with binding.use() as thing`: the thing stays open until the block ends, or the drain passes."""
         return _Use(self)
 
+    @property
+    def leave_within(self) -> float:
+        """Seconds that leaving takes at most: the drain, the deadline, and `CANCEL_FOR`."""
+        return self._drain + self.deadline + CANCEL_FOR
+
     async def prepare(self, value: U) -> None:
-        thing = await self._build(value)
-        self._next = _Held(thing)
-        if self._check is not None:
-            try:
-                await self._check(thing)
-            except BaseException:
-                with anyio.CancelScope(shield=True):
-                    await self.abort()
-                raise
+        await self._wait_gone()
+        if len(self._left_running) >= MOST_LEFT_RUNNING:
+            raise TooManyLeftRunning
+        thing = self._next = Thing(self.name, self._close, self.deadline, self.note_left_running, self._note_forced)
+        try:
+            await thing.open(lambda: self._build(value), self._check)
+        except asyncio.CancelledError:
+            self._discard()
+            raise
+        except BaseException:
+            self._discard()
+            await self._wait_gone()
+            raise
 
     def commit(self) -> None:
-        self._old, self._held, self._next = self._held, self._next, None
+        old, self._held, self._next = self._held, self._next, None
+        if old is not None:
+            self._let_go(old, self._drain)
 
     async def abort(self) -> None:
-        unused, self._next = self._next, None
-        if unused is not None:
-            await self._dispose(unused)
+        self._discard()
+        await self._wait_gone()
 
     async def settle(self) -> None:
-        old = self._old
-        if old is not None:
-            await self._drained(old)
-            self._old = None
+        await self._wait_gone()
 
-    async def release(self) -> None:
-        await self.settle()
+    def begin_release(self, within: float) -> None:
+        self._discard()
         last, self._held = self._held, None
         if last is not None:
-            await self._drained(last)
+            self._let_go(last, self._drain)
+        for thing in self._going:
+            thing.hurry(within)
 
-    async def _drained(self, held: _Held[R]) -> None:
-        if held.users:
-            with anyio.move_on_after(self._drain):
-                await held.idle.wait()
-        if held.users:
-            self.forced += 1
-            logger.warning("%s: closed under %d users, who took longer than %g s", self.name, held.users, self._drain)
-        await self._dispose(held)
+    async def release(self) -> None:
+        for thing in list(self._going):
+            with anyio.CancelScope(shield=True):
+                await outlast(thing.gone)
+        await self._wait_gone()
 
-    async def _dispose(self, held: _Held[R]) -> None:
-        if self._close is None:
-            return
-        try:
-            with anyio.fail_after(self.deadline):
-                await self._close(held.thing)
-        except Exception as error:  # noqa: BLE001 - nothing else may suffer from a thing that is gone anyway
-            logger.warning("%s: closing the old one raised %s", self.name, type(error).__name__)
+    def _discard(self) -> None:
+        unused, self._next = self._next, None
+        if unused is not None:
+            self._let_go(unused, 0)
+
+    def _let_go(self, thing: Thing[R], drain: float) -> None:
+        self._going.append(thing)
+        thing.retire(drain)
+
+    async def _wait_gone(self) -> None:
+        """Return once nothing is being let go. A waiter that is cancelled disturbs nothing."""
+        while self._going:
+            thing = self._going[0]
+            await asyncio.shield(thing.gone)
+            self._going.remove(thing)
+            if thing.failure is not None:
+                raise thing.failure
+
+    def _note_forced(self, users: int) -> None:
+        self.forced += 1
+        logger.warning("%s: closed under %d users, who took longer than the drain", self.name, users)
 
 
 def rebuilt(
@@ -175,7 +192,8 @@ def rebuilt(
         close: Closes it, after its last user.
         check: Raises if the new thing does not work; then it is closed and the old one stays.
         drain: Seconds that users of the old thing have to finish; then it is closed under them, and counted.
-        deadline: Seconds that building and checking, or closing, may take.
+        deadline: Seconds that building and checking, or closing, may take. Leaving takes at most the drain, the
+            deadline and two seconds more.
         name: For the status.
     """
     return Rebuilt(live, build, close, check, drain, deadline, name)

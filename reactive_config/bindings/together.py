@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import TracebackType
 from typing import Any
 
 from reactive_config.bindings.binding import Binding
 from reactive_config.bindings.follower import Follower
-from reactive_config.core.host import Host
 
 
 class Together:
@@ -18,24 +16,31 @@ class Together:
         if not members:
             raise TypeError("together: expected at least one binding, got none")
         self._members = members
-        self._host = Host("together")
+        self._follower = Follower("together", members)
+
+    def begin_leaving(self, within: float | None = None) -> None:
+        """Begin to leave all members, without waiting for it; `__aexit__` then waits.
+
+        Args:
+            within: Seconds until it is over; the longest `leave_within` of the members unless that is shorter.
+        """
+        self._follower.leave(within)
 
     async def __aenter__(self) -> tuple[Binding[Any], ...]:
-        started: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        await self._host.enter(Follower(self._members).run(started), started)
+        await self._follower.open()
         return self._members
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._host.leave(error)
+        await self._follower.close(error)
 
 
 def together(*members: Binding[Any]) -> Together:
     """Bindings of one configuration as one: `async with together(database, cache): ...`
 
     It enters its members. From then on all of them are prepared from one generation and committed in one
-    turn of the loop; if one fails, none changes, and all are tried again.
+    turn of the loop; if one fails, none changes, and all are tried again. They are released side by side.
 
     Args:
         members: Not entered yet.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
+
+_left_running: set[asyncio.Task[Any]] = set()  # asyncio itself refers to a task only weakly
 
 
 class Host:
@@ -14,12 +16,17 @@ class Host:
     leave (test fixtures do). If the work fails while the body runs, that is a bug: the body is cancelled, and
     the bug raised from the context.
 
+    Leaving waits for the work however often the waiter is cancelled, so the work must end in bounded time. It runs
+    code of the program only through what bounds that: a `UserTask`, or `ended`.
+
     Args:
         name: The task's.
+        stop: Asks the work to end; without it, its task is cancelled once.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, stop: Callable[[], None] | None = None) -> None:
         self._name = name
+        self._ask = stop
         self._task: asyncio.Task[None] | None = None
         self._body: asyncio.Task[Any] | None = None
         self._stopping = False
@@ -45,6 +52,10 @@ class Host:
             raise
         if self._task.done():
             self._task.result()
+
+    def expect_end(self) -> None:
+        """Take an end of the work from now on for what was asked, and not for a bug that cancels the body."""
+        self._stopping = True
 
     async def leave(self, error: BaseException | None) -> None:
         """End the work.
@@ -82,16 +93,68 @@ class Host:
         self._stopping = True
         task = self._task
         assert task is not None
-        task.cancel()
-        cancelled: asyncio.CancelledError | None = None
-        while not task.done():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
+        if self._ask is None:
+            task.cancel()
+        else:
+            self._ask()
+        await outlast(task)
         return None if task.cancelled() else task.exception()
+
+
+async def outlast(future: asyncio.Future[Any]) -> None:
+    """Return once a future is done, however often the waiter is cancelled meanwhile.
+
+    Raises:
+        CancelledError: The waiter was cancelled, and the future is done.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+async def ended(task: asyncio.Task[Any], patience: float, limit: float) -> bool:
+    """Cancel a task, and wait for its end; False if it swallowed every cancellation, and is left running.
+
+    Args:
+        task: Whatever it does with cancellation.
+        patience: Seconds that it has to clean up after the first cancellation; then it is cancelled every second.
+        limit: Seconds after which it is left.
+    """
+    now = asyncio.get_running_loop().time
+    end = now() + limit
+    due, pause = now(), patience
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done() and now() < end:
+        if now() >= due:
+            task.cancel()
+            due, pause = now() + pause, 1.0
+        try:
+            await asyncio.wait([task], timeout=max(0.0, min(due, end) - now()))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if not task.done():
+        leave_running(task)
+    if cancelled is not None:
+        raise cancelled
+    return task.done()
+
+
+def leave_running(task: asyncio.Task[Any]) -> None:
+    """Keep a task that nobody can end, and hide it from `asyncio.run`, which would wait for it for ever."""
+    _left_running.add(task)
+    task.add_done_callback(_found_ended)
+    asyncio.tasks._unregister_task(task)  # documented under "Extending", for whoever manages tasks by itself
+
+
+def _found_ended(task: asyncio.Task[Any]) -> None:
+    _left_running.discard(task)
+    if not task.cancelled():
+        task.exception()  # nobody else asks, and asyncio would log it
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:

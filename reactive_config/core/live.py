@@ -225,7 +225,7 @@ class Live(Generic[U]):
                 for listener in self._listeners:
                     listener(self)
 
-    def _note(self, error: Exception | None) -> None:
+    def _note(self, error: BaseException | None) -> None:
         """Show in the status that the function raised, or that it no longer does."""
         assert self._hub is not None
         self._failed = error is not None
@@ -294,7 +294,7 @@ def recompute(cells: Iterable[Live[Any] | None], source: Any, batch: Batch) -> N
         try:
             value = cell._compute(source)
             differs = value is not cell.current and (cell._exact or not unchanged(cell.current, value))
-        except Exception as error:  # noqa: BLE001 - a user's function; its text may quote a value
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a user's function; its text may quote a value
             cell._note(error)
             continue
         if cell._failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -115,5 +116,5 @@ def _around(makers: list[Callable[[], AbstractContextManager[object]]]) -> Itera
 def _guarded(call: Callable[[], object]) -> None:
     try:
         call()
-    except Exception as error:  # noqa: BLE001 - a user's observer; its text may quote a value
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a user's observer; its text may quote a value
         logger.warning("an observer raised %s; nothing else is affected", type(error).__name__)

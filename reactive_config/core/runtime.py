@@ -18,6 +18,7 @@ from weakref import WeakSet
 from reactive_config.core.acceptance import Acceptance
 from reactive_config.core.accounts import Account
 from reactive_config.core.delta import Replace
+from reactive_config.core.host import ended
 from reactive_config.core.inbox import Inbox
 from reactive_config.core.live import Batch, Cells, Hub, Live, PathIndex, recompute
 from reactive_config.core.observing import Apply
@@ -27,11 +28,14 @@ from reactive_config.core.snapshot import Snapshot
 from reactive_config.core.source import Source
 from reactive_config.core.status import Held, State, Status
 from reactive_config.core.updates import Updates
-from reactive_config.errors import Closed, SourceError, StartupError
+from reactive_config.errors import Closed, SourceError, StartupError, StrayCancellation
 
 T = TypeVar("T")
 
 logger = logging.getLogger("reactive_config")
+
+SOURCE_PATIENCE, LEAVE_WITHIN = 5.0, 10.0
+"""Seconds that a source has to clean up before it is cancelled again, and before it is left running."""
 
 
 class Runtime(Generic[T]):
@@ -62,6 +66,10 @@ class Runtime(Generic[T]):
         self.by_function = Cells()
         self.updates: WeakSet[Updates[T]] = WeakSet()
         self._notes: tuple[Any, tuple[str, ...]] = (None, ())
+        # What runs code of the sources, and what a person calls it.
+        self._tasks: dict[asyncio.Task[Any], str] = {}
+        self._bug: BaseException | None = None
+        self._leaving = False
 
     # -- tasks ---------------------------------------------------------------------------------
 
@@ -72,28 +80,57 @@ class Runtime(Generic[T]):
             StartupError: There is no first snapshot. Nothing else is raised but bugs.
         """
         try:
-            async with asyncio.TaskGroup() as group:
-                for source, inbox in zip(self.sources, self.inboxes, strict=True):
-                    group.create_task(self._run_source(source, inbox), name=f"reactive_config {inbox.account.name}")
-                await self._write()
+            for source, inbox in zip(self.sources, self.inboxes, strict=True):
+                task = asyncio.create_task(
+                    self._run_source(source, inbox), name=f"reactive_config {inbox.account.name}"
+                )
+                self._tasks[task] = f"the source {inbox.account.name}"
+            await self._write()
         finally:
-            self._close()
+            self._leaving = True
+            try:
+                await self._end_tasks()
+            finally:
+                self._close()
+
+    async def _end_tasks(self) -> None:
+        """End the sources, side by side and in bounded time."""
+        endings = [ended(task, SOURCE_PATIENCE, LEAVE_WITHIN) for task in self._tasks]
+        for (task, what), has_ended in zip(self._tasks.items(), await asyncio.gather(*endings), strict=True):
+            if not has_ended:
+                logger.warning("%s goes on after every cancellation for %g s; it is left running", what, LEAVE_WITHIN)
+            elif not task.cancelled() and task.exception() is not self._bug:
+                task.result()
 
     async def _run_source(self, source: Source, inbox: Inbox) -> None:
+        name = inbox.account.name
         try:
             await source.run(inbox)
-        except SourceError as error:
-            inbox.state(State.FAILED, str(error))
-            logger.error("%s: %s", inbox.account.name, error)
+        except (SourceError, asyncio.CancelledError) as error:
+            if self._leaving:
+                raise
+            stray = isinstance(error, asyncio.CancelledError)
+            reason = str(StrayCancellation(f"the source {name}") if stray else error)
+            inbox.state(State.FAILED, reason)
+            logger.error("%s: %s", name, reason)
+        except BaseException as error:
+            self._bug = error  # the writer raises it
+            self._wake.set()
+            raise
         else:
             inbox.state(State.ENDED)
 
     async def _write(self) -> None:
         await self._first()
         while True:
-            await self._wake.wait()
-            self._wake.clear()
+            await self._wait_woken()
             self._step()
+
+    async def _wait_woken(self) -> None:
+        await self._wake.wait()
+        self._wake.clear()
+        if self._bug is not None:
+            raise self._bug
 
     async def _first(self) -> None:
         try:
@@ -115,8 +152,7 @@ class Runtime(Generic[T]):
     async def _gather(self) -> None:
         """Return once every source that must be there has said its first state."""
         while self._absent():
-            await self._wake.wait()
-            self._wake.clear()
+            await self._wait_woken()
             for inbox in self.inboxes:
                 inbox.drain()
             gone = [i for i in self._absent() if i.current_state in (State.FAILED, State.ENDED)]
@@ -141,7 +177,7 @@ class Runtime(Generic[T]):
         """Start from what was accepted once; what does not fit is then held like any later content."""
         said = {}
         for source, inbox in zip(self.sources, self.inboxes, strict=True):
-            good = await source.last_good()
+            good = await self._last_good(source, inbox)
             if good is not None:
                 account = inbox.account
                 entries = {i: c.entry for i, c in account.pending.items() if c.entry is not None}
@@ -153,6 +189,15 @@ class Runtime(Generic[T]):
             inbox.on_last_good = True
             inbox.account.take(current)
         return True
+
+    async def _last_good(self, source: Source, inbox: Inbox) -> Replace | None:
+        what = f"last_good of the source {inbox.account.name}"
+        task = asyncio.create_task(source.last_good())
+        self._tasks[task] = what
+        await asyncio.wait([task])
+        if task.cancelled():
+            raise StrayCancellation(what)
+        return task.result()
 
     def _step(self) -> None:
         """Take everything that waits, and publish what it changed."""

@@ -90,6 +90,8 @@ class BindingStatus(msgspec.Struct, frozen=True):
         changes: How often a new thing came into force.
         failures: How often making one failed.
         forced: How often an old one was closed under its users, because they took longer than the drain.
+        abandoned: How many calls of the program's code swallowed every cancellation, and were left running. The binding
+            stays in the status after its end while one of them runs.
     """
 
     name: str
@@ -99,6 +101,7 @@ class BindingStatus(msgspec.Struct, frozen=True):
     changes: int = 0
     failures: int = 0
     forced: int = 0
+    abandoned: int = 0
 
 
 class Status(msgspec.Struct, frozen=True):

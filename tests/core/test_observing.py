@@ -83,7 +83,7 @@ async def test_every_try_of_a_binding_is_told_and_the_age_when_it_is_in_force():
         with config.observe(notebook):
             async with rebuilt(config.select("size"), build, name="pool"):
                 await memory.patch({"size": 2})
-                await until(lambda: 2 in tries)
+                await until(lambda: [rebuild for rebuild in notebook.rebuilt if rebuild.error])
                 await memory.patch({"size": 3})
                 await until(lambda: 3 in tries)
                 await memory.patch({"size": 4})

@@ -7,7 +7,7 @@ earned at the old rate, so somebody must note the time of the change, also while
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from reactive_config.bindings.binding import Binding
 from reactive_config.bindings.clocks import Clock
@@ -41,6 +41,8 @@ class Limiting(Binding[R]):
     Attributes:
         rate: In force; None is no limit.
     """
+
+    self_bounded: ClassVar[bool] = True
 
     def __init__(
         self, live: Live[R], make: Callable[[Rate, int], Rule[Any]], max_keys: int, clock: Clock, name: str

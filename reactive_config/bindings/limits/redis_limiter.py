@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 import msgspec
 from anyio.lowlevel import checkpoint
@@ -25,6 +25,8 @@ _MEANWHILE = {"local": "each process limits by itself", "refuse": "nothing passe
 
 class RedisRateLimiter(Limiting[R]):
     """A rate limit shared by all processes that use one Redis. Made by `redis_rate_limiter`."""
+
+    self_bounded: ClassVar[bool] = False  # it waits for the client of Redis to close
 
     def __init__(
         self, live: Live[R], shared: SharedWindow, on_failure: OnFailure, max_keys: int, clock: Clock, name: str

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from reactive_config.bindings.pools.live_pool import LivePool, live_pool
 from reactive_config.bindings.pools.options import Arguments, arguments_of
-from reactive_config.bindings.rebuilt import Dispose
+from reactive_config.bindings.thing import Dispose
 from reactive_config.core.live import Live
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ import anyio.to_thread
 from reactive_config.bindings.pools.adapter import Options, adapter, extra
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
-from reactive_config.bindings.rebuilt import Dispose
+from reactive_config.bindings.thing import Dispose
 from reactive_config.core.live import Live
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from reactive_config.bindings.rebuilt import Build, Dispose, Rebuilt
+from reactive_config.bindings.rebuilt import Build, Rebuilt
+from reactive_config.bindings.thing import Dispose
 from reactive_config.core.live import Live
 
 U = TypeVar("U")
@@ -58,18 +59,23 @@ class LivePool(Rebuilt[U, R], Generic[U, R]):
             self._torn = False
 
     async def _resized(self, value: U) -> bool:
-        if self._resize is None or self._held is None or self._torn or not self.alone:
+        resize, held = self._resize, self._held
+        if resize is None or held is None or self._torn or not self.alone:
             return False
         self._torn = True
+        before = self.value
+        step = held.task.start(lambda: resize(held.value, before, value), "resize", self.deadline)
         try:
-            done = await self._resize(self.current, self.value, value)
-        except Exception as error:  # noqa: BLE001 - a user's function; a rebuild may still work
+            await step.outcome()
+        except Exception as error:  # a user's function; a rebuild may still work
+            if step.timed_out:
+                raise
             logger.warning("%s: resizing raised %s; rebuilding", self.name, type(error).__name__)
-            return False
-        self._torn = False
-        if done:
-            self.value = value
-        return done
+        finally:
+            if step.succeeded:  # also where a newer value came at the same time
+                self._torn = False
+                self.value = value if step.result() else self.value
+        return step.succeeded and step.result()
 
 
 def live_pool(

@@ -1,0 +1,72 @@
+"""Several independent bindings that are released side by side, within one time."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any
+
+from reactive_config.bindings.binding import Binding
+from reactive_config.bindings.together import Together
+
+
+class Bindings:
+    """Made by `bindings`."""
+
+    def __init__(self, members: tuple[Binding[Any] | Together, ...], leave_within: float) -> None:
+        if leave_within <= 0:
+            raise ValueError(f"leave_within: expected seconds above 0, got {leave_within}")
+        for member in members:
+            if not isinstance(member, (Binding, Together)):
+                raise TypeError(f"bindings: expected bindings that were not entered, got {type(member).__name__}")
+        self._members = members
+        self._leave_within = leave_within
+        self._stack = AsyncExitStack()
+        self._entered: list[Binding[Any] | Together] = []
+
+    def begin_leaving(self, within: float | None = None) -> None:
+        """Begin to leave all members, without waiting for it; `__aexit__` then waits.
+
+        Args:
+            within: Seconds until it is over; `leave_within` unless that is shorter.
+        """
+        within = self._leave_within if within is None else min(within, self._leave_within)
+        for member in self._entered:
+            member.begin_leaving(within)
+
+    async def __aenter__(self) -> tuple[Binding[Any] | Together, ...]:
+        async with AsyncExitStack() as entered:
+            try:
+                for member in self._members:
+                    await entered.enter_async_context(member)
+                    self._entered.append(member)
+            except BaseException:
+                self.begin_leaving()
+                raise
+            self._stack = entered.pop_all()
+        return self._members
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        self.begin_leaving()
+        return await self._stack.__aexit__(kind, error, traceback)
+
+
+def bindings(*members: Binding[Any] | Together, leave_within: float = 20.0) -> Bindings:
+    """Bindings that do not need each other: `async with bindings(database, cache, leave_within=20): ...`
+
+    It enters its members in their order. Leaving begins for all of them at once, so it takes as long as the slowest
+    one, and at most `leave_within`; contexts inside one another take the sum of their times. Users have their binding's
+    drain, cut so that a quarter of the time is kept for closing. Each member changes by itself; for
+    members that change in one turn of the loop, put a `together(...)` among them.
+
+    Args:
+        members: Bindings, or what `together` made, not entered yet.
+        leave_within: Seconds that leaving takes at most, all members together.
+
+    Raises:
+        TypeError: A member is something else.
+        ValueError: The time is 0 or less.
+    """
+    return Bindings(members, leave_within)
