@@ -220,7 +220,8 @@ class UserTask:
         if within is not None:
             step.limit(within)
         if anew or before is None:
-            self._task = asyncio.create_task(self._serve(step, self._scope), name=self._name)
+            # Not by the loop's task factory: an eager one would run the call before the caller has its step.
+            self._task = asyncio.Task(self._serve(step, self._scope), loop=asyncio.get_running_loop(), name=self._name)
         else:
             before.following.set_result(step)
         return step

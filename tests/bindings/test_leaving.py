@@ -189,6 +189,30 @@ async def test_a_build_that_swallows_everything_keeps_no_newer_value_from_coming
     assert shop.open == []
 
 
+async def test_while_too_many_builds_are_left_running_nothing_newer_is_built(shop, monkeypatch):
+    monkeypatch.setattr(sys.modules[rebuilt.__module__], "MOST_LEFT_RUNNING", 1)
+    stubborn = Stubborn()
+
+    async def build(size):
+        if size == 2:
+            await stubborn.wait()
+        return await shop.build(size)
+
+    memory = Memory({"size": 1})
+    async with (
+        open_config(App, memory) as config,
+        rebuilt(config.select("size"), build, close=shop.close) as binding,
+    ):
+        await memory.patch({"size": 2})
+        await until(lambda: binding.status().state is BindingState.PREPARING)
+        await memory.patch({"size": 3})
+        await until(lambda: "TooManyLeftRunning" in binding.status().error)
+        assert (binding.value, binding.status().abandoned) == (1, 1)
+        stubborn.gate.set()
+        await until(lambda: binding.value == 3)
+    assert shop.open == []
+
+
 @pytest.mark.parametrize("where", ["build", "check", "close", "resize"])
 async def test_leaving_in_any_turn_of_a_driver_that_swallows_one_cancellation(shop, where, no_task_left):
     """As redis-py does while it connects, and psycopg_pool after opening."""
@@ -665,6 +689,31 @@ async def test_a_prepare_of_ones_own_that_swallows_its_cancellation_and_works_is
         ["prepare", "commit", "prepare", "abort", "prepare", "commit", "settle", "release"],
         ["prepare", "commit", "prepare", "commit", "settle", "prepare", "commit", "settle", "release"],
     )
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+async def test_a_loop_that_begins_tasks_at_once_changes_nothing(shop):
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)
+    try:
+        memory, handled = Memory({"size": 1}), []
+        async with open_config(App, memory) as config:
+            queue = asyncio.Queue()
+
+            async def handle(item):
+                handled.append(item)
+
+            async with bindings(
+                rebuilt(config.select("size"), shop.build, close=shop.close),
+                workers(config.select("port"), handle, take=queue.get),
+                Own(config.select("size")),
+            ) as (binding, *_):
+                await memory.patch({"size": 2})
+                queue.put_nowait("a")
+                await until(lambda: binding.value == 2 and handled == ["a"])
+        assert shop.closed == [1, 2]
+    finally:
+        loop.set_task_factory(None)
 
 
 # -- smaller --------------------------------------------------------------------------------------------------------
