@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -24,7 +23,7 @@ from reactive_config.bindings.flag_answer import is_on, variant_of
 from reactive_config.core.host import Host
 from reactive_config.core.leaf import unchanged
 from reactive_config.core.live import Live
-from reactive_config.core.status import BindingState, BindingStatus
+from reactive_config.core.status import BindingState, BindingStatus, Moment
 from reactive_config.core.types import fields_of
 
 T = TypeVar("T")
@@ -59,11 +58,11 @@ class FlagProvider(AbstractProvider):
         self._host = Host(self.name)
         self._changes = 0
         self._state = BindingState.IN_FORCE
-        self._since = datetime.now(UTC)
+        self._since = Moment.now()
 
     def status(self) -> BindingStatus:
         """Where it stands; `changes` counts the tables that were announced."""
-        return BindingStatus(self.name, self._state, self._since, changes=self._changes)
+        return BindingStatus(self.name, self._state, self._since.wall, changes=self._changes, age=self._since.age)
 
     def get_metadata(self) -> Metadata:
         return Metadata("reactive_config")
@@ -135,7 +134,7 @@ class FlagProvider(AbstractProvider):
 
     def _end(self) -> None:
         if self._state is not BindingState.CLOSED:
-            self._state, self._since = BindingState.CLOSED, datetime.now(UTC)
+            self._state, self._since = BindingState.CLOSED, Moment.now()
             self.emit_provider_stale(ProviderEventDetails(message="the configuration is no longer followed"))
 
     def _rule(self, name: str) -> Rule:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from reactive_config.bindings.flag import Flag
 from reactive_config.bindings.flag_answer import Key, is_on, variant_of
 from reactive_config.core.live import Live
-from reactive_config.core.status import BindingState, BindingStatus
+from reactive_config.core.status import BindingState, BindingStatus, Moment
 
 F = TypeVar("F", bound=bool | float | Flag | None)
 
@@ -25,7 +24,7 @@ class Switch:
     def __init__(self, live: Live[Any], salt: str, name: str) -> None:
         self._live = live
         self._salt = salt
-        self._since = datetime.now(UTC)
+        self._since = Moment.now()
         self.name = name or f"switch({salt or live.name})"
 
     def on(self, key: Key = "") -> bool:
@@ -46,7 +45,7 @@ class Switch:
 
     def status(self) -> BindingStatus:
         """In force, always: what is read is the newest value. Changes are not counted, as nothing watches."""
-        return BindingStatus(self.name, BindingState.IN_FORCE, self._since)
+        return BindingStatus(self.name, BindingState.IN_FORCE, self._since.wall, age=self._since.age)
 
     async def __aenter__(self) -> Self:
         self._live.report(self, self.status)

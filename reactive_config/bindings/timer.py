@@ -11,7 +11,7 @@ import math
 import random
 import weakref
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar, get_args
 
 import anyio
@@ -22,7 +22,7 @@ from reactive_config.bindings.cron_times import CronTimes
 from reactive_config.bindings.grid import Grid
 from reactive_config.bindings.schedule import Manner, Missed, Tick
 from reactive_config.core.live import Live
-from reactive_config.core.status import BindingState, BindingStatus
+from reactive_config.core.status import BindingState, BindingStatus, Moment
 
 E = TypeVar("E", bound=timedelta | Cron | float | None)
 
@@ -37,16 +37,19 @@ class _Account:
         self.changes = 1
         self.failures = 0
         self._state = BindingState.IN_FORCE
-        self._since = datetime.now(UTC)
+        self._since = Moment.now()
         self._error = ""
 
     def enter(self, state: BindingState, error: str = "") -> None:
         if state is not self._state:
-            self._since = datetime.now(UTC)
+            self._since = Moment.now()
         self._state, self._error = state, error
 
     def status(self) -> BindingStatus:
-        return BindingStatus(self.name, self._state, self._since, self._error, self.changes, self.failures)
+        since = self._since
+        return BindingStatus(
+            self.name, self._state, since.wall, self._error, self.changes, self.failures, age=since.age
+        )
 
 
 class Timer(AsyncIterator[Tick]):

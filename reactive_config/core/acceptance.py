@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import msgspec
 
 from reactive_config.core.accounts import GONE, Account, Change, origin_of, unit_name
 from reactive_config.core.changes import Changes, paths_of, union
@@ -22,7 +23,7 @@ from reactive_config.core.layers import Layer, Stack
 from reactive_config.core.leaf import Fault
 from reactive_config.core.paths import Path, format_path
 from reactive_config.core.plans import Part, Plan
-from reactive_config.core.status import Held
+from reactive_config.core.status import Held, Moment
 from reactive_config.core.trees import ABSENT, same
 from reactive_config.errors import Origin, Problem
 
@@ -75,13 +76,13 @@ class Acceptance:
         held: The units that wait, with why.
     """
 
-    def __init__(self, plan: Plan, accounts: Sequence[Account], clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(self, plan: Plan, accounts: Sequence[Account]) -> None:
         self.plan = plan
         self.accounts = list(accounts)
         self.stack = Stack([layer for account in accounts for layer in account.layers])
         self.part: Part | None = None
         self.held: dict[UnitKey, Held] = {}
-        self._now = clock or (lambda: datetime.now(UTC))
+        self._refused: dict[UnitKey, Moment] = {}  # when each held unit was first
 
     def start(self) -> list[Problem]:
         """Accept everything or nothing, for the first time.
@@ -261,17 +262,18 @@ class Acceptance:
         for account in self.accounts:
             if not account.pending:
                 account.pending = {}  # iterating over a dict that once was large costs what it once held
+        self._refused = {key: self._refused.get(key) or Moment.now() for key in held}
         self.held = {key: self._held(key, problems) for key, problems in held.items()}
 
     def _held(self, key: UnitKey, problems: Sequence[Problem]) -> Held:
-        before = self.held.get(key)
-        unique = tuple(dict.fromkeys(problems))
-        return Held(unit_name(key[1]), unique, before.since if before else self._now())
+        return Held(unit_name(key[1]), tuple(dict.fromkeys(problems)), self._refused[key].wall)
 
     def held_of(self, account: Account) -> tuple[Held, ...]:
         """The units of one source that wait, oldest first."""
         index = self.accounts.index(account)
-        return tuple(sorted((h for key, h in self.held.items() if key[0] == index), key=lambda h: h.since))
+        found = [(self._refused[key], held) for key, held in self.held.items() if key[0] == index]
+        found.sort(key=lambda pair: pair[0].monotonic)
+        return tuple(msgspec.structs.replace(held, age=refused.age) for refused, held in found)
 
     def held_at(self, account: Account, revision: int) -> Held | None:
         """The unit that brought a revision, if it waits."""

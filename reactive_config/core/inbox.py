@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from reactive_config.core.accounts import Account
 from reactive_config.core.delta import Delta, Entry, Patch, Replace, Unit
 from reactive_config.core.lookup import resolve
 from reactive_config.core.paths import Path
-from reactive_config.core.status import Held, SourceStatus, State
+from reactive_config.core.status import Held, Moment, SourceStatus, State
 from reactive_config.core.types import holds_secret
 from reactive_config.errors import Rejected
 
@@ -32,7 +32,7 @@ class Inbox:
         self.account = account
         self.current_state = State.CONNECTING
         self.reason = ""
-        self._since = datetime.now(UTC)
+        self._since = Moment.now()
         self._next_try: datetime | None = None
         self._notes: tuple[str, ...] = ()
         self._counters: Counter[str] = Counter()
@@ -69,7 +69,7 @@ class Inbox:
 
     def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
         if state is not self.current_state:
-            self._since = datetime.now(UTC)
+            self._since = Moment.now()
         self.current_state, self.reason, self._next_try = state, reason, next_try
         self._wake()
 
@@ -151,7 +151,8 @@ class Inbox:
         return SourceStatus(
             name=self.account.name,
             state=state,
-            since=self._since,
+            since=self._since.wall,
+            age=self._since.age,
             reason=reason,
             revision=self.account.revision or 0,
             held=held,

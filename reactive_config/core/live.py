@@ -168,7 +168,9 @@ class Live(Generic[U]):
         if self._hub is None:
             return
         if status is None:
-            self._hub.bindings.pop(who, None)
+            last = self._hub.bindings.pop(who, None)
+            if last is not None and self._hub.observers:
+                self._hub.observers.closed(last())
         else:
             self._hub.bindings[who] = status
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from reactive_config.core.status import Held
+from reactive_config.core.status import BindingStatus, Held
 
 logger = logging.getLogger("reactive_config")
 
@@ -62,6 +62,9 @@ class Observer:
     def in_force(self, binding: str, age: float) -> None:
         """A binding put a newer value in force, `age` seconds after the runtime heard of it, failed tries included."""
 
+    def closed(self, status: BindingStatus) -> None:
+        """A binding left the status; this is the last one of it. May be called by the garbage collector (`timer`)."""
+
 
 class Observers:
     """All observers of one configuration."""
@@ -87,6 +90,10 @@ class Observers:
     def in_force(self, binding: str, age: float) -> None:
         for observer in self._all:
             _guarded(lambda: observer.in_force(binding, age))  # noqa: B023 - called at once
+
+    def closed(self, status: BindingStatus) -> None:
+        for observer in self._all:
+            _guarded(lambda: observer.closed(status))  # noqa: B023 - called at once
 
 
 @contextmanager

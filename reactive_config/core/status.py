@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime
+import time
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
 from reactive_config.errors import Problem
+
+
+class Moment(NamedTuple):
+    """A moment that has passed, as people read it and as its age is measured.
+
+    Attributes:
+        wall: UTC. Two of these do not give a length of time: between them the wall clock may have been set.
+        monotonic: Seconds of `time.monotonic()`.
+    """
+
+    wall: datetime
+    monotonic: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        return cls(datetime.now(UTC), time.monotonic())
+
+    @property
+    def age(self) -> float:
+        """Seconds since then, by the monotonic clock: 0 or more, however the wall clock was set."""
+        return time.monotonic() - self.monotonic
 
 
 class State(enum.Enum):
@@ -32,11 +55,13 @@ class Held(msgspec.Struct, frozen=True):
         unit: What a person calls it: `revision 812`, a file, `patch 3`.
         problems: Why.
         since: When it was first refused (UTC).
+        age: Seconds from then until the status was made, by the monotonic clock; 0 as observers are told of it.
     """
 
     unit: str
     problems: tuple[Problem, ...]
     since: datetime
+    age: float = 0.0
 
 
 class SourceStatus(msgspec.Struct, frozen=True):
@@ -45,7 +70,8 @@ class SourceStatus(msgspec.Struct, frozen=True):
     Attributes:
         name: Unique in this configuration.
         state: See `State`.
-        since: When the state was entered (UTC).
+        since: When the state was entered (UTC); for people, as the wall clock may have been set meanwhile.
+        age: Seconds from then until the status was made, by the monotonic clock. What is computed, is computed of this.
         reason: Why it is STALE or FAILED; empty otherwise.
         revision: The store's last revision that was taken (accepted or held); 0 where it has none.
         held: Units that wait, oldest first.
@@ -63,6 +89,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
     next_try: datetime | None = None
     notes: tuple[str, ...] = ()
     counters: dict[str, int] = {}
+    age: float = 0.0
 
 
 class BindingState(enum.Enum):
@@ -85,7 +112,8 @@ class BindingStatus(msgspec.Struct, frozen=True):
     Attributes:
         name: As given, or the live value's.
         state: See `BindingState`.
-        since: When the state was entered (UTC).
+        since: When the state was entered (UTC); for people.
+        age: Seconds from then until the status was made, by the monotonic clock.
         error: What kept the newest value from coming into force, without the error's own text.
         changes: How often a new thing came into force.
         failures: How often making one failed.
@@ -102,6 +130,7 @@ class BindingStatus(msgspec.Struct, frozen=True):
     failures: int = 0
     forced: int = 0
     abandoned: int = 0
+    age: float = 0.0
 
 
 class Status(msgspec.Struct, frozen=True):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from reactive_config import BindingState, BindingStatus, Config, SourceStatus, State, Status
+from reactive_config.web.totals import BindingNames, Key, Totals, label
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -17,14 +18,20 @@ if TYPE_CHECKING:
 _PATIENCE = 5.0
 """Seconds that a scrape from another thread waits for the loop."""
 
-Rows = Iterable[tuple[tuple[str, ...], float]]
+Rows = Iterable[tuple[Sequence[str], float]]
 """The values of the labels, and the value."""
 
 
 class StatusCollector:
-    """A collector for a registry; has nothing to say while no configuration is open."""
+    """A collector for a registry; gives nothing while no configuration is open.
 
-    def __init__(self) -> None:
+    Its counters are sums over everything that was open while a configuration was read, so none of them falls.
+    """
+
+    def __init__(self, names: BindingNames) -> None:
+        self._names = names
+        self._totals = Totals(names)
+        self._last: tuple[weakref.ref[Config[Any]], Counter[Key]] | None = None  # what was kept of the one read last
         self._config: Config[Any] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -37,43 +44,56 @@ class StatusCollector:
         """
         if self._config is not None:
             raise RuntimeError("expected one configuration at a time, got a second: make a Metrics for each")
+        self._resume(config)
         self._config, self._loop = config, asyncio.get_running_loop()
         try:
             yield
         finally:
             self._config = None
+            counted = self._totals.counted(config.status())
+            self._totals.keep(counted)
+            self._last = weakref.ref(config), counted
+
+    def closed(self, binding: BindingStatus) -> None:
+        """Keep what a binding counted that is in no status any more."""
+        self._totals.closed(binding)
+
+    def _resume(self, config: Config[Any]) -> None:
+        """What is still open since the same configuration was read last counts itself: it is not to be counted twice."""
+        if self._last is not None and self._last[0]() is config:
+            self._totals.take_back(self._last[1] & self._totals.counted(config.status()))
 
     def describe(self) -> list[Metric]:
         """Nothing: a registry that asks would otherwise scrape when this is registered."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        status = self._status()
-        if status is None:
+        read = self._read()
+        if read is None:
             return
+        status, counts = read
         yield _gauge("generation", "The generation of the snapshot in force.", (), [((), status.generation)])
         yield _gauge(
             "selector_errors", "Selectors that raised and have an older value.", (), [((), len(status.selectors))]
         )
         yield from _sources(status.sources)
-        yield from _bindings(status.bindings)
+        yield _binding_states(status.bindings, self._names)
+        yield _total(counts, "source_events", "What a source counts: reconnects, relists, ...", "source", "event")
+        yield _total(counts, "binding_changes", "Things that came into force.", "binding")
+        yield _total(counts, "binding_failures", "Things that could not be made.", "binding")
+        yield _total(counts, "binding_forced", "Old things that were closed under their users.", "binding")
 
-    def _status(self) -> Status | None:
+    def _read(self) -> tuple[Status, Mapping[Key, int]] | None:
         config, loop = self._config, self._loop
         if config is None or loop is None:
             return None
         if _running_loop() is loop:
-            return config.status()
+            return self._totals.read(config.status)
 
-        async def ask() -> Status:
-            return config.status()
+        async def read() -> tuple[Status, Mapping[Key, int]]:
+            return self._totals.read(config.status)
 
-        return asyncio.run_coroutine_threadsafe(ask(), loop).result(_PATIENCE)
-
-
-def label(text: str) -> str:
-    """A label's value; the name of a file may hold what UTF-8 cannot."""
-    return text.encode(errors="backslashreplace").decode()
+        return asyncio.run_coroutine_threadsafe(read(), loop).result(_PATIENCE)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -84,38 +104,27 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _sources(sources: tuple[SourceStatus, ...]) -> Iterator[Metric]:
-    now = datetime.now(UTC)
     states = [((s.name, state.value), float(s.state is state)) for s in sources for state in State]
     yield _gauge("source_state", "1 beside the state in which a source is.", ("source", "state"), states)
-    stale = [((s.name,), _stale_seconds(s, now)) for s in sources]
+    stale = [((s.name,), _stale_seconds(s)) for s in sources]
     yield _gauge("source_stale_seconds", "For how long a source has not been seen; 0 if it is.", ("source",), stale)
     held = [((s.name,), len(s.held)) for s in sources]
     yield _gauge("source_held_units", "Units of content that wait because they do not fit.", ("source",), held)
     revisions = [((s.name,), s.revision) for s in sources]
     yield _gauge("source_revision", "The store's last revision that was taken.", ("source",), revisions)
-    events = [((s.name, event), count) for s in sources for event, count in s.counters.items()]
-    yield _counter("source_events", "What a source counts: reconnects, relists, ...", ("source", "event"), events)
 
 
-def _stale_seconds(source: SourceStatus, now: datetime) -> float:
-    seen = source.state in (State.SYNCED, State.ENDED)
-    return 0.0 if seen else max(0.0, (now - source.since).total_seconds())
+def _stale_seconds(source: SourceStatus) -> float:
+    return 0.0 if source.state in (State.SYNCED, State.ENDED) else source.age
 
 
-def _bindings(bindings: tuple[BindingStatus, ...]) -> Iterator[Metric]:
+def _binding_states(bindings: tuple[BindingStatus, ...], names: BindingNames) -> Metric:
     # Those of one name are counted together: a name that comes twice would spoil the whole scrape.
     states: Counter[tuple[str, ...]] = Counter()
-    changes, failures, forced = (Counter[tuple[str, ...]]() for _ in range(3))
     for binding in bindings:
         for state in BindingState:
-            states[binding.name, state.value] += binding.state is state
-        changes[binding.name,] += binding.changes
-        failures[binding.name,] += binding.failures
-        forced[binding.name,] += binding.forced
-    yield _gauge("binding_state", "1 beside the state in which a binding is.", ("binding", "state"), states.items())
-    yield _counter("binding_changes", "Things that came into force.", ("binding",), changes.items())
-    yield _counter("binding_failures", "Things that could not be made.", ("binding",), failures.items())
-    yield _counter("binding_forced", "Old things that were closed under their users.", ("binding",), forced.items())
+            states[names.label(binding.name), state.value] += binding.state is state
+    return _gauge("binding_state", "1 beside the state in which a binding is.", ("binding", "state"), states.items())
 
 
 def _gauge(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
@@ -124,9 +133,10 @@ def _gauge(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
     return _filled(GaugeMetricFamily(f"reactive_config_{name}", text, labels=labels), rows)
 
 
-def _counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
+def _total(counts: Mapping[Key, int], name: str, text: str, *labels: str) -> Metric:
     from prometheus_client.core import CounterMetricFamily
 
+    rows = [(values, count) for (kind, *values), count in counts.items() if kind == name]
     return _filled(CounterMetricFamily(f"reactive_config_{name}", text, labels=labels), rows)
 
 

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reactive_config import Apply, Config, Observer, Rebuild
-from reactive_config.web.collector import StatusCollector, label
+from reactive_config import Apply, BindingStatus, Config, Observer, Rebuild
+from reactive_config.web.collector import StatusCollector
+from reactive_config.web.totals import BindingNames, label
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
-
-MAX_BINDINGS = 100
-"""Names of bindings that get series of their own; those of more are counted as `other`."""
 
 # Seconds. An apply is pure computing, a rebuild connects to something, a change waits for both.
 _APPLY = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1)
@@ -47,8 +45,8 @@ class Metrics(Observer):
         except ImportError:
             raise ImportError('Metrics needs prometheus-client: pip install "reactive-config[prometheus]"') from None
         self.registry = registry if registry is not None else CollectorRegistry()
-        self._status = StatusCollector()
-        self._bindings: set[str] = set()
+        self._names = BindingNames()
+        self._status = StatusCollector(self._names)
 
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"reactive_config_{name}", text, labels, buckets=buckets, registry=self.registry)
@@ -106,15 +104,13 @@ class Metrics(Observer):
             yield
         finally:
             if not rebuild.superseded:
-                self._rebuild.labels(self._label(rebuild.binding)).observe(time.perf_counter() - began)
+                self._rebuild.labels(self._names.label(rebuild.binding)).observe(time.perf_counter() - began)
 
     def in_force(self, binding: str, age: float) -> None:
-        self._in_force_age.labels(self._label(binding)).observe(age)
+        self._in_force_age.labels(self._names.label(binding)).observe(age)
 
-    def _label(self, binding: str) -> str:
-        if len(self._bindings) < MAX_BINDINGS:
-            self._bindings.add(binding)
-        return label(binding) if binding in self._bindings else "other"
+    def closed(self, status: BindingStatus) -> None:
+        self._status.closed(status)
 
 
 def metrics_if_installed() -> Metrics | None:

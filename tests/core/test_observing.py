@@ -143,3 +143,22 @@ async def test_an_observer_cannot_swallow_what_a_build_raised():
         with config.observe(Swallowing()), pytest.raises(LookupError):
             async with rebuilt(config.select("size"), build):
                 pass
+
+
+async def test_what_a_binding_counted_is_told_when_it_leaves_the_status():
+    class Last(Observer):
+        def __init__(self):
+            self.statuses = []
+
+        def closed(self, status):
+            self.statuses.append(status)
+
+    async def build(size):
+        return size
+
+    last = Last()
+    async with open_config(App, Memory()) as config:
+        with config.observe(last):
+            async with rebuilt(config.select("size"), build, name="pool"):
+                assert last.statuses == []
+    assert [(status.name, status.changes) for status in last.statuses] == [("pool", 1)]

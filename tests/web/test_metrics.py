@@ -19,7 +19,7 @@ from reactive_config.bindings import rebuilt
 from reactive_config.testing import Scripted
 from reactive_config.web import Metrics, Operations
 from reactive_config.web.answers import Call
-from reactive_config.web.metrics import MAX_BINDINGS
+from reactive_config.web.totals import MAX_BINDINGS
 
 
 class App(msgspec.Struct, frozen=True):
@@ -207,3 +207,69 @@ async def test_without_the_library_the_endpoint_says_what_to_install(monkeypatch
     assert b"reactive-config[prometheus]" in answer.body
     with pytest.raises(ImportError, match=r"reactive-config\[prometheus\]"):
         Metrics()
+
+
+class Reconnecting(Scripted):
+    async def run(self, feed):
+        feed.count("reconnects", 2)
+        await super().run(feed)
+
+
+def counters(found):
+    """What Prometheus takes for counters."""
+    return {key: value for key, value in found.items() if key[0].endswith(("_total", "_count", "_sum", "_bucket"))}
+
+
+async def test_no_counter_falls_whatever_opens_and_closes():
+    memory, operations = Memory(), Operations()
+    seen = {}
+
+    def look():
+        found = counters(scrape(operations)[0])
+        fell = {key: (seen[key], found.get(key)) for key in seen if found.get(key, -1) < seen[key]}
+        assert not fell
+        seen.update(found)
+
+    async with open_config(App, memory) as config, operations.serving(config):
+        size = config.select("size")
+        for number in range(1, 4):
+            async with rebuilt(size, build, name="twin") as one:
+                async with rebuilt(size, build, name="twin") as two:
+                    await memory.patch({"size": 100 + number})
+                    await until(lambda: one.value == two.value == 100 + number)  # noqa: B023 - awaited at once
+                    look()
+                look()
+            look()
+    assert seen["binding_changes_total", "twin"] == 12  # 6 bindings, each made twice
+
+
+async def test_what_a_binding_counted_stays_counted_once_it_has_closed():
+    operations = Operations()
+    async with open_config(App, Memory()) as config, operations.serving(config):
+        for _ in range(3):
+            async with rebuilt(config.select("size"), build, name="of a request"):
+                pass
+        found, _ = scrape(operations)
+    assert found["binding_changes_total", "of a request"] == 3
+
+
+async def test_counters_go_on_when_the_application_starts_again():
+    operations, found = Operations(), []
+    for _ in range(2):
+        async with (
+            open_config(App, Reconnecting({"size": 1})) as config,
+            rebuilt(config.select("size"), build, name="pool"),
+            operations.serving(config),
+        ):
+            found.append(scrape(operations)[0])
+    assert [each["binding_changes_total", "pool"] for each in found] == [1, 2]
+    assert [each["source_events_total", "reconnects", "scripted"] for each in found] == [2, 4]
+
+
+async def test_a_configuration_that_is_watched_again_is_not_counted_twice():
+    operations = Operations()
+    async with open_config(App, Memory()) as config, rebuilt(config.select("size"), build, name="pool"):
+        for _ in range(3):
+            async with operations.serving(config):
+                assert scrape(operations)[0]["binding_changes_total", "pool"] == 1
+        assert ("binding_changes_total", "pool") not in scrape(operations)[0]
