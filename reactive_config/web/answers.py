@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
-
-from reactive_config import Secret
 
 MAX_BODY = 4096
 """Bytes that a body may have; the longest that is sensible is some sixty."""
@@ -22,13 +19,13 @@ class Call(NamedTuple):
         method: In upper case.
         path: Decoded, below where the endpoints are mounted.
         headers: As they came: names in any case, some more than once.
-        body: At least the first `MAX_BODY` + 1 bytes of it.
+        body: At least the first `MAX_BODY` + 1 bytes of it; None if it is not read yet.
     """
 
     method: str
     path: str
     headers: Iterable[tuple[bytes, bytes]] = ()
-    body: bytes = b""
+    body: bytes | None = b""
 
     def header(self, name: bytes) -> bytes:
         """All values of a header, comma-separated; empty without one."""
@@ -41,6 +38,11 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...]
+
+
+class BodyNotRead(Exception):
+    """The answer depends on the body: it is to be read, and the call is to be made again. Raised for no other calls, so
+    that nobody who may not do anything has a body read, however slowly it comes."""
 
 
 class Refused(Exception):
@@ -67,18 +69,3 @@ def plain(body: bytes, content_type: str, status: int = 200, headers: dict[str, 
     """An answer; nobody is to cache it."""
     usual = {"Content-Type": content_type, "Cache-Control": "no-store"}
     return Answer(status, body, tuple({**usual, **(headers or {})}.items()))
-
-
-def require(token: Secret[str], call: Call) -> None:
-    """Let pass who shows the token as `Authorization: Bearer ...`; compared in constant time.
-
-    Raises:
-        Refused: 401.
-    """
-    scheme, _, shown = call.header(b"authorization").partition(b" ")
-    if scheme.lower() != b"bearer":
-        got = "another scheme" if scheme else "nothing"
-        raise Refused(401, f"Authorization: expected Bearer and a token, got {got}", {"WWW-Authenticate": "Bearer"})
-    if not hmac.compare_digest(shown.strip(), token.reveal().encode()):
-        challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-        raise Refused(401, "Authorization: expected the token that this application was given, got another", challenge)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from reactive_config.web.answers import MAX_BODY, Answer, Call
+from reactive_config.web.answers import MAX_BODY, Answer, BodyNotRead, Call
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -20,9 +20,18 @@ async def serve(answer: Callable[[Call], Answer], scope: Scope, receive: Receive
     elif scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 1000})
-    elif (body := await _read(receive)) is not None:
-        method = scope["method"].upper()
-        await _send(answer(Call(method, _path(scope), scope["headers"], body)), send, with_body=method != "HEAD")
+    elif (given := await _answer(answer, scope, receive)) is not None:
+        await _send(given, send, with_body=scope["method"].upper() != "HEAD")
+
+
+async def _answer(answer: Callable[[Call], Answer], scope: Scope, receive: Receive) -> Answer | None:
+    """The answer to a request; None if it has to have a body, and the client went away."""
+    call = Call(scope["method"].upper(), _path(scope), scope["headers"], None)
+    try:
+        return answer(call)
+    except BodyNotRead:
+        body = await _read(receive)
+        return None if body is None else answer(call._replace(body=body))
 
 
 def _path(scope: Scope) -> str:

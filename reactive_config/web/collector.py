@@ -59,7 +59,7 @@ class StatusCollector:
         self._totals.closed(binding)
 
     def _resume(self, config: Config[Any]) -> None:
-        """What is still open since the same configuration was read last counts itself: it is not to be counted twice."""
+        """Do not count twice what was open when the same configuration was read last, and still is."""
         if self._last is not None and self._last[0]() is config:
             self._totals.take_back(self._last[1] & self._totals.counted(config.status()))
 

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from reactive_config import Config, State, Status
 from reactive_config.web.answers import Answer, as_json
 
+NOT_OPEN = (
+    "no configuration is open: it opens and closes with the application, and never opens under a server that sends no "
+    "lifespan events (daphne, uvicorn --lifespan off)"
+)
+
 
 def healthz(*, ended: bool) -> Answer:
     """200 unless only a restart helps: what is wrong with the content of a configuration is not mended by one.
@@ -29,7 +34,7 @@ def readyz(config: Config[object] | None, *, strict: bool) -> Answer:
         strict: Whether trouble makes it 503.
     """
     if config is None:
-        return as_json({"ready": False, "troubles": ["no configuration is open"]}, 503)
+        return as_json({"ready": False, "troubles": [NOT_OPEN]}, 503)
     status = config.status()
     troubles = list(_troubles(status))
     ready = not (strict and troubles)

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 from datetime import timedelta
+from itertools import chain, islice
 from typing import Any
 
 from reactive_config import ConfigError
 from reactive_config.bindings import LogLevels, TemporaryLevel
-from reactive_config.web.answers import MAX_BODY, Answer, Call, Refused, as_json
+from reactive_config.web.answers import MAX_BODY, Answer, BodyNotRead, Call, Refused, as_json
 
 LONGEST = timedelta(hours=24)
 """For how long a level may be set by hand; what should last longer belongs into the configuration."""
 
+MAX_SHOWN = 1000
+"""How many loggers are shown at once: whoever asks needs no token, and the answer is made in the loop."""
+
 _ROOT = "root"
+_DEEP = 20
 _EXPECTED = f'body: expected {{"level": "DEBUG", "for": "10m"}} with a time above 0 and up to {LONGEST.days * 24}h'
 
 Levels = LogLevels[Any] | None
 
 
 def read_all(levels: Levels) -> Answer:
-    """Every logger by name, `root` first."""
-    return as_json({"loggers": {name: _shown(name, levels) for name in _names()}})
+    """Every logger by name, `root` first; of more than `MAX_SHOWN`, those with a rule and those made first."""
+    # A copy in one step: other threads make loggers. A name that only has children is one too.
+    every = logging.root.manager.loggerDict.copy()
+    ruled = levels.in_force if levels is not None else {}
+    names = dict.fromkeys(islice(chain(ruled, every), 2 * MAX_SHOWN))
+    names.pop(_ROOT, None)
+    shown = [_ROOT, *sorted(islice(names, MAX_SHOWN - 1))]
+    left_out = len(every) + 1 - len(shown)
+    return as_json({"loggers": {name: _shown(name, levels) for name in shown}, "left_out": left_out})
 
 
 def read_one(name: str, levels: Levels) -> Answer:
@@ -42,24 +53,29 @@ def set_one(name: str, call: Call, levels: Levels) -> Answer:
     Raises:
         Refused: 404, there is none of that name; 409, no binding can bring the level back; 413 or 400, the body is
             no temporary level.
+        BodyNotRead: Everything but the body is right.
     """
     if levels is None:
         raise Refused(409, "levels: expected serving(config, levels) with a log_levels binding, got none: read only")
     _check(name)
+    if call.body is None:
+        raise BodyNotRead
     levels.override(name, _temporary_level(call.body))
     return read_one(name, levels)
 
 
-def _names() -> list[str]:
-    # A copy in one step: other threads make loggers. A name that only has children is one too.
-    return [_ROOT, *sorted(logging.root.manager.loggerDict.copy())]
-
-
 def _check(name: str) -> None:
     if name != _ROOT and name not in logging.root.manager.loggerDict:
-        near = difflib.get_close_matches(name, _names(), 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise Refused(404, f"logger: expected the name of one that exists, got {name[:200]}{hint}")
+        raise Refused(404, f"logger: expected the name of one that exists, got {name[:200]}{_hint(name)}")
+
+
+def _hint(name: str) -> str:
+    """The nearest name above that exists. Not the most similar one: finding that costs a look at every logger."""
+    parts = name[:200].split(".")[:_DEEP]
+    for depth in range(len(parts) - 1, 0, -1):
+        if (above := ".".join(parts[:depth])) in logging.root.manager.loggerDict:
+            return f"; the nearest above it is {above}"
+    return "; /loggers shows them"
 
 
 def _shown(name: str, levels: Levels) -> dict[str, object]:

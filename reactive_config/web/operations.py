@@ -6,20 +6,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from reactive_config import Config, Secret
+from reactive_config import Config
 from reactive_config.bindings import LogLevels
-from reactive_config.web.answers import Answer, Call, Refused, plain, require
+from reactive_config.web.answers import Answer, Call, Refused, plain
 from reactive_config.web.asgi import Receive, Scope, Send, serve
 from reactive_config.web.effective import effective
 from reactive_config.web.health import healthz, readyz
 from reactive_config.web.loggers import read_all, read_one, set_one
 from reactive_config.web.metrics import Metrics, metrics_if_installed
+from reactive_config.web.tokens import Check, Gate, Token
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
-
-Token = Secret[str] | Callable[[Any], Secret[str] | None] | None
-"""A token, or a function from the configuration in force to it, so that it may change; None is none."""
 
 Handler = Callable[[Call], Answer]
 
@@ -55,11 +53,8 @@ class Operations:
         strict: bool = False,
         registry: CollectorRegistry | None = None,
     ) -> None:
-        for name, token in (("levels_token", levels_token), ("config_token", config_token)):
-            if isinstance(token, Secret) and not token.reveal():
-                raise ValueError(f"{name}: expected a token, got an empty one")
-        self._levels_token = levels_token
-        self._config_token = config_token
+        self._levels_token = Gate("levels_token", levels_token, lambda: self._config)
+        self._config_token = Gate("config_token", config_token, lambda: self._config)
         self._strict = strict
         self._metrics = Metrics(registry) if registry is not None else metrics_if_installed()
         self._config: Config[Any] | None = None
@@ -87,7 +82,11 @@ class Operations:
             self._config, self._levels, self._ended = None, None, True
 
     def answer(self, call: Call) -> Answer:
-        """What a call is answered; in the configuration's loop."""
+        """What a call is answered; in the configuration's loop.
+
+        Raises:
+            BodyNotRead: The call's body is None, and the answer depends on it.
+        """
         try:
             name, _, rest = call.path.strip("/").partition("/")
             methods = self._methods(name, rest)
@@ -113,9 +112,8 @@ class Operations:
             "metrics": self._page_of_metrics,
             "loggers": lambda _: read_all(self._levels),
         }
-        # Only where it is asked for: a token's function that raises is to break nothing else.
-        if name == "config" and (token := self._in_force(self._config_token)) is not None:
-            known["config"] = lambda call: self._effective(token, call)
+        if name == "config" and (check := self._config_token.check()) is not None:
+            known["config"] = lambda call: self._effective(check, call)
         if rest or name not in known:
             path = f"{name}/{rest}" if rest else name
             raise Refused(404, f"path: expected one of /{', /'.join(known)}, got /{path[:200]}")
@@ -123,16 +121,16 @@ class Operations:
 
     def _one_logger(self, name: str) -> dict[str, Handler]:
         methods: dict[str, Handler] = {"GET": lambda _: read_one(name, self._levels)}
-        if (token := self._in_force(self._levels_token)) is not None:
-            methods["POST"] = lambda call: self._set_level(token, name, call)
+        if (check := self._levels_token.check()) is not None:
+            methods["POST"] = lambda call: self._set_level(check, name, call)
         return methods
 
-    def _set_level(self, token: Secret[str], name: str, call: Call) -> Answer:
-        require(token, call)
+    def _set_level(self, check: Check, name: str, call: Call) -> Answer:
+        check(call)
         return set_one(name, call, self._levels)
 
-    def _effective(self, token: Secret[str], call: Call) -> Answer:
-        require(token, call)
+    def _effective(self, check: Check, call: Call) -> Answer:
+        check(call)
         if self._config is None:
             raise Refused(503, "expected an open configuration, got none: it opens with the application")
         return effective(self._config)
@@ -142,12 +140,6 @@ class Operations:
             raise Refused(404, 'metrics: expected prometheus-client: pip install "reactive-config[prometheus]"')
         body, content_type = self._metrics.page(call.header(b"accept").decode("latin-1"))
         return plain(body, content_type)
-
-    def _in_force(self, token: Token) -> Secret[str] | None:
-        """The token itself; None where there is none, so that what it opens is off."""
-        if callable(token):
-            token = token(self._config.current) if self._config is not None else None
-        return token if token is not None and token.reveal() else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI connection, mounted or alone, under any prefix."""

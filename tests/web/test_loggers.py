@@ -129,14 +129,17 @@ async def test_a_body_that_comes_in_pieces_is_put_together_and_one_that_is_too_l
         assert (await client.get("/healthz")).status_code == 200
 
 
-async def test_a_name_that_nobody_uses_is_refused_and_made_by_nobody(clock):
+async def test_a_name_that_nobody_uses_is_refused_and_made_by_nobody(a, clock):
     async with serving(clock) as operations:
         for method in ("GET", "POST"):
             status, told, _ = ask(operations, "/loggers/asynci", method, DEBUG)
             assert (status, told["error"]) == (
                 404,
-                "logger: expected the name of one that exists, got asynci; did you mean asyncio?",
+                "logger: expected the name of one that exists, got asynci; /loggers shows them",
             )
+        assert ask(operations, "/loggers/rc_web.a.nobody.here")[1]["error"].endswith(
+            "; the nearest above it is rc_web.a"
+        )
     assert "asynci" not in logging.root.manager.loggerDict
 
 
@@ -168,3 +171,66 @@ async def test_without_a_binding_that_brings_levels_back_they_can_only_be_read(a
         status, told, _ = ask(operations, "/loggers/rc_web.a", "POST", DEBUG)
         assert (status, a.level) == (409, logging.ERROR)
         assert "expected serving(config, levels) with a log_levels binding" in told["error"]
+
+
+@pytest.fixture
+def many():
+    """As many loggers as a program has that makes one for each of its objects."""
+    names = [f"rc_many.object_{number:06}" for number in range(20_000)]
+    for name in names:
+        logging.getLogger(name)
+    yield names
+    for name in [*names, "rc_many"]:
+        del logging.root.manager.loggerDict[name]
+
+
+def count_lookups(monkeypatch):
+    """Counts how many loggers are looked at; the dict is copied in one step, which costs microseconds."""
+
+    class Counting(dict):
+        looks = 0
+
+        def get(self, *key):
+            Counting.looks += 1
+            return super().get(*key)
+
+        def __contains__(self, key):
+            Counting.looks += 1
+            return super().__contains__(key)
+
+        def copy(self):
+            return Counting(self)
+
+        def __iter__(self):
+            for key in super().__iter__():
+                Counting.looks += 1
+                yield key
+
+    monkeypatch.setattr(logging.root.manager, "loggerDict", Counting(logging.root.manager.loggerDict))
+    return Counting
+
+
+@pytest.mark.parametrize(
+    "name", ["rc_many.object_00000", "rc_many." + "object_000" * 5000, "a." * 30_000, "a" * 60_000]
+)
+def test_a_name_that_does_not_exist_costs_the_same_whatever_its_length_and_however_many_there_are(
+    many, name, monkeypatch
+):
+    counting = count_lookups(monkeypatch)
+    status, told, _ = ask(Operations(), f"/loggers/{name}", headers=[])
+    assert (status, counting.looks <= 50) == (404, True)
+    assert len(told["error"]) < 600
+
+
+async def test_of_very_many_loggers_a_thousand_are_shown_and_those_of_the_binding_are_among_them(
+    many, clock, monkeypatch
+):
+    async with serving(clock, {many[-1]: Level.DEBUG, "root": Level.INFO}) as operations:
+        counting = count_lookups(monkeypatch)
+        _, told, _ = ask(operations, "/loggers", headers=[])
+        assert counting.looks < 10_000
+        assert len(told["loggers"]) == 1000
+        assert told["left_out"] == len(logging.root.manager.loggerDict) + 1 - 1000
+        assert next(iter(told["loggers"])) == "root"
+        assert told["loggers"][many[-1]]["level"] == "DEBUG"
+        assert ask(operations, f"/loggers/{many[-2]}", headers=[])[0] == 200

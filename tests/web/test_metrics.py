@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import sys
 import threading
+from datetime import datetime, timedelta
 
 import anyio
 import msgspec
@@ -67,6 +68,21 @@ async def test_the_status_is_read_when_it_is_scraped():
         assert found["source_stale_seconds", "scripted"] > 0
         assert found["source_revision", "scripted"] == config.status().sources[0].revision
     assert ("generation",) not in scrape(operations)[0]
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+async def test_a_wall_clock_that_is_set_does_not_change_for_how_long_a_source_is_stale(days, monkeypatch):
+    class Set(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=days)
+
+    source, operations = Scripted({"size": 1}), Operations()
+    async with open_config(App, source) as config, operations.serving(config):
+        source.state(State.STALE, "no route")
+        monkeypatch.setattr("reactive_config.core.status.datetime", Set)
+        first, second = (scrape(operations)[0]["source_stale_seconds", "scripted"] for _ in range(2))
+        assert 0 < first < second < 60
 
 
 async def test_what_is_refused_is_counted_from_zero_on():

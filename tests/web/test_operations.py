@@ -16,12 +16,13 @@ from litestar import Litestar, asgi
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from reactive_config import Memory, Rejected, Secret, State, open_config
-from reactive_config.bindings import rebuilt
+from reactive_config import Live, Memory, Rejected, Secret, State, open_config
+from reactive_config.bindings import log_levels, rebuilt
 from reactive_config.testing import Scripted
 from reactive_config.web import Operations, lifespan
 from reactive_config.web.aiohttp import cleanup_ctx, operations_app
 from reactive_config.web.answers import Call
+from reactive_config.web.health import NOT_OPEN
 
 
 class App(msgspec.Struct, frozen=True):
@@ -83,7 +84,7 @@ async def test_they_answer_the_same_wherever_they_are_mounted(make, served):
 async def test_alone_under_a_server_it_needs_no_framework(served):
     operations = Operations()
     async with served(operations) as client:
-        assert (await client.get("/readyz")).json()["troubles"] == ["no configuration is open"]
+        assert (await client.get("/readyz")).json()["troubles"] == [NOT_OPEN]
         async with open_config(App, Memory()) as config, operations.serving(config):
             assert (await client.get("/readyz")).json()["ready"]
 
@@ -128,7 +129,14 @@ async def test_a_websocket_is_refused_and_who_went_away_is_not_answered():
 
     await Operations()({"type": "websocket"}, connect, send)
     assert [message["type"] for message in sent] == ["websocket.close"]
-    await Operations()({"type": "http", "method": "POST", "path": "/healthz", "headers": []}, gone, send)
+    headers = [(b"authorization", b"Bearer t")]
+    operations = Operations(levels_token=Secret("t"))
+    async with (
+        open_config(App, Memory()) as config,
+        log_levels(Live.constant({})) as levels,
+        operations.serving(config, levels),
+    ):
+        await operations({"type": "http", "method": "POST", "path": "/loggers/root", "headers": headers}, gone, send)
     assert len(sent) == 1
 
 
@@ -218,12 +226,58 @@ async def test_a_selector_that_raises_is_told():
         assert halves.current == -5
 
 
-async def test_a_token_that_cannot_be_found_breaks_nothing_else():
-    operations = Operations(config_token=lambda config: config.no_such_name)
+def raising(config):
+    raise LookupError("canary")
+
+
+@pytest.mark.parametrize(("function", "error"), [(raising, "LookupError"), (lambda config: "canary", "AttributeError")])
+@pytest.mark.parametrize("show", [[], [(b"authorization", b"Bearer canary")]])
+async def test_a_token_whose_function_raises_opens_nothing_is_logged_once_and_breaks_nothing_else(
+    function, error, show, caplog
+):
+    operations = Operations(config_token=function, levels_token=function)
     async with open_config(App, Memory()) as config, operations.serving(config):
-        assert (get(operations, "/healthz")[0], get(operations)[0], get(operations, "/x")[0]) == (200, 200, 404)
-        with pytest.raises(AttributeError):
-            get(operations, "/config")
+        for path, status in (("/healthz", 200), ("/readyz", 200), ("/loggers/root", 200), ("/x", 404)):
+            assert get(operations, path)[0] == status
+        for _ in range(3):
+            for method, path, name in (("GET", "/config", "config_token"), ("POST", "/loggers/root", "levels_token")):
+                answer = operations.answer(Call(method, path, show))
+                assert (answer.status, json.loads(answer.body)["error"]) == (
+                    500,
+                    f"{name}: expected a token, got an error from the function that gives it; it is logged",
+                )
+        assert dict(operations.answer(Call("PUT", "/loggers/root")).headers)["Allow"] == "GET, POST, HEAD"
+    assert sorted(record.getMessage() for record in caplog.records) == [
+        f"{name}: expected a Secret or None, got {error} from the function that gives it"
+        for name in ("config_token", "levels_token")
+    ]
+    assert "canary" not in caplog.text
+
+
+async def test_a_token_whose_function_works_again_is_a_token_again(caplog):
+    memory = Memory({"size": 0})
+    operations = Operations(config_token=lambda config: Secret(f"t{1 // config.size}"))
+    async with open_config(App, memory) as config, operations.serving(config):
+        for _ in range(2):
+            await memory.patch({"size": 0})
+            assert get(operations, "/config")[0] == 500
+            await memory.patch({"size": 1})
+            assert get(operations, "/config")[0] == 401
+            assert operations.answer(Call("GET", "/config", [(b"authorization", b"Bearer t1")])).status == 200
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize("mount", [lambda operations: operations, operations_app])
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("POST", 401), ("PUT", 405)])
+async def test_nobody_without_a_token_has_a_body_read_however_slowly_it_comes(mount, method, status, served):
+    operations = Operations(levels_token=Secret("t"))
+    async with served(mount(operations)) as client:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(f"{method} /loggers/root HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n{{".encode())
+        with anyio.fail_after(5):
+            assert (await reader.readline()).split()[1] == str(status).encode()
+        writer.close()
+        await writer.wait_closed()
 
 
 def test_an_empty_token_is_refused():
