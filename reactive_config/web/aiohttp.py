@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any, TypeVar
 
 from aiohttp import web
 
 from reactive_config import Config, Live, Snapshot
-from reactive_config.web.answers import MAX_BODY, Call
+from reactive_config.web.answers import MAX_BODY, BodyNotRead, Call
 from reactive_config.web.connections import PINNED, pinned
 from reactive_config.web.lifespan import Make, Within, opened
 from reactive_config.web.operations import Operations
+from reactive_config.web.shutdown import RequestLive, Shutdown, until
 
 T = TypeVar("T")
 
 CONFIG: web.AppKey[Config[Any]] = web.AppKey("reactive_config", Config)
 """Where the application keeps it."""
+
+_SHUTDOWN: web.AppKey[Shutdown] = web.AppKey("reactive_config.shutdown", Shutdown)
 
 # aiohttp before 3.14 takes any key for what a request keeps.
 _PINNED: Any = getattr(web, "RequestKey", web.AppKey)(PINNED, dict)
@@ -30,10 +33,11 @@ def cleanup_ctx(make: Make[T], *within: Within[T]) -> Callable[[web.Application]
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         async with opened(make, within) as (config, found):
-            app[CONFIG] = config
+            app[CONFIG], app[_SHUTDOWN] = config, Shutdown()
             for key, thing in found.items():
                 app[key] = thing
-            yield
+            with app[_SHUTDOWN].following_signals():
+                yield
 
     return run
 
@@ -61,16 +65,42 @@ def current(request: web.Request) -> Any:
 
 
 def live(request: web.Request, part: Callable[[Any], Any] | str) -> Live[Any]:
-    """A part as it changes, for what outlives a change; see `Config.select`."""
-    return configuration(request).select(part)
+    """A part as it changes, for what outlives a change; see `Config.select`.
+
+    Its iteration ends with the configuration, and when the server begins to shut down; see `until_shutdown`.
+    """
+    selected = configuration(request).select(part)
+    shutdown = request.config_dict.get(_SHUTDOWN)
+    return selected if shutdown is None else RequestLive(selected, shutdown)
+
+
+def until_shutdown(request: web.Request, stream: AsyncIterable[T]) -> AsyncIterator[T]:
+    """The items of any stream until it ends, or the server begins to shut down.
+
+    That is with the SIGINT or SIGTERM that `run_app` handles, or with `end_streams`.
+
+    Raises:
+        RuntimeError: The application has no configuration.
+    """
+    configuration(request)
+    return until(stream, request.config_dict.get(_SHUTDOWN) or Shutdown())
+
+
+async def end_streams(app: web.Application) -> None:
+    """End what `live` and `until_shutdown` give: `app.on_shutdown.append(end_streams)`, for your own `AppRunner`."""
+    if (shutdown := app.get(_SHUTDOWN)) is not None:
+        shutdown.begin()
 
 
 def operations_app(operations: Operations) -> web.Application:
     """The endpoints as an application: `app.add_subapp("/ops", operations_app(operations))`."""
 
     async def answer(request: web.Request) -> web.Response:
-        body = await _read(request)
-        given = operations.answer(Call(request.method, request.match_info["path"], request.raw_headers, body))
+        call = Call(request.method, request.match_info["path"], request.raw_headers, None)
+        try:
+            given = operations.answer(call)
+        except BodyNotRead:
+            given = operations.answer(call._replace(body=await _read(request)))
         return web.Response(status=given.status, body=given.body, headers=dict(given.headers))
 
     app = web.Application()

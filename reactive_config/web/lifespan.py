@@ -7,7 +7,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, TypeVar
 
 from reactive_config import Config
-from reactive_config.web.connections import KEY
+from reactive_config.web.connections import KEY, SHUTDOWN
+from reactive_config.web.shutdown import Shutdown
 from reactive_config.web.tracing import traced
 
 T = TypeVar("T")
@@ -27,15 +28,19 @@ def lifespan(make: Make[T], *within: Within[T]) -> Callable[[Any], AbstractAsync
         make: Makes what to enter for the configuration. A function, as an application may start more than once
             (every test client starts it) and a context is entered only once.
         within: Each makes, of the open configuration, a context to enter after it: pools, log levels,
-            `Operations.serving`. They close in reverse order, before the configuration. What one gives is
-            kept where it is a mapping: by its names in the connection's and in the application's state
-            (`request.state.pool`, `app.state.pool`).
+            `Operations.serving`. They close in reverse order, before the configuration. If one gives a mapping
+            of names, it is kept in the application's state (`app.state.pool`) and, by Starlette and FastAPI under a
+            server with lifespan state (uvicorn, hypercorn, granian; `running` in tests), in the request's
+            (`request.state.pool`). What the application's state had under such a name before comes back at the end.
+
+    Raises:
+        RuntimeError: As the application starts; two of `within` give the same name.
     """
 
     @asynccontextmanager
     async def run(app: Any) -> AsyncIterator[dict[str, Any]]:
         async with opened(make, within) as (config, found):
-            with attach(app, config) as state, _kept(app.state, found):
+            with attach(app, config) as state, _kept(app.state, _free(found, state)):
                 yield state | found
 
     return run
@@ -64,13 +69,19 @@ def attach(app: Any, config: Config[Any]) -> Iterator[dict[str, Any]]:
     """
     if getattr(app.state, KEY, None) is not None:
         raise RuntimeError("expected an application without a configuration, got one that has one: one for each")
-    with _kept(app.state, {KEY: config}):
-        yield {KEY: config}
+    shutdown = Shutdown()
+    given = {KEY: config, SHUTDOWN: shutdown}
+    with _kept(app.state, given), shutdown.following_signals():
+        yield given
 
 
 @asynccontextmanager
 async def opened(make: Make[T], within: tuple[Within[T], ...]) -> AsyncIterator[tuple[Config[T], dict[Any, Any]]]:
-    """A configuration and what goes with it, opened in order; gives it, and the mappings of the others as one."""
+    """A configuration and what goes with it, opened in order; gives it, and the mappings of the others as one.
+
+    Raises:
+        RuntimeError: Two of the mappings have a key in common.
+    """
     async with AsyncExitStack() as stack:
         config = await stack.enter_async_context(make())
         stack.enter_context(traced(config))
@@ -78,16 +89,34 @@ async def opened(make: Make[T], within: tuple[Within[T], ...]) -> AsyncIterator[
         for context in within:
             given = await stack.enter_async_context(context(config))
             if isinstance(given, Mapping):
-                found |= given
+                found |= _free(given, found)
         yield config, found
+
+
+def _free(given: Mapping[Any, Any], taken: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """What was given, unless something else has one of its names already."""
+    if twice := given.keys() & taken.keys():
+        names = ", ".join(sorted(map(str, twice)))
+        raise RuntimeError(f"within: expected a name of its own for each thing that is given, got {names} twice")
+    return given
+
+
+_ABSENT = object()
 
 
 @contextmanager
 def _kept(state: Any, named: Mapping[str, Any]) -> Iterator[None]:
+    """Things in an application's state while the block lasts; then what was there before, if they still are there."""
+    before = {name: getattr(state, name, _ABSENT) for name in named}
     for name, thing in named.items():
         setattr(state, name, thing)
     try:
         yield
     finally:
-        for name in named:
-            delattr(state, name)
+        for name, thing in named.items():
+            if getattr(state, name, _ABSENT) is not thing:  # the program put something else there meanwhile
+                continue
+            if before[name] is _ABSENT:
+                delattr(state, name)
+            else:
+                setattr(state, name, before[name])

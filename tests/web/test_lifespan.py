@@ -20,7 +20,7 @@ from starlette.routing import Mount, Route
 import reactive_config.web.aiohttp as for_aiohttp
 from reactive_config import Files, Memory, StartupError, open_config
 from reactive_config.bindings import rebuilt
-from reactive_config.web import attach, configuration, current, lifespan
+from reactive_config.web import attach, configuration, current, lifespan, running
 
 
 class App(msgspec.Struct, frozen=True):
@@ -192,3 +192,123 @@ async def test_aiohttp_without_a_configuration_says_what_is_missing(served):
     app.router.add_get("/", handler)
     async with served(app) as client:
         assert (await client.get("/")).json() == "told"
+
+
+async def test_what_the_program_kept_under_a_name_comes_back():
+    diary, mine, theirs = Diary(), object(), object()
+    app = Starlette(lifespan=lifespan(opening("a"), diary.context("one", {"pool": theirs, "cache": theirs})))
+    app.state.pool = mine
+    for _ in range(2):
+        async with app.router.lifespan_context(app):
+            assert app.state.pool is app.state.cache is theirs
+        assert app.state.pool is mine
+        assert not hasattr(app.state, "cache")
+
+
+async def test_what_the_program_put_in_its_place_meanwhile_stays():
+    diary, mine = Diary(), object()
+    app = Starlette(lifespan=lifespan(opening("a"), diary.context("one", {"pool": 1, "cache": 2})))
+    async with app.router.lifespan_context(app):
+        app.state.pool = mine
+        del app.state.cache
+    assert app.state.pool is mine
+    assert not hasattr(app.state, "cache")
+
+
+@pytest.mark.parametrize(
+    ("given", "twice"), [({"pool": 1, "b": 2, "a": 3}, "a, pool"), ({"reactive_config": 1}, "reactive_config")]
+)
+async def test_one_name_for_two_things_is_refused_by_name(given, twice):
+    diary = Diary()
+    contexts = diary.context("one", {"pool": 1, "a": 1}), diary.context("two", given)
+    app = Starlette(lifespan=lifespan(opening("a"), *contexts))
+    with pytest.raises(RuntimeError, match=f"a name of its own for each thing that is given, got {twice} twice"):
+        async with app.router.lifespan_context(app):
+            pass
+    assert not hasattr(app.state, "pool")
+
+
+def asking(app):
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+
+async def pool_of_request(request: Request) -> JSONResponse:
+    return JSONResponse([request.state.pool, request.app.state.pool])
+
+
+@pytest.mark.parametrize("make", [Starlette, FastAPI])
+async def test_what_goes_within_is_in_the_state_of_requests_under_a_server_and_in_tests(make, served):
+    app = make(
+        routes=[Route("/", pool_of_request)], lifespan=lifespan(opening("a"), Diary().context("x", {"pool": "p"}))
+    )
+    async with served(app) as client:
+        assert (await client.get("/")).json() == ["p", "p"]
+    async with running(app) as started, asking(started) as client:
+        assert (await client.get("/")).json() == ["p", "p"]
+    assert not hasattr(app.state, "pool")
+
+
+async def test_litestar_runs_too_and_keeps_it_in_its_own_state():
+    @get("/")
+    async def handler(request: LitestarRequest) -> list[str | bool]:
+        return [request.app.state.pool, hasattr(request.state, "pool")]
+
+    app = Litestar([handler], lifespan=[lifespan(opening("a"), Diary().context("one", {"pool": "p"}))])
+    async with running(app) as started, asking(started) as client:
+        assert (await client.get("/")).json() == ["p", False]
+
+
+class TestRunning:
+    async def test_what_a_lifespan_raises_is_raised(self):
+        @asynccontextmanager
+        async def failing(config):
+            raise ConnectionError("no database")
+            yield
+
+        for make in (Starlette, FastAPI):
+            with pytest.raises(ConnectionError, match="no database"):
+                async with running(make(lifespan=lifespan(opening("a"), failing))):
+                    pass
+
+    async def test_what_a_lifespan_raises_at_its_end_is_raised(self):
+        @asynccontextmanager
+        async def failing(config):
+            yield
+            raise ConnectionError("no goodbye")
+
+        with pytest.raises(ConnectionError, match="no goodbye"):
+            async with running(Starlette(lifespan=lifespan(opening("a"), failing))):
+                pass
+
+    @pytest.mark.parametrize(
+        ("answer", "text"), [({"type": "lifespan.startup.failed", "message": "no disk"}, "no disk"), (None, "nothing")]
+    )
+    async def test_an_application_that_does_not_start_and_raises_nothing_is_an_error(self, answer, text):
+        async def app(scope, receive, send):
+            await receive()
+            if answer is not None:
+                await send(answer)
+
+        with pytest.raises(RuntimeError, match=f"expected lifespan.startup.complete, got {text}"):
+            async with running(app):
+                pass
+
+    async def test_the_body_s_exception_leaves_as_it_is_and_the_application_is_shut_down(self):
+        diary = Diary()
+        with pytest.raises(ZeroDivisionError):
+            async with running(Starlette(lifespan=lifespan(opening("a"), diary.context("one")))):
+                raise ZeroDivisionError
+        assert diary.lines == ["open one a", "close one a"]
+
+
+async def test_a_server_that_sends_no_lifespan_events_is_named_once_in_the_log_and_in_the_error(caplog):
+    """As daphne: requests, and nothing before them."""
+    app = Starlette(routes=[Route("/", name)], lifespan=lifespan(opening("a")))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for _ in range(3):
+            assert (await client.get("/")).status_code == 500
+    (record,) = [record for record in caplog.records if record.name == "reactive_config"]
+    assert record.levelname == "ERROR"
+    assert "the server sent no lifespan events (daphne and uvicorn --lifespan off send none" in record.getMessage()
+    assert "Use uvicorn, hypercorn or granian" in record.getMessage()

@@ -1,0 +1,421 @@
+"""Streams end when the server begins to shut down, whatever the server waits for, and no signal is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import textwrap
+import threading
+from contextlib import asynccontextmanager
+
+import anyio
+import httpx
+import msgspec
+import pytest
+from fastapi import FastAPI
+from litestar import Litestar, get
+from litestar import Request as LitestarRequest
+from litestar.response import Stream
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+import reactive_config.web.aiohttp as for_aiohttp
+from reactive_config import Closed, Live, Memory, open_config
+from reactive_config.bindings import rebuilt
+from reactive_config.web import attach, configuration, end_streams, lifespan, live, until_shutdown
+from reactive_config.web.shutdown import RequestLive
+
+
+class App(msgspec.Struct, frozen=True):
+    size: int = 1
+
+
+@asynccontextmanager
+async def requesting(memory=None):
+    """A request of an application whose configuration is open."""
+    app = Starlette()
+    async with open_config(App, memory or Memory()) as config:
+        with attach(app, config):
+            yield Request({"type": "http", "app": app})
+
+
+async def collect(stream):
+    return [item async for item in stream]
+
+
+async def waits(task):
+    """Return once a task waits for something that is not there."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not task.done()
+
+
+async def test_what_live_gives_ends_with_the_streams_and_follows_until_then():
+    memory = Memory()
+    async with requesting(memory) as request, asyncio.TaskGroup() as group:
+        part = live(request, "size")
+        tasks = [group.create_task(collect(stream)) for stream in (part, part.map(lambda size: -size))]
+        await waits(tasks[0])
+        await memory.patch({"size": 2})
+        await waits(tasks[0])
+        end_streams(request.app)
+        assert [await task for task in tasks] == [[1, 2], [-1, -2]]
+        assert await collect(live(request, "size")) == [2]  # a request that comes late
+        with pytest.raises(Closed, match="began to shut down"):
+            await part.wait_changed()
+
+
+async def test_they_end_with_the_configuration_as_before():
+    async with requesting() as request:
+        task = asyncio.create_task(collect(live(request, "size")))
+        await waits(task)
+    assert await task == [1]
+
+
+async def test_who_waits_for_a_change_is_told_that_none_will_come():
+    async with requesting() as request:
+        task = asyncio.create_task(live(request, "size").wait_changed())
+        await waits(task)
+        end_streams(request.app)
+        with pytest.raises(Closed, match="began to shut down"):
+            await task
+
+
+async def test_any_stream_may_be_ended_and_a_generator_cleans_up():
+    closed = []
+
+    async def numbers():
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            closed.append(True)
+
+    async def busy():
+        while True:
+            await asyncio.sleep(0)
+            yield 1
+
+    async with requesting() as request, asyncio.TaskGroup() as group:
+        config = configuration(request)
+        streams = [config, config.updates(), numbers(), busy()]
+        tasks = [group.create_task(collect(until_shutdown(request, stream))) for stream in streams]
+        await waits(tasks[0])
+        end_streams(request.app)
+        results = [await task for task in tasks]
+    assert [len(result) for result in results[:3]] == [1, 1, 1]
+    assert closed == [True]
+
+
+async def test_being_cancelled_is_not_taken_for_the_end():
+    async with requesting() as request:
+        task = asyncio.create_task(collect(live(request, "size")))
+        await waits(task)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_a_binding_follows_what_live_gives():
+    async def build(size):
+        return size
+
+    memory = Memory()
+    async with requesting(memory) as request, rebuilt(live(request, "size"), build, name="of a request") as binding:
+        await memory.patch({"size": 5})
+        with anyio.fail_after(5):
+            while binding.value != 5:
+                await asyncio.sleep(0)
+        assert configuration(request).status().bindings[0].name == "of a request"
+
+
+def test_everything_public_of_a_live_value_is_passed_on():
+    public = {name for name in vars(Live) if not name.startswith("_")}
+    for_the_writer = {"propose", "store", "wake"}
+    assert public - set(vars(RequestLive)) == {"constant", "name"} | for_the_writer
+
+
+@pytest.fixture
+def handled():
+    """A server's handler of SIGTERM and SIGINT; gives the list of what it was called with."""
+    seen = []
+
+    def handler(number, frame):
+        seen.append(number)
+
+    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield seen, handler
+    for number, handler_before in before.items():
+        signal.signal(number, handler_before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_streams_and_reaches_the_server(handled, number):
+    seen, handler = handled
+    async with requesting() as request:
+        task = asyncio.create_task(collect(live(request, "size")))
+        await waits(task)
+        signal.raise_signal(number)
+        assert await task == [1]
+        assert seen == [number]
+        signal.raise_signal(number)
+        assert seen == [number, number]
+    assert signal.getsignal(number) is handler
+
+
+async def test_a_handler_that_came_later_stays_and_still_reaches_the_server(handled):
+    seen, later = handled[0], []
+    async with requesting():
+        ours = signal.getsignal(signal.SIGTERM)
+
+        def chained(number, frame):
+            later.append(number)
+            ours(number, frame)
+
+        signal.signal(signal.SIGTERM, chained)
+    assert signal.getsignal(signal.SIGTERM) is chained
+    signal.raise_signal(signal.SIGTERM)
+    assert (seen, later) == ([signal.SIGTERM], [signal.SIGTERM])
+
+
+@pytest.mark.parametrize("default", [signal.SIG_DFL, signal.SIG_IGN])
+async def test_what_nobody_handles_is_left_alone(default):
+    before = signal.signal(signal.SIGTERM, default)
+    try:
+        async with requesting():
+            assert signal.getsignal(signal.SIGTERM) is default
+        assert signal.getsignal(signal.SIGTERM) is default
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_server_in_another_thread_is_served_without_signals(handled):
+    handlers = []
+
+    async def run():
+        async with requesting() as request:
+            handlers.append(signal.getsignal(signal.SIGTERM))
+            end_streams(request.app)
+            assert await collect(live(request, "size")) == [1]
+            handlers.append("through")
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    thread.join()
+    assert handlers == [handled[1], "through"]
+
+
+async def events(request):
+    return StreamingResponse(lines(live(request, "size")), media_type="text/event-stream")
+
+
+async def lines(stream):
+    async for value in stream:
+        yield f"data: {value}\n\n"
+    yield "data: end\n\n"
+
+
+@get("/")
+async def litestar_events(request: LitestarRequest) -> Stream:
+    return Stream(lines(live(request, "size")))
+
+
+def asgi_app(make):
+    opening = lifespan(lambda: open_config(App, Memory()))
+    if make is Litestar:
+        return Litestar([litestar_events], lifespan=[opening], logging_config=None)
+    return make(routes=[Route("/", events)], lifespan=opening)
+
+
+@pytest.mark.parametrize("make", [Starlette, FastAPI, Litestar])
+async def test_a_server_that_is_stopped_without_a_signal_is_served_by_hand(make, served):
+    app = asgi_app(make)
+    async with served(app) as client, client.stream("GET", "/") as response:
+        text = response.aiter_text()
+        assert await anext(text) == "data: 1\n\n"
+        end_streams(app)
+        assert "".join([piece async for piece in text]) == "data: end\n\n"
+
+
+# Programs of their own, with a real server, 20 clients and a signal.
+
+ASGI = """
+    import sys
+    import msgspec
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.responses import StreamingResponse
+    from starlette.routing import Route
+    from reactive_config import Memory, open_config
+    from reactive_config.web import lifespan, live
+
+    class App(msgspec.Struct, frozen=True):
+        size: int = 1
+
+    async def lines(stream):
+        async for value in stream:
+            yield f"data: {value}\\n\\n"
+        yield "data: end\\n\\n"
+
+    async def events(request):
+        return StreamingResponse(lines(live(request, "size")), media_type="text/event-stream")
+
+    async def download(request):
+        import asyncio
+        async def pieces():
+            for number in range(10):
+                yield f"data: {number}\\n\\n"
+                await asyncio.sleep(0.05)  # the rest is on its way when the signal comes
+            yield "data: end\\n\\n"
+        return StreamingResponse(pieces())
+
+    app = Starlette(
+        routes=[Route("/", events), Route("/download", download)],
+        lifespan=lifespan(lambda: open_config(App, Memory())),
+    )
+    uvicorn.run(app, port=int(sys.argv[1]), loop=sys.argv[2], log_level="warning")
+    """
+
+AIOHTTP = """
+    import sys
+    import msgspec
+    from aiohttp import web
+    from reactive_config import Memory, open_config
+    from reactive_config.web.aiohttp import cleanup_ctx, live
+
+    class App(msgspec.Struct, frozen=True):
+        size: int = 1
+
+    async def events(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        async for value in live(request, "size"):
+            await response.write(f"data: {value}\\n\\n".encode())
+        await response.write(b"data: end\\n\\n")
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", events)
+    app.cleanup_ctx.append(cleanup_ctx(lambda: open_config(App, Memory())))
+    web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None)
+    """
+
+
+def free_port():
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@asynccontextmanager
+async def program(text, tmp_path, *arguments):
+    """A program that listens; gives its process and a client."""
+    file, port = tmp_path / "program.py", free_port()
+    file.write_text(textwrap.dedent(text))
+    process = await asyncio.create_subprocess_exec(sys.executable, file, str(port), *arguments)
+    try:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=20, limits=httpx.Limits(max_connections=100)
+        ) as client:
+            with anyio.fail_after(20):
+                while process.returncode is None:
+                    try:
+                        await client.get("/nothing")
+                        break
+                    except httpx.ConnectError:
+                        await asyncio.sleep(0.02)
+            yield process, client
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def read(client, path, begun):
+    async with client.stream("GET", path) as response:
+        text = ""
+        async for piece in response.aiter_text():
+            begun.set()
+            text += piece
+    return text
+
+
+async def seconds_to_end(process, client, path, number, clients=20):
+    """Send a signal to a program once all clients have begun to read; how long it takes to end, and what they read."""
+    begun = [asyncio.Event() for _ in range(clients)]
+    async with asyncio.TaskGroup() as group:
+        reads = [group.create_task(read(client, path, event)) for event in begun]
+        with anyio.fail_after(10):
+            for event in begun:
+                await event.wait()
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        os.kill(process.pid, number)
+        with anyio.fail_after(10):
+            await process.wait()
+        took = loop.time() - start
+    return took, [task.result() for task in reads]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 0)])
+async def test_uvicorn_with_20_open_streams_ends_in_two_seconds_and_they_end_cleanly(loop, number, code, tmp_path):
+    async with program(ASGI, tmp_path, loop) as (process, client):
+        took, texts = await seconds_to_end(process, client, "/", number)
+    assert took < 2
+    assert texts == ["data: 1\n\ndata: end\n\n"] * 20
+    assert process.returncode == code  # uvicorn sends itself the signal again: our handler is gone by then
+
+
+@pytest.mark.slow
+async def test_a_response_that_has_an_end_is_not_cut(tmp_path):
+    async with program(ASGI, tmp_path, "asyncio") as (process, client):
+        _, texts = await seconds_to_end(process, client, "/download", signal.SIGTERM, clients=3)
+    assert texts == ["".join(f"data: {number}\n\n" for number in [*range(10), "end"])] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_aiohttp_with_20_open_streams_ends_in_two_seconds_and_they_end_cleanly(number, tmp_path):
+    async with program(AIOHTTP, tmp_path) as (process, client):
+        took, texts = await seconds_to_end(process, client, "/", number)
+    assert took < 2
+    assert texts == ["data: 1\n\ndata: end\n\n"] * 20
+    assert process.returncode == 0
+
+
+async def test_an_aiohttp_runner_of_one_s_own_ends_streams_at_its_shutdown():
+    from aiohttp import web
+
+    async def handler(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        async for text in lines_of(request):
+            await response.write(text.encode())
+        return response
+
+    def lines_of(request):
+        return lines(for_aiohttp.until_shutdown(request, for_aiohttp.configuration(request).select("size")))
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+    app.cleanup_ctx.append(for_aiohttp.cleanup_ctx(lambda: open_config(App, Memory())))
+    app.on_shutdown.append(for_aiohttp.end_streams)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=60)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with httpx.AsyncClient(base_url=base, timeout=20) as client, client.stream("GET", "/") as response:
+        text = response.aiter_text()
+        assert await anext(text) == "data: 1\n\n"
+        with anyio.fail_after(10):
+            await runner.cleanup()
+        assert "".join([piece async for piece in text]) == "data: end\n\n"
