@@ -32,6 +32,7 @@ from reactive_config.core.types import (
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d|w)")
+_LONGEST = 200  # characters; a longer text is no duration, and would cost the square of its length
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
@@ -57,6 +58,8 @@ def duration(value: Any) -> timedelta | None:
         if type(value) is not str:
             return None
         text = value.strip()
+        if len(text) > _LONGEST:
+            return None
         if _NUMBER.fullmatch(text):
             return timedelta(seconds=float(text))
         sign, body = (-1, text[1:]) if text.startswith("-") else (1, text)

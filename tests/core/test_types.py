@@ -216,6 +216,13 @@ def test_what_is_no_duration_is_none(value):
     assert duration(value) is None
 
 
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("text", ["P" + "1" * 100_000 + "D", "1" * 100_000 + "x", "-" + "1.1" * 30_000])
+def test_a_long_text_is_no_duration_and_costs_no_more_than_its_length(text):
+    """Looking for parts in it from every digit on took half a minute, in the loop."""
+    assert duration(text) is None
+
+
 class Deep(msgspec.Struct, forbid_unknown_fields=True):
     hosts: list[str] = []
     limits: dict[str, Annotated[int, Meta(le=500)]] = {}
