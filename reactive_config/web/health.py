@@ -57,7 +57,7 @@ def _troubles(status: Status) -> Iterator[str]:
 def _shown(status: Status) -> dict[str, object]:
     # Only how many are held: why they are may quote values, and this is open to everybody.
     sources = [
-        {"name": s.name, "state": s.state, "since": s.since, "reason": s.reason, "revision": s.revision,
+        {"name": s.name, "state": s.state, "since": s.since, "age": s.age, "reason": s.reason, "revision": s.revision,
          "held": len(s.held), "next_try": s.next_try}
         for s in status.sources
     ]  # fmt: skip

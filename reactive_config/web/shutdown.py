@@ -12,7 +12,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -80,7 +80,8 @@ def _before(number: int, tell: Callable[[], object]) -> Iterator[None]:
 
     def chained(number: int, frame: FrameType | None) -> None:
         if listening:
-            tell()
+            with suppress(RuntimeError):  # the loop was closed under an application that nobody shut down
+                tell()
         handler(number, frame)
 
     signal.signal(number, chained)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Any, assert_type
 
 import asyncpg
+import httpx
 import msgspec
 from aiohttp import web
 from fastapi import Depends, FastAPI, Request
@@ -16,7 +17,7 @@ from litestar.di import Provide
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from reactive_config import Config, Files, Live, Secret, open_config
+from reactive_config import Config, Files, Live, Secret, Snapshot, open_config
 from reactive_config.bindings import (
     Decision,
     Every,
@@ -32,8 +33,9 @@ from reactive_config.bindings import (
     together,
 )
 from reactive_config.bindings.pools import asyncpg_pool
-from reactive_config.web import Operations, attach, current, lifespan
+from reactive_config.web import Operations, attach, current, lifespan, live, running, until_shutdown
 from reactive_config.web import aiohttp as with_aiohttp
+from reactive_config.web import configuration as configuration_of
 from reactive_config.web import fastapi as with_fastapi
 from reactive_config.web import litestar as with_litestar
 
@@ -122,3 +124,16 @@ async def own(app: FastAPI) -> AsyncIterator[dict[str, object]]:
 
 
 another = FastAPI(lifespan=own)
+
+
+async def streams(request: Request) -> None:
+    async for snapshot in until_shutdown(request, configuration_of(request)):
+        assert_type(snapshot, Snapshot[Any])
+    async for _ in live(request, lambda config: config.pool).map(str):
+        pass
+
+
+async def tests() -> None:
+    for app in (fastapi, starlette, litestar):
+        async with running(app) as started:
+            httpx.ASGITransport(started)

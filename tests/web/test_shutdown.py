@@ -27,7 +27,7 @@ import reactive_config.web.aiohttp as for_aiohttp
 from reactive_config import Closed, Live, Memory, open_config
 from reactive_config.bindings import rebuilt
 from reactive_config.web import attach, configuration, end_streams, lifespan, live, until_shutdown
-from reactive_config.web.shutdown import RequestLive
+from reactive_config.web.shutdown import RequestLive, Shutdown
 
 
 class App(msgspec.Struct, frozen=True):
@@ -191,6 +191,21 @@ async def test_what_nobody_handles_is_left_alone(default):
         assert signal.getsignal(signal.SIGTERM) is default
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_an_application_whose_loop_was_closed_without_a_shutdown_keeps_no_signal(handled):
+    async def start():
+        following = Shutdown().following_signals()
+        following.__enter__()
+        return following
+
+    loop = asyncio.new_event_loop()
+    following = loop.run_until_complete(start())
+    loop.close()
+    signal.raise_signal(signal.SIGTERM)
+    assert handled[0] == [signal.SIGTERM]
+    following.__exit__(None, None, None)
+    assert signal.getsignal(signal.SIGTERM) is handled[1]
 
 
 def test_a_server_in_another_thread_is_served_without_signals(handled):
