@@ -6,7 +6,6 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -16,7 +15,7 @@ from reactive_config.bindings.user_task import UserStep, UserTask
 from reactive_config.core.host import outlast
 from reactive_config.core.leaf import unchanged
 from reactive_config.core.live import Live
-from reactive_config.core.status import BindingState, BindingStatus
+from reactive_config.core.status import BindingState, BindingStatus, Moment
 
 U = TypeVar("U")
 
@@ -61,7 +60,7 @@ class Binding(ABC, Generic[U]):
         self.forced = 0
         self.abandoned = 0
         self._state = BindingState.PREPARING
-        self._since = datetime.now(UTC)
+        self._since = Moment.now()
         self._error = ""
         self._left_running: set[asyncio.Future[Any]] = set()
         self._task = UserTask(self.name, self.note_left_running)
@@ -98,13 +97,13 @@ class Binding(ABC, Generic[U]):
     def enter(self, state: BindingState, error: str = "") -> None:
         """Note for the status where the binding stands."""
         if state is not self._state:
-            self._since = datetime.now(UTC)
+            self._since = Moment.now()
         self._state, self._error = state, error
 
     def status(self) -> BindingStatus:
         """Where it stands."""
         counts = (self.changes, self.failures, self.forced, self.abandoned)
-        return BindingStatus(self.name, self._state, self._since, self._error, *counts)
+        return BindingStatus(self.name, self._state, self._since.wall, self._error, *counts, age=self._since.age)
 
     def begin_leaving(self, within: float | None = None) -> None:
         """Begin to leave, without waiting for it; `__aexit__` then waits. Of two calls the shorter time counts.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -10,7 +10,7 @@ from aiohttp import web
 from reactive_config import Config, Live, Snapshot
 from reactive_config.web.answers import MAX_BODY, BodyNotRead, Call
 from reactive_config.web.connections import PINNED, pinned
-from reactive_config.web.lifespan import Make, Within, opened
+from reactive_config.web.lifespan import Follow, Make, Within, opened
 from reactive_config.web.operations import Operations
 from reactive_config.web.shutdown import RequestLive, Shutdown, until
 
@@ -25,14 +25,20 @@ _SHUTDOWN: web.AppKey[Shutdown] = web.AppKey("reactive_config.shutdown", Shutdow
 _PINNED: Any = getattr(web, "RequestKey", web.AppKey)(PINNED, dict)
 
 
-def cleanup_ctx(make: Make[T], *within: Within[T]) -> Callable[[web.Application], AsyncIterator[None]]:
+def cleanup_ctx(
+    make: Make[T],
+    *within: Within[T],
+    bindings: Mapping[web.AppKey[Any], Follow[T]] | None = None,
+    leave_within: float = 20.0,
+) -> Callable[[web.Application], AsyncIterator[None]]:
     """`app.cleanup_ctx.append(cleanup_ctx(lambda: open_config(App, Files("config"))))`; see `lifespan`.
 
-    What one of `within` gives is kept in the application where it is a mapping; its keys should be `web.AppKey`s.
+    What one of `within` gives is kept in the application where it is a mapping. Its keys, and those of `bindings`,
+    should be `web.AppKey`s.
     """
 
     async def run(app: web.Application) -> AsyncIterator[None]:
-        async with opened(make, within) as (config, found):
+        async with opened(make, within, bindings or {}, leave_within) as (config, found):
             app[CONFIG], app[_SHUTDOWN] = config, Shutdown()
             for key, thing in found.items():
                 app[key] = thing

@@ -82,6 +82,9 @@ class StatusCollector:
         yield _total(counts, "binding_changes", "Things that came into force.", "binding")
         yield _total(counts, "binding_failures", "Things that could not be made.", "binding")
         yield _total(counts, "binding_forced", "Old things that were closed under their users.", "binding")
+        yield _total(
+            counts, "binding_abandoned", "Calls that swallowed every cancellation and were left running.", "binding"
+        )
 
     def _read(self) -> tuple[Status, Mapping[Key, int]] | None:
         config, loop = self._config, self._loop

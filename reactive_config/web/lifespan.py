@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, TypeVar
 
 from reactive_config import Config
+from reactive_config.bindings import Binding, Together
+from reactive_config.bindings import bindings as side_by_side
 from reactive_config.web.connections import KEY, SHUTDOWN
 from reactive_config.web.shutdown import Shutdown
 from reactive_config.web.tracing import traced
@@ -15,9 +17,15 @@ T = TypeVar("T")
 
 Make = Callable[[], AbstractAsyncContextManager[Config[T]]]
 Within = Callable[[Config[T]], AbstractAsyncContextManager[object]]
+Follow = Callable[[Config[T]], Binding[Any] | Together]
 
 
-def lifespan(make: Make[T], *within: Within[T]) -> Callable[[Any], AbstractAsyncContextManager[dict[str, Any]]]:
+def lifespan(
+    make: Make[T],
+    *within: Within[T],
+    bindings: Mapping[str, Follow[T]] | None = None,
+    leave_within: float = 20.0,
+) -> Callable[[Any], AbstractAsyncContextManager[dict[str, Any]]]:
     """The lifespan of a Starlette, FastAPI or Litestar application that has a configuration.
 
         app = FastAPI(lifespan=lifespan(lambda: open_config(App, Files("config")), resources, operations.serving))
@@ -32,14 +40,18 @@ def lifespan(make: Make[T], *within: Within[T]) -> Callable[[Any], AbstractAsync
             of names, it is kept in the application's state (`app.state.pool`) and, by Starlette and FastAPI under a
             server with lifespan state (uvicorn, hypercorn, granian; `running` in tests), in the request's
             (`request.state.pool`). What the application's state had under such a name before comes back at the end.
+        bindings: Name to what makes a binding of the open configuration: `{"database": lambda config:
+            asyncpg_pool(config.select("database"))}`. They are entered before `within`, kept under their names like
+            what `within` gives, and released after it, side by side (see `reactive_config.bindings.bindings`).
+        leave_within: Seconds that releasing all `bindings` takes at most. Each of `within` takes its own time.
 
     Raises:
-        RuntimeError: As the application starts; two of `within` give the same name.
+        RuntimeError: As the application starts; two of `within` and `bindings` give the same name.
     """
 
     @asynccontextmanager
     async def run(app: Any) -> AsyncIterator[dict[str, Any]]:
-        async with opened(make, within) as (config, found):
+        async with opened(make, within, bindings or {}, leave_within) as (config, found):
             with attach(app, config) as state, _kept(app.state, _free(found, state)):
                 yield state | found
 
@@ -76,7 +88,9 @@ def attach(app: Any, config: Config[Any]) -> Iterator[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def opened(make: Make[T], within: tuple[Within[T], ...]) -> AsyncIterator[tuple[Config[T], dict[Any, Any]]]:
+async def opened(
+    make: Make[T], within: tuple[Within[T], ...], bindings: Mapping[Any, Follow[T]], leave_within: float
+) -> AsyncIterator[tuple[Config[T], dict[Any, Any]]]:
     """A configuration and what goes with it, opened in order; gives it, and the mappings of the others as one.
 
     Raises:
@@ -85,7 +99,9 @@ async def opened(make: Make[T], within: tuple[Within[T], ...]) -> AsyncIterator[
     async with AsyncExitStack() as stack:
         config = await stack.enter_async_context(make())
         stack.enter_context(traced(config))
-        found: dict[Any, Any] = {}
+        followers = [follow(config) for follow in bindings.values()]
+        await stack.enter_async_context(side_by_side(*followers, leave_within=leave_within))
+        found: dict[Any, Any] = dict(zip(bindings, followers, strict=True))
         for context in within:
             given = await stack.enter_async_context(context(config))
             if isinstance(given, Mapping):

@@ -73,6 +73,7 @@ class Totals:
         counts["binding_changes", name] += binding.changes
         counts["binding_failures", name] += binding.failures
         counts["binding_forced", name] += binding.forced
+        counts["binding_abandoned", name] += binding.abandoned
 
 
 def _of_sources(sources: Iterable[SourceStatus]) -> Counter[Key]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 
 import httpx
@@ -69,6 +70,41 @@ async def test_a_binding_is_a_context_of_its_own():
     app = Starlette(lifespan=lifespan(opening("a"), lambda config: rebuilt(config.select("name"), build, name="upper")))
     async with app.router.lifespan_context(app):
         assert [binding.name for binding in app.state.reactive_config.status().bindings] == ["upper"]
+
+
+async def test_named_bindings_are_given_by_name_and_released_side_by_side_after_the_rest():
+    diary, both = Diary(), asyncio.Barrier(2)
+
+    def follow(config):
+        async def build(text):
+            return text.upper()
+
+        async def close(_):
+            assert diary.lines[-1] == "close rest a"
+            await both.wait()  # passes only if the other one closes at the same time
+
+        return rebuilt(config.select("name"), build, close=close)
+
+    run = lifespan(opening("a"), diary.context("rest"), bindings={"one": follow, "two": follow}, leave_within=5)
+    app = Starlette(lifespan=run)
+    async with app.router.lifespan_context(app) as state:
+        assert state["one"].current == app.state.two.current == "A"
+    assert both.broken is False
+    assert not hasattr(app.state, "one")
+
+
+async def test_named_bindings_of_aiohttp():
+    async def build(text):
+        return text.upper()
+
+    one = web.AppKey("one", object)
+    app = web.Application()
+    follow = {one: lambda config: rebuilt(config.select("name"), build)}
+    app.cleanup_ctx.append(for_aiohttp.cleanup_ctx(opening("a"), bindings=follow))
+    runner = web.AppRunner(app)
+    await runner.setup()
+    assert app[one].current == "A"
+    await runner.cleanup()
 
 
 async def test_what_fails_within_closes_what_was_open_and_is_raised():
