@@ -8,15 +8,21 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
+from msgspec import structs
+
 from reactive_config.bindings.binding import Binding
 from reactive_config.bindings.clocks import Clock, LoopClock
-from reactive_config.bindings.levels import TemporaryLevel, level_number
+from reactive_config.bindings.levels import TemporaryLevel
+from reactive_config.bindings.log_rules import ROOT, Reading, RuleReader
 from reactive_config.bindings.named_level import NamedLevel
 from reactive_config.core.live import Live
+from reactive_config.core.status import BindingStatus
 
 M = TypeVar("M", bound=Mapping[str, Any] | None)
 
-ROOT = "root"
+logger = logging.getLogger("reactive_config")
+
+_NOTHING = Reading({}, {})
 
 
 class LogLevels(Binding[M]):
@@ -26,6 +32,9 @@ class LogLevels(Binding[M]):
     (a name removed, a time that ended, the context left) it undoes only where the level is still the one
     that it wrote: what somebody else set meanwhile stays. It does not promise anything for two of these on one
     name that are not left in reverse order.
+
+    A rule that cannot be followed is refused by itself: its name keeps the level before it, all others change, and
+    the status and the log name it. The first rules, and those of a member of `together`, are all followed or none.
     """
 
     self_bounded: ClassVar[bool] = True
@@ -34,7 +43,9 @@ class LogLevels(Binding[M]):
         super().__init__(live, name=name or f"log_levels({live.name})")
         self._clock = clock
         self._named: dict[str, NamedLevel] = {}
-        self._next: dict[str, tuple[logging.Logger, Any]] = {}
+        self._reader = RuleReader()
+        self._next = _NOTHING
+        self._trouble = ""
         self._open = False
         # Replaced as a whole, never changed: filters read it from any thread.
         self._in_force: Mapping[str, int] = MappingProxyType({})
@@ -69,12 +80,12 @@ class LogLevels(Binding[M]):
 
         Raises:
             RuntimeError: The binding is not open.
-            ValueError: The name is empty.
+            ValueError: The name is no logger's: empty, not printable, too long or too deep.
         """
         if not self._open:
             raise RuntimeError(f"{self.name}: expected an open binding: use it inside its `async with`")
-        logger, _ = _checked(name, level)
-        self._level(name, logger).override(level)
+        found, _ = self._reader.check(name, level)
+        self._level(name, found).override(level)
         self._note()
 
     def remaining(self, name: str) -> timedelta | None:
@@ -82,45 +93,55 @@ class LogLevels(Binding[M]):
         named = self._named.get(name)
         return None if named is None else named.remaining
 
+    def status(self) -> BindingStatus:
+        status = super().status()
+        if status.error or not self._trouble:
+            return status
+        return structs.replace(status, error=f"not all rules could be followed: {self._trouble}")
+
     async def prepare(self, value: M) -> None:
-        rules: Mapping[str, Any] = {} if value is None else value
-        self._next = {name: _checked(name, rule) for name, rule in rules.items() if rule is not None}
+        self._next = self._reader.read(value)
+        if self._next.refused and not (self._open and self.alone):
+            trouble, self._next = self._next.trouble, _NOTHING
+            raise ValueError(trouble)
 
     def commit(self) -> None:
-        for name in self._named.keys() - self._next.keys():
+        taken, refused = self._next
+        for name in self._named.keys() - taken.keys() - refused.keys():
             self._named[name].follow(None)
-        for name, (logger, rule) in self._next.items():
-            self._level(name, logger).follow(rule)
-        self._next = {}
+        for name, (found, rule) in taken.items():
+            self._level(name, found).follow(rule)
+        self._report(self._next.trouble)
+        self._next = _NOTHING
         self._open = True
         self._note()
 
     async def abort(self) -> None:
-        self._next = {}
+        self._next = _NOTHING
 
     async def release(self) -> None:
-        self._open = False
+        self._open, self._trouble = False, ""
         while self._named:
             self._named.popitem()[1].drop()
         self._note()
 
-    def _level(self, name: str, logger: logging.Logger) -> NamedLevel:
+    def _report(self, trouble: str) -> None:
+        if trouble:
+            self.failures += 1
+            logger.warning("%s: not all rules could be followed: %s; the others are in force", self.name, trouble)
+        elif self._trouble:
+            logger.info("%s: all rules are in force again", self.name)
+        self._trouble = trouble
+
+    def _level(self, name: str, of: logging.Logger) -> NamedLevel:
         if name not in self._named:
-            self._named[name] = NamedLevel(logger, self._clock, self._note)
+            self._named[name] = NamedLevel(of, self._clock, self._note)
         return self._named[name]
 
     def _note(self) -> None:
         self._named = {name: named for name, named in self._named.items() if not named.idle}
         wanted = {name: named.wanted for name, named in self._named.items()}
         self._in_force = MappingProxyType({name: level for name, level in wanted.items() if level is not None})
-
-
-def _checked(name: str, rule: Any) -> tuple[logging.Logger, Any]:
-    """A rule that `commit` can follow without failing, and its logger."""
-    if not name:
-        raise ValueError(f"expected a logger's name, or {ROOT} for the root logger, got an empty one")
-    level_number(rule.level if isinstance(rule, TemporaryLevel) else rule)
-    return logging.getLogger(name), rule
 
 
 def log_levels(live: Live[M], *, clock: Clock | None = None, name: str = "") -> LogLevels[M]:
@@ -135,7 +156,7 @@ def log_levels(live: Live[M], *, clock: Clock | None = None, name: str = "") -> 
     Args:
         live: Logger's name (`root` for the root logger) to a `Level`, a number, or a `TemporaryLevel`. None
             beside a name is the same as no such name. With plain texts for levels an unknown one cannot be
-            refused when it is decoded: it fails here, and the levels before it stay in force.
+            refused when it is decoded: it is refused here, as is a name that no logger can have; the others change.
         clock: What temporary levels are timed by; the loop's unless given.
         name: For the status.
     """

@@ -109,17 +109,6 @@ def test_a_level_is_known_in_any_case_and_by_its_other_name(text, number):
     assert msgspec.convert(text, LogRule).number == number
 
 
-async def test_plain_texts_work_and_an_unknown_one_keeps_the_levels_before(a):
-    memory = Memory({"log": {"rc_test.a": "debug"}})
-    async with open_config(dict, memory) as config, log_levels(config.select(lambda c: c["log"])) as levels:
-        assert a.level == logging.DEBUG
-        await memory.patch({"log": {"rc_test.a": "loud"}})
-        await until(lambda: levels.failures)
-        assert (a.level, levels.status().state) == (logging.DEBUG, BindingState.RETRYING)
-        await memory.patch({"log": {"rc_test.a": "info"}})
-        await until(lambda: a.level == logging.INFO)
-
-
 @pytest.mark.parametrize("rules", [{"": "DEBUG"}, {"x": "loud"}, {"x": 0}, {"x": True}, {"x": 1.0}])
 async def test_the_first_rules_fail_loudly_where_no_type_refused_them(rules):
     with pytest.raises((ValueError, TypeError)):
