@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Union
 from reactive_config.core.config import Config
 from reactive_config.core.delta import Delta, Entry, Malformed, Replace
 from reactive_config.core.paths import Path
-from reactive_config.core.source import Feed, ForwardingFeed, Source
+from reactive_config.core.source import Feed, ForwardingFeed, ForwardingSource, Source
 from reactive_config.core.status import State
 from reactive_config.core.trees import same
 from reactive_config.errors import Origin
@@ -59,7 +59,7 @@ async def wait_seen(config: Config[Any], events: asyncio.Queue[Event], timeout: 
         pass  # then that is what there is to show
 
 
-class Observed(Source):
+class Observed(ForwardingSource):
     """A source, and every word of it.
 
     Args:
@@ -68,15 +68,11 @@ class Observed(Source):
     """
 
     def __init__(self, source: Source, tell: Callable[[Event], None]) -> None:
-        self.name, self.layers, self.optional = source.name, source.layers, source.optional
-        self._source = source
+        super().__init__(source)
         self._tell = tell
 
     async def run(self, feed: Feed) -> None:
-        await self._source.run(_ObservedFeed(self.name, feed, self._tell))
-
-    async def last_good(self) -> Replace | None:
-        return await self._source.last_good()
+        await super().run(_ObservedFeed(self.name, feed, self._tell))
 
 
 class _ObservedFeed(ForwardingFeed):

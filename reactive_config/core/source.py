@@ -140,3 +140,24 @@ class Source(Protocol):
     async def last_good(self) -> Replace | None:
         """A state that was accepted once, to start from when the first one sent does not fit; None if there is none."""
         return None
+
+
+class ForwardingSource(Source):
+    """Passes on everything of another source; a base for those who stand between a source and the runtime.
+
+    Args:
+        source: The one to run; an attribute that it lacks is the contract's default.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.name, self.layers = source.name, source.layers
+        for attribute in Source.__annotations__:  # a wrapper never falls back to a default of its own
+            if hasattr(source, attribute):
+                setattr(self, attribute, getattr(source, attribute))
+
+    async def run(self, feed: Feed) -> None:
+        await self.source.run(feed)
+
+    async def last_good(self) -> Replace | None:
+        return await self.source.last_good()

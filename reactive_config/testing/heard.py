@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from datetime import datetime
 
-from reactive_config.core.delta import Delta, Replace
-from reactive_config.core.source import Feed, Source
+from reactive_config.core.delta import Delta
+from reactive_config.core.source import Feed, ForwardingFeed, ForwardingSource, Source
+from reactive_config.core.status import State
 from reactive_config.errors import Rejected
 
 
-class Heard(Source):
+class Heard(ForwardingSource):
     """Another source, unchanged, and a way to wait until what it says has an outcome.
 
     Args:
@@ -19,17 +20,13 @@ class Heard(Source):
     """
 
     def __init__(self, source: Source) -> None:
-        self.name, self.layers, self.optional = source.name, source.layers, source.optional
-        self._source = source
+        super().__init__(source)
         self._feed: Feed | None = None
         self._said = asyncio.Event()
 
     async def run(self, feed: Feed) -> None:
         self._feed = feed
-        await self._source.run(cast(Feed, _Tap(feed, self._said.set)))
-
-    async def last_good(self) -> Replace | None:
-        return await self._source.last_good()
+        await super().run(_Tap(feed, self._said.set))
 
     async def wait(self, condition: Callable[[], object], timeout: float) -> None:
         """Return once a condition on the configuration holds; looked at after everything the source says.
@@ -53,19 +50,17 @@ class Heard(Source):
             pass
 
 
-class _Tap:
+class _Tap(ForwardingFeed):
     """The feed, heard."""
 
     def __init__(self, feed: Feed, said: Callable[[], None]) -> None:
-        self._feed, self._heard = feed, said
+        super().__init__(feed)
+        self._heard = said
 
     def send(self, delta: Delta) -> None:
-        self._feed.send(delta)
+        super().send(delta)
         self._heard()
 
-    def state(self, *args: Any, **options: Any) -> None:
-        self._feed.state(*args, **options)
+    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+        super().state(state, reason, next_try=next_try)
         self._heard()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._feed, name)

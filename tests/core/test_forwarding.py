@@ -1,0 +1,94 @@
+"""Whoever stands between a source and the runtime passes on everything that the contract has."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import reactive_config
+from reactive_config import Guard, Memory, Rejected, State, open_config
+from reactive_config.cli.observing import Observed
+from reactive_config.core.delta import Replace
+from reactive_config.core.source import Feed, ForwardingFeed, ForwardingSource, Source
+from reactive_config.testing.heard import Heard
+
+WRAPPERS = {"Heard": Heard, "Observed": lambda source: Observed(source, lambda event: None)}
+
+
+class Unlike(Source):
+    """A source that is unlike the contract's defaults in everything."""
+
+    name = "unlike"
+    layers = ("one", "two")
+    optional = True
+    guard = Guard(growth=3.0, removal=0.5)
+    good = Replace({}, 7)
+
+    async def run(self, feed: Feed) -> None:
+        feed.send(Replace({}, 1))
+        feed.state(State.SYNCED)
+        await asyncio.Event().wait()
+
+    async def last_good(self) -> Replace | None:
+        return self.good
+
+
+def public(protocol):
+    """Names of a protocol's members, attributes without a default included."""
+    return {name for name in {*vars(protocol), *inspect.get_annotations(protocol)} if not name.startswith("_")}
+
+
+def subclasses(base):
+    for module in pkgutil.walk_packages(reactive_config.__path__, "reactive_config."):
+        importlib.import_module(module.name)
+    found = set(base.__subclasses__())
+    return found | {below for one in found for below in one.__subclasses__()}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_every_attribute_of_the_wrapped_source_is_the_wrappers(wrapper):
+    """Also those that the contract gets later: the wrapped one must differ from the defaults in all of them."""
+    wrapped = WRAPPERS[wrapper](Unlike())
+    attributes = inspect.get_annotations(Source)
+    assert {"name", "layers", "optional", "guard"} <= set(attributes)
+    for name in attributes:
+        assert getattr(Unlike, name) != getattr(Source, name, None), name
+        assert getattr(wrapped, name) == getattr(Unlike, name), name
+
+
+@pytest.mark.parametrize(("base", "protocol"), [(ForwardingSource, Source), (ForwardingFeed, Feed)])
+def test_every_method_of_the_contract_is_forwarded(base, protocol):
+    """A default that a wrapper inherits from the protocol would answer in place of the wrapped one."""
+    methods = public(protocol) - set(inspect.get_annotations(protocol))
+    assert methods
+    assert methods <= vars(base).keys()
+
+
+def test_every_class_that_wraps_a_source_is_one_of_these():
+    assert {one.__name__ for one in subclasses(ForwardingSource)} == set(WRAPPERS)
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+async def test_last_good_is_the_wrapped_sources(wrapper):
+    assert await WRAPPERS[wrapper](Unlike()).last_good() is Unlike.good
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+async def test_the_guard_of_the_wrapped_source_is_in_force(wrapper):
+    memory = Memory({"a": 1, "b": 2, "c": 3})
+    memory.guard = Guard(removal=0.5)
+    async with open_config(dict, WRAPPERS[wrapper](memory)) as config:
+        with pytest.raises(Rejected, match="50% of 3 entries"):
+            await memory.replace({"a": 1})
+        assert config.current == {"a": 1, "b": 2, "c": 3}
+
+
+async def test_a_source_without_a_guard_gets_the_contracts_own():
+    class Bare:
+        name, layers = "bare", ("bare",)
+
+    assert Heard(Bare()).guard == Guard()
