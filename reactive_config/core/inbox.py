@@ -36,6 +36,7 @@ class Inbox:
         self._next_try: datetime | None = None
         self._notes: tuple[str, ...] = ()
         self._counters: Counter[str] = Counter()
+        self._gauges: dict[str, float] = {}
         self._kind = kind
         self._wake = wake
         self._replace: Replace | None = None
@@ -78,6 +79,9 @@ class Inbox:
 
     def count(self, counter: str, by: int = 1) -> None:
         self._counters[counter] += by
+
+    def gauge(self, name: str, value: float) -> None:
+        self._gauges[name] = value
 
     def resolve(self, names: Path) -> Path:
         return resolve(self._kind, names)
@@ -159,4 +163,5 @@ class Inbox:
             next_try=self._next_try,
             notes=self._notes,
             counters=dict(self._counters),
+            gauges=dict(self._gauges),
         )

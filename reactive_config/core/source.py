@@ -38,6 +38,9 @@ class Feed(Protocol):
     def count(self, counter: str, by: int = 1) -> None:
         """Count something for the status: `reconnects`, `relists`, `events`, ..."""
 
+    def gauge(self, name: str, value: float) -> None:
+        """Replace a measured value in the status, one that goes up and down: `lag`, ..."""
+
     def resolve(self, names: Path) -> Path:
         """The configuration's path for names in any case, as environment variables spell them.
 
@@ -89,6 +92,9 @@ class ForwardingFeed(Feed):
 
     def count(self, counter: str, by: int = 1) -> None:
         self.feed.count(counter, by)
+
+    def gauge(self, name: str, value: float) -> None:
+        self.feed.gauge(name, value)
 
     def resolve(self, names: Path) -> Path:
         return self.feed.resolve(names)

@@ -77,7 +77,8 @@ class SourceStatus(msgspec.Struct, frozen=True):
         held: Units that wait, oldest first.
         next_try: When the source tries again (UTC); None when it does not wait.
         notes: What else a person should know (skipped files, the notifier in use).
-        counters: What the source counts: `reconnects`, `relists`, ...
+        counters: What the source counts: `reconnects`, `relists`, ...; none of them ever falls.
+        gauges: What the source measures: `lag`, ...; each is the last value.
     """
 
     name: str
@@ -90,6 +91,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     counters: dict[str, int] = {}
     age: float = 0.0
+    gauges: dict[str, float] = {}
 
 
 class BindingState(enum.Enum):

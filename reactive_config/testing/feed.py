@@ -23,6 +23,7 @@ class RecordingFeed:
         entries: The source's current state, by id.
         states: Every state with its reason, as told.
         counters: What was counted.
+        gauges: What was measured last.
         said: The notes in force.
         revision: Of the last delta.
     """
@@ -32,6 +33,7 @@ class RecordingFeed:
         self.entries: dict[str, Entry] = {}
         self.states: list[tuple[State, str]] = []
         self.counters: Counter[str] = Counter()
+        self.gauges: dict[str, float] = {}
         self.said: tuple[str, ...] = ()
         self.revision = 0
         self._accepted: dict[str, Entry] = {}
@@ -65,6 +67,10 @@ class RecordingFeed:
 
     def count(self, counter: str, by: int = 1) -> None:
         self.counters[counter] += by
+        self._wake()
+
+    def gauge(self, name: str, value: float) -> None:
+        self.gauges[name] = value
         self._wake()
 
     def resolve(self, names: Path) -> Path:

@@ -115,6 +115,8 @@ def _sources(sources: tuple[SourceStatus, ...]) -> Iterator[Metric]:
     yield _gauge("source_held_units", "Units of content that wait because they do not fit.", ("source",), held)
     revisions = [((s.name,), s.revision) for s in sources]
     yield _gauge("source_revision", "The store's last revision that was taken.", ("source",), revisions)
+    gauges = [((s.name, gauge), value) for s in sources for gauge, value in s.gauges.items()]
+    yield _gauge("source_gauge", "What a source measures: lag, ...", ("source", "gauge"), gauges)
 
 
 def _stale_seconds(source: SourceStatus) -> float:

@@ -53,6 +53,36 @@ async def build(size):
     return size
 
 
+class Measured(Memory):
+    """A source that counts and measures."""
+
+    async def run(self, feed):
+        feed.count("relists", 2)
+        feed.gauge("lag", 50)
+        feed.gauge("lag", 7.5)
+        await super().run(feed)
+
+
+@pytest.mark.parametrize("parse", [parse_text, parse_openmetrics])
+async def test_what_goes_up_and_down_is_a_gauge_and_no_counter(parse):
+    """A counter that falls is a restart to Prometheus: its rate would be made up."""
+    operations = Operations()
+    async with open_config(App, Measured(name="store")) as config, operations.serving(config):
+        (status,) = config.status().sources
+        assert (status.counters, status.gauges) == ({"relists": 2}, {"lag": 7.5})
+        accept = b"application/openmetrics-text" if parse is parse_openmetrics else b""
+        body = operations.answer(Call("GET", "/metrics", [(b"Accept", accept)])).body.decode()
+        families = {family.name.removeprefix("reactive_config_"): family for family in parse(body)}
+        (lag,) = families["source_gauge"].samples
+        assert (families["source_gauge"].type, lag.labels, lag.value) == (
+            "gauge",
+            {"source": "store", "gauge": "lag"},
+            7.5,
+        )
+        (relists,) = [sample for sample in families["source_events"].samples if sample.name.endswith("_total")]
+        assert (relists.labels, relists.value) == ({"source": "store", "event": "relists"}, 2)
+
+
 async def test_the_status_is_read_when_it_is_scraped():
     source, operations = Scripted({"size": 1}), Operations()
     async with open_config(App, source) as config, operations.serving(config):

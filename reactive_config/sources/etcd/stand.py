@@ -60,14 +60,14 @@ class Stand:
         if self._was_synced:
             self.feed.count("reconnects")
         self._was_synced = True
-        self.feed.count("lag", 0)  # from the first SYNCED on it is in the status, 0 or not
+        self.feed.gauge("lag", self._lag)  # from the first SYNCED on it is in the status, 0 or not
         self.feed.state(State.SYNCED)
         self._wake()
 
     def lags(self, revisions: int) -> None:
         """The newest revision that etcd has told of is so many after the one taken."""
         if revisions != self._lag:
-            self.feed.count("lag", revisions - self._lag)
+            self.feed.gauge("lag", revisions)
             self._lag = revisions
 
     def lost(self, trouble: str, next_try: datetime, *, refused: bool) -> None:
