@@ -127,10 +127,10 @@ class Live(Generic[U]):
         self._derived: Cells | None = None
         self._failed = False
 
-    @classmethod
-    def constant(cls, value: U) -> Live[U]:
+    @staticmethod  # a class method's `U` would be the class's own, which pyright does not infer from an argument
+    def constant(value: V) -> Live[V]:
         """A live value that never changes and never ends; for tests and for defaults."""
-        return cls(value, name="constant")
+        return Live(value, name="constant")
 
     def map(self, function: Callable[[U], V]) -> Live[V]:
         """A live value computed from this one.

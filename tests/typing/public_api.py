@@ -1,4 +1,4 @@
-"""Checked by mypy, never run: what a type checker knows of the public API."""
+"""Checked by mypy and pyright, never run: what a type checker knows of the public API."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ async def use() -> None:
             assert_type(value, Pool)
         config.current.pool.size = 5  # type: ignore[misc]
         config.select(5)  # type: ignore[call-overload]
-    async with open_config(dict, Memory()) as untyped:
-        assert_type(untyped.current, dict[Any, Any])
+    async with open_config(dict[str, Any], Memory()) as untyped:
+        assert_type(untyped.current, dict[str, Any])
     assert_type(Live.constant(5), Live[int])
