@@ -22,7 +22,7 @@ class ServerProcess(ABC):
     """
 
     terminate_signal = signal.SIGTERM
-    kill_signal = signal.SIGKILL
+    kill_signal = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows ends a process at once for either
 
     def __init__(self, home: Path, *, user: str | None = None) -> None:
         self.home = home

@@ -179,11 +179,7 @@ class Mirror:
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _flush_folder(self.path.parent)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -208,6 +204,21 @@ class Mirror:
                 time.sleep(0.01)
             else:
                 return
+
+
+def _flush_folder(folder: Path) -> None:
+    """Have the new name survive a crash of the machine, where a directory can be opened for that.
+
+    Not on Windows, nor where the folder may be written and not read. The copy is in place either way.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _checksum(document: Mapping[str, Any]) -> str:
