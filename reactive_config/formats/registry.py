@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 from typing import Any
 
 from reactive_config.core.delta import Bare, Tree
@@ -82,6 +83,15 @@ def locate(data: bytes, suffix: str, path: Path) -> tuple[int, int] | None:
         return _locate(decode(data), suffix, path)
     except Exception:  # noqa: BLE001  # a person waits for an explanation: better without a line than none
         return None
+
+
+@functools.cache
+def is_slow(suffix: str) -> bool:
+    """Whether documents of this format take about 1 ms a KiB: YAML where there is no ryaml. Loads nothing."""
+    try:
+        return _FORMATS.get(suffix) == "yaml_" and importlib.util.find_spec("ryaml") is None
+    except ValueError:  # it was made impossible to import
+        return True
 
 
 def _parse(text: str, suffix: str) -> Tree:

@@ -1,4 +1,4 @@
-"""YAML 1.2, by ryaml, within the bounds that `yaml_guard` sets.
+"""YAML 1.2, by ryaml, within the bounds that `yaml_guard` sets; where ryaml cannot be imported, by PyYAML's events.
 
 Scalars are those of YAML 1.2: `no`, `22:22`, `017` and dates are text. Aliases are copies. An empty document is
 refused, one of comments is an empty table.
@@ -11,7 +11,7 @@ import re
 from reactive_config.core.delta import Tree
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
-from reactive_config.formats import yaml_events, yaml_guard
+from reactive_config.formats import yaml_events, yaml_guard, yaml_scalars, yaml_tree
 from reactive_config.formats.text import offset_of, refusal
 from reactive_config.formats.tree import INTEGER, NESTING, ONE_KEY, TEXT_KEY, find_fault, surely_sound
 
@@ -27,13 +27,21 @@ def parse(text: str) -> Tree:
         ParseError: Not YAML, not YAML 1.2's plain part (see `yaml_guard`), infinity or not a number,
             an integer beyond 64 bits; or the `yaml` extra is not installed.
     """
-    _require_extra(ryaml=True)
+    fast = _has_ryaml()
+    if not fast:
+        _require_libyaml()
+    if text.startswith("\ufeff"):  # the parsers disagree about what it is, and a tag after it would be a key
+        raise refusal("one byte order mark", "two", text, 0)
     control = _UNPRINTABLE.search(text)
     if control:  # both parsers refuse it, but neither says where
         raise refusal("text without control characters", "one", text, control.start())
+    return _parse_fast(text) if fast else _parse_events(text)
+
+
+def _parse_fast(text: str) -> Tree:
     if yaml_guard.suspicious(text):
-        _require_extra(ryaml=False)
-        yaml_guard.examine(text, _is_text)
+        _require_pyyaml()
+        yaml_guard.examine(text, yaml_scalars.is_text)
     tree, error = _loads(text)
     if error is None and tree is None:
         return _blank(text)
@@ -42,8 +50,25 @@ def parse(text: str) -> Tree:
     if error is None:
         return tree
     if not error.line and yaml_events.available():
-        yaml_guard.examine(text, _is_text)  # raises the same refusal with its position, where it can tell
+        yaml_guard.examine(text, yaml_scalars.is_text)  # raises the same refusal with its position, where it can tell
     raise error
+
+
+def _parse_events(text: str) -> Tree:
+    error = None
+    try:
+        yaml_guard.examine(text, yaml_scalars.is_text)
+        tree = yaml_tree.build(text)
+    except ParseError as refused:
+        error = yaml_tree.of_the_end(refused, text)
+    if error is not None:
+        raise error  # out of the handler, so that it has no context
+    if tree is None:
+        return _blank(text)
+    error = _fault(text, tree)
+    if error is not None:
+        raise error
+    return tree
 
 
 def locate(text: str, path: Path) -> tuple[int, int] | None:
@@ -56,17 +81,23 @@ def locate(text: str, path: Path) -> tuple[int, int] | None:
     return None
 
 
-def _require_extra(*, ryaml: bool) -> None:
-    if ryaml:
-        try:
-            import ryaml as _  # noqa: F401
-        except ImportError:
-            pass
-        else:
-            return
-    elif yaml_events.available():
-        return
-    raise ParseError("the yaml extra (pip install reactive-config[yaml])", "YAML without it")
+def _has_ryaml() -> bool:
+    try:
+        import ryaml  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _require_libyaml() -> None:
+    _require_pyyaml()
+    if not yaml_events.has_libyaml():
+        raise ParseError("PyYAML with libyaml, as its wheels have it, or ryaml", "YAML without them")
+
+
+def _require_pyyaml() -> None:
+    if not yaml_events.available():
+        raise ParseError("the yaml extra (pip install reactive-config[yaml])", "YAML without it")
 
 
 def _loads(text: str) -> tuple[Tree, ParseError | None]:
@@ -129,8 +160,3 @@ def _blank(text: str) -> Tree:
     if any("#" in line for line in lines):
         return {}
     raise ParseError("a document", "an empty one", 1, 1)
-
-
-def _is_text(scalar: str) -> bool:
-    tree, error = _loads(f"- {scalar}")  # as an item: alone, `...` would be a marker
-    return error is not None or type(tree[0]) is str

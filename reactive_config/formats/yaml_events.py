@@ -49,6 +49,17 @@ def available() -> bool:
     return True
 
 
+def has_libyaml() -> bool:
+    """Whether PyYAML's parser is libyaml, the one that ryaml's is made after; the one in Python reads another YAML.
+
+    Raises:
+        ImportError: PyYAML is not installed.
+    """
+    import yaml
+
+    return hasattr(yaml, "CSafeLoader")
+
+
 def events(text: str) -> Iterator[Event]:
     """The document's events.
 

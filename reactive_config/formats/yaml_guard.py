@@ -28,7 +28,7 @@ _MANY_BRACKETS = 500  # up to here the parser's square is milliseconds
 
 _CORE_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null"))
 _DIRECTIVES = "no directives, or %YAML 1.2"
-_SUSPICIOUS = re.compile(r"(?:^|[\r\x85\u2028\u2029])%|<<|(?<![^\s\[{,:?-])[!*]", re.MULTILINE)
+_SUSPICIOUS = re.compile(r"(?:^|[\r\x85\u2028\u2029])\ufeff?%|<<|(?<![^\s\ufeff\[{,:?-])[!*]", re.MULTILINE)
 _MARKS = ("%", "<<", "!", "*")  # one of them is in all that it finds
 _TAG_DIRECTIVE = re.compile(r"(?:(?<=[\r\x85\u2028\u2029])|^)%TAG[ \t]", re.MULTILINE)
 _PERHAPS_NO_TEXT = re.compile(r"(?:[-+.0-9].*|~|null|true|false)?", re.IGNORECASE | re.DOTALL)

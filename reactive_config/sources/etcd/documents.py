@@ -24,6 +24,9 @@ HEAVY = {"": 1 << 20, ".json": 1 << 20}
 
 HEAVY_TEXT = 10 << 10
 
+SLOW = 1 << 10
+"""The same for a format whose usual parser is missing; a shorter one costs a turn."""
+
 
 class Document(Entry, frozen=True, gc=False):
     """An entry that keeps the bytes it was read from: the mirror stores those, so sealed values stay sealed.
@@ -80,6 +83,7 @@ async def read_documents(keys: Keys, items: Iterable[Item | Change], known: Mapp
     documents: list[Read] = []
     tables = Tables(keys)
     turn = TURN
+    slow_yaml = registry.is_slow(".yaml")
     for item in items:
         raw, revision = item.value, item.mod_revision
         if raw is None:
@@ -103,11 +107,18 @@ async def read_documents(keys: Keys, items: Iterable[Item | Change], known: Mapp
             documents.append(mount)
             continue
         name = name if before is None else before.place
-        if len(raw) > HEAVY_TEXT and len(raw) > HEAVY.get(suffix_of(name), HEAVY_TEXT):
+        slow = slow_yaml and registry.is_slow(suffix_of(name))
+        if len(raw) > SLOW and (slow or _is_heavy(name, raw)):
             documents.append(await anyio.to_thread.run_sync(read_document, name, raw, revision, mount))
         else:
             documents.append(read_document(name, raw, revision, mount))
+        if slow:
+            turn = 0
     return documents
+
+
+def _is_heavy(name: str, raw: bytes) -> bool:
+    return len(raw) > HEAVY_TEXT and len(raw) > HEAVY.get(suffix_of(name), HEAVY_TEXT)
 
 
 def _misplaced(document: Document) -> bool:

@@ -18,6 +18,9 @@ Resolve = Callable[[Path], Path]
 _ON_LOOP = {".json": 192 << 10, ".yaml": 20 << 10, ".yml": 20 << 10, ".toml": 5 << 10, ".env": 8 << 10, "": 1 << 20}
 """Bytes that parse in about 2 ms, measured; what is longer goes to a thread and must not hold the loop."""
 
+_SLOW = 1 << 10
+"""The same where the format's usual parser is missing."""
+
 _LOCATABLE = 256 << 10
 """Bytes in which a line is looked for: it parses again, on the loop, at some 0.15 s a MiB. Paths are named always."""
 
@@ -46,7 +49,7 @@ class Documents:
             suffix: Of the file; empty for a bare value.
         """
         try:
-            if len(data) <= _ON_LOOP[suffix]:
+            if len(data) <= (_SLOW if registry.is_slow(suffix) else _ON_LOOP[suffix]):
                 tree = _parse(data, suffix)
             else:
                 tree = await anyio.to_thread.run_sync(_parse, data, suffix, limiter=self.limiter)
