@@ -20,6 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 MODULES_OF_EXTRAS = {
     "yaml": ["formats/yaml_"],
+    "yaml-pure": ["formats/yaml_events.py"],
     "cli": ["cli/"],
     "testing": ["testing/"],
     "aiohttp": ["bindings/pools/aiohttp_session.py", "web/aiohttp.py"],
