@@ -18,8 +18,10 @@ R = TypeVar("R")
 Options = Callable[[U], Mapping[str, Any]]
 """Makes the keyword arguments of the library's own constructor from the value; quick and pure."""
 
-CLOSE_WITHIN = 2.0
-"""Seconds that a library has to close politely. Users had the drain; what is left after this is cut."""
+
+def label(kind: str, live: Live[Any], name: str) -> str:
+    """What a binding is called in its status and errors."""
+    return name or f"{kind}({live.name})"
 
 
 @contextmanager
@@ -61,7 +63,7 @@ def adapter(
             server said. Constructors and parsers of URLs do quote them, so any other error is replaced.
         resize: As for `live_pool`, with the arguments in place of the values.
     """
-    name = name or f"{kind}({live.name})"
+    name = label(kind, live, name)
     plain: tuple[type[Exception], ...] = (OSError, ImportError, *answers)
 
     def arguments(value: U) -> Arguments:

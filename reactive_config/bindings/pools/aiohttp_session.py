@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 import anyio
 
-from reactive_config.bindings.pools.adapter import CLOSE_WITHIN, Options, adapter, extra
+from reactive_config.bindings.pools.adapter import Options, adapter, extra
+from reactive_config.bindings.pools.closing import close_within
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
 from reactive_config.bindings.thing import Dispose
@@ -69,10 +71,12 @@ def aiohttp_session(
 
     async def close(session: aiohttp.ClientSession) -> None:
         connector: Any = session.connector
-        if isinstance(connector, _connector_class()):
-            with anyio.move_on_after(CLOSE_WITHIN):
-                await connector.cut()
-        await session.close()
+
+        async def polite() -> None:
+            if isinstance(connector, _connector_class()):
+                await connector.end()
+
+        await close_within(polite, session.close)
 
     return adapter(
         "aiohttp_session",
@@ -92,32 +96,40 @@ def _connector_class() -> type[Any]:
     import aiohttp
 
     class Connector(aiohttp.TCPConnector):
-        """Gives an error to whoever uses it, waits for a connection of it, or asks for one again, when it is closed.
+        """Once it is closed, an error for whoever uses it, connects, waits for a connection, or asks for one again.
 
-        aiohttp tells nothing to those who read a body, cancels those who wait for a connection as if they were to end,
-        and lets those who ask again wait for ever.
+        aiohttp tells nothing to those who read a body, lets those who connect go on, cancels those who wait for a
+        connection as if they were to end, and lets those who ask again wait for ever.
         """
 
         def __init__(self, **arguments: Any) -> None:
             super().__init__(**arguments)
             self._lent: WeakSet[Any] = WeakSet()
+            self._connecting: set[anyio.CancelScope] = set()
             self._ending = False
 
         async def connect(self, *args: Any, **kwargs: Any) -> Any:
-            try:
-                if not (self._ending or self.closed):
-                    connection = await super().connect(*args, **kwargs)
-                    self._lent.add(connection)
-                    return connection
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if not self.closed or task is None or task.cancelling():
-                    raise
+            if not (self._ending or self.closed):
+                with anyio.CancelScope() as scope:
+                    self._connecting.add(scope)
+                    try:
+                        connection = await super().connect(*args, **kwargs)
+                        self._lent.add(connection)
+                        return connection
+                    finally:
+                        self._connecting.discard(scope)
             raise aiohttp.ClientConnectionError("the session is closed")
 
-        async def cut(self) -> None:
-            """End the connections in use, and wait until those who use them are told."""
+        async def end(self) -> None:
+            """End the connections, and wait until those who use them are told.
+
+            Nothing waits to be sent on an idle one; saying goodbye by TLS would take as long as the peer likes.
+            """
             self._ending = True
+            for scope in list(self._connecting):
+                scope.cancel()
+            for idle in [kept[0] for kept in chain.from_iterable(self._conns.values())]:
+                idle.abort()
             used = [connection for connection in self._lent if connection.transport is not None]
             for connection in used:
                 connection.transport.abort()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
-from reactive_config.bindings.pools.adapter import CLOSE_WITHIN, Options, adapter, extra
-from reactive_config.bindings.pools.connecting import patient
+from reactive_config.bindings.pools.adapter import Options, adapter, extra, label
+from reactive_config.bindings.pools.closing import CUT_WITHIN, close_within, closed_text
+from reactive_config.bindings.pools.connecting import Connecting
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
 from reactive_config.core.live import Live
@@ -34,7 +36,8 @@ def asyncpg_pool(
                 await connection.fetchval("SELECT 1")
 
     A new pool has its first connections and has answered a SELECT before it is used. An old one is closed when its
-    connections are back; those that are not within two seconds are cut.
+    connections are back. If that takes longer than two seconds, their statements are cancelled at the server and the
+    connections are cut, and nobody connects by that pool any more.
 
     Args:
         live: What `asyncpg.create_pool` takes: `dsn`, `min_size`, `max_size`, ...
@@ -46,20 +49,41 @@ def asyncpg_pool(
     with extra("asyncpg"):
         import asyncpg
 
+    connecting: dict[asyncpg.Pool[Any], Connecting[Any]] = {}  # of the pools that are open
+    label_ = label("asyncpg_pool", live, name)
+
     async def open_pool(arguments: Arguments) -> asyncpg.Pool[Any]:
-        connect = patient(arguments.get("connect", asyncpg.connect))
+        connect = asyncpg_connecting(arguments.get("connect", asyncpg.connect), label_)
         pool = asyncpg.create_pool(**{**arguments, "connect": connect})
         try:
-            return await pool
+            await pool
         except BaseException:
-            pool.terminate()
+            try:
+                with anyio.CancelScope(shield=True):
+                    await connect.close()  # if one fails, asyncpg leaves the others that it opens at once to themselves
+            finally:
+                for connection in list(connect.made):
+                    connection.terminate()
             raise
+        connecting[pool] = connect
+        return pool
+
+    async def close(pool: asyncpg.Pool[Any]) -> None:
+        connect = connecting.pop(pool)
+
+        async def cut() -> None:
+            await connect.close()
+            await cut_asyncpg(connect.made)
+            pool.terminate()
+
+        await close_within(pool.close, cut)
+        await asyncio.sleep(0)  # transports close their sockets in the next turn of the loop
 
     return adapter(
         "asyncpg_pool",
         live,
         open_pool,
-        close=_close,
+        close=close,
         check=_check,
         options=options,
         drain=drain,
@@ -73,7 +97,28 @@ async def _check(pool: asyncpg.Pool[Any]) -> None:
     await pool.fetchval("SELECT 1")
 
 
-async def _close(pool: asyncpg.Pool[Any]) -> None:
-    with anyio.move_on_after(CLOSE_WITHIN):
-        await pool.close()  # waits for users; if cancelled, it terminates
-    await asyncio.sleep(0)  # then transports close their sockets in the next turn of the loop
+def asyncpg_connecting(connect: Any, name: str) -> Connecting[Any]:
+    """Connecting by asyncpg for the binding of that name."""
+    import asyncpg
+
+    return Connecting(
+        connect,
+        drop=lambda connection: connection.terminate(),
+        closed=lambda: asyncpg.InterfaceError(closed_text(name)),
+    )
+
+
+async def cut_asyncpg(connections: Iterable[Any]) -> None:
+    """Close connections under their users, whose statements are cancelled at the server.
+
+    From its first turn on, asyncpg's own `close` lets no new statement begin, then it cancels the one that runs and
+    waits until the server has ended it. If the server does not answer, only the socket is closed.
+    """
+    left = [connection for connection in connections if not connection.is_closed()]
+    try:
+        # Less than the whole time, so that it is asyncpg that gives up: it ends its own tasks then.
+        closing = (connection.close(timeout=0.8 * CUT_WITHIN) for connection in left)
+        await asyncio.gather(*closing, return_exceptions=True)
+    finally:
+        for connection in left:
+            connection.terminate()

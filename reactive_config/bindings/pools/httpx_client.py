@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 
 from reactive_config.bindings.pools.adapter import Options, adapter, extra
+from reactive_config.bindings.pools.closing import close_within
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
 from reactive_config.bindings.thing import Dispose
@@ -61,7 +62,10 @@ def httpx_client(
         return await anyio.to_thread.run_sync(partial(_client_class(), **arguments))
 
     async def close(client: httpx.AsyncClient) -> None:
-        await client.aclose()
+        async def nothing() -> None:
+            """Each of its connections aborts its socket a turn after it was closed."""
+
+        await close_within(client.aclose, nothing)
 
     return adapter(
         "httpx_client",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 import anyio
 
-from reactive_config.bindings.pools.adapter import CLOSE_WITHIN, Options, adapter, extra
+from reactive_config.bindings.pools.adapter import Options, adapter, extra, label
+from reactive_config.bindings.pools.closing import CLOSE_WITHIN, CUT_WITHIN, close_within, closed_text
+from reactive_config.bindings.pools.connecting import Connecting
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
 from reactive_config.core.live import Live
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 U = TypeVar("U")
 
 _SIZES = {"min_size", "max_size"}
+
+_CANCEL_AGAIN = 0.2
+"""Seconds after which a statement that still runs is cancelled once more: the server may have read the first request
+before the statement."""
 
 
 def psycopg_pool(
@@ -42,7 +49,7 @@ def psycopg_pool(
     Where nothing but `min_size` and `max_size` changed, and the pool has no more connections than the new `max_size`
     allows, it is resized in place: psycopg itself would not close what is too much while it is used. A new pool has
     `min_size` connections before it is used. An old one is closed with all connections, also those that somebody still
-    holds after the drain.
+    holds after the drain: their statements are cancelled at the server first.
 
     Args:
         live: What `psycopg_pool.AsyncConnectionPool` takes: `conninfo`, `kwargs`, `min_size`, `max_size`, ...
@@ -57,14 +64,16 @@ def psycopg_pool(
         import psycopg_pool
 
     # The pool knows the connections that it lent out only by their number.
-    made: WeakKeyDictionary[AsyncConnectionPool[Any], WeakSet[AsyncConnection[Any]]] = WeakKeyDictionary()
+    connecting: WeakKeyDictionary[AsyncConnectionPool[Any], Connecting[AsyncConnection[Any]]] = WeakKeyDictionary()
+    label_ = label("psycopg_pool", live, name)
 
     async def open_pool(arguments: Arguments) -> AsyncConnectionPool[Any]:
-        await _try(arguments)
-        connections: WeakSet[AsyncConnection[Any]] = WeakSet()
-        configure = _noting(connections, arguments.get("configure"))
-        pool = psycopg_pool.AsyncConnectionPool(**{**arguments, "configure": configure, "open": False})
-        made[pool] = connections
+        kind = arguments.get("connection_class", psycopg.AsyncConnection)
+        connect = psycopg_connecting(kind.connect, label_)
+        await _try(connect, arguments)
+        arguments = {**arguments, "connection_class": _class_that_connects_by(connect, kind), "open": False}
+        pool = psycopg_pool.AsyncConnectionPool(**arguments)
+        connecting[pool] = connect
         try:
             await pool.open(wait=True, timeout=deadline)
         except BaseException:
@@ -74,12 +83,17 @@ def psycopg_pool(
         return pool
 
     async def close(pool: AsyncConnectionPool[Any]) -> None:
-        try:
+        connect = connecting.pop(pool)
+
+        async def polite() -> None:
+            await connect.close()  # else the pool's workers would go on connecting, and it would wait for them
             await pool.close(timeout=CLOSE_WITHIN)
-        finally:
-            with anyio.CancelScope(shield=True):
-                for connection in list(made.pop(pool, ())):
-                    await cut(connection)
+
+        async def cut() -> None:
+            connect.is_closed = True
+            await cut_psycopg(connect.made)
+
+        await close_within(polite, cut)
 
     return adapter(
         "psycopg_pool",
@@ -96,17 +110,16 @@ def psycopg_pool(
     )
 
 
-async def _try(arguments: Arguments) -> None:
-    """Connect once: a pool says only that its time is over, and only then.
+async def _try(connect: Connecting[AsyncConnection[Any]], arguments: Arguments) -> None:
+    """Connect once: a pool raises only that its time is over, and only then.
 
     Raises:
         ConnectionError: There is no connection.
     """
     import psycopg
 
-    kind = arguments.get("connection_class", psycopg.AsyncConnection)
     try:
-        connection = await kind.connect(arguments.get("conninfo", ""), **arguments.get("kwargs", {}))
+        connection = await connect(arguments.get("conninfo", ""), **arguments.get("kwargs", {}))
     except psycopg.OperationalError as error:
         # It quotes what it took for the host: of a URL with a stray @ that is a part of the password.
         said = re.search(r"port \d+ failed: (.*)", str(error))
@@ -118,15 +131,24 @@ async def _try(arguments: Arguments) -> None:
     raise ConnectionError(said[1] if said else "no connection: check host and port")
 
 
-def _noting(
-    connections: WeakSet[AsyncConnection[Any]], configure: Callable[[AsyncConnection[Any]], Awaitable[None]] | None
-) -> Callable[[AsyncConnection[Any]], Awaitable[None]]:
-    async def note(connection: AsyncConnection[Any]) -> None:
-        connections.add(connection)
-        if configure is not None:
-            await configure(connection)
+def psycopg_connecting(connect: Any, name: str) -> Connecting[Any]:
+    """Connecting by psycopg for the binding of that name."""
+    import psycopg
 
-    return note
+    return Connecting(
+        connect,
+        drop=lambda connection: connection.pgconn.finish(),
+        closed=lambda: psycopg.OperationalError(closed_text(name)),
+    )
+
+
+def _class_that_connects_by(connect: Connecting[Any], kind: Any) -> Any:
+    """The user's class of connections; the pool connects by the class alone."""
+
+    async def connected(_cls: Any, *args: Any, **kwargs: Any) -> Any:
+        return await connect(*args, **kwargs)
+
+    return type(kind.__name__, (kind,), {"connect": classmethod(connected)})
 
 
 async def _check(pool: AsyncConnectionPool[Any]) -> None:
@@ -157,18 +179,55 @@ def _without_sizes(arguments: Arguments) -> Arguments:
     return {name: argument for name, argument in arguments.items() if name not in _SIZES}
 
 
-async def cut(connection: AsyncConnection[Any]) -> None:
+async def cut_psycopg(connections: Iterable[AsyncConnection[Any]]) -> None:
+    """Close connections under their users, whose statements are cancelled at the server.
+
+    If the server does not answer, only the sockets are closed.
+    """
+    await asyncio.gather(*(_cut(connection) for connection in list(connections)), return_exceptions=True)
+
+
+async def _cut(connection: AsyncConnection[Any]) -> None:
     """Close a connection that somebody may be waiting on.
 
     Closing alone would give its file descriptor to the next socket while the other task still waits on the number.
-    So the stream is ended first, which ends that wait, with an error.
+    So that wait ends first: by the cancelled statement, or, if the server does not answer, by the end of the stream.
+    With the lock taken no new statement can begin.
     """
     if connection.closed:
         return
-    if connection.lock.locked():
+    taking = asyncio.ensure_future(connection.lock.acquire())
+    try:
+        await asyncio.sleep(0)
+        if not taking.done():
+            with anyio.move_on_after(0.7 * CUT_WITHIN):
+                await _cancel_until(taking, connection)
+        if not taking.done():
+            _end_stream(connection)
+            await asyncio.wait([taking], timeout=0.1 * CUT_WITHIN)
+    finally:
+        if taking.done():
+            connection.pgconn.finish()
+            connection.lock.release()
+        else:
+            taking.cancel()
+            _end_stream(connection)
+            # Not before those who wait for the stream have seen its end.
+            asyncio.get_running_loop().call_later(0.05, connection.pgconn.finish)
+
+
+async def _cancel_until(taking: asyncio.Future[Any], connection: AsyncConnection[Any]) -> None:
+    import psycopg
+
+    while not taking.done():
+        try:
+            await connection.cancel_safe(timeout=0.7 * CUT_WITHIN)
+        except psycopg.Error:
+            pass  # the server does not take it; perhaps the next one
+        await asyncio.wait([taking], timeout=_CANCEL_AGAIN)
+
+
+def _end_stream(connection: AsyncConnection[Any]) -> None:
+    if not connection.closed:
         with socket.socket(fileno=os.dup(connection.fileno())) as stream:
             stream.shutdown(socket.SHUT_RDWR)
-        with anyio.move_on_after(CLOSE_WITHIN):
-            async with connection.lock:
-                pass
-    await connection.close()

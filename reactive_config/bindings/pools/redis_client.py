@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import anyio
-
-from reactive_config.bindings.pools.adapter import CLOSE_WITHIN, Options, adapter, extra
+from reactive_config.bindings.pools.adapter import Options, adapter, extra, label
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
+from reactive_config.bindings.pools.redis_ending import close_for_good, made_to_end
 from reactive_config.core.live import Live
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 U = TypeVar("U")
-
-
-class _Ending:
-    """Mixed into the connections of one client: once it is closed, none connects any more.
-
-    A closed client of redis would connect again for whoever still has it, and nobody would close that.
-    """
-
-    ended = False
-
-    async def connect(self) -> None:
-        await self._unless_ended(super().connect)  # type: ignore[misc]
-
-    async def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
-        await self._unless_ended(super().connect_check_health, *args, **kwargs)  # type: ignore[misc]
-
-    async def _unless_ended(self, connect: Any, *args: Any, **kwargs: Any) -> None:
-        if not self.ended:
-            await connect(*args, **kwargs)
-        if self.ended:
-            from redis.exceptions import RedisError
-
-            await self.disconnect(nowait=True)  # type: ignore[attr-defined]
-            raise RedisError("the client is closed")  # a ConnectionError would be tried again
 
 
 def redis_client(
@@ -71,15 +46,13 @@ def redis_client(
     async def open_client(arguments: Arguments) -> Redis:
         kind = redis.asyncio.Redis
         client = kind.from_url(**arguments) if "url" in arguments else kind(**arguments)
-        pool = client.connection_pool
-        pool.connection_class = type(pool.connection_class.__name__, (_Ending, pool.connection_class), {})
-        return client
+        return made_to_end(client, label("redis_client", live, name))
 
     return adapter(
         "redis_client",
         live,
         open_client,
-        close=_close,
+        close=close_for_good,
         check=_check,
         options=options,
         drain=drain,
@@ -91,10 +64,3 @@ def redis_client(
 
 async def _check(client: Redis) -> None:
     await client.ping()
-
-
-async def _close(client: Redis) -> None:
-    kind: Any = client.connection_pool.connection_class
-    kind.ended = True
-    with anyio.move_on_after(CLOSE_WITHIN):
-        await client.aclose()

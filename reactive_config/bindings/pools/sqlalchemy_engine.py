@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
-import anyio
-
-from reactive_config.bindings.pools.adapter import CLOSE_WITHIN, Options, adapter, extra
-from reactive_config.bindings.pools.connecting import patient
+from reactive_config.bindings.pools.adapter import Options, adapter, extra, label
+from reactive_config.bindings.pools.asyncpg_pool import asyncpg_connecting, cut_asyncpg
+from reactive_config.bindings.pools.closing import close_within, closed_text
+from reactive_config.bindings.pools.connecting import Connecting
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
-from reactive_config.bindings.pools.psycopg_pool import cut
+from reactive_config.bindings.pools.psycopg_pool import cut_psycopg, psycopg_connecting
 from reactive_config.core.live import Live
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ def sqlalchemy_engine(
 
     The URL says which driver, and it must be an asynchronous one: `postgresql+asyncpg://...`. A new engine has
     connected and selected before it is used. An old one is disposed of, and connections that somebody still holds after
-    the drain are cut; `dispose` alone leaves those open.
+    the drain are cut, their statements cancelled at the server (asyncpg, psycopg). Whoever kept the engine, a
+    connection or a session of it gets a `ResourceClosedError` that names this binding: `dispose` alone would leave the
+    connections that are lent open, and an engine that connects again.
 
     Args:
         live: What `create_async_engine` takes: `url`, `pool_size`, `max_overflow`, `connect_args`, ...
@@ -48,30 +50,22 @@ def sqlalchemy_engine(
     """
     with extra("sqlalchemy"):
         import sqlalchemy.ext.asyncio
-        from sqlalchemy import event
 
-    lent: WeakKeyDictionary[AsyncEngine, dict[Any, Any]] = WeakKeyDictionary()
+    closings: WeakKeyDictionary[AsyncEngine, _Closing] = WeakKeyDictionary()
+    label_ = label("sqlalchemy_engine", live, name)
 
     async def open_engine(arguments: Arguments) -> AsyncEngine:
         url = sqlalchemy.make_url(arguments["url"])
         if "@" in (url.host or ""):  # else the errors of drivers would quote it as a host
             raise ValueError("url: expected the @ of a password as %40")
-        settings = {**_patience(url.get_driver_name()), **arguments.get("connect_args", {})}
-        engine = sqlalchemy.ext.asyncio.create_async_engine(**{**arguments, "url": url, "connect_args": settings})
-        out = lent[engine] = {}
-        event.listen(engine.sync_engine, "checkout", lambda driver, record, _proxy: out.update({record: driver}))
-        event.listen(engine.sync_engine, "checkin", lambda _driver, record: out.pop(record, None))
+        arguments, connect = _through_connecting({**arguments, "url": url}, url.get_driver_name(), label_)
+        engine = sqlalchemy.ext.asyncio.create_async_engine(**arguments)
+        closings[engine] = _Closing(engine, connect, label_)
         return engine
 
     async def close(engine: AsyncEngine) -> None:
-        out = lent.pop(engine, {})
-        try:
-            with anyio.move_on_after(CLOSE_WITHIN):
-                await engine.dispose()
-        finally:
-            with anyio.CancelScope(shield=True):
-                for connection in list(out.values()):
-                    await _cut(engine, connection)
+        closing = closings.pop(engine)
+        await close_within(closing.polite, closing.cut)
         await asyncio.sleep(0)  # transports close their sockets in the next turn of the loop
 
     async def check(engine: AsyncEngine) -> None:
@@ -92,21 +86,79 @@ def sqlalchemy_engine(
     )
 
 
-def _patience(driver: str) -> Arguments:
+def _through_connecting(arguments: Arguments, driver: str, name: str) -> tuple[Arguments, Connecting[Any] | None]:
+    """The arguments with the driver's function that connects, or the user's own, in a `Connecting`.
+
+    None for drivers whose function cannot be given.
+    """
+    settings = dict(arguments.get("connect_args", {}))
+    make, connect = _connecting_of(driver)
+    if make is None:
+        return arguments, None
+    if "async_creator" in arguments:
+        connecting = make(arguments["async_creator"], name)
+        return {**arguments, "async_creator": connecting}, connecting
+    settings["async_creator_fn"] = connecting = make(settings.get("async_creator_fn", connect), name)
+    return {**arguments, "connect_args": settings}, connecting
+
+
+def _connecting_of(driver: str) -> tuple[Any, Any]:
     if driver == "asyncpg":
         import asyncpg
 
-        return {"async_creator_fn": patient(asyncpg.connect)}
+        return asyncpg_connecting, asyncpg.connect
     if driver.startswith("psycopg"):
         import psycopg
 
-        return {"async_creator_fn": patient(psycopg.AsyncConnection.connect)}
-    return {}
+        return psycopg_connecting, psycopg.AsyncConnection.connect
+    return None, None
 
 
-async def _cut(engine: AsyncEngine, connection: Any) -> None:
-    if engine.dialect.has_terminate:
-        # Outside of SQLAlchemy's greenlets it does not ask the driver to say goodbye, which needs the connection idle.
-        engine.dialect.do_terminate(connection)
-    elif engine.dialect.driver.startswith("psycopg"):
-        await cut(connection.driver_connection)
+class _Closing:
+    """Closes one engine for good.
+
+    Args:
+        engine: Used by nobody yet.
+        connecting: Makes its connections; None if the driver's function could not be given.
+        name: The binding's.
+    """
+
+    def __init__(self, engine: AsyncEngine, connecting: Connecting[Any] | None, name: str) -> None:
+        from sqlalchemy import event
+
+        self._dispose = engine.dispose
+        self._dialect = engine.dialect
+        self._connecting = connecting
+        self._name = name
+        self._is_closed = False
+        self._lent: dict[Any, Any] = {}
+        # The events stay with the pool that `dispose` makes anew.
+        event.listen(engine.sync_engine, "do_connect", self._unless_closed)
+        event.listen(engine.sync_engine, "checkout", self._note)
+        event.listen(engine.sync_engine, "checkin", lambda _driver, record: self._lent.pop(record, None))
+
+    async def polite(self) -> None:
+        self._is_closed = True
+        await self._dispose()
+
+    async def cut(self) -> None:
+        """Cut the connections that `dispose` leaves: those that are lent, and those that come about just now."""
+        if self._connecting is not None:
+            await self._connecting.close()
+            cut = cut_asyncpg if self._dialect.driver == "asyncpg" else cut_psycopg
+            await cut(self._connecting.made)
+        elif self._dialect.has_terminate:
+            for connection in list(self._lent.values()):
+                # Outside of SQLAlchemy's greenlets it does not ask the driver to say goodbye, for which the connection
+                # would have to be idle.
+                self._dialect.do_terminate(connection)
+
+    def _note(self, driver: Any, record: Any, _proxy: Any) -> None:
+        self._unless_closed()
+        self._lent[record] = driver
+
+    def _unless_closed(self, *_args: Any) -> None:
+        from sqlalchemy.exc import ResourceClosedError
+
+        if self._is_closed:
+            raise ResourceClosedError(closed_text(self._name))
