@@ -44,6 +44,8 @@ class RedisRateLimiter(Limiting[R]):
 
         Raises:
             TooCostly: The cost is above the limit in force.
+            redis.RedisError: Redis refuses this call alone, as if the key in Redis holds something else.
+            Closed: The limiter's context ended while Redis was asked.
             RuntimeError: The limiter is not open.
         """
         self._check(cost)
@@ -64,6 +66,7 @@ class RedisRateLimiter(Limiting[R]):
         Raises:
             TooCostly: The cost is above the limit, from the start or since a change.
             Closed: The limiter's context ended while waiting.
+            redis.RedisError: Redis refuses this call alone, as if the key in Redis holds something else.
             RuntimeError: The limiter is not open.
         """
         await checkpoint()
@@ -76,12 +79,15 @@ class RedisRateLimiter(Limiting[R]):
                 await self._wait(turn, self._due(decision))
 
     def status(self) -> BindingStatus:
-        """Where it stands; RETRYING while Redis does not answer, with what happens meanwhile."""
+        """Where it stands; RETRYING while Redis does not answer or cannot be asked, with what happens meanwhile."""
         said = super().status()
-        away = self._shared.away
-        if away and said.state is BindingState.IN_FORCE:
-            error = f"no answer from Redis ({away}): {_MEANWHILE[self._on_failure]}"
-            said = msgspec.structs.replace(said, state=BindingState.RETRYING, error=error)
+        trouble = ""
+        if away := self._shared.away:
+            trouble = f"no answer from Redis ({away}): {_MEANWHILE[self._on_failure]}"
+        elif busy := self._shared.busy:
+            trouble = f"Redis cannot be asked ({busy}): what cannot be asked is refused"
+        if trouble and said.state is BindingState.IN_FORCE:
+            said = msgspec.structs.replace(said, state=BindingState.RETRYING, error=trouble)
         return msgspec.structs.replace(said, failures=said.failures + self._shared.losses)
 
     async def prepare(self, value: R) -> None:
@@ -142,16 +148,17 @@ def redis_rate_limiter(
     A changed limit judges what passed before it. While processes learn of a change, each goes by the rate that it has.
     A window that shrinks forgets what only the longer one counted.
 
-    Where Redis does not answer in time, `on_failure` decides, the status says so, and it is asked again every second:
+    If Redis does not answer in time, `on_failure` decides, the status shows it, and Redis is asked again every second:
     `local` limits in each process by itself, at the same rate (so n processes let up to n times as much through);
-    `refuse` lets nothing through; `allow` everything.
+    `refuse` lets nothing through; `allow` everything. Load is no outage: calls wait for a connection, and one that
+    gets none is refused.
 
     Args:
         live: A `RateRule`, see `rate_limiter`.
-        redis: A `redis.asyncio.Redis`, which stays yours to close, or a URL.
+        redis: A `redis.asyncio.Redis`, which stays yours to close and lends at most half of its connections; or a URL.
         space: Stands before the keys in Redis: limiters of one space share their counts.
         on_failure: See above.
-        timeout: Seconds that Redis may take.
+        timeout: Seconds that Redis may take; the time for which this process held its event loop is left out.
         max_keys: How many keys may be counted in this process while Redis is away; beyond it, newcomers share one.
         clock: Where this process's own time comes from.
         name: For the status.

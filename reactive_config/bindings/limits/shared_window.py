@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,9 @@ import anyio
 from reactive_config.bindings.clocks import Clock
 from reactive_config.bindings.limits.decision import Decision
 from reactive_config.bindings.limits.rate import Rate
+from reactive_config.bindings.limits.redis_errors import is_outage, is_pool_full, is_server_full
+from reactive_config.bindings.limits.running_time import fail_after_running
+from reactive_config.errors import Closed
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -23,13 +27,30 @@ SECOND = 1_000_000_000
 RETRY = 1.0
 """Seconds after which a Redis that did not answer is asked again; by one call, the others do not wait for it."""
 
+MOST_AT_ONCE = 50
+"""Questions under way; more wait for their turn here. A client of the user's lends at most half of its connections."""
+
+_LOOK = 0.005
+"""Seconds between two looks for a free connection: most pools of redis-py give no sign when there is one."""
+
+_POOL_FULL = "the client has no free connection"
+_SERVER_FULL = "the server has as many clients as it may have"
+
 logger = logging.getLogger("reactive_config")
+
+
+class TooBusy(Exception):
+    """Redis is there, and there was no connection to ask it by."""
 
 
 class SharedWindow:
     """What passed for each key, in a list of its own in Redis.
 
     The list does not depend on the rate, so a changed limit judges what passed before it.
+
+    Load must not be taken for an outage, or the limit would end just when it is needed. So calls wait here for their
+    turn before their time begins, and the time for which this process held the loop does not count. If the client
+    of the user has no free connection in all that time, another connection finds out whether Redis is there.
 
     Args:
         redis: A client, which stays the caller's, or a URL.
@@ -54,20 +75,48 @@ class SharedWindow:
             raise ImportError('redis_rate_limiter needs redis: pip install "reactive-config[limits]"') from error
         if not isinstance(redis, (str, Client)):
             raise TypeError(f"redis: expected a redis.asyncio.Redis or a URL, got {type(redis).__name__}")
-        client = Client.from_url(redis) if isinstance(redis, str) else redis
+        client = _own_client(redis) if isinstance(redis, str) else redis
         self._own = client if isinstance(redis, str) else None
         pool: Any = client.connection_pool
+        lent = pool.max_connections if self._own is not None else pool.max_connections // 2
+        self._gate = asyncio.Semaphore(max(1, min(MOST_AT_ONCE, lent)))
+        self._pool = pool
         # The scheme only chooses the protocol; the connections are the pool's.
         self._storage = RedisStorage("redis://", implementation="redispy", key_prefix=space, connection_pool=pool)
         self._timeout = timeout
         self._clock = clock
         self._ask_at = 0
+        self._closed = False
+        self._busy = ""
+        self._busy_until = 0
         self.away = ""
         self.losses = 0
 
+    @property
+    def busy(self) -> str:
+        """Why Redis could not be asked in the last second, though it is there; empty if it could."""
+        return self._busy if self._clock.now() < self._busy_until else ""
+
     async def take(self, rate: Rate, key: str, cost: int) -> Decision | None:
-        """Let `cost` through if that is allowed; None if Redis does not say."""
-        window = (key, int(rate.limit), rate.window // SECOND)
+        """Let `cost` through if that is allowed; None if Redis does not say.
+
+        Raises:
+            redis.RedisError: Redis refuses this call alone.
+        """
+        try:
+            return await self._take((key, int(rate.limit), rate.window // SECOND), cost)
+        except TooBusy:
+            return Decision(False, RETRY, 0)
+
+    async def close(self) -> None:
+        """Ask no more. A client of its own is closed under those who ask."""
+        from reactive_config.bindings.pools.redis_ending import close_for_good
+
+        self._closed = True
+        if self._own is not None:
+            await close_for_good(self._own)
+
+    async def _take(self, window: tuple[str, int, int], cost: int) -> Decision | None:
         allowed = await self._ask(lambda: self._storage.acquire_entry(*window, amount=cost))
         if allowed is None:
             return None
@@ -80,26 +129,100 @@ class SharedWindow:
         # What stands at the window's very edge still counts: a millisecond more, so as not to ask in vain.
         return Decision(False, max(0.0, oldest + window[2] - time.time()) + 0.001, max(0, window[1] - used))
 
-    async def close(self) -> None:
-        if self._own is not None:
-            await self._own.aclose()
-
     async def _ask(self, question: Callable[[], Awaitable[T]]) -> T | None:
-        """The answer; None where there is none in time, or where there was none a moment ago."""
+        """The answer; None where there is none in time, or where there was none a moment ago.
+
+        Raises:
+            TooBusy: There is no connection to ask by, now or a moment ago.
+            Closed: It is closed, or was closed meanwhile.
+            redis.RedisError: Redis refuses this question alone.
+        """
         from redis.exceptions import RedisError
 
-        now = self._clock.now()
-        if self.away and now < self._ask_at:
+        if self._is_known_away():
             return None
-        self._ask_at = now + int(RETRY * SECOND)
-        try:
-            with anyio.fail_after(self._timeout):
-                answer = await question()
-        except (RedisError, OSError) as error:  # TimeoutError is an OSError
-            self._lost(type(error).__name__)
-            return None
+        async with self._gate:
+            if self._is_known_away():  # found by one of those before
+                return None
+            self._ask_at = self._clock.now() + int(RETRY * SECOND)
+            try:
+                with fail_after_running(self._timeout):
+                    answer = await self._answer(question)
+            except (RedisError, OSError) as error:  # TimeoutError is an OSError
+                await self._failed(error)
+                return None
         self.away = ""
         return answer
+
+    def _is_known_away(self) -> bool:
+        if self._closed:
+            raise Closed("the rate limiter's context ended")
+        if self.busy == _POOL_FULL and not self._has_room():
+            raise TooBusy
+        return bool(self.away) and self._clock.now() < self._ask_at
+
+    async def _answer(self, question: Callable[[], Awaitable[T]]) -> T:
+        """Ask once there is a connection for it."""
+        from redis.exceptions import NoScriptError, RedisError
+
+        while True:
+            if self._has_room():
+                try:
+                    return await question()
+                except NoScriptError:
+                    pass  # forgotten again between loading and calling it
+                except RedisError as error:
+                    if not is_pool_full(error):  # somebody else took the last one first
+                        raise
+            await asyncio.sleep(_LOOK)
+
+    async def _failed(self, error: Exception) -> None:
+        """Note an outage.
+
+        Raises:
+            TooBusy: It is none, there was no connection.
+            Closed: The limiter was closed meanwhile.
+            Exception: The error itself: it is none, Redis refuses this call.
+        """
+        if self._closed:
+            raise Closed("the rate limiter's context ended while Redis was asked") from None
+        if is_server_full(error):
+            self._crowded(_SERVER_FULL)
+            raise TooBusy from None
+        if not self._has_room() and await self._is_there():
+            self._crowded(_POOL_FULL)
+            raise TooBusy from None
+        if not is_outage(error):
+            self.away = ""
+            raise error
+        self._lost(type(error).__name__)
+
+    def _has_room(self) -> bool:
+        has_room: bool = self._pool.can_get_connection()
+        return has_room
+
+    async def _is_there(self) -> bool:
+        """Whether Redis answers on a connection that is not of the pool."""
+        from redis.exceptions import RedisError
+
+        connection = self._pool.make_connection()
+        try:
+            with fail_after_running(self._timeout):
+                await connection.connect()
+                await connection.send_command("PING")
+                await connection.read_response()
+        except (RedisError, OSError) as error:
+            return is_server_full(error)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await connection.disconnect(nowait=True)
+        return True
+
+    def _crowded(self, why: str) -> None:
+        if not self.busy:
+            logger.warning("rate limits in Redis: refused what could not be asked (%s)", why)
+        self.away, self._busy = "", why
+        self._busy_until = self._clock.now() + int(RETRY * SECOND)
 
     def _lost(self, why: str) -> None:
         # Its own text may name the host and the user.
@@ -107,3 +230,16 @@ class SharedWindow:
             self.losses += 1
             logger.warning("rate limits in Redis: no answer (%s)", why)
         self.away = why
+
+
+def _own_client(url: str) -> Redis:
+    from redis.asyncio import BlockingConnectionPool, Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    from reactive_config.bindings.pools.redis_ending import made_to_end
+
+    # Once more at once, for a connection that the server closed meanwhile; longer tries would only hide the error.
+    retry: Any = Retry(NoBackoff(), 1)
+    pool = BlockingConnectionPool.from_url(url, max_connections=MOST_AT_ONCE, timeout=None, retry=retry)
+    return made_to_end(Redis.from_pool(pool), "redis_rate_limiter")
