@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
 from reactive_config.bindings.pools.adapter import Options, adapter, extra, label
-from reactive_config.bindings.pools.closing import CUT_WITHIN, close_within, closed_text
+from reactive_config.bindings.pools.asyncpg_closing import asyncpg_connecting, cut_asyncpg
+from reactive_config.bindings.pools.closing import close_within
 from reactive_config.bindings.pools.connecting import Connecting
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
@@ -73,7 +73,7 @@ def asyncpg_pool(
 
         async def cut() -> None:
             await connect.close()
-            await cut_asyncpg(connect.made)
+            await cut_asyncpg(connect)
             pool.terminate()
 
         await close_within(pool.close, cut)
@@ -95,30 +95,3 @@ def asyncpg_pool(
 
 async def _check(pool: asyncpg.Pool[Any]) -> None:
     await pool.fetchval("SELECT 1")
-
-
-def asyncpg_connecting(connect: Any, name: str) -> Connecting[Any]:
-    """Connecting by asyncpg for the binding of that name."""
-    import asyncpg
-
-    return Connecting(
-        connect,
-        drop=lambda connection: connection.terminate(),
-        closed=lambda: asyncpg.InterfaceError(closed_text(name)),
-    )
-
-
-async def cut_asyncpg(connections: Iterable[Any]) -> None:
-    """Close connections under their users, whose statements are cancelled at the server.
-
-    From its first turn on, asyncpg's own `close` lets no new statement begin, then it cancels the one that runs and
-    waits until the server has ended it. If the server does not answer, only the socket is closed.
-    """
-    left = [connection for connection in connections if not connection.is_closed()]
-    try:
-        # Less than the whole time, so that it is asyncpg that gives up: it ends its own tasks then.
-        closing = (connection.close(timeout=0.8 * CUT_WITHIN) for connection in left)
-        await asyncio.gather(*closing, return_exceptions=True)
-    finally:
-        for connection in left:
-            connection.terminate()

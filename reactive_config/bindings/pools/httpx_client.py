@@ -62,10 +62,8 @@ def httpx_client(
         return await anyio.to_thread.run_sync(partial(_client_class(), **arguments))
 
     async def close(client: httpx.AsyncClient) -> None:
-        async def nothing() -> None:
-            """Each of its connections aborts its socket a turn after it was closed."""
-
-        await close_within(client.aclose, nothing)
+        ours: Any = client
+        await close_within(ours.aclose, ours.cut)
 
     return adapter(
         "httpx_client",
@@ -94,6 +92,7 @@ def _client_class() -> type[httpx.AsyncClient]:
         def __init__(self, **arguments: Any) -> None:
             super().__init__(**arguments)
             self._sending: set[anyio.CancelScope] = set()
+            self._network = _network_of(self)
 
         async def send(self, request: httpx.Request, **settings: Any) -> httpx.Response:
             with anyio.CancelScope() as scope:
@@ -109,4 +108,42 @@ def _client_class() -> type[httpx.AsyncClient]:
                 scope.cancel()
             await super().aclose()
 
+        async def cut(self) -> None:
+            """Close the connections that are still open after `aclose`: those whose handshake was cut off."""
+            for stream in self._network.open_streams():
+                await stream.aclose()
+
     return Client
+
+
+def _network_of(client: httpx.AsyncClient) -> Any:
+    """Notes the connections that a client's own transports open: a cancelled TLS handshake leaves its socket open."""
+    import httpcore
+
+    class Network(httpcore.AsyncNetworkBackend):
+        def __init__(self) -> None:
+            self.inner: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
+            self.streams: list[httpcore.AsyncNetworkStream] = []
+
+        async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
+            return self._noted(await self.inner.connect_tcp(*args, **kwargs))
+
+        async def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
+            return self._noted(await self.inner.connect_unix_socket(*args, **kwargs))
+
+        async def sleep(self, seconds: float) -> None:
+            await self.inner.sleep(seconds)
+
+        def open_streams(self) -> list[httpcore.AsyncNetworkStream]:
+            return [stream for stream in self.streams if stream.get_extra_info("socket").fileno() >= 0]
+
+        def _noted(self, stream: httpcore.AsyncNetworkStream) -> httpcore.AsyncNetworkStream:
+            self.streams = [*self.open_streams(), stream]
+            return stream
+
+    network = Network()
+    for transport in (client._transport, *client._mounts.values()):
+        pool: Any = getattr(transport, "_pool", None)
+        if isinstance(getattr(pool, "_network_backend", None), httpcore.AsyncNetworkBackend):
+            network.inner, pool._network_backend = pool._network_backend, network
+    return network

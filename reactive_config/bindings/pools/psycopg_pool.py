@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-import socket
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
 
 from reactive_config.bindings.pools.adapter import Options, adapter, extra, label
-from reactive_config.bindings.pools.closing import CLOSE_WITHIN, CUT_WITHIN, close_within, closed_text
+from reactive_config.bindings.pools.closing import CLOSE_WITHIN, close_within
 from reactive_config.bindings.pools.connecting import Connecting
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
+from reactive_config.bindings.pools.psycopg_closing import cut_psycopg, psycopg_connecting
 from reactive_config.core.live import Live
 
 if TYPE_CHECKING:
@@ -26,10 +23,6 @@ if TYPE_CHECKING:
 U = TypeVar("U")
 
 _SIZES = {"min_size", "max_size"}
-
-_CANCEL_AGAIN = 0.2
-"""Seconds after which a statement that still runs is cancelled once more: the server may have read the first request
-before the statement."""
 
 
 def psycopg_pool(
@@ -91,7 +84,7 @@ def psycopg_pool(
 
         async def cut() -> None:
             connect.is_closed = True
-            await cut_psycopg(connect.made)
+            await cut_psycopg(connect)
 
         await close_within(polite, cut)
 
@@ -131,17 +124,6 @@ async def _try(connect: Connecting[AsyncConnection[Any]], arguments: Arguments) 
     raise ConnectionError(said[1] if said else "no connection: check host and port")
 
 
-def psycopg_connecting(connect: Any, name: str) -> Connecting[Any]:
-    """Connecting by psycopg for the binding of that name."""
-    import psycopg
-
-    return Connecting(
-        connect,
-        drop=lambda connection: connection.pgconn.finish(),
-        closed=lambda: psycopg.OperationalError(closed_text(name)),
-    )
-
-
 def _class_that_connects_by(connect: Connecting[Any], kind: Any) -> Any:
     """The user's class of connections; the pool connects by the class alone."""
 
@@ -177,57 +159,3 @@ async def _resize(pool: AsyncConnectionPool[Any], before: Arguments, after: Argu
 
 def _without_sizes(arguments: Arguments) -> Arguments:
     return {name: argument for name, argument in arguments.items() if name not in _SIZES}
-
-
-async def cut_psycopg(connections: Iterable[AsyncConnection[Any]]) -> None:
-    """Close connections under their users, whose statements are cancelled at the server.
-
-    If the server does not answer, only the sockets are closed.
-    """
-    await asyncio.gather(*(_cut(connection) for connection in list(connections)), return_exceptions=True)
-
-
-async def _cut(connection: AsyncConnection[Any]) -> None:
-    """Close a connection that somebody may be waiting on.
-
-    Closing alone would give its file descriptor to the next socket while the other task still waits on the number.
-    So that wait ends first: by the cancelled statement, or, if the server does not answer, by the end of the stream.
-    With the lock taken no new statement can begin.
-    """
-    if connection.closed:
-        return
-    taking = asyncio.ensure_future(connection.lock.acquire())
-    try:
-        await asyncio.sleep(0)
-        if not taking.done():
-            with anyio.move_on_after(0.7 * CUT_WITHIN):
-                await _cancel_until(taking, connection)
-        if not taking.done():
-            _end_stream(connection)
-            await asyncio.wait([taking], timeout=0.1 * CUT_WITHIN)
-    finally:
-        if taking.done():
-            connection.pgconn.finish()
-            connection.lock.release()
-        else:
-            taking.cancel()
-            _end_stream(connection)
-            # Not before those who wait for the stream have seen its end.
-            asyncio.get_running_loop().call_later(0.05, connection.pgconn.finish)
-
-
-async def _cancel_until(taking: asyncio.Future[Any], connection: AsyncConnection[Any]) -> None:
-    import psycopg
-
-    while not taking.done():
-        try:
-            await connection.cancel_safe(timeout=0.7 * CUT_WITHIN)
-        except psycopg.Error:
-            pass  # the server does not take it; perhaps the next one
-        await asyncio.wait([taking], timeout=_CANCEL_AGAIN)
-
-
-def _end_stream(connection: AsyncConnection[Any]) -> None:
-    if not connection.closed:
-        with socket.socket(fileno=os.dup(connection.fileno())) as stream:
-            stream.shutdown(socket.SHUT_RDWR)

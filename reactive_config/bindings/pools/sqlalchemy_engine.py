@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from reactive_config.bindings.pools.adapter import Options, adapter, extra, label
-from reactive_config.bindings.pools.asyncpg_pool import asyncpg_connecting, cut_asyncpg
+from reactive_config.bindings.pools.asyncpg_closing import asyncpg_connecting, cut_asyncpg
 from reactive_config.bindings.pools.closing import close_within, closed_text
 from reactive_config.bindings.pools.connecting import Connecting
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
-from reactive_config.bindings.pools.psycopg_pool import cut_psycopg, psycopg_connecting
+from reactive_config.bindings.pools.psycopg_closing import cut_psycopg, psycopg_connecting
 from reactive_config.core.live import Live
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ class _Closing:
     def __init__(self, engine: AsyncEngine, connecting: Connecting[Any] | None, name: str) -> None:
         from sqlalchemy import event
 
+        self._engine = engine.sync_engine
         self._dispose = engine.dispose
         self._dialect = engine.dialect
         self._connecting = connecting
@@ -139,14 +140,18 @@ class _Closing:
 
     async def polite(self) -> None:
         self._is_closed = True
-        await self._dispose()
+        pool = self._engine.pool
+        try:
+            await self._dispose()
+        finally:
+            _wake_waiting(pool)
 
     async def cut(self) -> None:
         """Cut the connections that `dispose` leaves: those that are lent, and those that come about just now."""
         if self._connecting is not None:
             await self._connecting.close()
             cut = cut_asyncpg if self._dialect.driver == "asyncpg" else cut_psycopg
-            await cut(self._connecting.made)
+            await cut(self._connecting)
         elif self._dialect.has_terminate:
             for connection in list(self._lent.values()):
                 # Outside of SQLAlchemy's greenlets it does not ask the driver to say goodbye, for which the connection
@@ -162,3 +167,15 @@ class _Closing:
 
         if self._is_closed:
             raise ResourceClosedError(closed_text(self._name))
+
+
+def _wake_waiting(pool: Any) -> None:
+    """Give those who wait for a connection of a closed pool one that has still to connect, which fails.
+
+    Each of them gives it back when it has failed, so one is enough for all.
+    """
+    from sqlalchemy import pool as pools
+
+    if isinstance(pool, pools.QueuePool):
+        record: Any = pools.base._ConnectionRecord(pool, connect=False)
+        pool._do_return_conn(record)

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
+from reactive_config.bindings.pools import asyncpg_pool, psycopg_pool, sqlalchemy_engine
 from reactive_config.testing.postgres_server import PostgresServer, postgres_programs, postgres_server
 from reactive_config.testing.redis_server import RedisServer, redis_program, redis_server
 
@@ -36,6 +37,77 @@ def redis() -> Iterator[RedisServer]:
         pytest.skip("there is no Redis here")
     with redis_server(password="canary") as server:
         yield server
+
+
+class Asyncpg:
+    adapter = staticmethod(asyncpg_pool)
+
+    @staticmethod
+    def options(database):
+        settings = {"application_name": f"pools-{database.name}"}
+        return {"dsn": database.url, "min_size": 1, "max_size": database.size, "server_settings": settings}
+
+    @staticmethod
+    def lend(pool):
+        return pool.acquire()
+
+    @staticmethod
+    async def query(connection, query):
+        return await connection.fetchval(query)
+
+
+class Psycopg:
+    adapter = staticmethod(psycopg_pool)
+
+    @staticmethod
+    def options(database):
+        settings = {"application_name": f"pools-{database.name}"}
+        return {"conninfo": database.url, "min_size": 1, "max_size": database.size, "kwargs": settings}
+
+    @staticmethod
+    def lend(pool):
+        return pool.connection()
+
+    @staticmethod
+    async def query(connection, query):
+        return (await (await connection.execute(query)).fetchone())[0]
+
+
+class SQLAlchemyAsyncpg:
+    adapter = staticmethod(sqlalchemy_engine)
+    driver = "asyncpg"
+
+    @classmethod
+    def options(cls, database):
+        settings = {"application_name": f"pools-{database.name}"}
+        settings = {"server_settings": settings} if cls.driver == "asyncpg" else settings
+        url = database.url.reveal().replace("postgresql:", f"postgresql+{cls.driver}:")
+        return {"url": url, "pool_size": database.size, "max_overflow": 0, "connect_args": settings}
+
+    @staticmethod
+    def lend(engine):
+        return engine.connect()
+
+    @staticmethod
+    async def query(connection, query):
+        from sqlalchemy import text
+
+        return await connection.scalar(text(query))
+
+
+class SQLAlchemyPsycopg(SQLAlchemyAsyncpg):
+    driver = "psycopg"
+
+
+KINDS = [Asyncpg, Psycopg, SQLAlchemyAsyncpg, SQLAlchemyPsycopg]
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+def kind(request: pytest.FixtureRequest) -> Any:
+    """A driver of PostgreSQL behind its adapter: `adapter`, `options(database)`, `lend(pool)`, `query(lent, text)`."""
+    for library in ("asyncpg", "psycopg_pool", "sqlalchemy"):
+        pytest.importorskip(library)
+    return request.param
 
 
 class Until:

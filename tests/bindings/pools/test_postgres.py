@@ -9,13 +9,8 @@ import msgspec
 import pytest
 
 from reactive_config import Memory, Secret, open_config
-from reactive_config.bindings.pools import asyncpg_pool, psycopg_pool, sqlalchemy_engine
 from reactive_config.core.status import BindingState
 from reactive_config.testing.etcd_installed import free_ports
-
-pytest.importorskip("asyncpg")
-pytest.importorskip("psycopg_pool")
-sqlalchemy = pytest.importorskip("sqlalchemy")
 
 
 class Database(msgspec.Struct, frozen=True):
@@ -26,69 +21,6 @@ class Database(msgspec.Struct, frozen=True):
 
 class App(msgspec.Struct, frozen=True):
     database: Database
-
-
-class Asyncpg:
-    adapter = staticmethod(asyncpg_pool)
-
-    @staticmethod
-    def options(database):
-        settings = {"application_name": f"pools-{database.name}"}
-        return {"dsn": database.url, "min_size": 1, "max_size": database.size, "server_settings": settings}
-
-    @staticmethod
-    def lend(pool):
-        return pool.acquire()
-
-    @staticmethod
-    async def query(connection, query):
-        return await connection.fetchval(query)
-
-
-class Psycopg:
-    adapter = staticmethod(psycopg_pool)
-
-    @staticmethod
-    def options(database):
-        settings = {"application_name": f"pools-{database.name}"}
-        return {"conninfo": database.url, "min_size": 1, "max_size": database.size, "kwargs": settings}
-
-    @staticmethod
-    def lend(pool):
-        return pool.connection()
-
-    @staticmethod
-    async def query(connection, query):
-        return (await (await connection.execute(query)).fetchone())[0]
-
-
-class SQLAlchemyAsyncpg:
-    adapter = staticmethod(sqlalchemy_engine)
-    driver = "asyncpg"
-
-    @classmethod
-    def options(cls, database):
-        settings = {"application_name": f"pools-{database.name}"}
-        settings = {"server_settings": settings} if cls.driver == "asyncpg" else settings
-        url = database.url.reveal().replace("postgresql:", f"postgresql+{cls.driver}:")
-        return {"url": url, "pool_size": database.size, "max_overflow": 0, "connect_args": settings}
-
-    @staticmethod
-    def lend(engine):
-        return engine.connect()
-
-    @staticmethod
-    async def query(connection, query):
-        return await connection.scalar(sqlalchemy.text(query))
-
-
-class SQLAlchemyPsycopg(SQLAlchemyAsyncpg):
-    driver = "psycopg"
-
-
-@pytest.fixture(params=[Asyncpg, Psycopg, SQLAlchemyAsyncpg, SQLAlchemyPsycopg], ids=lambda kind: kind.__name__)
-def kind(request):
-    return request.param
 
 
 @pytest.fixture
