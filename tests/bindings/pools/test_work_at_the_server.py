@@ -1,0 +1,209 @@
+"""Statements that outlast the drain end at the server too: connections never grow past the old and the new pool."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import anyio
+import msgspec
+import pytest
+
+from reactive_config import Memory, open_config
+from reactive_config.bindings.pools.closing import CLOSE_WITHIN, CUT_WITHIN, HURRY
+from reactive_config.core.status import BindingState
+from reactive_config.testing.postgres_server import postgres_programs, postgres_server
+from reactive_config.testing.tcp_proxy import tcp_proxy
+
+asyncpg = pytest.importorskip("asyncpg")
+
+DRAIN = 0.05
+SIZE = 8
+CHANGES = 20
+GONE_WITHIN = 1.0
+"""Seconds after a change is in force in which the last backend of the old pool has ended."""
+
+LIMIT = DRAIN + CLOSE_WITHIN + CUT_WITHIN + HURRY
+"""Seconds that leaving takes at most, whatever the server does."""
+
+
+class Database(msgspec.Struct, frozen=True):
+    url: str
+    size: int = SIZE
+    name: str = "0"
+
+
+class App(msgspec.Struct, frozen=True):
+    database: Database
+
+
+@pytest.fixture
+def small_server():
+    """A server with room for two pools and a look; it does not find out by itself that a client has gone."""
+    if postgres_programs() is None:
+        pytest.skip("there is no PostgreSQL here")
+    with postgres_server(f"max_connections={2 * SIZE + 1}", "superuser_reserved_connections=0") as server:
+        yield server
+
+
+def follow(kind, config, **settings):
+    def options(value):
+        class Url(str):
+            __slots__ = ()
+
+            def reveal(self):
+                return str(self)
+
+        return kind.options(msgspec.structs.replace(value, url=Url(value.url)))
+
+    return kind.adapter(config.select("database"), options=options, name="database", drain=DRAIN, **settings)
+
+
+class Backends:
+    """What the server says of the connections of pools, seen by a connection of its own."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self.most = 0
+
+    async def names(self):
+        rows = await self._connection.fetch(
+            "SELECT application_name FROM pg_stat_activity WHERE starts_with(application_name, 'pools-')"
+        )
+        self.most = max(self.most, len(rows))
+        return [row[0] for row in rows]
+
+    async def sleeping(self):
+        query = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(600)%'"
+        return await self._connection.fetchval(query + " AND pid <> pg_backend_pid()")
+
+    async def wait(self, allowed, within):
+        with anyio.fail_after(within):
+            while set(await self.names()) - allowed:
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def backends(small_server):
+    connection = await asyncpg.connect(small_server.dsn)
+    try:
+        yield Backends(connection)
+    finally:
+        connection.terminate()
+
+
+async def sleep_at_the_server(kind, binding):
+    """One user, who goes on with the next pool when the one before was closed under him."""
+    while True:
+        try:
+            async with binding.use() as pool, kind.lend(pool) as connection:
+                await kind.query(connection, "SELECT pg_sleep(600)")
+        except RuntimeError:
+            return  # the binding is closed
+        except Exception:  # noqa: BLE001 - closed under this user, as expected
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.slow
+async def test_connections_stay_those_of_the_old_and_the_new_pool(kind, small_server, backends, until, nothing_left):
+    memory = Memory({"database": {"url": small_server.dsn}})
+    slowest = 0.0
+    async with asyncio.TaskGroup() as group, open_config(App, memory) as config:
+        async with follow(kind, config) as database:
+            for _ in range(SIZE):
+                group.create_task(sleep_at_the_server(kind, database))
+            for number in range(1, CHANGES + 1):
+                while await backends.sleeping() < SIZE:
+                    await backends.names()
+                    await asyncio.sleep(0.01)
+                await memory.patch({"database": {"name": str(number)}})
+                while database.value.name != str(number) or database.status().state is not BindingState.IN_FORCE:
+                    await backends.names()
+                    await asyncio.sleep(0.01)
+                began = time.monotonic()
+                await backends.wait({f"pools-{number}"}, GONE_WITHIN)
+                slowest = max(slowest, time.monotonic() - began)
+            assert (database.forced, database.failures) == (CHANGES, 0)
+        await backends.wait(set(), GONE_WITHIN)
+    print(f"{CHANGES} forced changes: at most {backends.most} backends, gone after {slowest * 1000:.0f} ms at most")
+    assert backends.most <= 2 * SIZE
+
+
+async def test_a_user_who_tries_again_at_once_leaves_nothing_at_the_server(kind, small_server, backends, nothing_left):
+    """On the connection that he holds: its next statement may begin just when the first one was cancelled."""
+    memory = Memory({"database": {"url": small_server.dsn}})
+
+    async def insist(binding):
+        async with binding.use() as pool, kind.lend(pool) as connection:
+            while True:
+                try:
+                    await kind.query(connection, "SELECT pg_sleep(600)")
+                except Exception as error:
+                    if "clos" in str(error) or "invalid" in str(error):
+                        raise
+                    if "transaction" in str(error):
+                        await connection.rollback()
+
+    async with open_config(App, memory) as config:
+        async with follow(kind, config) as database:
+            users = [asyncio.create_task(insist(database)) for _ in range(SIZE)]
+            while await backends.sleeping() < SIZE:
+                await asyncio.sleep(0.01)
+        await backends.wait(set(), GONE_WITHIN)
+    with anyio.fail_after(5):
+        assert all(isinstance(end, Exception) for end in await asyncio.gather(*users, return_exceptions=True))
+
+
+@pytest.mark.parametrize("how", ["stopped", "behind a network that is silent"])
+async def test_a_server_that_does_not_answer_delays_closing_by_a_stated_time(
+    kind, small_server, backends, how, nothing_left
+):
+    async with tcp_proxy(f"127.0.0.1:{small_server.port}") as proxy:
+        memory = Memory(
+            {"database": {"url": small_server.dsn.replace(f"127.0.0.1:{small_server.port}", proxy.endpoint)}}
+        )
+        async with open_config(App, memory) as config:
+            async with follow(kind, config) as database:
+                users = [asyncio.create_task(sleep_at_the_server(kind, database)) for _ in range(SIZE)]
+                while await backends.sleeping() < SIZE:
+                    await asyncio.sleep(0.01)
+                if how == "stopped":
+                    os.kill(small_server.pid, signal.SIGSTOP)
+                else:
+                    proxy.drop()
+                began = time.monotonic()
+            took = time.monotonic() - began
+            with anyio.fail_after(1):
+                await asyncio.wait(users)
+        if how == "stopped":
+            os.kill(small_server.pid, signal.SIGCONT)
+        proxy.heal()
+    print(f"closed after {took:.2f} s")
+    assert took < LIMIT + 0.3
+
+
+@pytest.mark.parametrize("turns", [1, 2, 5, 20])
+async def test_a_closing_that_is_cancelled_again_and_again_cancels_the_statements_all_the_same(
+    kind, small_server, backends, turns, nothing_left
+):
+    """As a deadline that is shorter than closing takes does, in some moment of it."""
+    memory = Memory({"database": {"url": small_server.dsn}})
+    async with open_config(App, memory) as config, asyncio.TaskGroup() as group, follow(kind, config) as database:
+        for _ in range(SIZE):
+            group.create_task(sleep_at_the_server(kind, database))
+        while await backends.sleeping() < SIZE:
+            await asyncio.sleep(0.01)
+        pool = database.current
+        closing = asyncio.create_task(database._close(pool))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        began = time.monotonic()
+        while not closing.done():
+            closing.cancel()
+            await asyncio.sleep(0.001)
+        assert closing.cancelled()
+        assert time.monotonic() - began < 2 * HURRY + 0.3
+        await backends.wait(set(), GONE_WITHIN)
+        database._close = None  # it is closed
