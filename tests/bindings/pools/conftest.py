@@ -110,6 +110,11 @@ def kind(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
+@pytest.fixture(scope="session")
+def postgres_kinds() -> dict[str, Any]:
+    return {kind.__name__: kind for kind in KINDS}
+
+
 class Until:
     """Waits for a condition, a little between two looks, at most some seconds."""
 
@@ -137,6 +142,12 @@ def open_sockets() -> set[str]:
         with contextlib.suppress(FileNotFoundError):  # the directory's own
             found.add(os.readlink(entry)[len("socket:[") : -1])  # noqa: PTH115 - it is no path
     return found & tcp
+
+
+@pytest.fixture
+def look_around() -> tuple[Callable[[], set[str]], Callable[[], set[asyncio.Task[Any]]]]:
+    """Functions that give this process's TCP sockets, and its tasks."""
+    return open_sockets, running_tasks
 
 
 @pytest.fixture
