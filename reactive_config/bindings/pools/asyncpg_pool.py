@@ -69,11 +69,12 @@ def asyncpg_pool(
         return pool
 
     async def close(pool: asyncpg.Pool[Any]) -> None:
-        connect = connecting.pop(pool)
+        connect = connecting.pop(pool, None)
+        if connect is None:
+            return  # it was closed before
 
         async def cut() -> None:
-            await connect.close()
-            await cut_asyncpg(connect)
+            await asyncio.gather(connect.close(), cut_asyncpg(connect))
             pool.terminate()
 
         await close_within(pool.close, cut)

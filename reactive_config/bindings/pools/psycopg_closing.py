@@ -58,7 +58,7 @@ async def _cut(connection: AsyncConnection[Any]) -> None:
             _end_stream(connection)
             await asyncio.wait([taking], timeout=0.1 * CUT_WITHIN)
     finally:
-        if taking.done():
+        if taking.done() and not taking.cancelled():
             connection.pgconn.finish()
             connection.lock.release()
         else:

@@ -76,7 +76,9 @@ def psycopg_pool(
         return pool
 
     async def close(pool: AsyncConnectionPool[Any]) -> None:
-        connect = connecting.pop(pool)
+        connect = connecting.pop(pool, None)
+        if connect is None:
+            return  # it was closed before
 
         async def polite() -> None:
             await connect.close()  # else the pool's workers would go on connecting, and it would wait for them

@@ -64,7 +64,9 @@ def sqlalchemy_engine(
         return engine
 
     async def close(engine: AsyncEngine) -> None:
-        closing = closings.pop(engine)
+        closing = closings.pop(engine, None)
+        if closing is None:
+            return  # it was closed before
         await close_within(closing.polite, closing.cut)
         await asyncio.sleep(0)  # transports close their sockets in the next turn of the loop
 
@@ -149,9 +151,8 @@ class _Closing:
     async def cut(self) -> None:
         """Cut the connections that `dispose` leaves: those that are lent, and those that come about just now."""
         if self._connecting is not None:
-            await self._connecting.close()
             cut = cut_asyncpg if self._dialect.driver == "asyncpg" else cut_psycopg
-            await cut(self._connecting)
+            await asyncio.gather(self._connecting.close(), cut(self._connecting))
         elif self._dialect.has_terminate:
             for connection in list(self._lent.values()):
                 # Outside of SQLAlchemy's greenlets it does not ask the driver to say goodbye, for which the connection
@@ -159,7 +160,8 @@ class _Closing:
                 self._dialect.do_terminate(connection)
 
     def _note(self, driver: Any, record: Any, _proxy: Any) -> None:
-        self._unless_closed()
+        if self._connecting is None:  # else it is cut like any other that is lent
+            self._unless_closed()
         self._lent[record] = driver
 
     def _unless_closed(self, *_args: Any) -> None:
