@@ -63,13 +63,14 @@ def _loads(text: str) -> tuple[Tree, ParseError | None]:
     try:
         return orjson.loads(text), None
     except orjson.JSONDecodeError as error:
-        # A literal prefix: the library's own words are compared, never shown.
-        if error.msg.startswith("depth limit"):
-            return None, refusal(NESTING, "deeper nesting", text, _scan().find_depth(text))
-        if error.msg.startswith("number is infinity"):
-            expected = INTEGER if _scan().is_integer(text, error.pos) else FINITE
-            return None, refusal(expected, "a larger one", text, error.pos)
-        return None, unreadable("valid JSON", text, error.pos)
+        at = error.pos  # the library's words are neither shown nor compared: they differ from version to version
+    depth = _scan().find_depth(text)
+    if 0 < depth <= at:
+        return None, refusal(NESTING, "deeper nesting", text, depth)
+    if _scan().is_too_large(text, at):
+        expected = INTEGER if _scan().is_integer(text, at) else FINITE
+        return None, refusal(expected, "a larger one", text, at)
+    return None, unreadable("valid JSON", text, at)
 
 
 def _surely_shallow(text: str) -> bool:

@@ -6,6 +6,7 @@ One regular expression makes the tokens; nothing here recurses, so no depth can 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from reactive_config.core.paths import Path
 from reactive_config.formats.tree import MAX_DEPTH, integer_fits
 
 _TOKEN = re.compile(r'[ \t\n\r]*+("(?:[^"\\]|\\.)*+"|[{}\[\],:]|[^ \t\n\r{}\[\],:"]++)')
+_NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+")
 _INTEGER = re.compile(r"-?[0-9]{19,}+(?![.eE])")
 # What the searches below need and no more: they meet documents of megabytes, made to be slow.
 _STRING = r'"(?:[^"\\]|\\.)*+"'
@@ -94,6 +96,12 @@ def find_large_integer(text: str) -> int | None:
         if not digits.startswith('"') and (len(digits) > 20 or not integer_fits(int(digits))):
             return match.start()
     return None
+
+
+def is_too_large(text: str, at: int) -> bool:
+    """Whether a number stands at an offset that is infinite as a float."""
+    match = _NUMBER.match(text, at)
+    return match is not None and math.isinf(float(match[0]))
 
 
 def is_integer(text: str, at: int) -> bool:

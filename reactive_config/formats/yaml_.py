@@ -49,9 +49,21 @@ def _parse_fast(text: str) -> Tree:
         error = _fault(text, tree)
     if error is None:
         return tree
-    if not error.line and yaml_events.available():
-        yaml_guard.examine(text, yaml_scalars.is_text)  # raises the same refusal with its position, where it can tell
-    raise error
+    guarded = _guarded(text)
+    if guarded is None or (guarded.expected == yaml_events.NOT_YAML and error.line):
+        raise error
+    raise guarded
+
+
+def _guarded(text: str) -> ParseError | None:
+    """What the guard finds by its own count and with a position, whatever words the parser has for it."""
+    if not yaml_events.available():
+        return None
+    try:
+        yaml_guard.examine(text, yaml_scalars.is_text)
+    except ParseError as error:
+        return error
+    return None
 
 
 def _parse_events(text: str) -> Tree:
@@ -116,15 +128,13 @@ def _loads(text: str) -> tuple[Tree, ParseError | None]:
 
 def _refusal(text: str, message: str) -> ParseError:
     """Our own words for the parser's, which quote keys and values; only its numbers are used, and only if they fit."""
-    expected, got, place = "valid YAML", "something else", (0, 0)
+    expected, got, place = yaml_events.NOT_YAML, "something else", (0, 0)
     if 'duplicate entry with key "' in message:  # its position, if any, is that of the table
         return ParseError(ONE_KEY, "a key twice")
     numbers = _numbers(message)
     if numbers is not None and numbers <= (len(text) + 2, len(text) + 2):
         place = numbers
-    if message.startswith("recursion limit exceeded"):
-        expected, got = NESTING, "deeper nesting"
-    elif "invalid type: integer `" in message and "128, expected any YAML value" in message:
+    if "invalid type: integer `" in message and "128, expected any YAML value" in message:
         expected, got = INTEGER, "a larger one"
     elif place[0] and offset_of(text, *place) >= len(text.rstrip()):
         got = "the end of the document"

@@ -14,6 +14,8 @@ from reactive_config.errors import ParseError
 Event = Any
 """One of PyYAML's events; the library ships no types."""
 
+NOT_YAML = "valid YAML"
+
 
 class Node(NamedTuple):
     """A key, or a value at its path.
@@ -67,6 +69,33 @@ def events(text: str) -> Iterator[Event]:
         ParseError: Not YAML.
         ImportError: PyYAML is not installed.
     """
+    given = 0
+    refused: list[_ParserStop] = []
+    for event in _parsed(text, refused):
+        yield event
+        given += 1
+    if not refused:
+        return
+    # The scanner reads ahead, and newer ones refuse there what nests deeper than they like. What stands before the
+    # place of the error comes out only if the text ends there; what touches that end may be cut.
+    (error,) = refused
+    for number, event in enumerate(_parsed(text[: error.at], refused)):
+        if event.end_mark.index >= error.at:
+            break
+        if number >= given:
+            yield event
+    raise ParseError(NOT_YAML, "something else", *error.place)
+
+
+class _ParserStop(NamedTuple):
+    """Where the parser gave up: an offset, and line and column from 1 (empty: it does not say)."""
+
+    at: int
+    place: tuple[int, int] | tuple[()]
+
+
+def _parsed(text: str, refused: list[_ParserStop]) -> Iterator[Event]:
+    """The events up to the end or the first error; that is appended to `refused`, without its text or a context."""
     import yaml
 
     stream = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -75,12 +104,11 @@ def events(text: str) -> Iterator[Event]:
             event = next(stream, None)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
-        else:
-            if event is None:
-                return
-            yield event
-            continue
-        raise ParseError("valid YAML", "something else", *((mark.line + 1, mark.column + 1) if mark else ()))
+            refused.append(_ParserStop(mark.index, (mark.line + 1, mark.column + 1)) if mark else _ParserStop(0, ()))
+            return
+        if event is None:
+            return
+        yield event
 
 
 def nodes(text: str) -> Iterator[Node | Event]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 import traceback
 
+import orjson
 import pytest
+import ryaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +47,7 @@ HOSTILE = [
     (".json", '{"a":' + "[" * 128 + "]" * 128 + "}", 1, 133, DEEP),
     (".json", "[" * 100_000, 1, 129, DEEP),
     (".json", '{"a":' * 100_000, 1, 641, DEEP),
+    (".json", '["hunter2canary", tru, ' + "[" * 200, 1, 19, "valid JSON"),
     (".json", '{"é": "hunter2canary\\ud800"}', 1, 21, "valid JSON"),
     (".json", '{"p": "hunter2canary"', 1, 22, "end of the document"),
     (".json", "\ufeff{hunter2canary", 1, 2, "valid JSON"),
@@ -74,6 +78,8 @@ HOSTILE = [
     (".yaml", "p: 'hunter2canary", 1, 18, "end of the document"),
     (".yaml", "p: hunter2canary\n\tq: 1", 2, 1, "valid YAML"),
     (".yaml", "[" * 129, 1, 129, DEEP),
+    (".yaml", "[" * 400, 1, 129, DEEP),
+    (".yaml", "- " * 400, 1, 257, DEEP),
     (".yaml", "[" * 100_000, 1, 129, DEEP),
     (".yaml", "{a: " * 100_000, 1, 513, DEEP),
     (".yaml", "{']': " * 50_000, 1, 769, DEEP),
@@ -134,6 +140,39 @@ def assert_tells_nothing(error: ParseError) -> None:
     ("suffix", "text", "line", "column", "words"), HOSTILE, ids=[f"{s}-{t[:24]!r}-{len(t)}" for s, t, *_ in HOSTILE]
 )
 def test_a_hostile_document_is_refused_where_it_is_wrong(suffix, text, line, column, words):
+    error = refuse(suffix, text.encode())
+    assert words in str(error)
+    assert (error.line, error.column) == (line, column)
+    assert_tells_nothing(error)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "line", "column", "words"),
+    [
+        (".json", "[" * 2_000, 1, 129, DEEP),
+        (".json", '{"a": ' + "9" * 5000 + "}", 1, 7, LARGE),
+        (".json", '{"p": "hunter2canary", "a": -1.0e+999}', 1, 29, FINITE),
+        (".yaml", "[" * 400, 1, 129, DEEP),
+        (".yaml", "- " * 400, 1, 257, DEEP),
+        (".yaml", "p: hunter2canary\na:\n  hunter2canary: 1\n  hunter2canary: 2\n", 4, 3, TWICE),
+    ],
+)
+def test_what_is_refused_does_not_hang_on_the_parser_s_words(monkeypatch, suffix, text, line, column, words):
+    """Another version of a parser has other words for the same thing."""
+    parsers = {".json": (orjson, orjson.JSONDecodeError), ".yaml": (ryaml, ryaml.InvalidYamlError)}
+    module, kind = parsers[suffix]
+    loads = module.loads
+
+    def reworded(text):
+        try:
+            return loads(text)
+        except orjson.JSONDecodeError as error:
+            raise kind("other words", error.doc, error.pos) from None
+        except ryaml.InvalidYamlError as error:
+            at = re.search("at line [0-9]+ column [0-9]+", str(error))
+            raise kind(f"other words {at[0] if at else ''}") from None
+
+    monkeypatch.setattr(module, "loads", reworded)
     error = refuse(suffix, text.encode())
     assert words in str(error)
     assert (error.line, error.column) == (line, column)
