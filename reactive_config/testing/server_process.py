@@ -12,6 +12,10 @@ from pathlib import Path
 from reactive_config.testing.etcd_installed import free_ports
 
 
+class MissingServer(RuntimeError):
+    """A server's program is not on this machine; the message names what to install. For a test to skip with."""
+
+
 class ServerProcess(ABC):
     """The process; a subclass says how it is started, and when it serves.
 

@@ -6,16 +6,13 @@ import pytest
 
 from bench.scale.measure import measure
 from bench.scale.points import Plan
-from reactive_config.testing.etcd_server import etcd_binaries
-
-needs_etcd = pytest.mark.skipif(not etcd_binaries(), reason="no etcd on this machine")
+from reactive_config.testing.etcd_server import etcd_binaries, missing_etcd
 
 RUNTIMES = 6
 
 
 @pytest.mark.etcd
 @pytest.mark.slow
-@needs_etcd
 @pytest.mark.parametrize(
     ("topology", "counts", "clients", "watches"), [("direct", (), RUNTIMES, RUNTIMES), ("proxy", (1,), 1, 3)]
 )
@@ -24,6 +21,8 @@ async def test_a_small_fleet(
 ) -> None:
     """Every runtime sees the last change and comes back; etcd sends a change once to each of its own clients."""
     monkeypatch.setattr("bench.scale.measure.SETTLE", 0.1)
+    if not etcd_binaries():
+        raise missing_etcd()
     plan = Plan(topology=topology, runtimes=RUNTIMES, counts=counts, keys=20, idle=0.1, changes=5, rate=10.0, down=0.1)
     point = await measure(plan, etcd_binaries()[0])
     assert point.watches == watches

@@ -24,13 +24,9 @@ from reactive_config.etcd.messages import Batch
 from reactive_config.etcd.ranges import prefix_range
 from reactive_config.etcd.settings import Settings, parse_endpoint
 from reactive_config.etcd.watching import Watch, open_watch
-from reactive_config.testing.etcd_server import EtcdServer, etcd_binaries, etcd_server
+from reactive_config.testing.etcd_server import EtcdServer, etcd_server
 
-pytestmark = [
-    pytest.mark.etcd,
-    pytest.mark.slow,
-    pytest.mark.skipif(not etcd_binaries(), reason="no etcd on this machine"),
-]
+pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 
 KEYS = prefix_range(b"/s/")
 

@@ -22,11 +22,8 @@ ROOT = Path(__file__).parents[2] / "examples" / "service"
 
 @pytest.fixture(scope="module")
 def postgres():
-    try:
-        with postgres_server() as server:
-            yield server
-    except RuntimeError as error:
-        pytest.skip(str(error))
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reactive_config.testing.etcd_server import EtcdBinary, etcd_binaries
+from reactive_config.testing.etcd_server import EtcdBinary, etcd_binaries, missing_etcd
 
 # Last, so that `bench` is found and `reactive_config` is still the installed one.
 sys.path.append(str(Path(__file__).parents[2]))
@@ -18,7 +18,7 @@ sys.path.append(str(Path(__file__).parents[2]))
 )
 def binary(request: pytest.FixtureRequest) -> EtcdBinary:
     if request.param is None:
-        pytest.skip("there is no etcd here")
+        raise missing_etcd()
     return request.param  # type: ignore[no-any-return]
 
 

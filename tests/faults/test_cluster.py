@@ -42,8 +42,6 @@ async def test_a_cluster_survives_its_leader_and_not_its_quorum(binary):
 
 @pytest.mark.parametrize("members", [1, 3])
 async def test_a_snapshot_brings_an_older_state_back(binary, members, tmp_path):
-    if not binary.ctl:
-        pytest.skip("there is no etcdctl")
     async with etcd_cluster(members, binary) as cluster:
         await cluster.members[0].put("/s/a", "1")
         cluster.save(tmp_path / "snapshot")

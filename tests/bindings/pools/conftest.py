@@ -14,15 +14,13 @@ import anyio
 import pytest
 
 from reactive_config.bindings.pools import asyncpg_pool, psycopg_pool, sqlalchemy_engine
-from reactive_config.testing.postgres_server import PostgresServer, postgres_programs, postgres_server
-from reactive_config.testing.redis_server import RedisServer, redis_program, redis_server
+from reactive_config.testing.postgres_server import PostgresServer, postgres_server
+from reactive_config.testing.redis_server import RedisServer, redis_server
 
 SETTINGS = ("client_connection_check_interval=100",)  # ms: a backend sees soon that its client has gone
 
 
 def running_postgres() -> Iterator[PostgresServer]:
-    if postgres_programs() is None:
-        pytest.skip("there is no PostgreSQL here")
     with postgres_server(*SETTINGS) as server:
         yield server
 
@@ -33,8 +31,6 @@ own_postgres = pytest.fixture(name="own_postgres")(running_postgres)  # one that
 
 @pytest.fixture(scope="session")
 def redis() -> Iterator[RedisServer]:
-    if redis_program() is None:
-        pytest.skip("there is no Redis here")
     with redis_server(password="canary") as server:
         yield server
 

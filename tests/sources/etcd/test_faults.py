@@ -102,8 +102,6 @@ async def test_a_restored_backup_is_recognised(own, follow, values, synced, tmp_
 async def test_a_restored_snapshot_is_recognised_and_a_member_that_lost_nothing_is_not(
     own, follow, values, synced, replaces, tmp_path
 ):
-    if not own.binary.ctl:
-        pytest.skip("there is no etcdctl")
     await own.put("/s/a", "1")
     own.save(tmp_path / "snapshot")
     await own.put("/s/a", "2")
