@@ -9,11 +9,22 @@ import itertools
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, missing_etcd, running_etcd
 from reactive_config.testing.server_process import MissingServer
+
+SLOW_ROOMS = [Path(__file__).parent / room for room in ("bench", "bindings/pools", "cli", "examples", "faults")]
+"""Their tests start processes: all are marked as slow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.path.is_relative_to(room) for room in SLOW_ROOMS):
+            item.add_marker(pytest.mark.slow)
+
 
 ALL_SERVERS = "REACTIVE_CONFIG_ALL_SERVERS"
 """Set where every server was installed before: one that is missing fails its tests then."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.slow
+
 REDIS = "there is no redis-server here; Debian: apt-get install redis-server"
 
 
@@ -25,8 +27,8 @@ def test_a_test_whose_server_is_not_installed(tmp_path, variables, code, outcome
     """One server of the session and one of the test's own, on each loop."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "REACTIVE"))}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/bindings/limits/test_redis.py"]
-        + ["-k", "two_processes_share or redis_that_hangs"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/bindings/limits/test_redis.py",
+         "-k", "two_processes_share or redis_that_hangs"],
         cwd=ROOT, env=environment | {"PATH": str(tmp_path)} | variables, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == code, done.stdout

@@ -91,6 +91,7 @@ def model(parts, zone, after, until):
 
 @settings(max_examples=150, deadline=None)
 @given(expressions(), PLACES, st.integers(-600, 1800), st.integers(0, 59))
+@pytest.mark.slow
 def test_the_times_are_those_of_a_clock_on_the_wall(expression, place, offset, seconds):
     text, parts = expression
     zone, day = place
@@ -116,6 +117,7 @@ MOVES = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(expressions(), PLACES, MOVES, st.sampled_from(["skip", "burst"]))
+@pytest.mark.slow
 def test_every_tick_is_the_model_s_whatever_is_changed_and_however_the_clock_is_set(first, place, moves, missed):
     zone, now = place
     parts = first[1]

@@ -229,6 +229,7 @@ async def test_a_handler_that_fails_disturbs_nothing(domain):
             await heard.next()
 
 
+@pytest.mark.slow
 async def test_threads_read_while_the_table_changes(domain):
     memory = Memory({"flags": {"checkout": {"variants": {"a": 1, "b": 1}}}})
     wrong, stop = [], threading.Event()

@@ -6,6 +6,7 @@ import asyncio
 import random
 
 import anyio
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,6 +111,7 @@ class Follower:
                 await asyncio.sleep(0)
 
 
+@pytest.mark.slow
 async def test_a_timer_whose_interval_changes_10_000_times_ticks_exactly_by_its_rule():
     """In seconds; the clock is moved to each tick and each change, as time would."""
     rng, second = random.Random(5), 1_000_000_000

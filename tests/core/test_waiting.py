@@ -170,6 +170,7 @@ async def selected(config):
     return config.select("n")
 
 
+@pytest.mark.slow
 async def test_a_waiting_subscriber_holds_little_more_than_a_task_that_waits_for_a_future():
     """Bytes each, beside those of the task: what the iterator, one coroutine and a place in line take."""
     if asyncio.get_running_loop().get_debug():

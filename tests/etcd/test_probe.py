@@ -43,6 +43,7 @@ async def listening(listener, port=0):
     await server.wait_closed()
 
 
+@pytest.mark.slow
 async def test_an_endpoint_that_refused_ends_the_pause_when_it_speaks():
     (port,) = free_ports(1)
     waiting = asyncio.create_task(wait_speaking([parse_endpoint(f"127.0.0.1:{port}")], 30.0, RNG, PLAIN))
@@ -53,6 +54,7 @@ async def test_an_endpoint_that_refused_ends_the_pause_when_it_speaks():
     assert listener.seen == [probe.HELLO]
 
 
+@pytest.mark.slow
 async def test_a_stopped_server_is_asked_once_and_ends_the_pause_when_it_goes_on():
     """The kernel accepts for a stopped process: only a byte of its own shows that it lives."""
     listener = Listener(FRAME)
@@ -67,6 +69,7 @@ async def test_a_stopped_server_is_asked_once_and_ends_the_pause_when_it_goes_on
     assert len(listener.seen) == 1
 
 
+@pytest.mark.slow
 async def test_a_forwarder_that_closes_without_a_word_is_no_server():
     listener = Listener()
     async with listening(listener) as endpoint:
@@ -109,6 +112,7 @@ async def test_a_tls_endpoint_is_greeted_in_tls():
     assert b"h2" in listener.seen[0]
 
 
+@pytest.mark.slow
 async def test_one_that_fails_late_takes_nothing_of_the_next_one_s_head_start():
     late, slow = Listener(), Listener(FRAME)
     late.go_on.clear()
@@ -123,6 +127,7 @@ async def test_one_that_fails_late_takes_nothing_of_the_next_one_s_head_start():
         assert await first == two
 
 
+@pytest.mark.slow
 async def test_one_that_speaks_late_ends_the_head_start_of_the_next():
     late, silent = Listener(FRAME), Listener(FRAME)
     late.go_on.clear()

@@ -40,6 +40,7 @@ async def test_a_call_that_hangs_ends_at_its_deadline(fake_etcd, connect, method
                 await look(link, KEYS)
 
 
+@pytest.mark.slow
 async def test_a_look_that_is_never_answered_is_asked_for_again(fake_etcd, connect):
     """A member that loses its leader forgets what it was asked."""
     async with fake_etcd() as fake:
@@ -49,6 +50,7 @@ async def test_a_look_that_is_never_answered_is_asked_for_again(fake_etcd, conne
         assert fake.before.calls == ["Range", "Range"]
 
 
+@pytest.mark.slow
 async def test_a_look_that_makes_the_server_sort_is_asked_for_once(fake_etcd, connect):
     async with fake_etcd() as fake:
         fake.before = Hanging("Range", 10)
@@ -59,6 +61,7 @@ async def test_a_look_that_makes_the_server_sort_is_asked_for_once(fake_etcd, co
 
 
 @pytest.mark.parametrize("method", ["Range", "Authenticate"])
+@pytest.mark.slow
 async def test_a_source_gets_over_calls_that_hang(fake_etcd, method):
     async def stay(request, context, number):
         await fake.stay(request, context, number)

@@ -161,6 +161,7 @@ async def test_every_end_of_a_watch_is_a_clear_error(fake_etcd, connect, script,
 
 
 @pytest.mark.parametrize("script", [script for script, _, _ in ENDS], ids=[script.__name__ for script, _, _ in ENDS])
+@pytest.mark.slow
 async def test_a_source_outlives_every_end_of_a_watch_and_misses_nothing(fake_etcd, script):
     """Two watches end so; the third goes on from the same revision and brings what came meanwhile."""
 
@@ -180,6 +181,7 @@ async def test_a_source_outlives_every_end_of_a_watch_and_misses_nothing(fake_et
         assert task.cancelled()
 
 
+@pytest.mark.slow
 async def test_a_watch_that_falls_silent_is_found_by_the_heartbeat(fake_etcd):
     """The store moves on and the watch says nothing: after two beats it is taken for deaf, and a new one made."""
     async with fake_etcd(*[responses()], responses(WatchResponse(events=[event("/s/a", "2", 6)]))) as fake:

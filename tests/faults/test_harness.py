@@ -1,4 +1,4 @@
-"""Some seconds of the harness on every etcd; minutes of it by hand: `python -m bench faults --help`."""
+"""Some seconds of the harness on every etcd, a minute in a storm; longer by hand: `python -m bench faults --help`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,22 @@ from bench.faults.run import Plan, Run
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 
 
-async def test_random_faults_break_no_promise(binary):
-    result = await Run(Plan(binary, seed=7, duration=15.0, pause=0.2)).run()
+@pytest.mark.parametrize(
+    ("seed", "duration"),
+    [
+        (7, 4.0),
+        pytest.param(7, 15.0, marks=pytest.mark.storm),
+        pytest.param(8, 60.0, marks=[pytest.mark.storm, pytest.mark.timeout(240)]),
+    ],
+)
+async def test_random_faults_break_no_promise(binary, seed, duration):
+    """In seconds of faults."""
+    result = await Run(Plan(binary, seed=seed, duration=duration, pause=0.2)).run()
     print(text(result))
     assert [str(breach) for breach in result.breaches] == []
     assert result.differs == ""
-    assert result.book.acknowledged > 300
-    assert sum(len(log.seen) for follower in result.followers for log in follower.logs) > 300
+    assert result.book.acknowledged > 15 * duration
+    assert sum(len(log.seen) for follower in result.followers for log in follower.logs) > 15 * duration
     assert dict(rows(result))["breach: torn"] == "0"
 
 

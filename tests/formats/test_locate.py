@@ -118,6 +118,7 @@ def walk(tree: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
 
 
 @given(trees(st.text()), st.booleans())
+@pytest.mark.slow
 def test_in_json_every_value_can_be_read_back_from_its_place(tree, ascii_only):
     """The decoder of the standard library, started at the place, gives the value."""
     text = json.dumps(tree, indent=1, ensure_ascii=ascii_only)

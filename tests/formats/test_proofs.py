@@ -43,6 +43,7 @@ def nested(levels: int, *, table: bool) -> object:
 
 
 @given(TREES)
+@pytest.mark.slow
 def test_what_is_surely_sound_has_no_fault(value):
     assume(surely_sound(value))
     assert find_fault(value) is None

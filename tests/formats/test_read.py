@@ -31,6 +31,7 @@ TREES = st.dictionaries(
 
 
 @given(TREES, st.booleans(), st.sampled_from([None, 2]))
+@pytest.mark.slow
 def test_json_survives_the_way_out_and_back(tree, ascii_only, indent):
     text = json.dumps(tree, ensure_ascii=ascii_only, indent=indent)
     read = parse(text.encode(), ".json")

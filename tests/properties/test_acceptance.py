@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -17,6 +18,8 @@ from reactive_config.core.delta import Entry, Malformed, Patch, Replace
 from reactive_config.core.leaf import unchanged
 from reactive_config.core.plans import compile_plan
 from reactive_config.core.trees import overlay, same
+
+pytestmark = pytest.mark.slow
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True):
@@ -157,4 +160,9 @@ class RejectionRule(RuleBasedStateMachine):
 
 
 TestRejectionRule = RejectionRule.TestCase
-TestRejectionRule.settings = settings(max_examples=150, stateful_step_count=20, deadline=None)
+TestRejectionRule.settings = settings(max_examples=75, stateful_step_count=20, deadline=None)
+
+
+@pytest.mark.storm
+class TestRejectionRuleManyTimes(RejectionRule.TestCase):
+    settings = settings(max_examples=1000, stateful_step_count=20, deadline=None)

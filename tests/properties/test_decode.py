@@ -102,6 +102,7 @@ def check_changed(old: Part | None, part: Part, changed: list[tuple[str, ...]]) 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(roots, min_size=2, max_size=5))
+@pytest.mark.slow
 def test_incremental_decoding_equals_decoding_the_whole(trees):
     follow(Root, trees)
 
@@ -120,6 +121,7 @@ def test_untyped_configurations_decode_the_same_incrementally(trees):
 
 @settings(max_examples=300, deadline=None)
 @given(roots)
+@pytest.mark.slow
 def test_the_verdict_and_the_value_are_those_of_msgspec(tree):
     part, _ = decode(compile_plan(Root), tree, None, None)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -13,6 +14,8 @@ from reactive_config.core.changes import Changes, paths_of, union
 from reactive_config.core.delta import Entry
 from reactive_config.core.layers import Layer, Stack
 from reactive_config.core.trees import ABSENT, get, same
+
+pytestmark = pytest.mark.slow
 
 names = st.sampled_from(["a", "b", "c"])
 scalars = st.one_of(
@@ -118,7 +121,12 @@ class LayersFoldedAsAWhole(LayersAgainstModel):
 
 
 TestLayersAgainstModel = LayersAgainstModel.TestCase
-TestLayersAgainstModel.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+TestLayersAgainstModel.settings = settings(max_examples=75, stateful_step_count=25, deadline=None)
 
 TestLayersFoldedAsAWhole = LayersFoldedAsAWhole.TestCase
-TestLayersFoldedAsAWhole.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
+TestLayersFoldedAsAWhole.settings = settings(max_examples=50, stateful_step_count=20, deadline=None)
+
+
+@pytest.mark.storm
+class TestManyLayersAgainstModel(LayersAgainstModel.TestCase):
+    settings = settings(max_examples=1000, stateful_step_count=25, deadline=None)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactive_config.core.changes import difference, paths_of
 from reactive_config.core.delta import Bare
 from reactive_config.core.trees import ABSENT, get, same
+
+pytestmark = pytest.mark.slow
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -44,14 +47,14 @@ def reordered(tree: Any) -> Any:
 
 
 @given(trees, trees)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_same_is_equality_with_the_types_of_scalars(left, right):
     assert same(left, right) == alike(left, right)
     assert same(left, reordered(left))
 
 
 @given(st.dictionaries(names, trees, max_size=3), st.dictionaries(names, trees, max_size=3))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_outside_of_the_paths_that_differ_two_trees_are_the_same(old, new):
     found = list(paths_of(difference(old, new)))
     assert (found == []) == alike(old, new)

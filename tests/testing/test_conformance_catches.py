@@ -173,6 +173,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("kind", "test"), BROKEN, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.slow
 async def test_a_broken_source_is_caught(kind: type[Plain], test: str) -> None:
     """The test that a broken source is made for fails on it, and passes on the right one."""
     await getattr(ConformanceSuite(), test)(Outside())

@@ -12,6 +12,7 @@ import pytest
 import reactive_config.testing.plugin as plugin
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
 
 APP = """
 import asyncio

@@ -50,6 +50,7 @@ async def test_what_is_held_is_shown_with_the_reason():
         assert {problem["path"] for problem in held["unit"]["problems"]} == {"size", "database"}
 
 
+@pytest.mark.slow
 async def test_no_secret_shows_at_any_endpoint():
     tree = {"database": "canary-1", "ops_token": "canary-t", "extra": {"api_key": "canary-2", "tokens": ["canary-3"]}}
     memory, operations = Memory(tree), Operations(config_token=Secret("canary-t"), levels_token=Secret("canary-t"))

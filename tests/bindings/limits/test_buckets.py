@@ -76,6 +76,7 @@ def drive(first, steps, leaky):
 
 @settings(max_examples=400, deadline=None)
 @given(RATES, STEPS, st.booleans())
+@pytest.mark.slow
 def test_it_decides_like_a_bucket_that_is_told_of_every_moment(first, steps, leaky):
     for now, key, _, allowed, expected, bucket, states, models in drive(first, steps, leaky):
         assert allowed == expected
@@ -85,6 +86,7 @@ def test_it_decides_like_a_bucket_that_is_told_of_every_moment(first, steps, lea
 
 @settings(max_examples=400, deadline=None)
 @given(RATES, STEPS, st.booleans())
+@pytest.mark.slow
 def test_between_two_moments_it_never_lets_through_more_than_the_burst_and_what_the_rates_earn(first, steps, leaky):
     history = [(0, first)]  # rates, and when each began
     now = 0
@@ -114,6 +116,7 @@ def test_between_two_moments_it_never_lets_through_more_than_the_burst_and_what_
 
 @settings(max_examples=400, deadline=None)
 @given(RATES, STEPS, st.booleans(), st.integers(1, 12))
+@pytest.mark.slow
 def test_the_time_it_names_is_the_first_at_which_it_lets_through(first, steps, leaky, cost):
     bucket = Bucket(first, 0, leaky=leaky)
     state, now = bucket.fresh(0), 0
@@ -136,6 +139,7 @@ def test_the_time_it_names_is_the_first_at_which_it_lets_through(first, steps, l
         assert at == now or bucket.take(state, cost, at - 1) is None
 
 
+@pytest.mark.slow
 def test_a_storm_of_changes_loses_no_token_and_grants_none():
     bucket, pers = Bucket(Rate(1), 0), [6, 7, 11]
     state, now, earned = bucket.take(bucket.fresh(0), 1, 0), 0, Fraction(0)

@@ -139,6 +139,7 @@ async def test_no_window_ever_holds_more_than_the_rate_in_force(processes, wall)
     assert len(passed) > 50
 
 
+@pytest.mark.slow
 async def test_those_who_wait_in_two_processes_keep_to_the_rate_and_see_a_new_one_at_once(processes):
     one, two = await processes.start("2/h")
     at = []
@@ -205,6 +206,7 @@ async def test_a_redis_that_hangs_is_waited_for_once_and_not_by_every_call(space
             assert await count(limiter, 10) in (3, 4)  # it may have counted the call that was given up
 
 
+@pytest.mark.slow
 async def test_who_waits_gets_through_by_this_processs_own_count_while_redis_is_away(space):
     with redis_server() as server:
         server.kill()

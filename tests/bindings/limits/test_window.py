@@ -54,6 +54,7 @@ class Model:
 
 @settings(max_examples=400, deadline=None)
 @given(FINE, steps(FINE, st.integers(0, 12).map(lambda n: n * US // 2), st.integers(1, 4)))
+@pytest.mark.slow
 def test_it_decides_like_the_list_of_all_that_passed(first, trace):
     # Windows this short have no entries that stand for more than one moment within 90 ns: the log is exact.
     now, window, model = 0, SlidingWindow(first, 0), Model(first)
@@ -75,6 +76,7 @@ def test_it_decides_like_the_list_of_all_that_passed(first, trace):
 
 @settings(max_examples=400, deadline=None)
 @given(COARSE, steps(COARSE, st.integers(0, 4000 * SECOND) | st.integers(0, SECOND), st.integers(1, 900)))
+@pytest.mark.slow
 def test_whatever_it_merges_it_never_lets_through_more(first, trace):
     now, window, model = 0, SlidingWindow(first, 0), Model(first)
     log = window.fresh(now)
@@ -110,6 +112,7 @@ def test_at_one_rate_no_window_holds_more_and_what_passed_comes_back_one_percent
 
 @settings(max_examples=400, deadline=None)
 @given(FINE, steps(FINE, st.integers(0, 12).map(lambda n: n * US // 2), st.integers(1, 4)), st.integers(1, 8))
+@pytest.mark.slow
 def test_the_time_it_names_is_the_first_at_which_it_lets_through(first, trace, cost):
     now, window = 0, SlidingWindow(first, 0)
     log = window.fresh(now)

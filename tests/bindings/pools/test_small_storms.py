@@ -1,4 +1,4 @@
-"""A hundred rebuilds under 16 users: every other pool with a real server."""
+"""Rebuilds under 16 users, a hundred in a storm: every other pool with a real server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reactive_config.core.status import BindingState
 pytestmark = pytest.mark.slow
 
 USERS = 16
-REBUILDS = 100
+few_or_many = pytest.mark.parametrize("rebuilds", [16, pytest.param(100, marks=pytest.mark.storm)])
 
 
 class Database(msgspec.Struct, frozen=True):
@@ -43,7 +43,8 @@ async def psycopg_query(pool):
         assert not pool.closed, "used after it was closed"
 
 
-async def test_psycopg_rebuilt(postgres, crowd, activity, until, nothing_left):
+@few_or_many
+async def test_psycopg_rebuilt(rebuilds, postgres, crowd, activity, until, nothing_left):
     pytest.importorskip("psycopg_pool")
     memory = Memory({"database": {"url": postgres.dsn}})
     look = activity(postgres, "small-")
@@ -53,7 +54,7 @@ async def test_psycopg_rebuilt(postgres, crowd, activity, until, nothing_left):
         look.watched(),
         crowd.at_work(USERS, database, psycopg_query),
     ):
-        for number in range(1, REBUILDS + 1):
+        for number in range(1, rebuilds + 1):
             before = database.current
             await change(memory, database, until, number)
             assert before.closed
@@ -64,7 +65,8 @@ async def test_psycopg_rebuilt(postgres, crowd, activity, until, nothing_left):
     await look.wait_gone()
 
 
-async def test_psycopg_resized(postgres, crowd, activity, until, nothing_left):
+@few_or_many
+async def test_psycopg_resized(rebuilds, postgres, crowd, activity, until, nothing_left):
     """Sizes go up from 1 to 8 in place, eight times; back to 1 needs a new pool, since the old one is in use."""
     pytest.importorskip("psycopg_pool")
 
@@ -80,7 +82,7 @@ async def test_psycopg_resized(postgres, crowd, activity, until, nothing_left):
         crowd.at_work(USERS, database, psycopg_query),
     ):
         pools = [database.current]
-        for number in range(1, REBUILDS + 1):
+        for number in range(1, rebuilds + 1):
             size = 1 + number % 8
             await change(memory, database, until, number, min_size=size, max_size=size)
             pool = database.current
@@ -89,15 +91,16 @@ async def test_psycopg_resized(postgres, crowd, activity, until, nothing_left):
             if pool is not pools[-1]:
                 assert pools[-1].closed
                 pools.append(pool)
-        assert len(pools) == 1 + REBUILDS // 8
+        assert len(pools) == 1 + rebuilds // 8
         assert database.forced == 0
     assert crowd.failures == []
     assert look.most <= 8 + 8
     await look.wait_gone()
 
 
+@few_or_many
 @pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
-async def test_sqlalchemy(postgres, crowd, activity, until, driver, nothing_left):
+async def test_sqlalchemy(rebuilds, postgres, crowd, activity, until, driver, nothing_left):
     sqlalchemy = pytest.importorskip("sqlalchemy")
 
     def options(database):
@@ -117,7 +120,7 @@ async def test_sqlalchemy(postgres, crowd, activity, until, driver, nothing_left
         look.watched(),
         crowd.at_work(USERS, database, query),
     ):
-        for number in range(1, REBUILDS + 1):
+        for number in range(1, rebuilds + 1):
             await change(memory, database, until, number)
         assert database.forced == 0
     assert crowd.failures == []
@@ -126,7 +129,8 @@ async def test_sqlalchemy(postgres, crowd, activity, until, driver, nothing_left
     await look.wait_gone()
 
 
-async def test_redis(redis, crowd, until, nothing_left):
+@few_or_many
+async def test_redis(rebuilds, redis, crowd, until, nothing_left):
     clients = pytest.importorskip("redis.asyncio")
 
     def options(database):
@@ -147,7 +151,7 @@ async def test_redis(redis, crowd, until, nothing_left):
             redis_client(config.select("database"), options=options) as database,
             crowd.at_work(USERS, database, query),
         ):
-            for number in range(1, REBUILDS + 1):
+            for number in range(1, rebuilds + 1):
                 await change(memory, database, until, number)
                 names = await connected(outside)
                 most = max(most, len(names))

@@ -1,4 +1,4 @@
-"""A thousand rebuilds under 64 users on a real PostgreSQL: what users, the server and memory see of them."""
+"""Rebuilds under 64 users on a real PostgreSQL, 1,000 in a storm: what users, the server and memory see of them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ asyncpg = pytest.importorskip("asyncpg")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 USERS = 64
-REBUILDS = 1000
-FEWER = 200
-"""For the others, to keep the run short; all pass with 1,000, see docs/pools.md."""
+few_or_many = pytest.mark.parametrize("rebuilds", [60, pytest.param(1000, marks=pytest.mark.storm)])
 
 MAX_SIZE = 4
 
@@ -77,7 +75,8 @@ async def rebuild(memory, database, until, number, **fields):
     assert before.is_closing()
 
 
-async def test_rebuilds_fail_no_query_and_leave_nothing(postgres, crowd, activity, until):
+@few_or_many
+async def test_rebuilds_fail_no_query_and_leave_nothing(rebuilds, postgres, crowd, activity, until):
     memory = Memory({"database": {"dsn": postgres.dsn}})
     look = activity(postgres, "storm-")
     began = time.monotonic()
@@ -88,24 +87,25 @@ async def test_rebuilds_fail_no_query_and_leave_nothing(postgres, crowd, activit
         crowd.at_work(USERS, database, query),
     ):
         half = 0
-        for number in range(1, REBUILDS + 1):
+        for number in range(1, rebuilds + 1):
             await rebuild(memory, database, until, number)
-            if number == REBUILDS // 2:
+            if number == rebuilds // 2:
                 half = resident()
         grown = resident() - half
         changes, forced = database.changes, database.forced
-    print(f"{REBUILDS} rebuilds, {crowd.queries} queries, {time.monotonic() - began:.0f} s, {grown / 1024:.0f} KiB")
+    print(f"{rebuilds} rebuilds, {crowd.queries} queries, {time.monotonic() - began:.0f} s, {grown / 1024:.0f} KiB")
     assert crowd.failures == []
-    assert (changes, forced) == (REBUILDS + 1, 0)
-    assert crowd.queries > REBUILDS
-    assert look.looks > REBUILDS
+    assert (changes, forced) == (rebuilds + 1, 0)
+    assert crowd.queries > rebuilds
+    assert look.looks > rebuilds
     assert look.most <= 2 * MAX_SIZE
     assert look.lingered < 2.0
     assert grown < 4 * 2**20
     await look.wait_gone()
 
 
-async def test_failing_builds_change_nothing_for_users(postgres, crowd, activity, until):
+@few_or_many
+async def test_failing_builds_change_nothing_for_users(rebuilds, postgres, crowd, activity, until):
     """Every third one is refused: nobody listens there."""
     memory = Memory({"database": {"dsn": postgres.dsn}})
     look = activity(postgres, "storm-")
@@ -118,7 +118,7 @@ async def test_failing_builds_change_nothing_for_users(postgres, crowd, activity
         crowd.at_work(USERS, database, query),
     ):
         half = 0
-        for number in range(1, FEWER + 1):
+        for number in range(1, rebuilds + 1):
             if number % 3:
                 await rebuild(memory, database, until, number, dsn=postgres.dsn)
             else:
@@ -127,12 +127,12 @@ async def test_failing_builds_change_nothing_for_users(postgres, crowd, activity
                 await memory.patch({"database": {"number": number, "dsn": nobody}})
                 await until(lambda failures=failures: database.failures > failures)
                 assert database.value.number == number - 1
-            if number == FEWER // 2:
+            if number == rebuilds // 2:
                 half = resident()
         grown = resident() - half
         assert database.failures >= bad
         assert database.forced == 0
-    print(f"{FEWER} changes, {bad} of them bad, {crowd.queries} queries, {grown / 1024:.0f} KiB")
+    print(f"{rebuilds} changes, {bad} of them bad, {crowd.queries} queries, {grown / 1024:.0f} KiB")
     assert crowd.failures == []
     assert look.most <= 2 * MAX_SIZE
     assert look.lingered < 2.0
@@ -140,7 +140,8 @@ async def test_failing_builds_change_nothing_for_users(postgres, crowd, activity
     await look.wait_gone()
 
 
-async def test_a_server_that_restarts_fails_only_the_queries_under_way(own_postgres, crowd, activity, until):
+@few_or_many
+async def test_a_server_that_restarts_fails_only_the_queries_under_way(rebuilds, own_postgres, crowd, activity, until):
     memory = Memory({"database": {"dsn": own_postgres.dsn}})
     look = activity(own_postgres, "storm-")
     away = []
@@ -150,8 +151,8 @@ async def test_a_server_that_restarts_fails_only_the_queries_under_way(own_postg
         look.watched(),
         crowd.at_work(USERS, database, query),
     ):
-        for number in range(1, FEWER + 1):
-            if number % (FEWER // 5) == 0:
+        for number in range(1, rebuilds + 1):
+            if number % (rebuilds // 5) == 0:
                 began = time.monotonic()
                 restart = asyncio.create_task(own_postgres.restart())
                 await rebuild(memory, database, until, number)
@@ -161,9 +162,9 @@ async def test_a_server_that_restarts_fails_only_the_queries_under_way(own_postg
                 await until(lambda queries=queries: crowd.queries > queries + USERS)
             else:
                 await rebuild(memory, database, until, number)
-        assert database.value.number == FEWER
+        assert database.value.number == rebuilds
         assert database.forced == 0
-    print(f"{FEWER} rebuilds, 5 restarts, {crowd.queries} queries, {len(crowd.failures)} failed")
+    print(f"{rebuilds} rebuilds, 5 restarts, {crowd.queries} queries, {len(crowd.failures)} failed")
     assert len(away) == 5
     for when, error in crowd.failures:
         assert isinstance(error, GONE), repr(error)

@@ -110,6 +110,7 @@ def test_an_edit_is_kept_beside_and_only_while_etcd_is_there(mirror):
         save(mirror, copy(20 + number))
 
 
+@pytest.mark.slow
 def test_a_mirror_cut_anywhere_is_refused_and_never_a_crash(mirror):
     save(mirror, copy())
     whole = mirror.path.read_bytes()
@@ -172,6 +173,7 @@ def watch(mirror, done, deadline=30.0):
     return seen
 
 
+@pytest.mark.slow
 def test_processes_that_share_one_never_go_back(mirror):
     """One writes odd revisions and one even ones; a reader sees them only grow."""
     writers = [start_writer(mirror, first, 121) for first in (1, 2)]
@@ -212,6 +214,7 @@ print(last, torn)
 """
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_moment_leaves_a_whole_copy_and_no_litter(mirror):
     """50 kills, some of them in the middle of a write, as the scratch file shows that was left behind."""
     done = subprocess.run(

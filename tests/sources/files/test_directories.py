@@ -148,6 +148,7 @@ async def test_a_swap_waits_for_a_file_that_cannot_be_read_yet(
         assert len(failures) == 3
 
 
+@pytest.mark.slow
 async def test_a_long_document_and_a_short_one_keep_their_order(follow: Callable[..., Any], tmp_path: Path) -> None:
     """A long one is parsed in a thread; a short one saved meanwhile does not overtake it."""
     file = tmp_path / "app.toml"

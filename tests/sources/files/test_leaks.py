@@ -44,6 +44,7 @@ async def follow_for_a_while(directory: Path, notifier: str) -> float:
     return time.monotonic() - start
 
 
+@pytest.mark.slow
 def test_nothing_is_left(notifier: str, tmp_path: Path) -> None:
     """The same count of descriptors and of threads, the library's own ones included, five runs later."""
     directory = tmp_path / "config"

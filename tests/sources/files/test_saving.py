@@ -25,6 +25,8 @@ import pytest
 from reactive_config.core.delta import Malformed, Patch
 from reactive_config.testing.feed import RecordingFeed
 
+pytestmark = pytest.mark.slow
+
 NOTIFIERS = ["inotify", "watchfiles", "polling"]
 Following = Callable[..., AbstractAsyncContextManager[RecordingFeed]]
 ASYNCIO = ("asyncio", {"use_uvloop": False})

@@ -49,6 +49,7 @@ def noise_beside(file: Path, number: int) -> None:
     "act", [touch, touch_now, chmod, rewrite, replace_by_equal, hide_and_show, noise_beside], ids=lambda f: f.__name__
 )
 @pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": False})])
+@pytest.mark.slow
 async def test_200_times_nothing(act: Callable[[Path, int], None], follow: Callable[..., Any], tmp_path: Path) -> None:
     """No delta comes before the one of the save that ends it."""
     file = tmp_path / "app.toml"

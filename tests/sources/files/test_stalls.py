@@ -16,6 +16,8 @@ import pytest
 from reactive_config.core.delta import Bare, Malformed, Patch
 from reactive_config.testing.feed import RecordingFeed
 
+pytestmark = pytest.mark.slow
+
 ONLY_INOTIFY = pytest.mark.parametrize("notifier", ["inotify"])
 WITHOUT_CLOSE = pytest.mark.parametrize("notifier", ["watchfiles", "polling"])
 SETTLE = 0.05
