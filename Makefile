@@ -67,7 +67,7 @@ wheel: $(READY)
 	$(BIN)/$(PIP) install --force-reinstall --no-deps dist/*.whl
 
 servers:
-	@sh tests/servers.sh
+	@sh tests/servers.sh $(if $(STRICT),strict)
 
 check: wheel lint
 	$(PYTEST) -q -n $(WORKERS) -m "not slow and not etcd and not storm" $(ARGS)

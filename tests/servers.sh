@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the servers that the tests start, where that is possible without a question: on Debian, as root. Says nothing
-# where they are all there. It never fails: what is missing in the end is skipped, and the reason names what to install.
+# where they are all there. What is missing in the end is skipped, and the reason names what to install; only with the
+# argument `strict` that is a failure.
 set -u
 
 missing() {
@@ -25,5 +26,6 @@ fi
 
 if [ -n "$packages" ]; then
     echo "Not installed, so their tests are skipped; Debian's packages: $packages"
+    [ "${1:-}" != strict ] || exit 1
 fi
 exit 0

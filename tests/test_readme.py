@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,32 @@ def test_the_readme_s_etcd_line_is_a_source():
     line = next(line for line in README.splitlines() if line.startswith("Etcd("))
     source = eval(line, {name: getattr(reactive_config, name) for name in reactive_config.__all__})
     assert source.layers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["path/to/clone", "git+https://host/path/to/repository.git"])
+def test_the_readme_s_ways_to_install_find_the_project(form, tmp_path):
+    """Without what it depends on: the index is not what is tested."""
+    pytest.importorskip("hatchling")
+    argument = re.search(rf'^\$ pip install "(.*{re.escape(form)}.*)"$', README, re.MULTILINE)[1]
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, clone)
+    shutil.copytree(ROOT / "reactive_config", clone / "reactive_config", ignore=shutil.ignore_patterns("__pycache__"))
+    if form.startswith("git"):
+        if shutil.which("git") is None:
+            pytest.skip("git is not installed")
+        me = ["-c", "user.name=me", "-c", "user.email=me@localhost"]
+        for command in (["init", "-q"], ["add", "."], [*me, "commit", "-q", "-m", "all"]):
+            subprocess.run(["git", *command], cwd=clone, check=True)
+    argument = argument.replace(form, f"git+file://{clone}" if form.startswith("git") else str(clone))
+    command = [sys.executable, "-m", "pip", "install", "--no-index", "--no-deps", "--no-build-isolation", argument]
+    done = subprocess.run(
+        [*command, "--target", tmp_path / "there"], cwd=tmp_path, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "there/reactive_config/py.typed").exists()
 
 
 def test_every_page_that_the_readme_names_is_there():
