@@ -76,9 +76,9 @@ def _inside(tree: Tree, lists: int) -> Tree:
     return tree
 
 
-def _writes(levels: int) -> bool:
+def _writes(tree: Tree, lists: int) -> bool:
     try:
-        orjson.dumps(_inside(None, levels))
+        orjson.dumps(_inside(tree, lists))
     except TypeError:
         return False
     return True
@@ -86,7 +86,11 @@ def _writes(levels: int) -> bool:
 
 _WRITABLE = 254
 _SPARE = _WRITABLE - MAX_DEPTH
-_EXACT = _writes(_WRITABLE) and not _writes(_WRITABLE + 1)  # another version may have another limit: then all is walked
+# Another version may have another limit, or not count a container that is empty: then all is walked.
+_EXACT = all(
+    _writes(leaf, _WRITABLE - levels) and not _writes(leaf, _WRITABLE - levels + 1)
+    for leaf, levels in ((None, 0), ([], 1), ({}, 1), ([None], 1), ({"": None}, 1))
+)
 
 
 def too_deep(tree: Tree) -> bool:
