@@ -6,6 +6,7 @@ import asyncio
 import gc
 import selectors
 import sys
+import threading
 import tracemalloc
 from collections.abc import Awaitable, Callable
 from types import BuiltinFunctionType, CodeType, FrameType
@@ -57,6 +58,10 @@ class Counts(msgspec.Struct, frozen=True):
     kilobytes: int
 
 
+_TOOL = 3
+"""A number that `sys.monitoring` leaves free for others than debuggers, coverage and profilers."""
+
+
 class _Tally:
     """Hooks into the interpreter while a step runs, in this thread."""
 
@@ -64,17 +69,47 @@ class _Tally:
         self.instructions = self.c_calls = self.decodes = 0
         self.entered: dict[CodeType, int] = {Inbox.send.__code__: 0, Snapshot.__init__.__code__: 0}
         self._counted: dict[CodeType, bool] = {}
+        self._thread = threading.get_ident()
 
     def __enter__(self) -> Self:
         self._before = sys.getprofile(), sys.gettrace()  # a debugger's, or coverage's
         sys.setprofile(self._profile)
-        sys.settrace(self._trace)
+        if sys.version_info >= (3, 12):
+            self._monitor()
+        else:
+            sys.settrace(self._trace)
         return self
 
     def __exit__(self, *_: object) -> None:
         profile, trace = self._before
+        if sys.version_info >= (3, 12):
+            sys.monitoring.set_events(_TOOL, 0)
+            sys.monitoring.free_tool_id(_TOOL)
         sys.settrace(trace)
         sys.setprofile(profile)
+
+    if sys.version_info >= (3, 12):
+        # There a trace function misses the instructions of code that began to run before it asked for them.
+
+        def _monitor(self) -> None:
+            events = sys.monitoring.events
+            sys.monitoring.use_tool_id(_TOOL, "bench counts")
+            sys.monitoring.restart_events()
+            sys.monitoring.register_callback(_TOOL, events.PY_START, self._start)
+            sys.monitoring.register_callback(_TOOL, events.INSTRUCTION, self._run)
+            sys.monitoring.set_events(_TOOL, events.PY_START | events.INSTRUCTION)
+
+        def _start(self, code: CodeType, offset: int) -> Any:
+            if code not in self.entered:
+                return sys.monitoring.DISABLE
+            self.entered[code] += threading.get_ident() == self._thread
+            return None
+
+        def _run(self, code: CodeType, offset: int) -> Any:
+            if not self._counts(code):
+                return sys.monitoring.DISABLE
+            self.instructions += threading.get_ident() == self._thread
+            return None
 
     def _counts(self, code: CodeType) -> bool:
         if code not in self._counted:
