@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,10 @@ import pytest
 
 from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, missing_etcd, running_etcd
 from reactive_config.testing.server_process import MissingServer
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As under nohup. The processes that the tests start and interrupt would ignore it, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SLOW_ROOMS = [Path(__file__).parent / room for room in ("bench", "bindings/pools", "cli", "examples", "faults")]
 """Their tests start processes: all are marked as slow."""

@@ -102,6 +102,7 @@ class EtcdProcess(ServerProcess):
     def stop(self) -> None:
         """SIGSTOP: it holds its connections and answers nothing, as behind a black hole."""
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitpid(self.pid, os.WUNTRACED)  # a signal is sent, not obeyed, when kill returns
 
     def cont(self) -> None:
         """SIGCONT."""
