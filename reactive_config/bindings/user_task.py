@@ -263,7 +263,7 @@ class UserTask:
         task, self._task = self._task, None
         assert task is not None
         logger.warning(
-            "%s: %s goes on after every cancellation; it is left running, and what it holds is not released",
+            "%s: %s swallowed every cancellation and is abandoned: it goes on running, with all that it holds",
             self._name,
             step.what,
         )

@@ -98,7 +98,9 @@ class Runtime(Generic[T]):
         endings = [ended(task, SOURCE_PATIENCE, LEAVE_WITHIN) for task in self._tasks]
         for (task, what), has_ended in zip(self._tasks.items(), await asyncio.gather(*endings), strict=True):
             if not has_ended:
-                logger.warning("%s goes on after every cancellation for %g s; it is left running", what, LEAVE_WITHIN)
+                logger.warning(
+                    "%s swallowed every cancellation for %g s and is abandoned: it is left running", what, LEAVE_WITHIN
+                )
             elif not task.cancelled() and task.exception() is not self._bug:
                 task.result()
 
