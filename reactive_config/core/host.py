@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 _left_running: set[asyncio.Task[Any]] = set()  # asyncio itself refers to a task only weakly
@@ -117,31 +117,32 @@ async def outlast(future: asyncio.Future[Any]) -> None:
         raise cancelled
 
 
-async def ended(task: asyncio.Task[Any], patience: float, limit: float) -> bool:
-    """Cancel a task, and wait for its end; False if it swallowed every cancellation, and is left running.
+async def ended(tasks: Collection[asyncio.Task[Any]], patience: float, limit: float) -> set[asyncio.Task[Any]]:
+    """Cancel tasks, and wait for their end; returns those that swallowed every cancellation, and are left running.
 
     Args:
-        task: Whatever it does with cancellation.
-        patience: Seconds that it has to clean up after the first cancellation; then it is cancelled every second.
-        limit: Seconds after which it is left.
+        tasks: Whatever they do with cancellation.
+        patience: Seconds that they have to clean up after the first cancellation; then they are cancelled every second.
+        limit: Seconds after which they are left.
     """
     now = asyncio.get_running_loop().time
     end = now() + limit
     due, pause = now(), patience
     cancelled: asyncio.CancelledError | None = None
-    while not task.done() and now() < end:
+    while (running := {task for task in tasks if not task.done()}) and now() < end:
         if now() >= due:
-            task.cancel()
+            for task in running:
+                task.cancel()
             due, pause = now() + pause, 1.0
         try:
-            await asyncio.wait([task], timeout=max(0.0, min(due, end) - now()))
+            await asyncio.wait(running, timeout=max(0.0, min(due, end) - now()))
         except asyncio.CancelledError as error:
             cancelled = error
-    if not task.done():
+    for task in running:
         leave_running(task)
     if cancelled is not None:
         raise cancelled
-    return task.done()
+    return running
 
 
 def leave_running(task: asyncio.Task[Any]) -> None:

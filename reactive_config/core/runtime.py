@@ -95,13 +95,13 @@ class Runtime(Generic[T]):
 
     async def _end_tasks(self) -> None:
         """End the sources, side by side and in bounded time."""
-        endings = [ended(task, SOURCE_PATIENCE, LEAVE_WITHIN) for task in self._tasks]
-        for (task, what), has_ended in zip(self._tasks.items(), await asyncio.gather(*endings), strict=True):
-            if not has_ended:
-                logger.warning(
-                    "%s swallowed every cancellation for %g s and is abandoned: it is left running", what, LEAVE_WITHIN
-                )
-            elif not task.cancelled() and task.exception() is not self._bug:
+        for task in await ended(self._tasks.keys(), SOURCE_PATIENCE, LEAVE_WITHIN):
+            what = self._tasks[task]
+            logger.warning(
+                "%s swallowed every cancellation for %g s and is abandoned: it goes on running", what, LEAVE_WITHIN
+            )
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and task.exception() is not self._bug:
                 task.result()
 
     async def _run_source(self, source: Source, inbox: Inbox) -> None:
