@@ -219,8 +219,10 @@ class OfPostgres:
             await self._kind.query(connection, "SELECT pg_sleep(600)")
 
     async def connections(self, prefix):
-        query = "SELECT count(*) FROM pg_stat_activity WHERE starts_with(application_name, 'pools-' || $1)"
-        return await self._outside.fetchval(query, prefix)
+        """What each connection at the server does, for those whose name begins in this way."""
+        what = "concat_ws(' ', application_name, state, wait_event, query)"
+        query = f"SELECT {what} FROM pg_stat_activity WHERE starts_with(application_name, 'pools-' || $1)"
+        return [row[0] for row in await self._outside.fetch(query, prefix)]
 
 
 class OfRedis:
@@ -240,7 +242,8 @@ class OfRedis:
         await client.blpop("nothing", timeout=0)
 
     async def connections(self, prefix):
-        return sum(client["name"].startswith(prefix) for client in await self._outside.client_list())
+        names = [client["name"] for client in await self._outside.client_list()]
+        return [name for name in names if name.startswith(prefix)]
 
 
 class Site:
@@ -258,7 +261,7 @@ class Site:
 
     def connected(self, prefix):
         self._names = {transport: name for transport, name in self._names.items() if not transport.is_closing()}
-        return sum(name.startswith(prefix) for name in self._names.values())
+        return [name for name in self._names.values() if name.startswith(prefix)]
 
 
 class OfHttp:
@@ -303,7 +306,7 @@ class OfGrpc:
         await channel.unary_unary("/test.Echo/Sleep")(b"hello")
 
     async def connections(self, prefix):
-        return 0  # its sockets are those of this process
+        return []  # its sockets are those of this process
 
 
 async def httpx_get(client, path):
@@ -491,7 +494,7 @@ class Leaving:
             faults = [
                 *([f"{len(sockets)} sockets left"] if sockets else []),
                 *([f"tasks left: {sorted(_name(task) for task in tasks)}"] if tasks else []),
-                *([f"{connections} connections left at the server"] if connections else []),
+                *([f"left at the server: {connections}"] if connections else []),
             ]
             if not faults or time.monotonic() > deadline:
                 return faults

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import time
 
@@ -22,6 +23,7 @@ asyncpg = pytest.importorskip("asyncpg")
 DRAIN = 0.05
 SIZE = 8
 CHANGES = 20
+MOMENTS = 60
 GONE_WITHIN = 1.0
 """Seconds after a change is in force in which the last backend of the old pool has ended."""
 
@@ -207,3 +209,31 @@ async def test_a_closing_that_is_cancelled_again_and_again_cancels_the_statement
         assert time.monotonic() - began < 2 * HURRY + 0.3
         await backends.wait(set(), GONE_WITHIN)
         database._close = None  # it is closed
+
+
+@pytest.mark.slow
+async def test_no_moment_of_a_statement_leaves_it_at_the_server(
+    kind, small_server, backends, monkeypatch, nothing_left
+):
+    """Closed while users connect, begin, send their statement, or wait for it; some of them are cancelled as well."""
+    monkeypatch.setattr("reactive_config.bindings.pools.closing.CLOSE_WITHIN", 0.02)
+    rng = random.Random(5)
+
+    async def once(binding):
+        async with binding.use() as pool, kind.lend(pool) as connection:
+            await kind.query(connection, "SELECT pg_sleep(600)")
+
+    memory = Memory({"database": {"url": small_server.dsn}})
+    async with open_config(App, memory) as config:
+        for _ in range(MOMENTS):
+            async with follow(kind, config) as database:
+                database._drain = 0
+                users = [asyncio.create_task(once(database)) for _ in range(3)]
+                for _ in range(rng.randrange(120)):
+                    await asyncio.sleep(0)
+                await asyncio.sleep(rng.choice((0, 0, 0.005, 0.02)))
+                if rng.random() < 0.3:
+                    users[0].cancel()
+            with anyio.fail_after(5):
+                await asyncio.gather(*users, return_exceptions=True)
+            await backends.wait(set(), GONE_WITHIN)
