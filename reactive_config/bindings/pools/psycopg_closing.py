@@ -69,13 +69,11 @@ async def _cut(connection: AsyncConnection[Any]) -> None:
 
 
 async def _cancel_until(taking: asyncio.Future[Any], connection: AsyncConnection[Any]) -> None:
-    import psycopg
-
     while not taking.done():
         try:
             await connection.cancel_safe(timeout=0.7 * CUT_WITHIN)
-        except psycopg.Error:
-            pass  # the server does not take it; perhaps the next one
+        except Exception:  # noqa: BLE001, S110 - the server does not take it; perhaps the next one
+            pass
         await asyncio.wait([taking], timeout=_CANCEL_AGAIN)
 
 
