@@ -2,7 +2,8 @@
 
     STORM_SEED=7 STORM_LEAVINGS=125 pytest tests/bindings/pools/test_leaving_storm.py -s
 
-A failing leaving is printed with all that is needed to play it alone: `STORM_ONLY=<number>` with the same seed.
+A failing leaving is printed with all that is needed to play it alone: `STORM_ONLY=<number>` with the same seed,
+and `-k <driver>`.
 """
 
 from __future__ import annotations
@@ -383,7 +384,7 @@ class Leaving:
     """
 
     def __init__(self, number, driver, sockets, tasks):
-        self.rng = random.Random(f"{SEED}-{number}")
+        self.rng = random.Random(f"{SEED}-{driver.name}-{number}")
         self.number = number
         self.moment = self.rng.choice(MOMENTS)
         self.way = self.rng.choice(WAYS)
@@ -519,6 +520,7 @@ async def test_leaving_is_bounded_and_clean_whatever_builders_and_closers_do(nam
     sockets, tasks = look_around
     failed, abandoned, longest, left = [], [], 0.0, []
     async with driver_of(name, request) as driver:
+        driver.name = name
         await driver.connections("")
         whole = Leaving(-1, driver, sockets, tasks)
         whole.prefix = "leaving-"
