@@ -1,6 +1,6 @@
 """A thousand leavings through every driver, each under builders, checks and closers that do wrong with cancellation.
 
-    STORM_SEED=7 STORM_LEAVINGS=125 pytest tests/bindings/pools/test_leaving_storm.py -s
+    STORM_SEED=7 pytest tests/bindings/pools/test_leaving_storm.py -m storm -s
 
 A failing leaving is printed with all that is needed to play it alone: `STORM_ONLY=<number>` with the same seed,
 and `-k <driver>`.
@@ -21,6 +21,7 @@ import msgspec
 import pytest
 
 from reactive_config import Memory, open_config
+from reactive_config.bindings.insistent_scope import CANCEL_FOR
 from reactive_config.bindings.pools import aiohttp_session, grpc_channel, httpx_client, redis_client
 from reactive_config.core.status import BindingState
 
@@ -34,8 +35,6 @@ redis_asyncio = pytest.importorskip("redis.asyncio")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 SEED = int(os.environ.get("STORM_SEED", "7"))
-LEAVINGS = int(os.environ.get("STORM_LEAVINGS", "125"))
-"""For each of the eight drivers."""
 ONLY = os.environ.get("STORM_ONLY")
 
 DRAIN = 0.05
@@ -50,7 +49,7 @@ ABANDONED = "abandon"
 
 def limit_of_leaving(drain, deadline):
     """Seconds that leaving a binding takes at most. The one place to change if the promise changes."""
-    return 2 * (drain + deadline)
+    return drain + deadline + CANCEL_FOR
 
 
 LATE = 0.5
@@ -515,8 +514,11 @@ def _name(task):
 DRIVERS = ["Asyncpg", "Psycopg", "SQLAlchemyAsyncpg", "SQLAlchemyPsycopg", "Redis", "Httpx", "Aiohttp", "Grpc"]
 
 
+@pytest.mark.parametrize("leavings", [10, pytest.param(125, marks=pytest.mark.storm)])  # of each driver
 @pytest.mark.parametrize("name", DRIVERS)
-async def test_leaving_is_bounded_and_clean_whatever_builders_and_closers_do(name, request, caplog, look_around):
+async def test_leaving_is_bounded_and_clean_whatever_builders_and_closers_do(
+    name, leavings, request, caplog, look_around
+):
     sockets, tasks = look_around
     failed, abandoned, longest, left = [], [], 0.0, []
     async with driver_of(name, request) as driver:
@@ -524,7 +526,7 @@ async def test_leaving_is_bounded_and_clean_whatever_builders_and_closers_do(nam
         await driver.connections("")
         whole = Leaving(-1, driver, sockets, tasks)
         whole.prefix = "leaving-"
-        for number in [int(ONLY)] if ONLY else range(LEAVINGS):
+        for number in [int(ONLY)] if ONLY else range(leavings):
             caplog.clear()
             leaving = Leaving(number, driver, sockets, tasks)
             await leaving.play()
@@ -539,7 +541,7 @@ async def test_leaving_is_bounded_and_clean_whatever_builders_and_closers_do(nam
                 failed.append(leaving)
         left = await whole.left_over()
     kinds = Counter(fault for leaving in failed for fault in leaving.faults)
-    print(f"\n{name}: {len(failed)} of {LEAVINGS} failed, {len(abandoned)} abandoned, the longest took {longest:.2f} s")
+    print(f"\n{name}: {len(failed)} of {leavings} failed, {len(abandoned)} abandoned, the longest took {longest:.2f} s")
     for kind, count in kinds.most_common():
         print(f"  {count} x {kind}")
     for leaving in failed:
