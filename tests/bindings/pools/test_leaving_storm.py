@@ -387,7 +387,7 @@ class Leaving:
         self.number = number
         self.moment = self.rng.choice(MOMENTS)
         self.way = self.rng.choice(WAYS)
-        self.prefix = f"leaving-{number}-"
+        self.prefix = f"leaving-{driver.name}-{number}-"
         self.turns = self.rng.choice((0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89))
         forever = self.rng.choice(("build", "check", "close")) if self.rng.random() < 0.06 else None
         self.layer = Layer(self.rng, forever)
@@ -525,7 +525,7 @@ async def test_leaving_is_bounded_and_clean_whatever_builders_and_closers_do(
         driver.name = name
         await driver.connections("")
         whole = Leaving(-1, driver, sockets, tasks)
-        whole.prefix = "leaving-"
+        whole.prefix = f"leaving-{name}-"
         for number in [int(ONLY)] if ONLY else range(leavings):
             caplog.clear()
             leaving = Leaving(number, driver, sockets, tasks)
