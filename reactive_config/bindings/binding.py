@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from types import TracebackType
@@ -50,7 +51,7 @@ class Binding(ABC, Generic[U]):
     self_bounded: ClassVar[bool] = False
 
     def __init__(self, live: Live[U], *, deadline: float = 30.0, name: str = "") -> None:
-        if deadline <= 0:
+        if not 0 < deadline < math.inf:
             raise ValueError(f"deadline: expected seconds above 0, got {deadline}")
         self.live = live
         self.deadline = deadline

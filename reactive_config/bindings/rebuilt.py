@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, ClassVar, Generic, TypeVar
@@ -70,7 +71,7 @@ class Rebuilt(Binding[U], Generic[U, R]):
         name: str,
     ) -> None:
         super().__init__(live, deadline=deadline, name=name)
-        if drain < 0:
+        if not 0 <= drain < math.inf:
             raise ValueError(f"drain: expected seconds, 0 or more, got {drain}")
         self._build = build
         self._close = close

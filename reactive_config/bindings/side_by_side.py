@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any
@@ -14,7 +15,7 @@ class Bindings:
     """Made by `bindings`."""
 
     def __init__(self, members: tuple[Binding[Any] | Together, ...], leave_within: float) -> None:
-        if leave_within <= 0:
+        if not 0 < leave_within < math.inf:
             raise ValueError(f"leave_within: expected seconds above 0, got {leave_within}")
         for member in members:
             if not isinstance(member, (Binding, Together)):

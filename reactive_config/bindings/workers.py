@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -61,7 +62,7 @@ class Workers(Binding[int], Generic[T]):
         name: str,
     ) -> None:
         super().__init__(live, name=name)
-        if drain < 0:
+        if not 0 <= drain < math.inf:
             raise ValueError(f"drain: expected seconds, 0 or more, got {drain}")
         self._handler = handler
         self._take = take

@@ -68,6 +68,30 @@ class Shutdown:
             yield
 
 
+class _Chain:
+    """One handler before the one that was there, for all applications of this process that listen for a signal."""
+
+    def __init__(self, number: int, previous: Callable[[int, FrameType | None], object]) -> None:
+        self.number = number
+        self.previous = previous
+        self.listeners: list[Callable[[], object]] = []
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        for listener in tuple(self.listeners):
+            with suppress(RuntimeError):  # the loop was closed under an application that nobody shut down
+                listener()
+        self.previous(number, frame)
+
+    def take_back(self) -> None:
+        """Put the handler back that was there, unless somebody is before this one and calls it: it goes on passing on."""
+        if signal.getsignal(self.number) != self.handle:
+            return
+        before = self.previous
+        while isinstance(chain := getattr(before, "__self__", None), _Chain) and not chain.listeners:
+            before = chain.previous
+        signal.signal(self.number, before)
+
+
 @contextmanager
 def _before(number: int, tell: Callable[[], object]) -> Iterator[None]:
     """Have a function called at a signal, before the handler that is there, while the block lasts."""
@@ -75,22 +99,17 @@ def _before(number: int, tell: Callable[[], object]) -> Iterator[None]:
     if not callable(previous):  # the default, which ends the process at once, or what Python did not install
         yield
         return
-    handler = previous
-    listening = True
-
-    def chained(number: int, frame: FrameType | None) -> None:
-        if listening:
-            with suppress(RuntimeError):  # the loop was closed under an application that nobody shut down
-                tell()
-        handler(number, frame)
-
-    signal.signal(number, chained)
+    chain = getattr(previous, "__self__", None)
+    if not isinstance(chain, _Chain):
+        chain = _Chain(number, previous)
+        signal.signal(number, chain.handle)
+    chain.listeners.append(tell)
     try:
         yield
     finally:
-        listening = False
-        if signal.getsignal(number) is chained:  # otherwise somebody is before it, and calls it: it goes on passing on
-            signal.signal(number, previous)
+        chain.listeners.remove(tell)
+        if not chain.listeners:
+            chain.take_back()
 
 
 class _Stream(AsyncIterator[U]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from collections.abc import Callable
@@ -19,6 +20,10 @@ Check = Callable[[Call], None]
 """Returns if the call shows the token. Raises `Refused`."""
 
 
+class NoToken(TypeError):
+    """What was given for a token is none; the text is its kind."""
+
+
 class Gate:
     """What one token opens. A token whose function raises opens nothing, and breaks nothing else.
 
@@ -29,11 +34,17 @@ class Gate:
 
     Raises:
         ValueError: The token is empty.
+        TypeError: It is neither a Secret of a text nor a function.
     """
 
     def __init__(self, name: str, token: Token, config: Callable[[], Config[Any] | None]) -> None:
-        if isinstance(token, Secret) and not token.reveal():
-            raise ValueError(f"{name}: expected a token, got an empty one")
+        if token is not None and not callable(token):
+            try:
+                text = _text(token)
+            except NoToken as error:
+                raise TypeError(f"{name}: expected a Secret of a text, or a function, got {error}") from None
+            if not text:
+                raise ValueError(f"{name}: expected a token, got an empty one")
         self._name = name
         self._token = token
         self._config = config
@@ -43,8 +54,8 @@ class Gate:
         """What a call has to pass; None if there is no token, so that what it opens is off."""
         try:
             shown = self._in_force()
-        except Exception as error:  # noqa: BLE001 - a user's function; its text may quote a value
-            self._log_once(type(error).__name__)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a user's function; its text may quote a value
+            self._log_once(str(error) if isinstance(error, NoToken) else type(error).__name__)
             return self._refuse
         self._failed = False
         return None if not shown else lambda call: require(shown, call)
@@ -54,7 +65,7 @@ class Gate:
         if callable(token):
             config = self._config()
             token = token(config.current) if config is not None else None
-        return None if token is None else token.reveal().encode("utf-8", "surrogatepass")
+        return None if token is None else _text(token).encode("utf-8", "surrogatepass")
 
     def _refuse(self, call: Call) -> None:
         raise Refused(
@@ -63,8 +74,24 @@ class Gate:
 
     def _log_once(self, error: str) -> None:
         if not self._failed:
-            logger.error("%s: expected a Secret or None, got %s from the function that gives it", self._name, error)
+            logger.error(
+                "%s: expected a Secret of a text, or None, got %s from the function that gives it", self._name, error
+            )
         self._failed = True
+
+
+def _text(token: object) -> str:
+    """A token's text.
+
+    Raises:
+        NoToken: It is something else.
+    """
+    if not isinstance(token, Secret):
+        raise NoToken(type(token).__name__)
+    text: Any = token.reveal()
+    if not isinstance(text, str):
+        raise NoToken(f"a Secret of {type(text).__name__}")
+    return text
 
 
 def require(token: bytes, call: Call) -> None:

@@ -616,8 +616,9 @@ async def test_a_crash_of_one_member_ends_the_body_and_is_raised(shop):
 def test_bindings_takes_bindings_and_a_time_only():
     with pytest.raises(TypeError, match="expected bindings that were not entered, got int"):
         bindings(1)
-    with pytest.raises(ValueError, match="expected seconds above 0, got 0"):
-        bindings(leave_within=0)
+    for bad in (0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="expected seconds above 0, got"):
+            bindings(leave_within=bad)
 
 
 # -- bindings of the program's own kind -----------------------------------------------------------------------------

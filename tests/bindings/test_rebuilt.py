@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 
 import anyio
 import msgspec
@@ -470,7 +471,9 @@ async def test_a_binding_outlives_nothing_when_the_configuration_ends_first(shop
     assert shop.alive == []
 
 
-@pytest.mark.parametrize("bad", [{"drain": -1}, {"deadline": 0}])
+@pytest.mark.parametrize(
+    "bad", [{"drain": -1}, {"deadline": 0}, {"drain": math.nan}, {"deadline": math.nan}, {"deadline": math.inf}]
+)
 def test_bounds_are_checked(bad):
     with pytest.raises(ValueError, match="expected seconds"):
         rebuilt(Live.constant(1), Workshop.build, **bad)

@@ -230,7 +230,19 @@ def raising(config):
     raise LookupError("canary")
 
 
-@pytest.mark.parametrize(("function", "error"), [(raising, "LookupError"), (lambda config: "canary", "AttributeError")])
+def stray(config):
+    raise asyncio.CancelledError("canary")
+
+
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [
+        (raising, "LookupError"),
+        (stray, "CancelledError"),
+        (lambda config: "canary", "str"),
+        (lambda config: Secret(5), "a Secret of int"),
+    ],
+)
 @pytest.mark.parametrize("show", [[], [(b"authorization", b"Bearer canary")]])
 async def test_a_token_whose_function_raises_opens_nothing_is_logged_once_and_breaks_nothing_else(
     function, error, show, caplog
@@ -248,10 +260,19 @@ async def test_a_token_whose_function_raises_opens_nothing_is_logged_once_and_br
                 )
         assert dict(operations.answer(Call("PUT", "/loggers/root")).headers)["Allow"] == "GET, POST, HEAD"
     assert sorted(record.getMessage() for record in caplog.records) == [
-        f"{name}: expected a Secret or None, got {error} from the function that gives it"
+        f"{name}: expected a Secret of a text, or None, got {error} from the function that gives it"
         for name in ("config_token", "levels_token")
     ]
     assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("token", ["canary", 5, b"canary", Secret(5)])
+def test_a_token_that_is_none_is_refused_where_it_is_given(token):
+    with pytest.raises(
+        TypeError,
+        match=r"^config_token: expected a Secret of a text, or a function, got (str|int|bytes|a Secret of int)$",
+    ):
+        Operations(config_token=token)
 
 
 async def test_a_token_whose_function_works_again_is_a_token_again(caplog):

@@ -179,6 +179,23 @@ async def test_a_handler_that_came_later_stays_and_still_reaches_the_server(hand
     assert (seen, later) == ([signal.SIGTERM], [signal.SIGTERM])
 
 
+@pytest.mark.parametrize("overlaps", [2, 1500])
+async def test_applications_that_end_in_the_order_of_their_start_give_the_handler_back(handled, overlaps):
+    """However many follow one another in one process; the handlers do not pile up."""
+    seen, handler = handled
+    running = []
+    for _ in range(overlaps):
+        running.append(Shutdown().following_signals())
+        running[-1].__enter__()
+        if len(running) > 2:
+            running.pop(0).__exit__(None, None, None)
+    signal.raise_signal(signal.SIGTERM)
+    for following in running:
+        following.__exit__(None, None, None)
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert seen == [signal.SIGTERM]
+
+
 @pytest.mark.parametrize("default", [signal.SIG_DFL, signal.SIG_IGN])
 async def test_what_nobody_handles_is_left_alone(default):
     before = signal.signal(signal.SIGTERM, default)

@@ -168,7 +168,7 @@ def redis_rate_limiter(
     """
     if on_failure not in _MEANWHILE:
         raise ValueError(f"on_failure: expected {', '.join(get_args(OnFailure))}, got {on_failure!r}")
-    if timeout <= 0:
+    if not timeout > 0:
         raise ValueError(f"timeout: expected seconds above 0, got {timeout}")
     clock = clock or LoopClock()
     return RedisRateLimiter(live, SharedWindow(redis, space, timeout, clock), on_failure, max_keys, clock, name)
