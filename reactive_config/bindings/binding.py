@@ -65,6 +65,7 @@ class Binding(ABC, Generic[U]):
         self._error = ""
         self._left_running: set[asyncio.Future[Any]] = set()
         self._task = UserTask(self.name, self.note_left_running)
+        self._claimed = False
         self._release_by = 0.0
         self._cutting = CANCEL_FOR
         self._follower = Follower(self.name, [self])
@@ -114,7 +115,18 @@ class Binding(ABC, Generic[U]):
         """
         self._follower.leave(within)
 
+    def claim(self) -> None:
+        """Take the binding for one context.
+
+        Raises:
+            RuntimeError: It belongs to one already.
+        """
+        if self._claimed:
+            raise RuntimeError(f"expected a new {self.name} for every context, got one that was entered before")
+        self._claimed = True
+
     async def __aenter__(self) -> Self:
+        self.claim()
         await self._follower.open()
         return self
 

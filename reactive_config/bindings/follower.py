@@ -83,6 +83,11 @@ class Follower:
         started: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         await self._host.enter(self._run(started), started)
 
+    @property
+    def entered(self) -> bool:
+        """Whether it was opened, now or before."""
+        return self._host.entered
+
     async def close(self, error: BaseException | None) -> None:
         """Leave, and return once everything is released.
 
@@ -231,8 +236,10 @@ class Follower:
         self._begin_leaving()  # if it has not begun, this task was cancelled by a stranger, or a commit raised
         for member in self._members:
             member.live.unlisten(self._changed)
-        failures = await _each([(member, "release", member.released()) for member in reversed(self._members)])
-        self._show_closed()
+        try:
+            failures = await _each([(member, "release", member.released()) for member in reversed(self._members)])
+        finally:
+            self._show_closed()
         if failures:
             raise failures[0]
 
@@ -259,12 +266,21 @@ class Follower:
 
 
 async def _each(calls: list[tuple[Member, str, Awaitable[None]]]) -> list[Exception]:
-    """Wait for calls that are under way, each of them bounded; what one raises keeps none of the others from ending."""
+    """Wait for calls that are under way, each of them bounded; what one raises keeps none of the others from ending.
+
+    Raises:
+        BaseException: What no binding may hide, as a KeyboardInterrupt.
+    """
     failures: list[Exception] = []
+    fatal: BaseException | None = None
     for member, what, call in calls:
         try:
             await call
         except Exception as error:  # noqa: BLE001 - a user's binding; its text may quote the value
             failures.append(error)
             logger.warning("%s: %s raised %s", member.name, what, type(error).__name__)
+        except BaseException as error:  # noqa: BLE001
+            fatal = error
+    if fatal is not None:
+        raise fatal
     return failures

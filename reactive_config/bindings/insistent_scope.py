@@ -31,15 +31,13 @@ class InsistentScope:
 
     def __init__(self, given_up: Callable[[], None]) -> None:
         self._given_up = given_up
-        # The inner one is a gate: while it is shielded, the cancelled outer one delivers nothing.
-        self._outer, self._gate = anyio.CancelScope(), anyio.CancelScope()
         self._timer: asyncio.TimerHandle | None = None
         self._pause = 0.0
         self._until = 0.0
         self.cancel_called = False
 
     def cancel(self, within: float = CANCEL_FOR) -> None:
-        """Begin to cancel; a second call can only make it give up sooner.
+        """Begin to cancel, once the scope is entered; a second call can only make it give up sooner.
 
         Args:
             within: Seconds until it gives up.
@@ -74,6 +72,9 @@ class InsistentScope:
         self._pause *= 2
 
     def __enter__(self) -> Self:
+        # The inner one is a gate: while it is shielded, the cancelled outer one delivers nothing. They are made here,
+        # because anyio makes scopes in tasks only, and a call may begin in a callback of the loop.
+        self._outer, self._gate = anyio.CancelScope(), anyio.CancelScope()
         self._outer.__enter__()
         self._gate.__enter__()
         return self

@@ -12,6 +12,7 @@ import anyio
 
 from reactive_config.bindings.insistent_scope import CANCEL_FOR
 from reactive_config.bindings.user_task import UserStep, UserTask
+from reactive_config.core.host import is_failure
 
 R = TypeVar("R")
 
@@ -66,6 +67,7 @@ class Thing(Generic[R]):
         self._draining: anyio.CancelScope | None = None
         self._close_by, self._cutting = math.inf, CANCEL_FOR
         self._closing: UserStep[None] | None = None
+        self._closing_had = deadline
 
     @property
     def value(self) -> R:
@@ -119,6 +121,7 @@ class Thing(Generic[R]):
         if self._draining is not None:
             self._draining.deadline = self._drain_until
         elif self._closing is not None:
+            self._closing_had = min(self._closing_had, self._close_by - now)
             self._closing.limit(self._close_by - now, self._cutting)
         elif self.task.step is not None:
             self.task.step.cancel(self._cutting)
@@ -132,6 +135,8 @@ class Thing(Generic[R]):
             return
         self._made.append(made)
         if check is not None:
+            if step is not None:
+                step.what = "check"
             await check(made)
 
     def _begin_closing(self, _: object = None) -> None:
@@ -150,7 +155,8 @@ class Thing(Generic[R]):
             self._forced(self.users)
         assert self._closing is not None
         left = self._close_by - asyncio.get_running_loop().time()
-        self._closing.limit(min(self._deadline, left), self._cutting)
+        self._closing_had = max(0.0, min(self._deadline, left))
+        self._closing.limit(self._closing_had, self._cutting)
         await self._dispose(self.value)
 
     async def _dispose(self, made: R) -> None:
@@ -161,11 +167,13 @@ class Thing(Generic[R]):
         assert self._closing is not None
         try:
             self._closing.result()
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it is gone anyway; nothing else may suffer
-            if not self._closing.abandoned:  # that is in the log already
-                logger.warning("%s: closing the old one raised %s", self._name, type(error).__name__)
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the end raises it
-            self.failure = error
+        except BaseException as error:  # noqa: BLE001 - it is gone anyway; nothing else may suffer
+            if not is_failure(error):
+                self.failure = error  # whoever waits for the end raises it
+            elif self._closing.timed_out and not self._closing.abandoned:  # else that is in the log already
+                logger.warning("%s: close took longer than %g s, and was cancelled", self._name, self._closing_had)
+            elif not self._closing.timed_out:
+                logger.warning("%s: close raised %s", self._name, type(error).__name__)
         self._end()
 
     def _end(self) -> None:

@@ -15,6 +15,11 @@ class Together:
     def __init__(self, members: tuple[Binding[Any], ...]) -> None:
         if not members:
             raise TypeError("together: expected at least one binding, got none")
+        for member in members:
+            if not isinstance(member, Binding):
+                raise TypeError(f"together: expected bindings that were not entered, got {type(member).__name__}")
+        if len({id(member) for member in members}) < len(members):
+            raise ValueError("together: expected different bindings, got one of them twice")
         self._members = members
         self._follower = Follower("together", members)
 
@@ -27,6 +32,8 @@ class Together:
         self._follower.leave(within)
 
     async def __aenter__(self) -> tuple[Binding[Any], ...]:
+        for member in self._members:
+            member.claim()
         await self._follower.open()
         return self._members
 
@@ -44,5 +51,9 @@ def together(*members: Binding[Any]) -> Together:
 
     Args:
         members: Not entered yet.
+
+    Raises:
+        TypeError: There is none, or one is something else.
+        ValueError: One is there twice.
     """
     return Together(members)

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from reactive_config.bindings.insistent_scope import CANCEL_FOR, InsistentScope
-from reactive_config.core.host import leave_running, outlast
+from reactive_config.core.host import is_cancellation, is_failure, leave_running, outlast
 from reactive_config.errors import StrayCancellation
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ class UserStep(Generic[T]):
         over: Done once the step is over, whatever came of it.
         abandoned: Whether the code still ran when it was over.
         cancelled: Whether it was cancelled, by its limit or by `cancel`; it may have ended by itself all the same.
+        cancelled_at: When, by the loop's clock.
         timed_out: Whether its limit passed.
         following: The step after it, or None: the task's end.
     """
@@ -64,6 +65,7 @@ class UserStep(Generic[T]):
         self._waiters: list[asyncio.Future[None]] = []
         self.abandoned = False
         self.cancelled = False
+        self.cancelled_at = 0.0
 
     def limit(self, seconds: float, cancel_for: float = CANCEL_FOR) -> None:
         """Cancel the step if it is not over so many seconds from now; of several limits the earliest counts.
@@ -84,6 +86,8 @@ class UserStep(Generic[T]):
         """Cancel the step, again and again; after `within` seconds it is abandoned."""
         if self.over.done():
             return
+        if not self.cancelled:
+            self.cancelled_at = asyncio.get_running_loop().time()
         self.cancelled = True
         if self._begun:
             self._scope.cancel(within)
@@ -148,14 +152,15 @@ class UserStep(Generic[T]):
         self._begun = True
         try:
             self._result.append(await self._call())
-        except asyncio.CancelledError:
-            if not self.cancelled:
-                self._error = StrayCancellation(self.what)
         except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
             self._error = error
             raise
         except BaseException as error:  # noqa: BLE001 - whoever waits for the step raises it
-            self._error = error
+            if not is_cancellation(error):
+                mixed = not isinstance(error, Exception) and is_failure(error)  # a group with a CancelledError in it
+                self._error = StrayCancellation(self.what) if mixed else error
+            elif not self.cancelled:
+                self._error = StrayCancellation(self.what)
         finally:
             if not self.abandoned:
                 self._scope.calm()
@@ -263,9 +268,10 @@ class UserTask:
         task, self._task = self._task, None
         assert task is not None
         logger.warning(
-            "%s: %s swallowed every cancellation and is abandoned: it goes on running, with all that it holds",
+            "%s: %s did not end although it was cancelled for %.1f s; it is abandoned, and keeps all that it holds",
             self._name,
             step.what,
+            asyncio.get_running_loop().time() - step.cancelled_at,
         )
         leave_running(task)
         self._left_running(task)

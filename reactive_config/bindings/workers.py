@@ -15,6 +15,7 @@ from reactive_config.bindings.insistent_scope import CANCEL_FOR, InsistentScope
 from reactive_config.bindings.user_task import UserStep, UserTask
 from reactive_config.core.host import Host, outlast
 from reactive_config.core.live import Live
+from reactive_config.errors import StrayCancellation
 
 T = TypeVar("T")
 
@@ -176,6 +177,8 @@ class Workers(Binding[int], Generic[T]):
         worker.task.end().add_done_callback(lambda _: self._gone(worker))
 
     def _note_crash(self, error: BaseException) -> None:
+        if isinstance(error, StrayCancellation) and self._crew_host.ending:
+            return  # `asyncio.run` ends all tasks
         self._crashes.append(error)
         self._crashed.set()
 

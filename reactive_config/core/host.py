@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 from collections.abc import Callable, Collection, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
+
+logger = logging.getLogger("reactive_config")
 
 _left_running: set[asyncio.Task[Any]] = set()  # asyncio itself refers to a task only weakly
 
@@ -53,6 +58,16 @@ class Host:
         if self._task.done():
             self._task.result()
 
+    @property
+    def entered(self) -> bool:
+        """Whether it was entered, now or before."""
+        return self._task is not None
+
+    @property
+    def ending(self) -> bool:
+        """Whether the work was asked to end, or its task cancelled: by the end of `asyncio.run`, for one."""
+        return self._stopping or (self._task is not None and self._task.cancelling() > 0)
+
     def expect_end(self) -> None:
         """Take an end of the work from now on for what was asked, and not for a bug that cancels the body."""
         self._stopping = True
@@ -66,6 +81,8 @@ class Host:
         Raises:
             Exception: What the work failed with.
         """
+        if self._task is None:
+            raise RuntimeError(f"expected {self._name} to be entered before it is left")
         bug = await self._stop()
         if self._cancelled_body and (body := asyncio.current_task()) is self._body and body is not None:
             if not isinstance(error, asyncio.CancelledError):
@@ -75,8 +92,14 @@ class Host:
                 except asyncio.CancelledError:
                     pass
             body.uncancel()
-        if bug is not None:
+        if bug is None:
+            return
+        if error is None or self._cancelled_body:
             raise bug
+        # The body's own exception leaves, unwrapped.
+        logger.error(
+            "%s: ending raised %s, while %s left the body", self._name, type(bug).__name__, type(error).__name__
+        )
 
     async def _run(self, work: Coroutine[Any, Any, None], started: asyncio.Future[Any]) -> None:
         try:
@@ -101,6 +124,29 @@ class Host:
         return None if task.cancelled() else task.exception()
 
 
+def is_cancellation(error: BaseException) -> bool:
+    """Whether an error is a CancelledError, or a group of nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_cancellation, error.exceptions))
+    return isinstance(error, asyncio.CancelledError)
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether code failed in a way that ends nothing but itself: no KeyboardInterrupt, and no failure of a test."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_failure, error.exceptions))
+    return isinstance(error, (Exception, asyncio.CancelledError))
+
+
+def _shielded() -> AbstractContextManager[object]:
+    """Keeps a cancelled scope of anyio from waking a waiter in every turn of the loop; loads anyio in no case."""
+    if "anyio._backends._asyncio" not in sys.modules:
+        return nullcontext()
+    import anyio
+
+    return anyio.CancelScope(shield=True)
+
+
 async def outlast(future: asyncio.Future[Any]) -> None:
     """Return once a future is done, however often the waiter is cancelled meanwhile.
 
@@ -108,11 +154,12 @@ async def outlast(future: asyncio.Future[Any]) -> None:
         CancelledError: The waiter was cancelled, and the future is done.
     """
     cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait([future])
-        except asyncio.CancelledError as error:
-            cancelled = error
+    with _shielded():
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError as error:
+                cancelled = error
     if cancelled is not None:
         raise cancelled
 

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from threading import get_ident
 from typing import Any, Generic, TypeVar
 
+from reactive_config.core.host import is_failure
 from reactive_config.core.leaf import unchanged
 from reactive_config.core.observing import Observers
 from reactive_config.core.paths import Path
@@ -296,7 +297,9 @@ def recompute(cells: Iterable[Live[Any] | None], source: Any, batch: Batch) -> N
         try:
             value = cell._compute(source)
             differs = value is not cell.current and (cell._exact or not unchanged(cell.current, value))
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a user's function; its text may quote a value
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             cell._note(error)
             continue
         if cell._failed:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
+from reactive_config.core.host import is_failure
 from reactive_config.core.status import BindingStatus, Held
 
 logger = logging.getLogger("reactive_config")
@@ -123,5 +123,7 @@ def _around(makers: list[Callable[[], AbstractContextManager[object]]]) -> Itera
 def _guarded(call: Callable[[], object]) -> None:
     try:
         call()
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a user's observer; its text may quote a value
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         logger.warning("an observer raised %s; nothing else is affected", type(error).__name__)

@@ -18,7 +18,7 @@ from weakref import WeakSet
 from reactive_config.core.acceptance import Acceptance
 from reactive_config.core.accounts import Account
 from reactive_config.core.delta import Replace
-from reactive_config.core.host import ended
+from reactive_config.core.host import ended, is_cancellation
 from reactive_config.core.inbox import Inbox
 from reactive_config.core.live import Batch, Cells, Hub, Live, PathIndex, recompute
 from reactive_config.core.observing import Apply
@@ -70,6 +70,7 @@ class Runtime(Generic[T]):
         self._tasks: dict[asyncio.Task[Any], str] = {}
         self._bug: BaseException | None = None
         self._leaving = False
+        self._host: asyncio.Task[Any] | None = None
 
     # -- tasks ---------------------------------------------------------------------------------
 
@@ -79,6 +80,7 @@ class Runtime(Generic[T]):
         Raises:
             StartupError: There is no first snapshot. Nothing else is raised but bugs.
         """
+        self._host = asyncio.current_task()
         try:
             for source, inbox in zip(self.sources, self.inboxes, strict=True):
                 task = asyncio.create_task(
@@ -98,7 +100,7 @@ class Runtime(Generic[T]):
         for task in await ended(self._tasks.keys(), SOURCE_PATIENCE, LEAVE_WITHIN):
             what = self._tasks[task]
             logger.warning(
-                "%s swallowed every cancellation for %g s and is abandoned: it goes on running", what, LEAVE_WITHIN
+                "%s did not end although it was cancelled for %g s; it is abandoned, and goes on", what, LEAVE_WITHIN
             )
         for task in self._tasks:
             if task.done() and not task.cancelled() and task.exception() is not self._bug:
@@ -108,19 +110,26 @@ class Runtime(Generic[T]):
         name = inbox.account.name
         try:
             await source.run(inbox)
-        except (SourceError, asyncio.CancelledError) as error:
-            if self._leaving:
-                raise
-            stray = isinstance(error, asyncio.CancelledError)
-            reason = str(StrayCancellation(f"the source {name}") if stray else error)
-            inbox.state(State.FAILED, reason)
-            logger.error("%s: %s", name, reason)
+        except SourceError as error:
+            self._source_failed(inbox, str(error))
         except BaseException as error:
-            self._bug = error  # the writer raises it
-            self._wake.set()
-            raise
+            if self._ending():
+                raise
+            if not is_cancellation(error):
+                self._bug = error  # the writer raises it
+                self._wake.set()
+                raise
+            self._source_failed(inbox, str(StrayCancellation(f"the source {name}")))
         else:
             inbox.state(State.ENDED)
+
+    def _source_failed(self, inbox: Inbox, reason: str) -> None:
+        inbox.state(State.FAILED, reason)
+        logger.error("%s: %s", inbox.account.name, reason)
+
+    def _ending(self) -> bool:
+        """Whether the writer ends, or was cancelled just now: `asyncio.run` ends all tasks in one turn."""
+        return self._leaving or (self._host is not None and self._host.cancelling() > 0)
 
     async def _write(self) -> None:
         await self._first()

@@ -83,7 +83,7 @@ class _Chain:
         self.previous(number, frame)
 
     def take_back(self) -> None:
-        """Put the handler back that was there, unless somebody is before this one and calls it: it goes on passing on."""
+        """Put back the handler that was there, unless somebody is before this one and calls it: then it passes on."""
         if signal.getsignal(self.number) != self.handle:
             return
         before = self.previous

@@ -28,10 +28,11 @@ class Stubborn:
     """Swallows cancellations: the first `swallows` of them, wherever it waits."""
 
     def __init__(self, swallows=10**9):
-        self.left, self.seen = swallows, 0
+        self.left, self.seen, self.waits = swallows, 0, False
         self.gate = asyncio.Event()
 
     async def wait(self):
+        self.waits = True
         while not self.gate.is_set():
             try:
                 await self.gate.wait()
@@ -160,7 +161,7 @@ async def test_a_closer_that_swallows_everything_is_left_running_and_the_log_and
                 pass
         (status,) = config.status().bindings
         assert (status.name, status.state, status.abandoned) == ("pool", BindingState.CLOSED, 1)
-        assert "pool: close swallowed every cancellation and is abandoned: it goes on running" in caplog.text
+        assert "pool: close did not end although it was cancelled for" in caplog.text
         stubborn.gate.set()
         await until(lambda: config.status().bindings == ())
     assert stubborn.seen > 3
@@ -211,6 +212,58 @@ async def test_while_too_many_builds_are_left_running_nothing_newer_is_built(sho
         stubborn.gate.set()
         await until(lambda: binding.value == 3)
     assert shop.open == []
+
+
+@pytest.mark.parametrize("where", ["check", "resize"])
+@pytest.mark.parametrize("moment", ["entering", "following", "leaving"])
+async def test_a_check_or_a_resize_that_swallows_everything_holds_up_nothing_and_its_thing_is_closed(
+    shop, where, moment, caplog
+):
+    stubborn = Stubborn()
+    calls = []
+
+    async def check(thing):
+        calls.append(thing)
+        if where == "check" and len(calls) == (1 if moment == "entering" else 2):
+            await stubborn.wait()
+
+    async def resize(thing, before, after):
+        await stubborn.wait()
+        return True
+
+    async def build(size):
+        return await shop.build((size, object()))
+
+    memory = Memory({"size": 1})
+    async with open_config(App, memory) as config:
+        binding = live_pool(
+            config.select("size"),
+            open=build,
+            close=shop.close,
+            check=check,
+            resize=resize if where == "resize" else None,
+            drain=0,
+            deadline=0.1,
+        )
+        if moment == "entering":
+            if where == "resize":
+                return
+            with pytest.raises(TimeoutError), Within(binding.leave_within):
+                await binding.__aenter__()
+        else:
+            await binding.__aenter__()
+            await memory.patch({"size": 2})
+            await until(lambda: stubborn.waits)
+            if moment == "following":
+                await until(lambda: binding.status().abandoned and binding.value == 2)
+            with Within(binding.leave_within):
+                await binding.__aexit__(None, None, None)
+        assert binding.status().abandoned == 1
+        assert f"{where} did not end" in caplog.text
+        stubborn.gate.set()
+        await until(lambda: config.status().bindings == ())
+    assert shop.open == []
+    assert "Exception in callback" not in caplog.text
 
 
 @pytest.mark.parametrize("where", ["build", "check", "close", "resize"])
@@ -715,6 +768,104 @@ async def test_a_loop_that_begins_tasks_at_once_changes_nothing(shop):
         assert shop.closed == [1, 2]
     finally:
         loop.set_task_factory(None)
+
+
+def test_the_end_of_asyncio_run_is_no_crash_of_a_worker(caplog):
+    async def main():
+        left_open = workers(Live.constant(2), lambda item: asyncio.sleep(60), take=lambda: asyncio.sleep(0))
+        await left_open.__aenter__()
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("where", ["build", "close"])
+async def test_a_group_of_cancellations_is_a_stray_cancellation_too(shop, where, caplog):
+    async def fails():
+        raise BaseExceptionGroup("canary", [asyncio.CancelledError(), ValueError("canary")])
+
+    async def build(size):
+        if where == "build" and size == 2:
+            await fails()
+        return await shop.build((size, object()))
+
+    async def close(thing):
+        await shop.close(thing)
+        if where == "close":
+            await fails()
+
+    memory = Memory({"size": 1})
+    async with open_config(App, memory) as config, rebuilt(config.select("size"), build, close=close) as binding:
+        await memory.patch({"size": 2})
+        await until(lambda: "StrayCancellation" in caplog.text)
+        await memory.patch({"size": 3})
+        await until(lambda: binding.value == 3)
+    assert shop.open == []
+
+
+async def test_a_failure_that_no_binding_may_hide_leaves_nothing_in_the_status(shop):
+    class Ends(BaseException):
+        pass
+
+    async def close(thing):
+        raise Ends
+
+    async with open_config(App, Memory()) as config:
+        members = (
+            rebuilt(config.select("size"), shop.build, close=shop.close),
+            rebuilt(config.select("port"), shop.build, close=close),
+        )
+        with pytest.raises(Ends):
+            async with together(*members):
+                pass
+        assert config.status().bindings == ()
+    assert shop.closed == [1]
+
+
+async def test_together_takes_different_bindings_that_were_not_entered(shop):
+    one = rebuilt(Live.constant(1), shop.build, close=shop.close)
+    with pytest.raises(TypeError, match="together: expected bindings that were not entered, got int"):
+        together(3)
+    with pytest.raises(ValueError, match="expected different bindings"):
+        together(one, one)
+    async with one:
+        with pytest.raises(RuntimeError, match="got one that was entered before"):
+            async with together(one):
+                pass
+        assert one.current == 1
+    with pytest.raises(RuntimeError, match="to be entered before it is left"):
+        await rebuilt(Live.constant(1), shop.build).__aexit__(None, None, None)
+
+
+async def test_waiting_in_a_cancelled_scope_of_anyio_turns_no_loop(shop):
+    turns = 0
+
+    async def close(thing):
+        nonlocal turns
+        before = loop.steps
+        await asyncio.sleep(0.2)
+        turns = loop.steps - before
+
+    loop = asyncio.get_running_loop()
+    call_soon, loop_class = loop.call_soon, type(loop)
+    if loop_class.__module__.startswith("uvloop"):
+        pytest.skip("uvloop's methods cannot be counted")
+    loop.steps = 0
+
+    def counted(*args, **kwargs):
+        loop.steps += 1
+        return call_soon(*args, **kwargs)
+
+    loop.call_soon = counted
+    try:
+        with anyio.CancelScope() as scope:
+            async with rebuilt(Live.constant(1), shop.build, close=close):
+                scope.cancel()
+                await asyncio.sleep(60)
+    finally:
+        del loop.call_soon
+    assert turns < 100
 
 
 # -- smaller --------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from reactive_config import Memory, Observer, State, open_config
 from reactive_config.core import runtime
 from reactive_config.core.delta import Replace
 from reactive_config.core.source import Source
+from reactive_config.errors import SourceError
 
 
 class App(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ async def test_one_that_swallows_everything_is_left_running_and_the_log_names_it
     async with asyncio.timeout(5):
         async with open_config(App, memory, Odd(stubborn)):
             pass
-    assert "the source odd swallowed every cancellation for 0.2 s and is abandoned" in caplog.text
+    assert "the source odd did not end although it was cancelled for 0.2 s; it is abandoned" in caplog.text
     ends.set()
 
 
@@ -119,6 +120,46 @@ async def test_a_bug_of_a_source_is_raised_once_and_unwrapped():
         async with open_config(App, Memory(), Odd(bug)):
             await asyncio.sleep(60)
     assert asyncio.current_task().cancelling() == 0
+
+
+@pytest.mark.parametrize("failure", [SourceError("canary"), ValueError("canary")])
+async def test_what_a_clean_up_raises_hides_neither_the_bodys_exception_nor_its_cancellation(failure, caplog):
+    async def fails_at_the_end():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise failure
+
+    with pytest.raises(KeyError):
+        async with open_config(App, Odd(fails_at_the_end)):
+            raise KeyError
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01), open_config(App, Odd(fails_at_the_end)):
+            await asyncio.sleep(60)
+    assert caplog.text.count("ERROR") == 2
+
+
+async def test_a_bug_in_a_clean_up_is_raised_where_nothing_else_is():
+    async def fails_at_the_end():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise LookupError("bug")
+
+    with pytest.raises(LookupError, match="bug"):
+        async with open_config(App, Odd(fails_at_the_end)):
+            pass
+
+
+def test_the_end_of_asyncio_run_is_no_stray_cancellation(caplog):
+    """It cancels all tasks at once: those of a configuration that nobody left among them."""
+
+    async def main():
+        left_open = open_config(App, Memory(), Odd(asyncio.Event().wait))
+        await left_open.__aenter__()
+
+    asyncio.run(main())
+    assert caplog.text == ""
 
 
 async def test_an_observer_that_raises_a_stray_cancellation_ends_nothing(caplog):
