@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+pytest.importorskip("matplotlib")
+
 from bench.harness import Case
 from bench.harness.case import choose_cases, find_cases
 from bench.harness.grid import measure

@@ -6,7 +6,10 @@ import io
 import re
 
 import msgspec
+import pytest
 from rich.console import Console
+
+pytest.importorskip("matplotlib")
 
 from bench.harness import Case
 from bench.harness.grid import earlier_seconds, measure

@@ -187,6 +187,7 @@ def test_words() -> None:
 
 def test_the_command_computes_from_a_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without measuring: the table, and the picture as SVG and PNG."""
+    pytest.importorskip("matplotlib")
     empty = point("direct", 0, (), spent(), spent(), spent())
     one = point("direct", 20, (), spent(ranges=50), spent(messages=200), spent(ranges=1, sent=1, etcd=1))
     save(Study(this_machine(), "3.5.1", PRICES, [empty], [one]), tmp_path / "study.json")
@@ -205,6 +206,7 @@ def test_the_command_computes_from_a_study(tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize("asked", [["--keys", "501"], ["--value-bytes", "3000"], ["--small", "0"]])
 def test_the_command_refuses_what_it_has_no_model_for(asked: list[str]) -> None:
     """Ranges that a comeback does not read, and a fleet of none."""
+    pytest.importorskip("matplotlib")
     parser = argparse.ArgumentParser()
     command.add(parser.add_subparsers())
     arguments = parser.parse_args(["scale", *asked])
