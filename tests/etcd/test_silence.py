@@ -71,7 +71,7 @@ async def test_a_source_gets_over_calls_that_hang(fake_etcd, method):
         feed = RecordingFeed()
         source = Etcd(fake.endpoint, prefix="/s/", username="app", password="p", timeout=0.2)
         task = asyncio.create_task(source.run(feed))
-        await feed.wait(lambda feed: feed.states and feed.states[-1][0] is State.SYNCED, timeout=5)
+        await feed.wait(lambda feed: feed.states and feed.states[-1][0] is State.SYNCED, timeout=20)
         assert feed.states[0] == (State.CONNECTING, f"{fake.endpoint}: no answer in time")
         assert fake.before.calls.count(method) >= 3
         task.cancel()
