@@ -164,5 +164,6 @@ TestRejectionRule.settings = settings(max_examples=75, stateful_step_count=20, d
 
 
 @pytest.mark.storm
+@pytest.mark.timeout(900)
 class TestRejectionRuleManyTimes(RejectionRule.TestCase):
-    settings = settings(max_examples=1000, stateful_step_count=20, deadline=None)
+    settings = settings(max_examples=500, stateful_step_count=20, deadline=None)

@@ -128,5 +128,6 @@ TestLayersFoldedAsAWhole.settings = settings(max_examples=50, stateful_step_coun
 
 
 @pytest.mark.storm
+@pytest.mark.timeout(900)
 class TestManyLayersAgainstModel(LayersAgainstModel.TestCase):
-    settings = settings(max_examples=1000, stateful_step_count=25, deadline=None)
+    settings = settings(max_examples=500, stateful_step_count=25, deadline=None)
