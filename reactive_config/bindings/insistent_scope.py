@@ -15,6 +15,9 @@ CANCEL_FOR = 2.0
 _PAUSES = 40
 """The first pause between two cancellations is this part of the whole time; each later one is twice as long."""
 
+_CLOCK = 1e-3
+"""Seconds; a loop may call this much too early, and a shorter time is none."""
+
 
 class InsistentScope:
     """Cancels what runs inside it again, with growing pauses, and gives it up after a time.
@@ -62,7 +65,7 @@ class InsistentScope:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
         left = self._until - loop.time()
-        if left <= 0:
+        if left < _CLOCK:
             self._given_up()
             return
         # Opening the gate makes anyio deliver one cancellation at once; closed again, no more until the next time.
