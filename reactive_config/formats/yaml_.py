@@ -41,7 +41,9 @@ def parse(text: str) -> Tree:
 def _parse_fast(text: str) -> Tree:
     if yaml_guard.suspicious(text):
         _require_pyyaml()
-        yaml_guard.examine(text, yaml_scalars.is_text)
+        if not yaml_guard.examine(text, yaml_scalars.is_text):
+            _require_libyaml()
+            return _parse_events(text)
     tree, error = _loads(text)
     if error is None and tree is None:
         return _blank(text)

@@ -6,7 +6,8 @@ refused without a position:
 - `!tags`, but for the plain ones of the core schema (`!!str 1`): nothing here constructs objects.
 - `<<` merge keys. They left the language with YAML 1.2, and merging is what layers are for. Refused rather than
   kept as a literal key: whoever writes one expects the merge, and would otherwise miss half of a table silently.
-- Aliases that expand to more than `MAX_EXPANSION` characters; each use is a copy.
+- Aliases that add more than `MAX_ADDED` values together; each use is a copy. ryaml's own limit is never met first.
+- Aliases of nothing, of what they stand in, and those whose copy nests too deep.
 - Nesting beyond `MAX_DEPTH`: the parser takes time by the square of it before it refuses (400 KB: 30 s).
 - `%` directives, but for `%YAML 1.2`: an older version means other values, tag handles are quadratic.
 - A second document, keys given twice, keys that are no text.
@@ -22,8 +23,14 @@ from reactive_config.formats.text import refusal
 from reactive_config.formats.tree import MAX_DEPTH, NESTING, ONE_KEY, TEXT_KEY
 from reactive_config.formats.yaml_events import Event, Node, is_plain, nodes, start
 
-MAX_EXPANSION = 8 * 1024 * 1024
-_NODE_WEIGHT = 8  # characters: what one more object costs beside its text
+MAX_ADDED = 2_500
+"""Values that all aliases of a document may add to it: tables, lists and what they hold. 1,000 characters of text, keys
+included, count like one more value.
+
+ryaml refuses a document, without a position, after 100 aliases followed for each of its events. Each alias followed
+adds a value, and fewer than 25 events cannot add 2,500: the smallest document that ryaml refuses has 30 and adds 3,071.
+"""
+_VALUE = 1_000  # characters
 _MANY_BRACKETS = 500  # up to here the parser's square is milliseconds
 
 _CORE_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null"))
@@ -48,12 +55,16 @@ def find_tag_directive(text: str) -> int | None:
     return match.start() if match else None
 
 
-def examine(text: str, is_text: Callable[[str], bool]) -> None:
+def examine(text: str, is_text: Callable[[str], bool]) -> bool:
     """Refuse what the module names.
 
     Args:
         text: The document.
         is_text: Whether the YAML parser takes an unquoted scalar for text.
+
+    Returns:
+        Whether ryaml reads it right. If the name of an anchor is given twice, ryaml 0.5.1 numbers the second like the
+        next anchor, and an alias of that name may then copy what comes after it, which nothing has counted.
 
     Raises:
         ParseError: With the position of the first such thing; also where the text is not YAML.
@@ -63,7 +74,7 @@ def examine(text: str, is_text: Callable[[str], bool]) -> None:
     if directive is not None:
         raise refusal(_DIRECTIVES, "another directive", text, directive)
     names: list[set[str]] = []
-    weights = _Weights()
+    aliases = _Aliases()
     documents = 0
     for node in nodes(text):
         if isinstance(node, Node):
@@ -71,49 +82,87 @@ def examine(text: str, is_text: Callable[[str], bool]) -> None:
             _check_tag(event)
             if node.is_key:
                 _check_key(event, names[-1], is_text)
-            weights.add(event)
+            aliases.add(event, is_key=node.is_key)
             if _opens(event):
                 names.append(set())
                 if len(names) > MAX_DEPTH:
                     raise ParseError(NESTING, "deeper nesting", *start(event))
         elif _closes(node):
             names.pop()
-            weights.close()
+            aliases.close()
         elif hasattr(node, "version"):  # the start of a document
             documents += 1
             _check_document(node, documents)
+    return not aliases.are_ambiguous
 
 
-class _Weights:
-    """What the aliases of a document add to it."""
+class _Extent:
+    """What an anchor stands for: its weight in characters and its levels; while it is open, not yet known."""
+
+    def __init__(self, before: int) -> None:
+        self.before, self.weight, self.depth, self.is_open = before, 0, 1, True
+
+
+class _Aliases:
+    """What the aliases of a document add to it, and how deep that nests.
+
+    Attributes:
+        are_ambiguous: Whether there is an alias of a name that was given to two anchors before it.
+    """
 
     def __init__(self) -> None:
-        self._total = self._copied = 0
-        self._open: list[tuple[str | None, int]] = []
-        self._known: dict[str, int] = {}
+        self.are_ambiguous = False
+        self._total = self._added = 0
+        self._open: list[_Extent] = []
+        self._known: dict[str, _Extent] = {}
+        self._given_twice: set[str] = set()
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Event, *, is_key: bool) -> None:
         before = self._total
         if _opens(event):
-            self._open.append((event.anchor, before))
-            self._total += _NODE_WEIGHT
+            self._total += _VALUE
+            extent = _Extent(before)
+            self._open.append(extent)
+            self._name(event, extent)  # not at its end: of two with the same name, the inner one is newer
         elif hasattr(event, "value"):
-            self._total += _NODE_WEIGHT + len(event.value)
-            if event.anchor is not None:
-                self._known[event.anchor] = self._total - before
+            weight = _VALUE + len(event.value)
+            self._total += len(event.value) if is_key else weight
+            self._name(event, _closed(_Extent(before), weight, depth=0))
         else:
-            if event.anchor not in self._known:  # unknown, or still open: an endless value
-                raise ParseError("an alias of an anchor that stands before it", "another alias", *start(event))
-            copied = self._known[event.anchor]
-            self._total += copied
-            self._copied += copied
-            if self._copied > MAX_EXPANSION:
-                raise ParseError("aliases that expand to a bounded size", "a larger expansion", *start(event))
+            self._copy(event)
 
     def close(self) -> None:
-        anchor, before = self._open.pop()
-        if anchor is not None:
-            self._known[anchor] = self._total - before
+        extent = self._open.pop()
+        _closed(extent, self._total - extent.before, extent.depth)
+        self._deepen(extent.depth)
+
+    def _name(self, event: Event, extent: _Extent) -> None:
+        if event.anchor in self._known:
+            self._given_twice.add(event.anchor)
+        if event.anchor is not None:
+            self._known[event.anchor] = extent
+
+    def _copy(self, alias: Event) -> None:
+        extent = self._known.get(alias.anchor)
+        if extent is None or extent.is_open:
+            raise ParseError("an alias of an anchor that stands before it", "another alias", *start(alias))
+        if len(self._open) + extent.depth > MAX_DEPTH:
+            raise ParseError(NESTING, "deeper nesting", *start(alias))
+        self.are_ambiguous = self.are_ambiguous or alias.anchor in self._given_twice
+        self._total += extent.weight
+        self._added += extent.weight
+        if self._added > MAX_ADDED * _VALUE:
+            raise ParseError(f"aliases that add at most {MAX_ADDED} values", "more", *start(alias))
+        self._deepen(extent.depth)
+
+    def _deepen(self, depth: int) -> None:
+        if self._open:
+            self._open[-1].depth = max(self._open[-1].depth, depth + 1)
+
+
+def _closed(extent: _Extent, weight: int, depth: int) -> _Extent:
+    extent.weight, extent.depth, extent.is_open = weight, depth, False
+    return extent
 
 
 def _opens(event: Event) -> bool:

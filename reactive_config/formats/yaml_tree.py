@@ -1,7 +1,7 @@
 """The tree of a YAML document from PyYAML's events, where there is no ryaml: the same tree, several times slower.
 
 `yaml_guard` has examined the document before: one document, no tags but those of scalars, every alias of an anchor
-before it, all of them of a bounded size together.
+that ended before it, all of them of a bounded size and depth.
 """
 
 from __future__ import annotations
@@ -11,16 +11,9 @@ from collections.abc import Callable
 from reactive_config.core.delta import Tree
 from reactive_config.errors import ParseError
 from reactive_config.formats.text import offset_of
-from reactive_config.formats.tree import MAX_DEPTH, NESTING, TEXT_KEY, kind
+from reactive_config.formats.tree import TEXT_KEY, kind
 from reactive_config.formats.yaml_events import Event, events, start
 from reactive_config.formats.yaml_scalars import scalar
-
-
-class _Anchored:
-    """What an alias copies, and how deep that nests; no depth while it is being read."""
-
-    def __init__(self, tree: Tree, depth: int | None) -> None:
-        self.tree, self.depth = tree, depth
 
 
 class _Open:
@@ -28,13 +21,10 @@ class _Open:
 
     def __init__(self, *, table: bool) -> None:
         self.tree: Tree = {} if table else []
-        self.anchored = _Anchored(self.tree, None)
         self.wants_key = table
-        self.depth = 1
         self._key = ""
 
-    def put(self, value: Tree, depth: int) -> None:
-        self.depth = max(self.depth, depth + 1)
+    def put(self, value: Tree) -> None:
         if type(self.tree) is list:
             self.tree.append(value)
         else:
@@ -51,8 +41,7 @@ def build(text: str) -> Tree:
     """The tree; None for a document that is null or nothing at all.
 
     Raises:
-        ParseError: Not YAML, a scalar that is not what its tag says, a key that is no text, or aliases that nest
-            too deep.
+        ParseError: Not YAML, a scalar that is not what its tag says, or a key that is no text.
     """
     builder = _Builder()
     for event in events(text):
@@ -77,24 +66,19 @@ class _Builder:
     def __init__(self) -> None:
         self.root: Tree = None
         self._open: list[_Open] = []
-        self._anchored: dict[str, _Anchored] = {}
+        self._anchored: dict[str, Tree] = {}
 
     def scalar(self, event: Event) -> None:
         value = scalar(event)
         if event.anchor is not None:
-            self._anchored[event.anchor] = _Anchored(value, 0)
+            self._anchored[event.anchor] = value
         if self._open and self._open[-1].wants_key:
             self._open[-1].take_key(value, event)
         else:
-            self._put(value, 0)
+            self._put(value)
 
     def alias(self, event: Event) -> None:
-        anchored = self._anchored[event.anchor]
-        if anchored.depth is None:  # an anchor of the same name stood before it, so the guard has let it pass
-            raise ParseError("an alias of an anchor that stands before it", "another alias", *start(event))
-        if len(self._open) + anchored.depth > MAX_DEPTH:
-            raise ParseError(NESTING, "deeper nesting", *start(event))
-        self._put(_copy(anchored.tree), anchored.depth)
+        self._put(_copy(self._anchored[event.anchor]))
 
     def table(self, event: Event) -> None:
         self._begin(event, _Open(table=True))
@@ -105,16 +89,14 @@ class _Builder:
     def _begin(self, event: Event, container: _Open) -> None:
         self._open.append(container)
         if event.anchor is not None:  # from here on, and not from its end: an inner one of the same name is newer
-            self._anchored[event.anchor] = container.anchored
+            self._anchored[event.anchor] = container.tree
 
     def close(self, _: Event) -> None:
-        closed = self._open.pop()
-        closed.anchored.depth = closed.depth
-        self._put(closed.tree, closed.depth)
+        self._put(self._open.pop().tree)
 
-    def _put(self, value: Tree, depth: int) -> None:
+    def _put(self, value: Tree) -> None:
         if self._open:
-            self._open[-1].put(value, depth)
+            self._open[-1].put(value)
         else:
             self.root = value
 
@@ -130,7 +112,7 @@ _ACTIONS: dict[str, Callable[[_Builder, Event], None]] = {
 
 
 def _copy(tree: Tree) -> Tree:
-    """A copy that shares no container; the depth is bounded by the caller."""
+    """A copy that shares no container; the guard has bounded its depth."""
     if type(tree) is dict:
         return {name: _copy(child) for name, child in tree.items()}
     return [_copy(child) for child in tree] if type(tree) is list else tree

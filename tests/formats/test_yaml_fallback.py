@@ -115,6 +115,117 @@ def test_a_document_means_the_same(text):
     assert_agree(text)
 
 
+def assert_same_refusal(text, words):
+    with_it = outcome(text)
+    with without_ryaml():
+        without = outcome(text)
+    for error in (with_it, without):
+        assert isinstance(error, ParseError), text
+        assert words in error.expected
+        assert error.line >= 1
+    assert described(with_it) == described(without)
+
+
+def described(error):
+    return error.expected, error.got, error.line, error.column
+
+
+def bomb(levels, width):
+    """Every level holds the one before it `width` times."""
+    text = f"a0: &a0 [{','.join(['x'] * width)}]\n"
+    for level in range(1, levels):
+        text += f"a{level}: &a{level} [{','.join([f'*a{level - 1}'] * width)}]\n"
+    return text
+
+
+def nested_bomb(levels, width):
+    """The same with the fewest events: every level stands inside the next one."""
+    text = "&a0 x"
+    for level in range(1, levels + 1):
+        text = f"&a{level} [{','.join([text, *[f'*a{level - 1}'] * width])}]"
+    return text
+
+
+@pytest.mark.parametrize("levels", range(1, 13))
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 9, 20])
+@pytest.mark.parametrize("make", [bomb, nested_bomb])
+def test_an_alias_bomb_has_one_verdict_in_the_same_words(make, width, levels):
+    """ryaml has a limit of its own, without a position: 100 aliases followed for each event of the document."""
+    text = make(levels, width)
+    if isinstance(outcome(text), ParseError):
+        assert_same_refusal(text, "aliases that add at most")
+    else:
+        assert_agree(text)
+
+
+@pytest.mark.parametrize(("levels", "size"), [(5, 212), (6, 258)])
+def test_a_short_bomb_is_refused_with_its_line_and_reason(levels, size):
+    text = bomb(levels, 9)
+    assert len(text) == size
+    assert_same_refusal(text, "aliases that add at most")
+    assert outcome(text).line == 4
+
+
+TABLE = "a: &a {" + ", ".join(f"k{i}: 1" for i in range(20)) + "}\n"
+
+
+@pytest.mark.parametrize("uses", [48, 100])
+def test_a_table_may_be_used_some_dozens_of_times(uses):
+    text = TABLE + "b:\n" + "".join(f"  i{i}: *a\n" for i in range(uses))
+    assert_agree(text)
+    assert len(outcome(text)["b"]) == uses
+
+
+def test_a_table_used_2000_times_is_refused_at_the_alias_that_is_too_much():
+    text = TABLE + "b:\n" + "".join(f"  i{i}: *a\n" for i in range(2000))
+    assert_same_refusal(text, "aliases that add at most")
+    assert 2 + 100 < outcome(text).line < 2 + 125
+
+
+def added(tree):
+    """Values in a tree: tables, lists and what they hold."""
+    children = tree.values() if type(tree) is dict else tree if type(tree) is list else ()
+    return 1 + sum(map(added, children))
+
+
+@pytest.mark.parametrize("anchored", ["1", "[]", "[x, y]", "{a: {b: [1, 2]}}"])
+def test_aliases_add_at_most_what_is_stated(anchored):
+    """As many as are accepted, and one more."""
+    one = added(outcome(f"- {anchored}")[0])
+
+    def text(uses):
+        return f"- &a {anchored}\n" + "- *a\n" * uses
+
+    most = next(uses for uses in range(yaml_guard.MAX_ADDED // one + 1, 0, -1) if type(outcome(text(uses))) is list)
+    assert yaml_guard.MAX_ADDED * 0.98 <= most * one <= yaml_guard.MAX_ADDED
+    assert added(outcome(text(most))) == 1 + one + most * one
+    assert_agree(text(most))
+    assert_same_refusal(text(most + 1), "aliases that add at most")
+    assert outcome(text(most + 1)).line == most + 2
+
+
+def test_long_text_counts_for_more_than_a_value():
+    certificate = "a: &a '" + "y" * 4000 + "'\n"
+    assert_agree(certificate + "b: [" + "*a, " * 48 + "]")
+    assert_same_refusal(certificate + "b: [" + "*a, " * 1000 + "]", "aliases that add at most")
+    assert_same_refusal("- &a\n  ? " + "y" * 60_000 + "\n  : 1\n" + "- *a\n" * 100, "aliases that add at most")
+    assert_same_refusal("- &a " + "y" * 60_000 + "\n" + "- *a\n" * 100, "aliases that add at most")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: &x 1\nb: &x [*x]", "an anchor that stands before it"),
+        ("a: &x 1\nb: &x {c: [*x]}", "an anchor that stands before it"),
+        ("a: &a [" + "[x]]\nb: " + "[" * 126 + "*a" + "]" * 126, "nested at most"),
+        (f"a: &a {'[' * 64}{']' * 64}\nb: {'[' * 70}*a{']' * 70}", "nested at most"),
+    ],
+)
+def test_what_is_wrong_with_an_alias_is_found_at_the_alias_by_both(text, words):
+    """ryaml has no position for it, or that of the document's first key."""
+    assert_same_refusal(text, words)
+
+
 @pytest.mark.parametrize("text", ["\ufeff!a b", "\ufeffa: 1", "\ufeff...\n"])
 def test_a_second_byte_order_mark_is_refused_by_both(text):
     """A document's first one is skipped; after a second one ryaml took a tag for a key, unseen by the guard."""
@@ -125,8 +236,11 @@ def test_a_second_byte_order_mark_is_refused_by_both(text):
 @pytest.mark.parametrize("levels", [126, 127, 128, 129, 140])
 def test_aliases_count_for_depth(levels):
     """Also where each text is shallow, and only the copies nest."""
-    chain = "k0: &a0 [x]\n" + "".join(f"k{i}: &a{i} [*a{i - 1}]\n" for i in range(1, levels))
+    chain = "k0: &a0 x\n" + "".join(f"k{i}: &a{i} {'[' * 20}*a{i - 1}{']' * 20}\n" for i in range(1, 6))
+    last = levels - 101
+    chain += f"k6: {'[' * last}*a5{']' * last}\n"
     assert_agree(chain)
+    assert isinstance(outcome(chain), ParseError) is (levels > 128)
     assert_agree(f"a: &a {'[' * 64}{']' * 64}\nb: {'[' * (levels - 65)}*a{']' * (levels - 65)}")
 
 
@@ -135,6 +249,21 @@ def test_aliases_are_copies():
         tree = parse(b"a: &a {x: [1]}\nb: *a", ".yaml")
     assert tree["a"] is not tree["b"]
     assert tree["a"]["x"] is not tree["b"]["x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: &a 1\nb: &a 2\nc: *a\nd: &b 3", {"a": 1, "b": 2, "c": 2, "d": 3}),
+        ("a: &a 1\nb: &a 2\nc: *a\nd: &a 3\ne: *a", {"a": 1, "b": 2, "c": 2, "d": 3, "e": 3}),
+        ("a: &a 1\nb: *a\nc: &a 2\nd: &b 3\ne: *b", {"a": 1, "b": 1, "c": 2, "d": 3, "e": 3}),
+        ("a: &a {&a k: *a}\nb: &b [*a]", {"a": {"k": "k"}, "b": ["k"]}),
+    ],
+)
+def test_an_alias_means_the_last_anchor_of_its_name(text, expected):
+    """ryaml 0.5.1 takes an anchor after it if the name was given twice: `c` was 3."""
+    assert outcome(text) == expected
+    assert_agree(text)
 
 
 PIECES = [
@@ -189,6 +318,78 @@ def test_made_up_documents_mean_the_same():
                 read += 1
     assert read > count / 5
     print(f"{count} documents, {read} read; of those refused, {same_place} at the same place")
+
+
+ALIAS_WORDS = ("aliases that add", "an anchor that", "nested at most")
+
+
+class Anchored:
+    """Makes documents of anchors and aliases; a few aliases mean no anchor, or one that is still open."""
+
+    def __init__(self, random):
+        self.random, self.names, self.left = random, [], 0
+
+    def document(self):
+        self.names, self.left = [], 120
+        letters = self.random.choice(["abcdefghijklmnopqrst", "abc"])
+        fan = self.random.choice([2, 3, 5, 9, 40])
+        lines = [f"{self.key(n, letters)}: {self.value(0, fan, letters)}\n" for n in range(self.random.randrange(1, 9))]
+        return "".join(lines)
+
+    def key(self, number, letters):
+        if self.random.random() > 0.05:
+            return f"k{number}"
+        self.names.append(self.random.choice(letters))
+        return f"&{self.names[-1]} k{number}"
+
+    def value(self, depth, fan, letters):
+        self.left -= 1
+        choice = self.random.random()
+        if self.names and (choice < 0.6 or self.left < 0):
+            return f"*{self.random.choice(self.names[-3:] if self.random.random() < 0.995 else letters)} "
+        name = self.random.choice(letters) if self.random.random() < 0.8 else ""
+        text = self.content(depth, fan, letters)
+        self.names += [name] if name else []
+        return f"&{name} {text}" if name else text
+
+    def content(self, depth, fan, letters):
+        choice = self.random.random()
+        if depth > 3 or choice < 0.1 or self.left < 0:
+            return self.random.choice(["1", "x", "''", "true", "~", "1.5", "y" * 900])
+        if choice < 0.2:
+            return "[" * 50 + self.value(depth + 1, fan, letters) + "]" * 50
+        items = [self.value(depth + 1, fan, letters) for _ in range(self.random.randrange(1, fan + 1))]
+        if choice < 0.7:
+            return f"[{', '.join(items)}]"
+        return f"{{{', '.join(f'{self.key(number, letters)}: {item}' for number, item in enumerate(items))}}}"
+
+
+@pytest.mark.slow
+def test_made_up_documents_of_aliases_mean_the_same_and_are_refused_at_the_same_place():
+    """`YAML_DOCUMENTS=100000 pytest -k made_up_documents_of_aliases -s` takes two minutes."""
+    random = Random(os.environ.get("YAML_SEED", "1"))
+    make = Anchored(random)
+    count = int(os.environ.get("YAML_DOCUMENTS", "2000"))
+    texts = [make.document() for _ in range(count)]
+    texts = [mutated(random, [text]) if random.random() < 0.1 else text for text in texts]
+    with_it = [outcome(text) for text in texts]
+    read, refused = 0, dict.fromkeys(ALIAS_WORDS, 0)
+    with without_ryaml():
+        for text, expected in zip(texts, with_it, strict=True):
+            found = outcome(text)
+            if not isinstance(expected, ParseError):
+                assert same(expected, found), (text, expected, found)
+                read += 1
+                continue
+            assert isinstance(found, ParseError), (text, expected, found)
+            for words in ALIAS_WORDS:
+                if words in expected.expected or words in found.expected:
+                    refused[words] += 1
+                    assert described(expected) == described(found), (text, expected, found)
+                    assert expected.line >= 1
+    assert read > count / 5
+    assert min(refused.values()) > count / 2000
+    print(f"{count} documents, {read} read; {refused}")
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
