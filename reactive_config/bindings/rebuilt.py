@@ -168,7 +168,8 @@ class Rebuilt(Binding[U], Generic[U, R]):
 
     def _note_forced(self, users: int) -> None:
         self.forced += 1
-        logger.warning("%s: closed under %d users, who took longer than the drain", self.name, users)
+        who = "user" if users == 1 else "users"
+        logger.warning("%s: closed under %d %s, who took longer than the drain", self.name, users, who)
 
 
 def rebuilt(

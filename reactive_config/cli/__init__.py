@@ -16,7 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         import cyclopts  # noqa: F401
         import rich  # noqa: F401
     except ImportError as error:
-        missing = f'reactive-config needs {error.name}: pip install "reactive-config[cli]"'
+        # Not `pip install "reactive-config[cli]"`, which needs an index that has the project.
+        missing = f'reactive-config needs {error.name}: install it with the extra "cli", or pip install cyclopts rich'
         print(missing, file=sys.stderr)
         sys.exit(2)
     from reactive_config.cli.app import run

@@ -115,7 +115,7 @@ async def test_the_drain_closes_the_old_one_under_its_users_and_counts_it(shop, 
             await memory.patch({"size": 2})
             await until(lambda: shop.closed == [1])
         assert config.status().bindings[0].forced == 1
-        assert "closed under 1 users" in caplog.text
+        assert "closed under 1 user, who took longer than the drain" in caplog.text
 
 
 async def test_the_first_build_fails_loudly(shop):
