@@ -5,25 +5,28 @@ from __future__ import annotations
 import math
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVarTuple
 
 from reactive_config.bindings.binding import Binding
 from reactive_config.bindings.together import Together
 
+Members = TypeVarTuple("Members")
 
-class Bindings:
+
+class Bindings(Generic[*Members]):
     """Made by `bindings`."""
 
-    def __init__(self, members: tuple[Binding[Any] | Together, ...], leave_within: float) -> None:
+    def __init__(self, members: tuple[*Members], leave_within: float) -> None:
         if not 0 < leave_within < math.inf:
             raise ValueError(f"leave_within: expected seconds above 0, got {leave_within}")
         for member in members:
             if not isinstance(member, (Binding, Together)):
                 raise TypeError(f"bindings: expected bindings that were not entered, got {type(member).__name__}")
         self._members = members
+        self._all: tuple[Any, ...] = members
         self._leave_within = leave_within
         self._stack = AsyncExitStack()
-        self._entered: list[Binding[Any] | Together] = []
+        self._entered: list[Binding[Any] | Together[*tuple[Any, ...]]] = []
 
     def begin_leaving(self, within: float | None = None) -> None:
         """Begin to leave all members, without waiting for it; `__aexit__` then waits.
@@ -35,10 +38,10 @@ class Bindings:
         for member in self._entered:
             member.begin_leaving(within)
 
-    async def __aenter__(self) -> tuple[Binding[Any] | Together, ...]:
+    async def __aenter__(self) -> tuple[*Members]:
         async with AsyncExitStack() as entered:
             try:
-                for member in self._members:
+                for member in self._all:
                     await entered.enter_async_context(member)
                     self._entered.append(member)
             except BaseException:
@@ -54,7 +57,7 @@ class Bindings:
         return await self._stack.__aexit__(kind, error, traceback)
 
 
-def bindings(*members: Binding[Any] | Together, leave_within: float = 20.0) -> Bindings:
+def bindings(*members: *Members, leave_within: float = 20.0) -> Bindings[*Members]:
     """Bindings that do not need each other: `async with bindings(database, cache, leave_within=20): ...`
 
     It enters its members in their order. Leaving begins for all of them at once, so it takes as long as the slowest

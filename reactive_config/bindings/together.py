@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVarTuple
 
 from reactive_config.bindings.binding import Binding
 from reactive_config.bindings.follower import Follower
 
+Members = TypeVarTuple("Members")
 
-class Together:
+
+class Together(Generic[*Members]):
     """Made by `together`."""
 
-    def __init__(self, members: tuple[Binding[Any], ...]) -> None:
+    def __init__(self, members: tuple[*Members]) -> None:
         if not members:
             raise TypeError("together: expected at least one binding, got none")
         for member in members:
@@ -21,7 +23,8 @@ class Together:
         if len({id(member) for member in members}) < len(members):
             raise ValueError("together: expected different bindings, got one of them twice")
         self._members = members
-        self._follower = Follower("together", members)
+        self._all: Any = members
+        self._follower = Follower("together", self._all)
 
     def begin_leaving(self, within: float | None = None) -> None:
         """Begin to leave all members, without waiting for it; `__aexit__` then waits.
@@ -31,8 +34,8 @@ class Together:
         """
         self._follower.leave(within)
 
-    async def __aenter__(self) -> tuple[Binding[Any], ...]:
-        for member in self._members:
+    async def __aenter__(self) -> tuple[*Members]:
+        for member in self._all:
             member.claim()
         await self._follower.open()
         return self._members
@@ -43,7 +46,7 @@ class Together:
         await self._follower.close(error)
 
 
-def together(*members: Binding[Any]) -> Together:
+def together(*members: *Members) -> Together[*Members]:
     """Bindings of one configuration as one: `async with together(database, cache): ...`
 
     It enters its members. From then on all of them are prepared from one generation and committed in one

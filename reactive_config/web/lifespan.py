@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 Make = Callable[[], AbstractAsyncContextManager[Config[T]]]
 Within = Callable[[Config[T]], AbstractAsyncContextManager[object]]
-Follow = Callable[[Config[T]], Binding[Any] | Together]
+Follow = Callable[[Config[T]], Binding[Any] | Together[*tuple[Any, ...]]]
 
 
 def lifespan(

@@ -12,7 +12,6 @@ import msgspec
 
 from reactive_config import Config, Live, Secret
 from reactive_config.bindings import (
-    Binding,
     Capacity,
     Decision,
     LivePool,
@@ -27,6 +26,7 @@ from reactive_config.bindings import (
     Timer,
     Together,
     Workers,
+    bindings,
     capacity,
     live_pool,
     log_levels,
@@ -90,11 +90,14 @@ async def use_bindings(config: Config[App], queue: asyncio.Queue[bytes]) -> None
     pool = live_pool(size, open=build, close=Thing.close, resize=resize)
     assert_type(pool, LivePool[int, Thing])
     group = together(thing, pool)
-    assert_type(group, Together)
+    assert_type(group, Together[Rebuilt[int, Thing], LivePool[int, Thing]])
     async with group as members:
-        assert_type(members, tuple[Binding[Any], ...])
+        assert_type(members, tuple[Rebuilt[int, Thing], LivePool[int, Thing]])
         async with thing.use() as one:
             assert_type(one, Thing)
+    async with bindings(rebuilt(size, build), group, leave_within=5) as (first, second):
+        assert_type(first.current, Thing)
+        assert_type(second, Together[Rebuilt[int, Thing], LivePool[int, Thing]])
     ticks = timer(config.select(lambda app: app.refresh))
     assert_type(ticks, Timer)
     async for tick in ticks:
