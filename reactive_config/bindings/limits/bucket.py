@@ -93,11 +93,12 @@ class Bucket(Rule[int]):
             raise TooCostly(f"cost: expected at most the burst in force, {self._burst}, got {cost}")
 
     def take(self, state: int, cost: int, now: int) -> int | None:
+        level = self._level(state, self._earned.at(now))
+        return None if level < self._needed(cost) or self._earned.stopped else self.count(state, cost, now)
+
+    def count(self, state: int, cost: int, now: int) -> int:
         earned = self._earned.at(now)
-        level = self._level(state, earned)
-        if level < self._needed(cost) or self._earned.stopped:
-            return None
-        return level - cost * ONE - earned
+        return self._level(state, earned) - cost * ONE - earned
 
     def when(self, state: int, cost: int, now: int) -> int | None:
         if self._earned.stopped:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Generic, TypeVar
 
 from reactive_config.bindings.limits.rule import Rule
@@ -38,21 +38,11 @@ class Keys(Generic[S]):
 
     def take(self, key: str, cost: int, now: int) -> bool:
         """Let `cost` of a key through, if that is allowed."""
-        if (known := self._states.get(key)) is not None:
-            after = self.rule.take(known, cost, now)
-            if after is not None:
-                self._states[key] = after
-            return after is not None
-        self._sweep(now)
-        full = len(self._states) >= self._most
-        after = self.rule.take(self._overflowing(now) if full else self._newcomer(now), cost, now)
-        if after is None:
-            return False
-        if full:
-            self._overflow = after
-        else:
-            self._states[key] = after
-        return True
+        return self._change(key, lambda state: self.rule.take(state, cost, now), now)
+
+    def count(self, key: str, cost: int, now: int) -> None:
+        """Note that something else has let `cost` of a key through."""
+        self._change(key, lambda state: self.rule.count(state, cost, now), now)
 
     def when(self, key: str, cost: int, now: int) -> int | None:
         """The earliest time at which `cost` may pass if nobody else comes; None while the rate is 0."""
@@ -61,6 +51,24 @@ class Keys(Generic[S]):
     def remaining(self, key: str, now: int) -> int:
         """How many could pass now."""
         return self.rule.remaining(self._state(key, now), now)
+
+    def _change(self, key: str, change: Callable[[S], S | None], now: int) -> bool:
+        """Give a key the state after a change, unless that is None. Returns whether it has it."""
+        if (known := self._states.get(key)) is not None:
+            after = change(known)
+            if after is not None:
+                self._states[key] = after
+            return after is not None
+        self._sweep(now)
+        full = len(self._states) >= self._most
+        after = change(self._overflowing(now) if full else self._newcomer(now))
+        if after is None:
+            return False
+        if full:
+            self._overflow = after
+        else:
+            self._states[key] = after
+        return True
 
     def _state(self, key: str, now: int) -> S:
         known = self._states.get(key)

@@ -10,6 +10,7 @@ from anyio.lowlevel import checkpoint
 from reactive_config.bindings.clocks import Clock, LoopClock
 from reactive_config.bindings.limits.decision import ALLOWED, Decision
 from reactive_config.bindings.limits.limiting import MOST_KEYS, Limiting, R
+from reactive_config.bindings.limits.rate import Rate
 from reactive_config.bindings.limits.shared_window import RETRY, SECOND, SharedWindow
 from reactive_config.bindings.limits.window import SlidingWindow
 from reactive_config.core.live import Live
@@ -34,6 +35,7 @@ class RedisRateLimiter(Limiting[R]):
         super().__init__(live, SlidingWindow, max_keys, clock, name or f"redis_rate_limiter({live.name})")
         self._shared = shared
         self._on_failure: OnFailure = on_failure
+        self._alone_at: int | None = None  # when this process last decided by itself; Redis does not know of that
 
     async def try_acquire(self, key: str = "", cost: int = 1) -> Decision:
         """Pass now or not at all; does not overtake those who wait for the same key in this process.
@@ -44,10 +46,13 @@ class RedisRateLimiter(Limiting[R]):
 
         Raises:
             TooCostly: The cost is above the limit in force.
+            TypeError: The key is no str.
+            ValueError: The key has a character that the client's encoding has not.
             redis.RedisError: Redis refuses this call alone, as if the key in Redis holds something else.
             Closed: The limiter's context ended while Redis was asked.
             RuntimeError: The limiter is not open.
         """
+        self._shared.check("key", key)
         self._check(cost)
         rate, owed = self.rate, self._lines.owed(key)
         if owed and rate is not None:
@@ -66,10 +71,13 @@ class RedisRateLimiter(Limiting[R]):
         Raises:
             TooCostly: The cost is above the limit, from the start or since a change.
             Closed: The limiter's context ended while waiting.
+            TypeError: The key is no str.
+            ValueError: The key has a character that the client's encoding has not.
             redis.RedisError: Redis refuses this call alone, as if the key in Redis holds something else.
             RuntimeError: The limiter is not open.
         """
         await checkpoint()
+        self._shared.check("key", key)
         self._check(cost)
         with self._lines.place(key, cost) as (turn, is_first):
             while True:
@@ -105,8 +113,37 @@ class RedisRateLimiter(Limiting[R]):
             return ALLOWED
         if not rate.limit:
             return Decision(False, None, 0)
+        if self._was_alone(rate):
+            refused = self._refused_here(key, cost)
+            if refused is not None:
+                await self._shared.look(rate, key)  # else nobody would find out that it is back
+                return refused
         decision = await self._shared.take(rate, key, cost)
-        return self._without(key, cost) if decision is None else decision
+        if decision is None:
+            return self._without(key, cost)
+        return self._counted(key, cost) if decision and self._on_failure == "local" else decision
+
+    def _was_alone(self, rate: Rate) -> bool:
+        """Whether this process let something through by itself that may still be within a window."""
+        return self._alone_at is not None and self._clock.now() - self._alone_at <= rate.window
+
+    def _refused_here(self, key: str, cost: int) -> Decision | None:
+        """The refusal of this process's own count; None if that would let it through. Takes nothing."""
+        now = self._clock.now()
+        at = self._keys.when(key, cost, now) if self._keys is not None else now
+        if self._keys is None or (at is not None and at <= now):
+            return None
+        return Decision(False, None if at is None else (at - now) / SECOND, self._keys.remaining(key, now))
+
+    def _counted(self, key: str, cost: int) -> Decision:
+        """The decision where Redis lets it through: it is counted here too, for an outage to come."""
+        rate, keys = self.rate, self._keys
+        if rate is None or keys is None:  # no limit any more
+            return ALLOWED
+        if self._was_alone(rate):  # another call may have passed while Redis was asked
+            return self._here(keys, key, cost, owed=0)
+        keys.count(key, cost, self._clock.now())
+        return ALLOWED
 
     def _without(self, key: str, cost: int) -> Decision:
         """The decision where Redis does not say."""
@@ -114,7 +151,10 @@ class RedisRateLimiter(Limiting[R]):
             return ALLOWED
         if self._on_failure == "refuse":
             return Decision(False, RETRY, 0)
-        return self._here(self._keys, key, cost, owed=0)
+        decision = self._here(self._keys, key, cost, owed=0)
+        if decision:
+            self._alone_at = self._clock.now()
+        return decision
 
     def _due(self, decision: Decision | None) -> int | None:
         """When to ask again after a refusal; None to wait for one's turn, or for another rate."""
@@ -149,22 +189,25 @@ def redis_rate_limiter(
     A window that shrinks forgets what only the longer one counted.
 
     If Redis does not answer in time, `on_failure` decides, the status shows it, and Redis is asked again every second:
-    `local` limits in each process by itself, at the same rate (so n processes let up to n times as much through);
-    `refuse` lets nothing through; `allow` everything. Load is no outage: calls wait for a connection, and one that
-    gets none is refused.
+    `local` limits in each process by itself, at the same rate, counting what Redis let it through before (so n
+    processes let up to n times as much through in a window, and one never more than the limit); `refuse` lets nothing
+    through; `allow` everything. Load is no outage: calls wait for a connection, and one that gets none is refused.
 
     Args:
         live: A `RateRule`, see `rate_limiter`.
         redis: A `redis.asyncio.Redis`, which stays yours to close and lends at most half of its connections; or a URL.
-        space: Stands before the keys in Redis: limiters of one space share their counts.
+        space: Stands before the keys in Redis, with a colon after it, and its own colons escaped (`%3A`): limiters of
+            one space share their counts, those of different spaces share nothing.
         on_failure: See above.
         timeout: Seconds that Redis may take; the time for which this process held its event loop is left out.
-        max_keys: How many keys may be counted in this process while Redis is away; beyond it, newcomers share one.
+        max_keys: How many keys may be counted in this process; beyond it, newcomers share one while Redis is away.
         clock: Where this process's own time comes from.
         name: For the status.
 
     Raises:
         ImportError: A library is missing: `pip install "reactive-config[limits]"`.
+        TypeError: `redis` is neither a client nor a URL, or `space` no text.
+        ValueError: The URL is none, without a word of it in the text; or another argument is not as above.
     """
     if on_failure not in _MEANWHILE:
         raise ValueError(f"on_failure: expected {', '.join(get_args(OnFailure))}, got {on_failure!r}")

@@ -51,6 +51,10 @@ class Rule(ABC, Generic[S]):
         """The state after letting `cost` through; None, and nothing changed, if that is not allowed yet."""
 
     @abstractmethod
+    def count(self, state: S, cost: int, now: int) -> S:
+        """The state after something else has let `cost` through, whether this rule would have or not."""
+
+    @abstractmethod
     def when(self, state: S, cost: int, now: int) -> int | None:
         """The earliest time at which `cost` may pass; None while the rate is 0."""
 

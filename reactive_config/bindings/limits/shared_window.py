@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -64,7 +65,8 @@ class SharedWindow:
 
     Raises:
         ImportError: A library is missing.
-        TypeError: It is neither a client nor a URL; a cluster's client is not supported.
+        TypeError: It is neither a client nor a URL; a cluster's client is not supported. Or the space is no text.
+        ValueError: The URL is none, or the space cannot be encoded. The text quotes neither.
     """
 
     def __init__(self, redis: Redis | str, space: str, timeout: float, clock: Clock) -> None:
@@ -78,11 +80,15 @@ class SharedWindow:
         client = _own_client(redis) if isinstance(redis, str) else redis
         self._own = client if isinstance(redis, str) else None
         pool: Any = client.connection_pool
+        self._encode: Callable[[str], bytes] = pool.get_encoder().encode
+        self.check("space", space)
         lent = pool.max_connections if self._own is not None else pool.max_connections // 2
         self._gate = asyncio.Semaphore(max(1, min(MOST_AT_ONCE, lent)))
         self._pool = pool
         # The scheme only chooses the protocol; the connections are the pool's.
-        self._storage = RedisStorage("redis://", implementation="redispy", key_prefix=space, connection_pool=pool)
+        self._storage = RedisStorage(
+            "redis://", implementation="redispy", key_prefix=_without_colon(space), connection_pool=pool
+        )
         self._timeout = timeout
         self._clock = clock
         self._ask_at = 0
@@ -97,6 +103,27 @@ class SharedWindow:
         """Why Redis could not be asked in the last second, though it is there; empty if it could."""
         return self._busy if self._clock.now() < self._busy_until else ""
 
+    def check(self, what: str, text: object) -> None:
+        """Raise unless a text can be a part of a key in Redis.
+
+        Args:
+            what: The name of the argument, for the error.
+
+        Raises:
+            TypeError: It is no text. Redis would not tell 5 from "5".
+            ValueError: The client's encoding does not have it.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"{what}: expected a str, got {type(text).__name__}")
+        try:
+            self._encode(text)
+        except UnicodeError:
+            pass
+        else:
+            return
+        # Outside of the handler: the codec's error holds the text.
+        raise ValueError(f"{what}: expected a text that the client's encoding has, got another character")
+
     async def take(self, rate: Rate, key: str, cost: int) -> Decision | None:
         """Let `cost` through if that is allowed; None if Redis does not say.
 
@@ -104,9 +131,19 @@ class SharedWindow:
             redis.RedisError: Redis refuses this call alone.
         """
         try:
-            return await self._take((key, int(rate.limit), rate.window // SECOND), cost)
+            return await self._take(_window(rate, key), cost)
         except TooBusy:
             return Decision(False, RETRY, 0)
+
+    async def look(self, rate: Rate, key: str) -> None:
+        """Find out whether a Redis that was away is there again, if it is time for that; take nothing.
+
+        Raises:
+            redis.RedisError: Redis refuses this call alone.
+        """
+        if self.away:
+            with suppress(TooBusy):
+                await self._ask(lambda: self._storage.get_moving_window(*_window(rate, key)))
 
     async def close(self) -> None:
         """Ask no more. A client of its own is closed under those who ask."""
@@ -232,7 +269,32 @@ class SharedWindow:
         self.away = why
 
 
+def _window(rate: Rate, key: str) -> tuple[str, int, int]:
+    """A key, its limit, and the seconds of its window, as `limits` takes them."""
+    return key, int(rate.limit), rate.window // SECOND
+
+
+def _without_colon(space: str) -> str:
+    """The space, with its colons escaped: the first colon in a key of Redis ends the space."""
+    return space.replace("%", "%25").replace(":", "%3A")
+
+
 def _own_client(url: str) -> Redis:
+    """A client for a URL.
+
+    Raises:
+        ValueError: Redis cannot read the URL, or does not know one of its options. What redis-py raises quotes the
+            part that it cannot read, which may be of a password; the text here names only the kind of its error.
+    """
+    try:
+        return _client_of(url)
+    except Exception as error:  # noqa: BLE001 - as above
+        got = type(error).__name__
+    # Outside of the handler: the replaced error must not hang on this one either.
+    raise ValueError(f"redis: expected the URL of a Redis, got {got}")
+
+
+def _client_of(url: str) -> Redis:
     from redis.asyncio import BlockingConnectionPool, Redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
@@ -241,5 +303,6 @@ def _own_client(url: str) -> Redis:
 
     # Once more at once, for a connection that the server closed meanwhile; longer tries would only hide the error.
     retry: Any = Retry(NoBackoff(), 1)
-    pool = BlockingConnectionPool.from_url(url, max_connections=MOST_AT_ONCE, timeout=None, retry=retry)
+    pool: Any = BlockingConnectionPool.from_url(url, max_connections=MOST_AT_ONCE, timeout=None, retry=retry)
+    pool.make_connection()  # without connecting: raises here for an option that it does not know, not in every call
     return made_to_end(Redis.from_pool(pool), "redis_rate_limiter")

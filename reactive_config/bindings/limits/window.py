@@ -91,9 +91,13 @@ class SlidingWindow(Rule[Log]):
 
     def take(self, state: Log, cost: int, now: int) -> Log | None:
         self._settle(state, now)
-        if state.used + cost > self._limit:
-            return None
-        grain = 0 if self._limit <= SLOTS else self._per // SLOTS
+        return None if state.used + cost > self._limit else self.count(state, cost, now)
+
+    def count(self, state: Log, cost: int, now: int) -> Log:
+        self._settle(state, now)
+        # What is beyond the limit has no entries of its own either, or the log would have no bound.
+        exact = self._limit <= SLOTS and state.used + cost <= self._limit
+        grain = 0 if exact else self._per // SLOTS
         _append(state.window, Entry(now, now, cost), grain)
         state.used += cost
         return state

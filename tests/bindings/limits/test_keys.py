@@ -119,3 +119,16 @@ def test_dropping_keys_changes_no_answer(requests, rule):
             for each in (keys, *alone.values()):
                 each.rule.change(Rate(limit - 14), now)
         assert keys.take(key, cost, now) == alone[key].take(key, cost, now)
+
+
+@pytest.mark.parametrize("rule", [Bucket, SlidingWindow])
+def test_what_is_only_counted_is_taken_from_the_key_also_beyond_its_limit(rule):
+    keys = Keys(rule(Rate(10, timedelta(hours=1)), 0), most=1)
+    for _ in range(9):
+        keys.count("ada", 1, 0)
+    assert keys.take("ada", 1, 0)
+    assert not keys.take("ada", 1, 0)
+    for number in range(30):
+        keys.count(f"flood-{number}", 1, 0)  # by the shared state
+    assert not keys.take("newcomer", 1, 0)
+    assert keys.when("newcomer", 1, 0) >= 3600 * SECOND

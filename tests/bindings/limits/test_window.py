@@ -159,6 +159,16 @@ def test_a_keys_memory_is_bounded_however_much_passes_and_however_often_the_wind
     assert most <= 4 * SLOTS
 
 
+def test_a_keys_memory_is_bounded_however_much_beyond_its_limit_is_counted():
+    window, now = SlidingWindow(Rate(10, timedelta(hours=1)), 0), 0
+    log = window.fresh(0)
+    for _ in range(30_000):
+        now += SECOND
+        window.count(log, 1, now)
+    assert entries(log) <= 10 + 4 * SLOTS
+    assert window.take(log, 1, now + 3590 * SECOND) is None
+
+
 @pytest.mark.parametrize("unfit", [Rate(0.5), Rate(10, burst=3)])
 def test_a_rate_that_it_cannot_hold_is_refused_and_the_one_before_stays(unfit):
     with pytest.raises(ValueError, match="sliding_window: expected"):
