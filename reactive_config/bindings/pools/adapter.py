@@ -50,6 +50,7 @@ def adapter(
     check: Dispose[R] | None = None,
     users_check: Dispose[R] | None = None,
     answers: tuple[type[Exception], ...] = (),
+    is_answer: Callable[[Exception], bool] | None = None,
     resize: Callable[[R, Arguments, Arguments], Awaitable[bool]] | None = None,
 ) -> LivePool[U, R]:
     """A `live_pool` for a library that is given keyword arguments.
@@ -61,6 +62,7 @@ def adapter(
         users_check: The same, by the user's own function: it raises what it likes.
         answers: What `open` and `check` may raise without quoting an argument, beside OSError and ImportError: what a
             server said. Constructors and parsers of URLs do quote them, so any other error is replaced.
+        is_answer: Which of `answers` the server has said, if the class alone does not tell.
         resize: As for `live_pool`, with the arguments in place of the values.
     """
     name = label(kind, live, name)
@@ -72,9 +74,10 @@ def adapter(
     async def safely(step: Callable[[], Awaitable[T]], expected: str) -> T:
         try:
             return await step()
-        except plain:
-            raise
-        except Exception as error:  # noqa: BLE001 - it may quote what it was given
+        except Exception as error:
+            if isinstance(error, plain) and (not isinstance(error, answers) or is_answer is None or is_answer(error)):
+                raise
+            # It may quote what it was given.
             got = type(error).__name__
         # Outside of the handler: the replaced error must not hang on this one either.
         raise ValueError(f"{name}: expected {expected}, got {got}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -14,6 +13,7 @@ from reactive_config.bindings.pools.connecting import Connecting
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
 from reactive_config.bindings.pools.psycopg_closing import cut_psycopg, psycopg_connecting
+from reactive_config.bindings.pools.psycopg_errors import unconnected
 from reactive_config.core.live import Live
 
 if TYPE_CHECKING:
@@ -116,14 +116,13 @@ async def _try(connect: Connecting[AsyncConnection[Any]], arguments: Arguments) 
     try:
         connection = await connect(arguments.get("conninfo", ""), **arguments.get("kwargs", {}))
     except psycopg.OperationalError as error:
-        # It quotes what it took for the host: of a URL with a stray @ that is a part of the password.
-        said = re.search(r"port \d+ failed: (.*)", str(error))
+        replaced = unconnected(error)
     except psycopg.Error as error:
         raise ValueError(type(error).__name__) from None
     else:
         await connection.close()
         return
-    raise ConnectionError(said[1] if said else "no connection: check host and port")
+    raise replaced
 
 
 def _class_that_connects_by(connect: Connecting[Any], kind: Any) -> Any:

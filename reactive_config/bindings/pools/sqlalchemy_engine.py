@@ -6,13 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
+import anyio
+
 from reactive_config.bindings.pools.adapter import Options, adapter, extra, label
 from reactive_config.bindings.pools.asyncpg_closing import asyncpg_connecting, cut_asyncpg
-from reactive_config.bindings.pools.closing import close_within, closed_text
+from reactive_config.bindings.pools.closing import CLOSE_WITHIN, close_within, closed_text
 from reactive_config.bindings.pools.connecting import Connecting
 from reactive_config.bindings.pools.live_pool import LivePool
 from reactive_config.bindings.pools.options import Arguments
 from reactive_config.bindings.pools.psycopg_closing import cut_psycopg, psycopg_connecting
+from reactive_config.bindings.pools.psycopg_errors import unconnected
 from reactive_config.core.live import Live
 
 if TYPE_CHECKING:
@@ -61,6 +64,12 @@ def sqlalchemy_engine(
         arguments, connect = _through_connecting({**arguments, "url": url}, url.get_driver_name(), label_)
         engine = sqlalchemy.ext.asyncio.create_async_engine(**arguments)
         closings[engine] = _Closing(engine, connect, label_)
+        try:
+            await _try(engine)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await close(engine)
+            raise
         return engine
 
     async def close(engine: AsyncEngine) -> None:
@@ -70,22 +79,38 @@ def sqlalchemy_engine(
         await close_within(closing.polite, closing.cut)
         await asyncio.sleep(0)  # transports close their sockets in the next turn of the loop
 
-    async def check(engine: AsyncEngine) -> None:
-        async with engine.connect() as connection:
-            await connection.execute(sqlalchemy.select(1))
-
     return adapter(
         "sqlalchemy_engine",
         live,
         open_engine,
         close=close,
-        check=check,
         options=options,
         drain=drain,
         deadline=deadline,
         name=name,
         answers=(sqlalchemy.exc.DBAPIError,),
+        is_answer=lambda error: getattr(getattr(error, "orig", None), "sqlstate", None) is not None,
     )
+
+
+async def _try(engine: AsyncEngine) -> None:
+    """Connect, which the engine does not do by itself, and select.
+
+    Raises:
+        ConnectionError: There is no connection, as psycopg says.
+    """
+    from sqlalchemy import exc, select
+
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(select(1))
+        return
+    except exc.OperationalError as error:
+        if not engine.dialect.driver.startswith("psycopg") or getattr(error.orig, "sqlstate", None) is not None:
+            raise
+        replaced = unconnected(error.orig)
+    # Outside of the handler: the replaced error must not hang on this one.
+    raise replaced
 
 
 def _through_connecting(arguments: Arguments, driver: str, name: str) -> tuple[Arguments, Connecting[Any] | None]:
@@ -143,10 +168,27 @@ class _Closing:
     async def polite(self) -> None:
         self._is_closed = True
         pool = self._engine.pool
+        _reset_no_more(pool)
         try:
-            await self._dispose()
+            await self._close_idle()
         finally:
-            _wake_waiting(pool)
+            try:
+                await self._dispose()
+            finally:
+                _wake_waiting(pool)
+
+    async def _close_idle(self) -> None:
+        """Close the connections that nobody holds, side by side, so that `dispose` finds them closed.
+
+        It would close them one after the other, without a limit, and log each one whose server does not answer.
+        """
+        if self._connecting is None or self._dialect.driver != "asyncpg":  # psycopg closes without waiting
+            return
+        lent = {id(driver.driver_connection) for driver in self._lent.values()}
+        idle = [connection for connection in self._connecting.made if id(connection) not in lent]
+        # Less than the whole time, so that it is asyncpg that gives up: it ends its own tasks then.
+        closing = (connection.close(timeout=0.8 * CLOSE_WITHIN) for connection in idle)
+        await asyncio.gather(*closing, return_exceptions=True)
 
     async def cut(self) -> None:
         """Cut the connections that `dispose` leaves: those that are lent, and those that come about just now."""
@@ -169,6 +211,16 @@ class _Closing:
 
         if self._is_closed:
             raise ResourceClosedError(closed_text(self._name))
+
+
+def _reset_no_more(pool: Any) -> None:
+    """Let what is given back to a closed pool be as it is: nobody gets it again.
+
+    A rollback would fail at a connection that was cut under the driver's own work, and be logged with its traceback.
+    """
+    from sqlalchemy import pool as pools
+
+    pool._reset_on_return = pools.base.ResetStyle.reset_none
 
 
 def _wake_waiting(pool: Any) -> None:

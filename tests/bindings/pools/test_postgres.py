@@ -8,7 +8,8 @@ import anyio
 import msgspec
 import pytest
 
-from reactive_config import Memory, Secret, open_config
+from reactive_config import Live, Memory, Secret, open_config
+from reactive_config.bindings.pools import sqlalchemy_engine
 from reactive_config.core.status import BindingState
 from reactive_config.testing.etcd_installed import free_ports
 
@@ -149,6 +150,10 @@ async def test_an_opening_that_is_cancelled_half_way_leaves_nothing(kind, memory
         "postgresql://postgres:can?ary@127.0.0.1:{port}/postgres",
         "postgresql://postgres:can#ary@127.0.0.1:{port}/postgres",
         "canary",
+        "postgresql://u@127.0.0.1:1/db?password=s3cr&canary=x",
+        "postgresql://u@127.0.0.1:{port}/db?password=s3cr&sslmode=canary",
+        "postgresql://u@127.0.0.1:{port}/db?port=canary",
+        "postgresql://u@127.0.0.1:{port}/db?sslmode=verify-full&sslrootcert=canary",
         "postgresql://nobody:canary@127.0.0.1:{port}/nothing",
     ],
 )
@@ -163,3 +168,23 @@ async def test_no_error_quotes_a_url(kind, postgres, url, caplog, nothing_left):
             except Exception as error:  # noqa: BLE001
                 told = [repr(error), str(error), repr(error.__context__), repr(error.__cause__), caplog.text]
                 assert not [text for text in told if "canary" in text or "ary@" in text or "'can'" in text]
+
+
+UNFIT = {"asyncpg": "TypeError", "psycopg": "ProgrammingError"}
+
+
+@pytest.mark.parametrize("driver", UNFIT)
+async def test_an_option_that_sqlalchemys_driver_does_not_know_names_the_arguments(postgres, driver, nothing_left):
+    url = postgres.dsn.replace("postgresql:", f"postgresql+{driver}:") + "?canary=x"
+    expected = rf"^database: expected arguments to open it with \(url, pool_size\), got {UNFIT[driver]}$"
+    with pytest.raises(ValueError, match=expected) as caught:
+        async with sqlalchemy_engine(Live.constant({"url": url, "pool_size": 2}), name="database"):
+            pass
+    assert caught.value.__context__ is None
+
+
+async def test_what_the_server_answers_is_raised(kind, postgres, nothing_left):
+    database = Database(Secret(f"postgresql://nobody:canary@127.0.0.1:{postgres.port}/postgres"))
+    with pytest.raises(Exception, match=r"FATAL|does not exist|authentication failed"):
+        async with kind.adapter(Live.constant(kind.options(database)), name="database"):
+            pass

@@ -19,6 +19,7 @@ from reactive_config.testing.postgres_server import postgres_programs, postgres_
 from reactive_config.testing.tcp_proxy import tcp_proxy
 
 asyncpg = pytest.importorskip("asyncpg")
+errors = pytest.importorskip("sqlalchemy.exc")
 
 DRAIN = 0.05
 SIZE = 8
@@ -188,6 +189,77 @@ async def test_a_server_that_does_not_answer_delays_closing_by_a_stated_time(
         proxy.heal()
     print(f"closed after {took:.2f} s")
     assert took < LIMIT + 0.3
+
+
+@pytest.mark.parametrize("driver", ["SQLAlchemyAsyncpg", "SQLAlchemyPsycopg"])
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_closing_engines_on_a_silent_network_put_no_traceback_on_the_log(
+    postgres_kinds, driver, cancelled, small_server, backends, caplog, nothing_left
+):
+    kind = postgres_kinds[driver]
+    async with tcp_proxy(f"127.0.0.1:{small_server.port}") as proxy:
+        url = small_server.dsn.replace(f"127.0.0.1:{small_server.port}", proxy.endpoint)
+        async with open_config(App, Memory({"database": {"url": url}})) as config, follow(kind, config) as database:
+
+            async def sleep_once():
+                async with database.use() as engine, kind.lend(engine) as connection:
+                    await kind.query(connection, "SELECT pg_sleep(600)")
+
+            user = asyncio.create_task(sleep_once())
+            async with database.use() as engine, kind.lend(engine) as one, kind.lend(engine) as two:
+                await kind.query(one, "SELECT 1")
+                await kind.query(two, "SELECT 1")
+            while await backends.sleeping() < 1:
+                await asyncio.sleep(0.01)
+            proxy.drop()
+            closing = asyncio.create_task(database._close(engine))
+            if cancelled:
+                await asyncio.wait([closing], timeout=0.2)
+                closing.cancel()
+            with anyio.fail_after(LIMIT + 0.3):
+                await asyncio.wait([closing, user])
+            assert isinstance(user.exception(), errors.DBAPIError)
+            with pytest.raises(errors.ResourceClosedError, match=r"^database: this one is closed"):
+                async with kind.lend(engine):
+                    pass
+        proxy.heal()
+    assert [record for record in caplog.records if record.name.startswith("sqlalchemy")] == []
+
+
+RAW_WORK = {
+    "listen": "LISTEN channel",
+    "copy": "COPY (SELECT g, repeat('x', 2000) FROM generate_series(1, 10000000) g) TO STDOUT",
+}
+
+
+@pytest.mark.parametrize("work", RAW_WORK)
+async def test_connections_cut_under_a_drivers_own_work_put_no_traceback_on_the_log(
+    postgres_kinds, work, small_server, until, caplog, nothing_left
+):
+    kind = postgres_kinds["SQLAlchemyPsycopg"]
+    at_work = []
+
+    async def work_by_the_driver(database):
+        async with database.use() as engine, kind.lend(engine) as connection:
+            raw = (await connection.get_raw_connection()).driver_connection
+            if work == "listen":
+                await raw.execute(RAW_WORK[work])
+                at_work.append(raw)
+                while True:
+                    await asyncio.sleep(0.01)
+                    await raw.execute("SELECT 1")
+            async with raw.cursor().copy(RAW_WORK[work]) as copy:
+                async for _ in copy:
+                    at_work.append(raw)
+
+    memory = Memory({"database": {"url": small_server.dsn}})
+    async with open_config(App, memory) as config, follow(kind, config) as database:
+        users = [asyncio.create_task(work_by_the_driver(database)) for _ in range(2)]
+        await until(lambda: len(set(at_work)) == 2)
+    with anyio.fail_after(5):
+        ends = await asyncio.gather(*users, return_exceptions=True)
+    assert all(isinstance(end, Exception) for end in ends)
+    assert [record for record in caplog.records if record.name.startswith("sqlalchemy")] == []
 
 
 @pytest.mark.parametrize("turns", [1, 2, 5, 20])
