@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Generic, TypeVarTuple
+from typing import Any, Generic, TypeVarTuple, cast
 
 from reactive_config.bindings.binding import Binding
 from reactive_config.bindings.follower import Follower
@@ -23,7 +23,7 @@ class Together(Generic[*Members]):
         if len({id(member) for member in members}) < len(members):
             raise ValueError("together: expected different bindings, got one of them twice")
         self._members = members
-        self._all: Any = members
+        self._all = cast("tuple[Any, ...]", members)
         self._follower = Follower("together", self._all)
 
     def begin_leaving(self, within: float | None = None) -> None:
