@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
@@ -56,6 +57,7 @@ class UserStep(Generic[T]):
         self._on_abandoned = abandoned
         self._begun = False
         self._limit: asyncio.TimerHandle | None = None
+        self._over_by = math.inf  # when it is abandoned at the latest, by the loop's clock
         self.timed_out = False
         self._result: list[T] = []
         self._error: BaseException | None = None
@@ -74,13 +76,17 @@ class UserStep(Generic[T]):
             seconds: 0 or less is now.
             cancel_for: Seconds for which it is then cancelled before it is abandoned.
         """
+        if self.over.done():
+            return
         loop = asyncio.get_running_loop()
         at = loop.time() + max(0.0, seconds)
-        if self.over.done() or (self._limit is not None and self._limit.when() <= at):
-            return
-        if self._limit is not None:
-            self._limit.cancel()
-        self._limit = loop.call_at(at, self._overdue, cancel_for)
+        self._over_by = min(self._over_by, at + cancel_for)
+        if self.cancelled:
+            self.cancel(self._over_by - loop.time())
+        elif self._limit is None or at < self._limit.when():
+            if self._limit is not None:
+                self._limit.cancel()
+            self._limit = loop.call_at(at, self._overdue)
 
     def cancel(self, within: float = CANCEL_FOR) -> None:
         """Cancel the step, again and again; after `within` seconds it is abandoned."""
@@ -166,9 +172,9 @@ class UserStep(Generic[T]):
                 self._scope.calm()
             self._end()
 
-    def _overdue(self, cancel_for: float) -> None:
+    def _overdue(self) -> None:
         self.timed_out = True
-        self.cancel(cancel_for)
+        self.cancel(self._over_by - asyncio.get_running_loop().time())
 
     def abandon(self) -> None:
         """Let the code run on, and be over; it has swallowed every cancellation."""

@@ -532,6 +532,25 @@ async def test_leaving_while_the_old_thing_closes_lets_it_close_once_and_undistu
     assert shop.open == []
 
 
+async def test_a_deadline_that_passes_shortly_before_the_limit_of_leaving_does_not_exceed_it(shop):
+    stubborn = Stubborn()
+
+    async def close(thing):
+        await stubborn.wait()
+
+    memory = Memory({"size": 1})
+    async with open_config(App, memory) as config:
+        binding = rebuilt(config.select("size"), shop.build, close=close, drain=0, deadline=0.3)
+        leaving = bindings(binding, leave_within=0.5)
+        await leaving.__aenter__()
+        await memory.patch({"size": 2})
+        await until(lambda: stubborn.waits)
+        with Within(0.5):
+            await leaving.__aexit__(None, None, None)
+    assert binding.status().abandoned == 2
+    stubborn.gate.set()
+
+
 async def test_the_old_thing_and_the_one_in_use_drain_side_by_side(shop):
     memory = Memory({"size": 1})
     async with open_config(App, memory) as config:
