@@ -23,7 +23,6 @@ errors = pytest.importorskip("sqlalchemy.exc")
 
 DRAIN = 0.05
 SIZE = 8
-CHANGES = 20
 MOMENTS = 60
 GONE_WITHIN = 3.0
 """Seconds after a change is in force in which the last backend of the old pool has ended; 0.02 on an idle machine."""
@@ -114,14 +113,17 @@ async def sleep_at_the_server(kind, binding):
 
 
 @pytest.mark.slow
-async def test_connections_stay_those_of_the_old_and_the_new_pool(kind, small_server, backends, until, nothing_left):
+@pytest.mark.parametrize("changes", [3, pytest.param(20, marks=pytest.mark.storm)])
+async def test_connections_stay_those_of_the_old_and_the_new_pool(
+    kind, changes, small_server, backends, until, nothing_left
+):
     memory = Memory({"database": {"url": small_server.dsn}})
     slowest = 0.0
     async with asyncio.TaskGroup() as group, open_config(App, memory) as config:
         async with follow(kind, config) as database:
             for _ in range(SIZE):
                 group.create_task(sleep_at_the_server(kind, database))
-            for number in range(1, CHANGES + 1):
+            for number in range(1, changes + 1):
                 while await backends.sleeping() < SIZE:
                     await backends.names()
                     await asyncio.sleep(0.01)
@@ -132,9 +134,9 @@ async def test_connections_stay_those_of_the_old_and_the_new_pool(kind, small_se
                 began = time.monotonic()
                 await backends.wait({f"pools-{number}"}, GONE_WITHIN)
                 slowest = max(slowest, time.monotonic() - began)
-            assert (database.forced, database.failures) == (CHANGES, 0)
+            assert (database.forced, database.failures) == (changes, 0)
         await backends.wait(set(), GONE_WITHIN)
-    print(f"{CHANGES} forced changes: at most {backends.most} backends, gone after {slowest * 1000:.0f} ms at most")
+    print(f"{changes} forced changes: at most {backends.most} backends, gone after {slowest * 1000:.0f} ms at most")
     assert backends.most <= 2 * SIZE
 
 
@@ -293,6 +295,8 @@ async def test_no_moment_of_a_statement_leaves_it_at_the_server(
 ):
     """Closed while users connect, begin, send their statement, or wait for it; some of them are cancelled as well."""
     monkeypatch.setattr("reactive_config.bindings.pools.closing.CLOSE_WITHIN", 0.02)
+    for module in ("closing", "asyncpg_closing"):  # a busy machine takes its time; the time itself has tests of its own
+        monkeypatch.setattr(f"reactive_config.bindings.pools.{module}.CUT_WITHIN", 5.0)
     rng = random.Random(5)
 
     async def once(binding):
