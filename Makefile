@@ -7,7 +7,8 @@ DEMO_VENV ?= .venv-demo
 LOCK_VENV ?= .venv-lock
 # What is installed into VENV: a lock, or with `LOCK=` the newest of everything.
 LOCK ?= requirements/locked.txt
-WORKERS ?= 2
+# More than cores: many tests wait for a server or a timer.
+WORKERS ?= 3
 BIN := $(VENV)/bin
 PIP := python -m pip --disable-pip-version-check -q
 PYTEST := REACTIVE_CONFIG_WHEEL=1 $(BIN)/pytest
