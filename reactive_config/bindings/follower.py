@@ -83,11 +83,6 @@ class Follower:
         started: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         await self._host.enter(self._run(started), started)
 
-    @property
-    def entered(self) -> bool:
-        """Whether it was opened, now or before."""
-        return self._host.entered
-
     async def close(self, error: BaseException | None) -> None:
         """Leave, and return once everything is released.
 

@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, ClassVar, Generic, TypeVar
 
-import anyio
-
 from reactive_config.bindings.binding import Binding
 from reactive_config.bindings.insistent_scope import CANCEL_FOR
 from reactive_config.bindings.thing import Dispose, Thing
@@ -144,8 +142,7 @@ class Rebuilt(Binding[U], Generic[U, R]):
 
     async def release(self) -> None:
         for thing in list(self._going):
-            with anyio.CancelScope(shield=True):
-                await outlast(thing.gone)
+            await outlast(thing.gone)
         await self._wait_gone()
 
     def _discard(self) -> None:

@@ -11,8 +11,6 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
-import anyio
-
 from reactive_config.bindings.insistent_scope import CANCEL_FOR, InsistentScope
 from reactive_config.core.host import is_cancellation, is_failure, leave_running, outlast
 from reactive_config.errors import StrayCancellation
@@ -119,8 +117,7 @@ class UserStep(Generic[T]):
             await self.wait()
         except asyncio.CancelledError:
             self.cancel()
-            with anyio.CancelScope(shield=True):
-                await outlast(self.over)
+            await outlast(self.over)
             raise
         return self.result()
 
@@ -130,8 +127,7 @@ class UserStep(Generic[T]):
         Raises:
             BaseException: As `outcome`; CancelledError if the waiter was cancelled.
         """
-        with anyio.CancelScope(shield=True):
-            await outlast(self.over)
+        await outlast(self.over)
         return self.result()
 
     @property

@@ -59,11 +59,6 @@ class Host:
             self._task.result()
 
     @property
-    def entered(self) -> bool:
-        """Whether it was entered, now or before."""
-        return self._task is not None
-
-    @property
     def ending(self) -> bool:
         """Whether the work was asked to end, or its task cancelled: by the end of `asyncio.run`, for one."""
         return self._stopping or (self._task is not None and self._task.cancelling() > 0)
