@@ -30,6 +30,7 @@ _Mounted = _Mount | str
 """Most mounts are one entry with nothing below: then its id stands for them, since there is one for each key."""
 
 _NOTHING_BELOW: Mapping[str, _Mounted] = {}
+_NO_ENTRIES: Mapping[str, Entry] = {}
 
 
 def _ids(mount: _Mounted) -> tuple[str, ...]:
@@ -150,7 +151,7 @@ class Stack:
 
     def refold(self, touched: Changes) -> Changes:
         """Bring `tree` up to date where layers changed; returns where it differs."""
-        self.tree, changes = _fold(self.tree, [layer.tree for layer in self.layers], None, {}, touched)
+        self.tree, changes = _fold(self.tree, [layer.tree for layer in self.layers], None, _NO_ENTRIES, touched)
         return changes
 
     def shape_changes(self) -> list[tuple[Path, str]]:
@@ -183,7 +184,8 @@ def _fold(
         old: The tree here before.
         documents: What the documents mounted above say here, lowest first.
         mount: What is mounted here and below.
-        entries: The documents of all mounts, by id.
+        entries: The documents of all mounts, by id; `_NO_ENTRIES` where layers are folded. A layer's tree is shared
+            as it is, since its unchanged subtrees are those of before; those of a new document are not.
         touched: Where `old` may be wrong.
 
     Returns:
@@ -195,8 +197,8 @@ def _fold(
     if mount is not None:
         below = _below(mount)
         documents = [*documents, *[entries[i].value for i in _ids(mount)]]
-    elif len(documents) == 1 and type(documents[0]) is type(old) is dict:
-        return documents[0], touched  # only one layer says something here, and what it says is up to date already
+    elif entries is _NO_ENTRIES and len(documents) == 1 and type(documents[0]) is type(old) is dict:
+        return documents[0], touched  # only one layer says something here, and its tree is up to date already
     if documents and type(documents[-1]) is not dict and not below:
         return (old, {}) if same(old, documents[-1]) else (documents[-1], None)
     tables = _not_hidden(documents) if documents else documents
