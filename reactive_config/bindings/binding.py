@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from reactive_config.bindings.follower import Follower
 from reactive_config.bindings.insistent_scope import CANCEL_FOR
 from reactive_config.bindings.user_task import UserStep, UserTask
+from reactive_config.core.equality import unchanged
 from reactive_config.core.host import outlast
-from reactive_config.core.leaf import unchanged
 from reactive_config.core.live import Live
 from reactive_config.core.status import BindingState, BindingStatus, Moment
 

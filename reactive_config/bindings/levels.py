@@ -9,7 +9,8 @@ from typing import Annotated
 
 import msgspec
 
-from reactive_config.core.leaf import decode_leaf, faults
+from reactive_config.core.faults import faults
+from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.paths import format_path
 from reactive_config.errors import ConfigError, Problem, Unfit
 

@@ -20,8 +20,8 @@ from openfeature.provider import AbstractProvider, Metadata
 
 from reactive_config.bindings.flag import Flag
 from reactive_config.bindings.flag_answer import is_on, variant_of
+from reactive_config.core.equality import unchanged
 from reactive_config.core.host import Host
-from reactive_config.core.leaf import unchanged
 from reactive_config.core.live import Live
 from reactive_config.core.status import BindingState, BindingStatus, Moment
 from reactive_config.core.types import fields_of

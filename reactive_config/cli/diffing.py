@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from reactive_config.cli.shown import Spot, below, show
-from reactive_config.core.leaf import unchanged
+from reactive_config.core.equality import unchanged
 from reactive_config.core.paths import Path
 from reactive_config.core.trees import ABSENT
 

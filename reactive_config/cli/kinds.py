@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reactive_config.cli.failures import Usage
-from reactive_config.core.plans import compile_plan
+from reactive_config.core.compiling import compile_plan
 from reactive_config.errors import TypeNotSupported
 
 

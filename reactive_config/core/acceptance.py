@@ -19,8 +19,8 @@ from reactive_config.core.accounts import GONE, Account, Change, origin_of, unit
 from reactive_config.core.changes import Changes, paths_of, union
 from reactive_config.core.decode import changed_paths, decode
 from reactive_config.core.delta import Entry, Malformed, Unit
+from reactive_config.core.faults import Fault
 from reactive_config.core.layers import Layer, Stack
-from reactive_config.core.leaf import Fault
 from reactive_config.core.paths import Path, format_path
 from reactive_config.core.plans import Part, Plan
 from reactive_config.core.status import Held, Moment

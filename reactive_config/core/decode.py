@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from reactive_config.core.changes import Changes
-from reactive_config.core.leaf import Fault, changed_values
+from reactive_config.core.equality import changed_values
+from reactive_config.core.faults import Fault
 from reactive_config.core.paths import Path
 from reactive_config.core.plans import MISSING, NOTHING, Part, Plan
 

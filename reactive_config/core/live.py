@@ -17,8 +17,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from threading import get_ident
 from typing import Any, Generic, TypeVar
 
+from reactive_config.core.equality import unchanged
 from reactive_config.core.host import is_failure
-from reactive_config.core.leaf import unchanged
 from reactive_config.core.observing import Observers
 from reactive_config.core.paths import Path
 from reactive_config.core.status import BindingStatus

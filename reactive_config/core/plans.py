@@ -17,34 +17,26 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import msgspec
 
 from reactive_config.core.changes import Changes
 from reactive_config.core.delta import Bare
-from reactive_config.core.leaf import Fault, decode_leaf, faults, is_sound, own_fault, own_words, unchanged
+from reactive_config.core.equality import unchanged
+from reactive_config.core.faults import Fault, faults, own_fault, own_words
+from reactive_config.core.leaf import decode_leaf, is_sound
 from reactive_config.core.lenient import infer, untyped
 from reactive_config.core.paths import Path
 from reactive_config.core.trees import ABSENT
 from reactive_config.core.types import (
     FieldType,
-    bare_type,
     describe,
     fields_of,
-    is_pydantic,
     is_scalar,
-    is_secret,
-    is_struct,
-    is_union,
-    is_untyped,
     kind_of,
-    mapping_types,
     may_be_float,
-    plain_dataclass,
-    plain_struct,
 )
-from reactive_config.errors import TypeNotSupported
 
 NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -373,62 +365,3 @@ def _as_table(tree: Any) -> dict[str, Any] | None:
             return None
         return parsed if type(parsed) is dict else None
     return None
-
-
-def compile_plan(kind: Any) -> Plan:
-    """The plan for a configuration type.
-
-    Raises:
-        TypeNotSupported: Nothing here can decode it; names the type.
-    """
-    _check(kind)
-    return _compile(kind, {})
-
-
-def _compile(kind: Any, known: dict[Any, Plan]) -> Plan:
-    plain = bare_type(kind)
-    if is_untyped(plain):
-        return UntypedPlan()
-    if plain_struct(plain) or plain_dataclass(plain):
-        if plain not in known:
-            make = FlatPlan if _is_flat(plain) else RecordPlan
-            plan = known[plain] = make(plain)  # known before its fields: a type may contain itself
-            plan.plans = {name: _compile(field.type, known) for name, field in plan.fields.items()}
-        return known[plain]
-    mapping = mapping_types(plain)
-    if mapping is not None and mapping[0] is str and plain is kind:
-        return MapPlan(kind, _compile(mapping[1], known))
-    if is_union(plain) and plain is kind and len(get_args(plain)) == 2 and type(None) in get_args(plain):
-        inner = _compile(next(t for t in get_args(plain) if t is not type(None)), known)
-        if isinstance(inner, TablePlan):
-            return OptionalPlan(kind, inner)
-    return LeafPlan(kind)
-
-
-def _is_flat(kind: Any) -> bool:
-    return is_struct(kind) and all(
-        is_scalar(field.type) and (field.default is None or field.default() is field.default())
-        for field in (fields_of(kind) or {}).values()
-    )
-
-
-def _check(kind: Any) -> None:
-    try:
-        _check_info(msgspec.inspect.type_info(kind), set())
-    except (TypeError, NameError) as error:
-        if isinstance(error, TypeNotSupported):
-            raise
-        raise TypeNotSupported(f"expected a type that can be decoded, got {kind!r}: {error}") from None
-
-
-def _check_info(info: Any, seen: set[int]) -> None:
-    if id(info) in seen:
-        return
-    seen.add(id(info))
-    if isinstance(info, msgspec.inspect.CustomType) and not (is_secret(info.cls) or is_pydantic(info.cls)):
-        raise TypeNotSupported(f"expected a type that can be decoded, got {info.cls!r}")
-    for name in getattr(info, "__struct_fields__", ()):
-        value = getattr(info, name)
-        for inner in value if isinstance(value, tuple) else (value,):
-            if isinstance(inner, (msgspec.inspect.Type, msgspec.inspect.Field)):
-                _check_info(inner, seen)

@@ -17,13 +17,13 @@ from weakref import WeakSet
 
 from reactive_config.core.acceptance import Acceptance
 from reactive_config.core.accounts import Account
+from reactive_config.core.compiling import compile_plan
 from reactive_config.core.delta import Replace
 from reactive_config.core.host import ended, is_cancellation
 from reactive_config.core.inbox import Inbox
 from reactive_config.core.live import Batch, Cells, Hub, Live, PathIndex, recompute
 from reactive_config.core.observing import Apply
 from reactive_config.core.paths import Path, format_path
-from reactive_config.core.plans import compile_plan
 from reactive_config.core.snapshot import Snapshot
 from reactive_config.core.source import Source
 from reactive_config.core.status import Held, State, Status

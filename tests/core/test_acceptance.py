@@ -10,9 +10,9 @@ from msgspec import Meta
 
 from reactive_config.core.acceptance import Acceptance
 from reactive_config.core.accounts import GONE, Account
+from reactive_config.core.compiling import compile_plan
 from reactive_config.core.delta import Bare, Entry, Malformed, Patch, Replace
 from reactive_config.core.guard import Guard
-from reactive_config.core.plans import compile_plan
 
 
 class Pool(msgspec.Struct):

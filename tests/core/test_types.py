@@ -16,9 +16,9 @@ import pytest
 from msgspec import Meta
 
 from reactive_config import Bare, Memory, Secret, StartupError, open_config
+from reactive_config.core.compiling import compile_plan
 from reactive_config.core.decode import decode
 from reactive_config.core.lenient import duration
-from reactive_config.core.plans import compile_plan
 from reactive_config.core.showing import redacted
 
 

@@ -13,10 +13,10 @@ from msgspec import Meta
 
 from reactive_config.core.acceptance import Acceptance
 from reactive_config.core.accounts import Account
+from reactive_config.core.compiling import compile_plan
 from reactive_config.core.decode import decode
 from reactive_config.core.delta import Entry, Malformed, Patch, Replace
-from reactive_config.core.leaf import unchanged
-from reactive_config.core.plans import compile_plan
+from reactive_config.core.equality import unchanged
 from reactive_config.core.trees import overlay, same
 
 pytestmark = pytest.mark.slow

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from reactive_config.core.changes import difference
+from reactive_config.core.compiling import compile_plan
 from reactive_config.core.decode import changed_paths, decode
 from reactive_config.core.delta import Bare
-from reactive_config.core.leaf import unchanged
-from reactive_config.core.plans import Part, compile_plan
+from reactive_config.core.equality import unchanged
+from reactive_config.core.plans import Part
 
 
 class Inner(msgspec.Struct, frozen=True):

@@ -1,0 +1,178 @@
+"""What is wrong with a part that does not fit, precisely.
+
+msgspec stops at the first error and does not name the keys of a dict. So a part that does not fit is
+taken apart once more, item by item, to find every fault and its full path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple, get_args
+
+import msgspec
+
+from reactive_config.core.delta import Bare
+from reactive_config.core.leaf import decode_leaf
+from reactive_config.core.lenient import infer, prepare
+from reactive_config.core.paths import Path
+from reactive_config.core.secret import is_sensitive
+from reactive_config.core.types import (
+    bare_type,
+    describe,
+    fields_of,
+    holds_secret,
+    is_pydantic,
+    is_union,
+    is_untyped,
+    item_types,
+    kind_of,
+    mapping_types,
+)
+from reactive_config.errors import Unfit
+
+_SCALARS = (str, int, float, bool, type(None), Bare)
+_EXPECTED = re.compile(r"Expected (.+?)(?:, got .*)?(?: - at .*)?", re.DOTALL)
+_AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
+
+
+class Fault(NamedTuple):
+    """What is wrong at a path of the configuration.
+
+    Attributes:
+        path: The part's path.
+        inside: Where inside the part, as text to append: `[3].name`.
+        expected: What would have fitted.
+        got: What was there, shown as far as it may be.
+    """
+
+    path: Path
+    inside: str
+    expected: str
+    got: str
+
+
+def faults(value: Any, kind: Any, path: Path) -> list[Fault]:
+    """Everything that keeps a tree from being a `kind`; at least one."""
+    return list(_faults(value, kind, path, ""))
+
+
+def _faults(value: Any, kind: Any, path: Path, inside: str) -> Iterator[Fault]:
+    try:
+        decode_leaf(value, kind)
+    except Exception as error:  # noqa: BLE001 - any exception of a user's validation is a rejection
+        inner = list(_inner_faults(value, bare_type(kind), path, inside))
+        if not inner and (own := own_words(error)) is not None:
+            inner = [own_fault(own, value, kind, path, inside)]
+        yield from inner or [Fault(path, inside + _place(error), _expected(error, kind), shown(value, kind, path))]
+
+
+def _inner_faults(value: Any, plain: Any, path: Path, inside: str) -> Iterator[Fault]:
+    if is_pydantic(plain):
+        yield from _pydantic_faults(value, plain, path, inside)
+    elif type(value) is list and (items := item_types(plain)) is not None:
+        for index, item in enumerate(value):
+            kind = items[0] if items[-1] is Ellipsis else items[min(index, len(items) - 1)]
+            yield from _faults(item, kind, path, f"{inside}[{index}]")
+    elif type(value) is dict:
+        yield from _table_faults(value, plain, path, inside)
+
+
+def _table_faults(value: dict[str, Any], plain: Any, path: Path, inside: str) -> Iterator[Fault]:
+    if is_union(plain):
+        members = [bare_type(member) for member in get_args(plain)]
+        tables = [member for member in members if fields_of(member) is not None or mapping_types(member) is not None]
+        if len(tables) == 1:  # of several, nobody knows which one was meant
+            yield from _faults(value, tables[0], path, inside)
+    elif (mapping := mapping_types(plain)) is not None:
+        for name, item in value.items():
+            yield from _faults(item, mapping[1], *_below(path, inside, name))
+    else:
+        yield from _record_faults(value, plain, path, inside)
+
+
+def _record_faults(value: dict[str, Any], plain: Any, path: Path, inside: str) -> Iterator[Fault]:
+    fields = fields_of(plain) or {}
+    for name, field in fields.items():
+        if name in value:
+            yield from _faults(value[name], field.type, *_below(path, inside, name))
+        elif field.default is None:
+            yield Fault(*_below(path, inside, name), describe(field.type), "nothing")
+    if getattr(getattr(plain, "__struct_config__", None), "forbid_unknown_fields", False):
+        for name in [name for name in value if name not in fields]:
+            yield Fault(*_below(path, inside, name), f"one of the names {', '.join(fields)}", "an unknown name")
+
+
+@cache
+def _own_errors() -> frozenset[str]:
+    from pydantic_core import core_schema
+
+    return frozenset(get_args(core_schema.ErrorType)) - {"value_error", "assertion_error"}
+
+
+def _below(path: Path, inside: str, name: str) -> tuple[Path, str]:
+    """Path and inside of a name: names belong to the path until an index comes, which no path has."""
+    return (path, f"{inside}.{name}") if inside else ((*path, name), "")
+
+
+def own_words(error: Exception) -> Unfit | None:
+    """What a type's own validation says was expected, in words that quote nothing."""
+    cause = error.__cause__ if type(error) is msgspec.ValidationError else error
+    return cause if isinstance(cause, Unfit) else None
+
+
+def own_fault(own: Unfit, value: Any, kind: Any, path: Path, inside: str) -> Fault:
+    """The fault that a type's own validation found in a tree."""
+    field = (fields_of(bare_type(kind)) or {}).get(own.at)
+    if field is None or type(value) is not dict:
+        return Fault(path, inside, own.expected, shown(value, kind, path))
+    place = _below(path, inside, own.at)
+    got = shown(value[own.at], field.type, place[0]) if own.at in value else "nothing"
+    return Fault(*place, own.expected, got)
+
+
+def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterator[Fault]:
+    import pydantic
+
+    try:
+        model.model_validate(prepare(value, model))
+    except pydantic.ValidationError as error:
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            place = (path, inside)
+            for at in item["loc"]:
+                place = (place[0], f"{place[1]}[{at}]") if isinstance(at, int) else _below(*place, at)
+            # Only pydantic's own messages are safe to copy; a validator's text may quote the value.
+            own = item["type"] in _own_errors()
+            expected = item["msg"] if own else f"what {model.__name__} accepts"
+            yield Fault(*place, expected, "nothing" if item["type"] == "missing" else "something else")
+
+
+def shown(value: Any, kind: Any, path: Path) -> str:
+    """The value where its type is known and no secret, otherwise only its kind."""
+    if type(value) is Bare:
+        value = value.text if bare_type(kind) is str else infer(value.text)
+    hidden = holds_secret(kind) or is_untyped(bare_type(kind)) or any(map(is_sensitive, path[-1:]))
+    if hidden or type(value) not in _SCALARS:
+        return kind_of(value)
+    text = repr(value) if value is not None else "null"
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _expected(error: Exception, kind: Any) -> str:
+    """msgspec's own words where they are made of the type alone, otherwise ours."""
+    if type(error) is msgspec.ValidationError and error.__cause__ is None:
+        found = _EXPECTED.fullmatch(str(error))
+        if found and not holds_secret(kind) and fields_of(bare_type(kind)) is None:
+            return describe(kind) if "duration" in describe(kind) else found.group(1).replace("`", "")
+        return describe(kind)
+    if isinstance(error, (TypeError, ValueError, AssertionError)):
+        return f"what {describe(kind)} accepts"
+    return f"{describe(kind)} (its validation raised {type(error).__name__})"
+
+
+def _place(error: Exception) -> str:
+    if type(error) is not msgspec.ValidationError or error.__cause__ is not None:
+        return ""
+    found = _AT.search(str(error))
+    return found.group(1).replace("[...]", "") if found else ""
