@@ -8,7 +8,7 @@ LOCK_VENV ?= .venv-lock
 # What is installed into VENV: a lock, or with `LOCK=` the newest of everything.
 LOCK ?= requirements/locked.txt
 # More than cores: many tests wait for a server or a timer.
-WORKERS ?= 3
+WORKERS ?= 4
 BIN := $(VENV)/bin
 PIP := python -m pip --disable-pip-version-check -q
 PYTEST := REACTIVE_CONFIG_WHEEL=1 $(BIN)/pytest
