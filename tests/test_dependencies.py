@@ -43,8 +43,8 @@ BROUGHT = {
     "attrs": ["core/types.py"],
     "litestar": ["web/litestar.py"],
     "psycopg": ["bindings/pools/sqlalchemy_engine.py"],
-    "pydantic": ["core/leaf.py"],
-    "pydantic-core": ["core/leaf.py", "core/secret.py"],
+    "pydantic": ["core/faults.py"],
+    "pydantic-core": ["core/faults.py", "core/secret.py"],
     "starlette": ["web/fastapi.py"],
     "structlog": ["bindings/structlog_levels.py"],
 }
