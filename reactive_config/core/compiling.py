@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, get_args
 
 import msgspec
@@ -16,6 +17,7 @@ from reactive_config.core.plans import (
     TablePlan,
     UntypedPlan,
 )
+from reactive_config.core.refusals import is_refusal
 from reactive_config.core.types import (
     bare_type,
     fields_of,
@@ -64,9 +66,18 @@ def _compile(kind: Any, known: dict[Any, Plan]) -> Plan:
 
 def _is_flat(kind: Any) -> bool:
     return is_struct(kind) and all(
-        is_scalar(field.type) and (field.default is None or field.default() is field.default())
+        is_scalar(field.type) and (field.default is None or _is_constant(field.default))
         for field in (fields_of(kind) or {}).values()
     )
+
+
+def _is_constant(default: Callable[[], Any]) -> bool:
+    try:
+        return default() is default()
+    except BaseException as error:
+        if not is_refusal(error):
+            raise
+        return False
 
 
 def _check(kind: Any) -> None:

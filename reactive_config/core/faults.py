@@ -7,7 +7,7 @@ taken apart once more, item by item, to find every fault and its full path.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple, get_args
 
@@ -17,8 +17,11 @@ from reactive_config.core.delta import Bare
 from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.lenient import infer, prepare
 from reactive_config.core.paths import Path
+from reactive_config.core.refusals import is_refusal
 from reactive_config.core.secret import is_sensitive
+from reactive_config.core.trees import ABSENT
 from reactive_config.core.types import (
+    FieldType,
     bare_type,
     describe,
     fields_of,
@@ -54,14 +57,17 @@ class Fault(NamedTuple):
 
 
 def faults(value: Any, kind: Any, path: Path) -> list[Fault]:
-    """Everything that keeps a tree from being a `kind`; at least one."""
-    return list(_faults(value, kind, path, ""))
+    """Everything that keeps a tree from being a `kind`; at least one, even if a second try accepts the tree."""
+    found = list(_faults(value, kind, path, ""))
+    return found or [Fault(path, "", f"what {describe(kind)} accepts", shown(value, kind, path))]
 
 
 def _faults(value: Any, kind: Any, path: Path, inside: str) -> Iterator[Fault]:
     try:
         decode_leaf(value, kind)
-    except Exception as error:  # noqa: BLE001 - any exception of a user's validation is a rejection
+    except BaseException as error:
+        if not is_refusal(error):
+            raise
         inner = list(_inner_faults(value, bare_type(kind), path, inside))
         if not inner and (own := own_words(error)) is not None:
             inner = [own_fault(own, value, kind, path, inside)]
@@ -116,7 +122,7 @@ def _below(path: Path, inside: str, name: str) -> tuple[Path, str]:
     return (path, f"{inside}.{name}") if inside else ((*path, name), "")
 
 
-def own_words(error: Exception) -> Unfit | None:
+def own_words(error: BaseException) -> Unfit | None:
     """What a type's own validation says was expected, in words that quote nothing."""
     cause = error.__cause__ if type(error) is msgspec.ValidationError else error
     return cause if isinstance(cause, Unfit) else None
@@ -124,12 +130,57 @@ def own_words(error: Exception) -> Unfit | None:
 
 def own_fault(own: Unfit, value: Any, kind: Any, path: Path, inside: str) -> Fault:
     """The fault that a type's own validation found in a tree."""
-    field = (fields_of(bare_type(kind)) or {}).get(own.at)
-    if field is None or type(value) is not dict:
-        return Fault(path, inside, own.expected, shown(value, kind, path))
-    place = _below(path, inside, own.at)
-    got = shown(value[own.at], field.type, place[0]) if own.at in value else "nothing"
-    return Fault(*place, own.expected, got)
+    part = _Part(value, kind, path, inside)
+    return (part.below(own.at) if own.at in part.fields else part).fault(own.expected)
+
+
+class _Part(NamedTuple):
+    """One part of a tree, with what is known of its type.
+
+    Attributes:
+        tree: What stands there; ABSENT for nothing.
+        kind: What may stand there; Any if nobody knows.
+        path: As in `Fault`.
+        inside: As in `Fault`.
+    """
+
+    tree: Any
+    kind: Any
+    path: Path
+    inside: str
+
+    @property
+    def fields(self) -> Mapping[str, FieldType]:
+        """The fields that a table has here; none where a list or a scalar stands."""
+        return (fields_of(bare_type(self.kind)) or {}) if self.tree is ABSENT or type(self.tree) is dict else {}
+
+    def below(self, name: str) -> _Part:
+        """The part under a name of a table."""
+        field, mapping = self.fields.get(name), mapping_types(bare_type(self.kind))
+        kind = field.type if field is not None else mapping[1] if mapping is not None else Any
+        return _Part(_get(self.tree, name), kind, *_below(self.path, self.inside, name))
+
+    def item(self, index: int) -> _Part:
+        """The part at an index of a list."""
+        tree = self.tree[index] if type(self.tree) is list and index < len(self.tree) else ABSENT
+        items = item_types(bare_type(self.kind)) or (Any, ...)
+        kind = items[0] if items[-1] is Ellipsis else items[min(index, len(items) - 1)]
+        return _Part(tree, kind, self.path, f"{self.inside}[{index}]")
+
+    def member(self, name: str) -> _Part:
+        """The same part as the member of a union that has this name."""
+        plain = bare_type(self.kind)
+        named = [kind for kind in get_args(plain) if getattr(bare_type(kind), "__name__", "") == name]
+        return self._replace(kind=named[0]) if is_union(plain) and named else self
+
+    def fault(self, expected: str) -> Fault:
+        """That something else was expected here."""
+        got = "nothing" if self.tree is ABSENT else shown(self.tree, self.kind, self.path)
+        return Fault(self.path, self.inside, expected, got)
+
+
+def _get(tree: Any, name: str) -> Any:
+    return tree.get(name, ABSENT) if type(tree) is dict else ABSENT
 
 
 def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterator[Fault]:
@@ -138,14 +189,42 @@ def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterato
     try:
         model.model_validate(prepare(value, model))
     except pydantic.ValidationError as error:
-        for item in error.errors(include_url=False, include_context=False, include_input=False):
-            place = (path, inside)
-            for at in item["loc"]:
-                place = (place[0], f"{place[1]}[{at}]") if isinstance(at, int) else _below(*place, at)
+        for item in error.errors(include_url=False, include_input=False):
+            missing = item["type"] == "missing"
+            steps = _walk(_Part(value, model, path, inside), item["loc"], missing=missing)
+            own = item.get("ctx", {}).get("error")
+            if isinstance(own, Unfit):
+                yield _placed(own.at, steps).fault(own.expected)
+                continue
             # Only pydantic's own messages are safe to copy; a validator's text may quote the value.
-            own = item["type"] in _own_errors()
-            expected = item["msg"] if own else f"what {model.__name__} accepts"
-            yield Fault(*place, expected, "nothing" if item["type"] == "missing" else "something else")
+            expected = item["msg"] if item["type"] in _own_errors() else f"what {model.__name__} accepts"
+            yield Fault(steps[-1].path, steps[-1].inside, expected, "nothing" if missing else "something else")
+    except BaseException as error:
+        if not is_refusal(error):
+            raise
+
+
+def _walk(part: _Part, loc: Sequence[int | str], *, missing: bool) -> list[_Part]:
+    """The parts on the way to where pydantic found something.
+
+    Between keys and indexes pydantic names members of unions and functions, which are no part of the path.
+    """
+    steps = [part]
+    for depth, at in enumerate(loc, start=1):
+        here = steps[-1]
+        if isinstance(at, int):
+            steps.append(here.item(at))
+        elif _get(here.tree, at) is not ABSENT or at in here.fields or (missing and depth == len(loc)):
+            steps.append(here.below(at))
+        else:
+            steps[-1] = here.member(at)
+    return steps
+
+
+def _placed(at: str, steps: Sequence[_Part]) -> _Part:
+    """Where the author's word belongs: a field of the model that was validated, or of the one whose field was."""
+    owner = next((part for part in reversed(steps[-2:]) if at in part.fields), None)
+    return steps[-1] if owner is None else owner.below(at)
 
 
 def shown(value: Any, kind: Any, path: Path) -> str:
@@ -159,7 +238,7 @@ def shown(value: Any, kind: Any, path: Path) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _expected(error: Exception, kind: Any) -> str:
+def _expected(error: BaseException, kind: Any) -> str:
     """msgspec's own words where they are made of the type alone, otherwise ours."""
     if type(error) is msgspec.ValidationError and error.__cause__ is None:
         found = _EXPECTED.fullmatch(str(error))
@@ -171,7 +250,7 @@ def _expected(error: Exception, kind: Any) -> str:
     return f"{describe(kind)} (its validation raised {type(error).__name__})"
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     if type(error) is not msgspec.ValidationError or error.__cause__ is not None:
         return ""
     found = _AT.search(str(error))

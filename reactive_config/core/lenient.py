@@ -16,6 +16,7 @@ from typing import Any, Union, get_args
 import msgspec
 
 from reactive_config.core.delta import Bare
+from reactive_config.core.refusals import is_refusal
 from reactive_config.core.secret import Secret
 from reactive_config.core.types import (
     bare_type,
@@ -193,7 +194,9 @@ def _lenient(text: str, kind: Any, *, strict: bool) -> tuple[Any] | None:
     """The builtin value that the text means for the type, in a tuple; None if it means none."""
     try:
         value = convert(text, kind, strict=strict)
-    except (msgspec.ValidationError, NotImplementedError):
+    except BaseException as error:  # whatever a type's own code raises; strict conversion says what is wrong
+        if not is_refusal(error):
+            raise
         return None
     if isinstance(value, float) and not math.isfinite(value):
         return None

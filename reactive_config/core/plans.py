@@ -14,7 +14,6 @@ instance whose `__post_init__` ran: that is what makes the result the same as de
 
 from __future__ import annotations
 
-import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -28,6 +27,7 @@ from reactive_config.core.faults import Fault, faults, own_fault, own_words
 from reactive_config.core.leaf import decode_leaf, is_sound
 from reactive_config.core.lenient import infer, untyped
 from reactive_config.core.paths import Path
+from reactive_config.core.refusals import is_refusal
 from reactive_config.core.trees import ABSENT
 from reactive_config.core.types import (
     FieldType,
@@ -106,7 +106,9 @@ class LeafPlan(Plan):
     def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
         try:
             value = tree if type(tree) is self._itself else self._converted(tree)
-        except Exception:  # noqa: BLE001 - any exception of a user's validation is a rejection
+        except BaseException as error:
+            if not is_refusal(error):
+                raise
             found += faults(tree, self.kind, path)
             return MISSING
         return _settled(old, value)
@@ -190,7 +192,9 @@ class TablePlan(Plan):
     def _build(self, kept: Mapping[str, Any], tree: Any, path: Path, found: list[Fault]) -> Any:
         try:
             return self.build(kept)
-        except Exception as error:  # noqa: BLE001 - any exception of a user's validation is a rejection
+        except BaseException as error:
+            if not is_refusal(error):
+                raise
             if (own := own_words(error)) is not None:
                 found.append(own_fault(own, tree, self.kind, path, ""))
             else:  # its text is not copied: it may quote the value
@@ -259,7 +263,15 @@ class RecordPlan(TablePlan):
         if field.default is None:
             found.append(Fault((*path, name), "", describe(field.type), "nothing"))
             return MISSING
-        return _settled(old, field.default())
+        try:
+            return _settled(old, field.default())
+        except BaseException as error:
+            if not is_refusal(error):
+                raise
+            own = own_words(error)
+            expected = own.expected if own is not None else describe(field.type)
+            found.append(Fault((*path, name), "", expected, f"nothing (its default raised {type(error).__name__})"))
+            return MISSING
 
     def build(self, kept: Mapping[str, Any]) -> Any:
         return self.kind(**{self.fields[name].attribute: value for name, value in kept.items()})
@@ -285,7 +297,9 @@ class FlatPlan(RecordPlan):
     def _at_once(self, tree: dict[str, Any]) -> Any:
         try:
             value = msgspec.convert(tree, self.kind)
-        except Exception:  # noqa: BLE001 - any exception of a user's validation is a rejection
+        except BaseException as error:
+            if not is_refusal(error):
+                raise
             return MISSING
         return value if self.is_sound(value) else MISSING
 
@@ -312,8 +326,12 @@ class MapPlan(TablePlan):
         self, table: Mapping[str, Any], path: Path, found: list[Fault]
     ) -> tuple[dict[str, Any], dict[str, Part]]:
         if isinstance(self.values, FlatPlan) or (isinstance(self.values, LeafPlan) and self.values.scalar):
-            with contextlib.suppress(Exception):  # something is bare, or wrong: name by name it is found what
+            try:
                 kept = msgspec.convert(table, self._whole)
+            except BaseException as error:  # something is bare, or wrong: name by name it is found what
+                if not is_refusal(error):
+                    raise
+            else:
                 if not self.values.has_floats or all(map(self.values.is_sound, kept.values())):
                     return kept, {}
         return super().decode_names(table, path, found)
