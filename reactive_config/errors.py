@@ -153,7 +153,8 @@ class TypeNotSupported(ReactiveConfigError, TypeError):
 class Unfit(ReactiveConfigError, ValueError):
     """Raised by a type's own validation, so that the rejection can say what would have fitted.
 
-    In `__post_init__` and in a validator of pydantic. The text of any other exception is not shown, for it may quote the value. This one's must not.
+    In `__post_init__` and in a validator of pydantic. The text of any other exception is not shown, for it may quote
+    the value. This one's must not.
 
         raise Unfit("a port above 1023", at="port")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reactive_config.core.changes import Changes
-from reactive_config.core.equality import changed_values
+from reactive_config.core.equality import changed_values, unchanged
 from reactive_config.core.faults import Fault
 from reactive_config.core.paths import Path
 from reactive_config.core.plans import MISSING, NOTHING, Part, Plan
@@ -59,5 +59,5 @@ def _compare(old: Part, new: Part, changes: Changes, path: Path, found: list[Pat
             _compare(old.inner[name], new.inner[name], None if changes is None else changes[name], here, found)
         else:
             found += changed_values(one, other, here)
-    if len(found) == before:
+    if len(found) == before and not unchanged(old.value, new.value):
         found.append(path)

@@ -290,8 +290,14 @@ class FlatPlan(RecordPlan):
         value = self._at_once(tree) if type(tree) is dict else MISSING
         if value is MISSING:  # something is bare, or wrong: name by name it is found what
             value = value_of(self._decode_all(tree, MISSING, path, found))
-        if value is MISSING or (self._compares and old != value):
+        if value is MISSING:
             return value
+        try:
+            if self._compares and old != value:
+                return value  # what is equal by `==` may still differ in a type or a sign
+        except BaseException as error:  # an enum may have an `==` of its own
+            if not is_refusal(error):
+                raise
         return _settled(old, value)
 
     def _at_once(self, tree: dict[str, Any]) -> Any:

@@ -6,13 +6,15 @@ makes everything above incremental: ``old is new`` answers for a whole subtree a
 
 from __future__ import annotations
 
+from datetime import datetime, time
 from typing import Any, Final
 
 import msgspec
 
 from reactive_config.core.paths import Path
+from reactive_config.core.scalars import same_scalar
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode = msgspec.json.Encoder().encode
 
 
 class _Absent:
@@ -27,7 +29,10 @@ ABSENT: Final = _Absent()
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two trees are equal with the same scalar types: 1, 1.0 and True all differ."""
+    """Whether two trees are equal in value and type: 1, 1.0 and True all differ, and so do 0.0 and -0.0.
+
+    Times are compared with their offset, not with the rules of the zone that it comes from: no format has those.
+    """
     if left is right:
         return True
     kind = type(left)
@@ -35,17 +40,22 @@ def same(left: Any, right: Any) -> bool:
         return False
     if kind is dict:
         return same_encoding(left, right) or all(same(v, right[k]) for k, v in left.items())
-    return kind is not list or all(map(same, left, right))
+    if kind is list:
+        return all(map(same, left, right))
+    if kind is float:
+        return same_scalar(left, right)
+    return kind not in (datetime, time) or left.utcoffset() == right.utcoffset()
 
 
 def same_encoding(left: Any, right: Any) -> bool:
-    """Whether two equal trees also have equal types of numbers, as MessagePack tells without a step of Python for each.
+    """Whether two equal trees also have equal types, signs and offsets.
 
-    Encodings also differ where it does not matter (the order of names, 0.0 and -0.0), so False says nothing.
+    JSON tells that without a step of Python for each value. Encodings also differ where it does not matter (the order
+    of names), so False says nothing.
     """
     try:
         return _encode(left) == _encode(right)
-    except Exception:  # noqa: BLE001 - something that MessagePack cannot say
+    except Exception:  # noqa: BLE001 - something that JSON cannot say
         return False
 
 
