@@ -25,6 +25,9 @@ from reactive_config.core.types import fields_of, is_pydantic
 MOST = 1_000_000
 """Containers and records that one comparison visits; values with more of them count as changed."""
 
+EXTRA = "__pydantic_extra__"
+"""The attribute with what a pydantic model holds beside its fields: a mapping, or None."""
+
 _DEEPEST = 128  # names on the way to a difference, as many as a tree may have
 _NOTHING = object()
 _SIMPLE = frozenset({str, int, bool, type(None), bytes, timedelta, date})
@@ -96,7 +99,7 @@ def _inner(old: Any, new: Any) -> _Pairs | None:
     if isinstance(old, Secret):
         return ((old.reveal(), new.reveal()),)
     kind: Any = type(old)
-    names = _attributes(kind)
+    names = attributes_of(kind)
     return None if names is None else [(getattr(old, name, None), getattr(new, name, None)) for name in names]
 
 
@@ -187,12 +190,12 @@ def _is_named(old: Any, new: Any) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _attributes(kind: Any) -> tuple[str, ...] | None:
+def attributes_of(kind: Any) -> tuple[str, ...] | None:
     """The attributes that a record of this type is made of; None for any other type."""
     if issubclass(kind, msgspec.Struct):
         return tuple(kind.__struct_fields__)
     if is_pydantic(kind):
-        return (*kind.model_fields, "__pydantic_extra__")
+        return (*kind.model_fields, EXTRA)
     if dataclasses.is_dataclass(kind):
         return tuple(f.name for f in dataclasses.fields(kind))
     if hasattr(kind, "__attrs_attrs__"):

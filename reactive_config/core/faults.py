@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from reactive_config.core.delta import Bare
+from reactive_config.core.finite import FINITE, NotFiniteError
 from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.lenient import infer, prepare
 from reactive_config.core.paths import Path
@@ -69,7 +70,9 @@ def _faults(value: Any, kind: Any, path: Path, inside: str) -> Iterator[Fault]:
         if not is_refusal(error):
             raise
         inner = list(_inner_faults(value, bare_type(kind), path, inside))
-        if not inner and (own := own_words(error)) is not None:
+        if not inner and isinstance(error, NotFiniteError):
+            inner = [_walk(_Part(value, kind, path, inside), error.steps)[-1].fault(FINITE)]
+        elif not inner and (own := own_words(error)) is not None:
             inner = [own_fault(own, value, kind, path, inside)]
         yield from inner or [Fault(path, inside + _place(error), _expected(error, kind), shown(value, kind, path))]
 
@@ -152,18 +155,25 @@ class _Part(NamedTuple):
     @property
     def fields(self) -> Mapping[str, FieldType]:
         """The fields that a table has here; none where a list or a scalar stands."""
-        return (fields_of(bare_type(self.kind)) or {}) if self.tree is ABSENT or type(self.tree) is dict else {}
+        return (fields_of(self.plain) or {}) if self.tree is ABSENT or type(self.tree) is dict else {}
+
+    @property
+    def plain(self) -> Any:
+        """The bare type, of an optional one that which is not None."""
+        plain = bare_type(self.kind)
+        others = [kind for kind in get_args(plain) if kind is not type(None)] if is_union(plain) else []
+        return bare_type(others[0]) if len(others) == 1 else plain
 
     def below(self, name: str) -> _Part:
         """The part under a name of a table."""
-        field, mapping = self.fields.get(name), mapping_types(bare_type(self.kind))
+        field, mapping = self.fields.get(name), mapping_types(self.plain)
         kind = field.type if field is not None else mapping[1] if mapping is not None else Any
         return _Part(_get(self.tree, name), kind, *_below(self.path, self.inside, name))
 
     def item(self, index: int) -> _Part:
         """The part at an index of a list."""
         tree = self.tree[index] if type(self.tree) is list and index < len(self.tree) else ABSENT
-        items = item_types(bare_type(self.kind)) or (Any, ...)
+        items = item_types(self.plain) or (Any, ...)
         kind = items[0] if items[-1] is Ellipsis else items[min(index, len(items) - 1)]
         return _Part(tree, kind, self.path, f"{self.inside}[{index}]")
 
@@ -204,7 +214,7 @@ def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterato
             raise
 
 
-def _walk(part: _Part, loc: Sequence[int | str], *, missing: bool) -> list[_Part]:
+def _walk(part: _Part, loc: Sequence[int | str], *, missing: bool = False) -> list[_Part]:
     """The parts on the way to where pydantic found something.
 
     Between keys and indexes pydantic names members of unions and functions, which are no part of the path.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from reactive_config.core.finite import check_finite
 from reactive_config.core.lenient import convert, prepare
+from reactive_config.core.types import may_hold_floats
 
 
 def decode_leaf(value: Any, kind: Any) -> Any:
@@ -15,11 +16,6 @@ def decode_leaf(value: Any, kind: Any) -> Any:
         Exception: It does not fit. `faults` says why; the exception's own text may quote the value.
     """
     result = convert(prepare(value, kind), kind)
-    if not is_sound(result):
-        raise ValueError("not finite")
+    if may_hold_floats(kind):
+        check_finite(result, value)
     return result
-
-
-def is_sound(value: Any) -> bool:
-    """Whether a scalar is no float that is not finite: NaN would differ from itself for ever."""
-    return not isinstance(value, float) or math.isfinite(value)

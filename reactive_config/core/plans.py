@@ -24,7 +24,8 @@ from reactive_config.core.changes import Changes
 from reactive_config.core.delta import Bare
 from reactive_config.core.equality import unchanged
 from reactive_config.core.faults import Fault, faults, own_fault, own_words
-from reactive_config.core.leaf import decode_leaf, is_sound
+from reactive_config.core.finite import FINITE, NotFiniteError, check_finite, is_finite
+from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.lenient import infer, untyped
 from reactive_config.core.paths import Path
 from reactive_config.core.refusals import is_refusal
@@ -36,6 +37,7 @@ from reactive_config.core.types import (
     is_scalar,
     kind_of,
     may_be_float,
+    may_hold_floats,
 )
 
 NOTHING: Final[Mapping[str, Any]] = {}
@@ -122,7 +124,7 @@ class LeafPlan(Plan):
 
     def is_sound(self, value: Any) -> bool:
         """Whether a value that was converted at once may stand."""
-        return is_sound(value)
+        return is_finite(value)
 
 
 class TablePlan(Plan):
@@ -195,7 +197,9 @@ class TablePlan(Plan):
         except BaseException as error:
             if not is_refusal(error):
                 raise
-            if (own := own_words(error)) is not None:
+            if isinstance(error, NotFiniteError):
+                found.append(Fault((*path, *map(str, error.steps[:1])), "", FINITE, "one that is not"))
+            elif (own := own_words(error)) is not None:
                 found.append(own_fault(own, tree, self.kind, path, ""))
             else:  # its text is not copied: it may quote the value
                 got = f"a refused table ({type(error).__name__})"
@@ -247,6 +251,8 @@ class RecordPlan(TablePlan):
         self.plans: dict[str, Plan] = {}
         config = getattr(kind, "__struct_config__", None)
         self.closed: bool = config is not None and config.forbid_unknown_fields
+        # Its fields are finite, but what it makes of them may not be.
+        self._computes = hasattr(kind, "__post_init__") and may_hold_floats(kind)
 
     def plan_of(self, name: str) -> Plan | None:
         return self.plans.get(name)
@@ -274,7 +280,16 @@ class RecordPlan(TablePlan):
             return MISSING
 
     def build(self, kept: Mapping[str, Any]) -> Any:
-        return self.kind(**{self.fields[name].attribute: value for name, value in kept.items()})
+        value = self.kind(**{self.fields[name].attribute: value for name, value in kept.items()})
+        if self._computes:
+            self._check_computed(value, kept)
+        return value
+
+    def _check_computed(self, value: Any, kept: Mapping[str, Any]) -> None:
+        for name, field in self.fields.items():
+            computed = getattr(value, field.attribute, None)
+            if computed is not kept.get(name):
+                check_finite({name: computed})
 
 
 class FlatPlan(RecordPlan):
@@ -311,7 +326,7 @@ class FlatPlan(RecordPlan):
 
     def is_sound(self, value: Any) -> bool:
         """Whether a value that was converted at once may stand."""
-        return all(is_sound(getattr(value, attribute)) for attribute in self._floats)
+        return all(is_finite(getattr(value, attribute)) for attribute in self._floats)
 
 
 class MapPlan(TablePlan):

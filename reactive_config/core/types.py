@@ -11,8 +11,9 @@ import enum
 import inspect
 import types
 import typing
+import uuid
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache, partial
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -23,6 +24,9 @@ from reactive_config.core.secret import Secret
 MISSING: Any = dataclasses.MISSING
 
 _LISTS = (list, set, frozenset, tuple, collections.abc.Sequence, collections.abc.Collection, collections.abc.Set)
+_FLOATLESS = frozenset(
+    {str, int, bool, type(None), bytes, bytearray, datetime, date, time, timedelta, uuid.UUID, Secret}
+)
 _MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 
@@ -190,6 +194,20 @@ def holds_secret(kind: Any) -> bool:
     """Whether a Secret, or pydantic's own secret types, may stand anywhere in a value of this type."""
     return _holds(
         kind, set(), lambda t: is_secret(t) or (isinstance(t, type) and t.__name__ in ("SecretStr", "SecretBytes"))
+    )
+
+
+@lru_cache(maxsize=4096)
+def may_hold_floats(kind: Any) -> bool:
+    """Whether a number with a fraction may stand anywhere in a value of this type, as far as the type tells."""
+    return _holds(kind, set(), lambda t: isinstance(t, type) and not _is_known_floatless(t))
+
+
+def _is_known_floatless(kind: Any) -> bool:
+    if is_untyped(kind) or kind in _FLOATLESS or issubclass(kind, enum.Enum):
+        return True
+    return not is_pydantic(kind) and (
+        fields_of(kind) is not None or mapping_types(kind) is not None or item_types(kind) is not None
     )
 
 
