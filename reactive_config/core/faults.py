@@ -13,8 +13,10 @@ from typing import Any, NamedTuple, get_args
 
 import msgspec
 
+from reactive_config.core.bounds import FINITE
 from reactive_config.core.delta import Bare
-from reactive_config.core.finite import FINITE, NotFiniteError
+from reactive_config.core.finite import NotFiniteError
+from reactive_config.core.json_text import JsonRefusedError
 from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.lenient import infer, prepare
 from reactive_config.core.paths import Path
@@ -72,6 +74,8 @@ def _faults(value: Any, kind: Any, path: Path, inside: str) -> Iterator[Fault]:
         inner = list(_inner_faults(value, bare_type(kind), path, inside))
         if not inner and isinstance(error, NotFiniteError):
             inner = [_walk(_Part(value, kind, path, inside), error.steps)[-1].fault(FINITE)]
+        elif isinstance(error, JsonRefusedError):
+            inner = [Fault(path, inside, error.expected, error.got)]
         elif not inner and (own := own_words(error)) is not None:
             inner = [own_fault(own, value, kind, path, inside)]
         yield from inner or [Fault(path, inside + _place(error), _expected(error, kind), shown(value, kind, path))]

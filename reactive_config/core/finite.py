@@ -10,11 +10,10 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from reactive_config.core.bounds import FINITE
 from reactive_config.core.equality import EXTRA, MOST, attributes_of, unchanged
 from reactive_config.core.secret import Secret
 from reactive_config.core.types import fields_of
-
-FINITE = "a finite number"
 
 _UNKNOWN = object()  # in place of a tree that nobody can tell
 _OTHER = frozenset({str, int, bool, type(None), bytes})

@@ -16,6 +16,7 @@ from typing import Any, Union, get_args
 import msgspec
 
 from reactive_config.core.delta import Bare
+from reactive_config.core.json_text import decode_json
 from reactive_config.core.refusals import is_refusal
 from reactive_config.core.secret import Secret
 from reactive_config.core.types import (
@@ -206,12 +207,11 @@ def _lenient(text: str, kind: Any, *, strict: bool) -> tuple[Any] | None:
 
 
 def _container(text: str, plain: Any) -> Any:
-    """The JSON table or list that a bare text spells where the type wants one, otherwise None."""
+    """The JSON table or list that a bare text spells where the type wants one, otherwise None.
+
+    Raises:
+        JsonRefusedError: The text breaks a rule that every document keeps.
+    """
     members = [bare_type(m) for m in get_args(plain)] if is_union(plain) else [plain]
     wanted = any(item_types(m) or mapping_types(m) or fields_of(m) is not None for m in members)
-    if not wanted or text.lstrip()[:1] not in ("[", "{"):
-        return None
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return None
+    return decode_json(text) if wanted else None

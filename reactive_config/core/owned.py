@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from reactive_config.core.bounds import MAX_DEPTH
 from reactive_config.core.delta import Bare, Entry
 from reactive_config.core.paths import Path, format_path
 from reactive_config.core.trees import ABSENT
-
-MAX_DEPTH = 128
 
 _LEAVES = (str, int, float, bool, type(None), datetime, date, time, timedelta, Bare)
 

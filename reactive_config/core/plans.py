@@ -20,11 +20,13 @@ from typing import Any, Final
 
 import msgspec
 
+from reactive_config.core.bounds import FINITE
 from reactive_config.core.changes import Changes
 from reactive_config.core.delta import Bare
 from reactive_config.core.equality import unchanged
 from reactive_config.core.faults import Fault, faults, own_fault, own_words
-from reactive_config.core.finite import FINITE, NotFiniteError, check_finite, is_finite
+from reactive_config.core.finite import NotFiniteError, check_finite, is_finite
+from reactive_config.core.json_text import JsonRefusedError, decode_json
 from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.lenient import infer, untyped
 from reactive_config.core.paths import Path
@@ -165,7 +167,11 @@ class TablePlan(Plan):
         return MISSING if value is MISSING else Part(tree, value, kept, parts)
 
     def _decode_all(self, tree: Any, previous: Any, path: Path, found: list[Fault]) -> Decoded:
-        table = _as_table(tree)
+        try:
+            table = _as_table(tree)
+        except JsonRefusedError as error:
+            found.append(Fault(path, "", error.expected, error.got))
+            return MISSING
         if table is None:
             found.append(Fault(path, "", "table", kind_of(tree)))
             return MISSING
@@ -394,13 +400,10 @@ def _settled(old: Any, value: Any) -> Any:
 
 
 def _as_table(tree: Any) -> dict[str, Any] | None:
-    """The table that a tree is, or that a bare text spells in JSON."""
-    if type(tree) is dict:
-        return tree
-    if type(tree) is Bare and tree.text.lstrip().startswith("{"):
-        try:
-            parsed = msgspec.json.decode(tree.text)
-        except (msgspec.DecodeError, RecursionError):
-            return None
-        return parsed if type(parsed) is dict else None
-    return None
+    """The table that a tree is, or that a bare text spells in JSON; None for anything else.
+
+    Raises:
+        JsonRefusedError: The text breaks a rule that every document keeps.
+    """
+    parsed = decode_json(tree.text) if type(tree) is Bare else tree
+    return parsed if type(parsed) is dict else None

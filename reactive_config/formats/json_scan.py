@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from reactive_config.core.json_text import find_depth as find_depth
 from reactive_config.core.paths import Path
-from reactive_config.formats.tree import MAX_DEPTH, integer_fits
+from reactive_config.formats.tree import integer_fits
 
 _TOKEN = re.compile(r'[ \t\n\r]*+("(?:[^"\\]|\\.)*+"|[{}\[\],:]|[^ \t\n\r{}\[\],:"]++)')
 _NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+")
@@ -21,7 +22,6 @@ _INTEGER = re.compile(r"-?[0-9]{19,}+(?![.eE])")
 _STRING = r'"(?:[^"\\]|\\.)*+"'
 _KEY_OR_TABLE = re.compile(rf"({_STRING})([ \t\n\r]*+:)?+|[{{}}]")
 _STRING_OR_INTEGER = re.compile(rf"{_STRING}|(?<![0-9.eE+-])-?[0-9]{{19,}}+(?![.eE])")
-_STRING_OR_BRACKET = re.compile(rf"{_STRING}|[\[\]{{}}]")
 
 
 class Place(NamedTuple):
@@ -107,19 +107,6 @@ def is_too_large(text: str, at: int) -> bool:
 def is_integer(text: str, at: int) -> bool:
     """Whether the number at an offset is a long integer."""
     return _INTEGER.match(text, at) is not None
-
-
-def find_depth(text: str) -> int:
-    """Offset of the first container below `MAX_DEPTH`; 0 where there is none."""
-    depth = 0
-    for match in _STRING_OR_BRACKET.finditer(text):
-        if match[0] in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return match.start()
-        elif match[0] in "]}":
-            depth -= 1
-    return 0
 
 
 def _name(token: str) -> str:

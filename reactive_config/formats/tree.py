@@ -1,6 +1,6 @@
 """What a published tree may hold, and where one breaks the rules.
 
-Integers are bounded as in the narrowest format and in the mirror: from -2**63 to 2**64 - 1.
+Its bounds are those of every tree (`core/bounds.py`), named here for the formats.
 
 The rule for speed: a check in C proves the usual document sound; only one that fails it is walked in Python.
 """
@@ -12,17 +12,16 @@ from typing import NamedTuple
 
 import orjson
 
+from reactive_config.core.bounds import FINITE as FINITE
+from reactive_config.core.bounds import INTEGER as INTEGER
+from reactive_config.core.bounds import MAX_DEPTH as MAX_DEPTH
+from reactive_config.core.bounds import NESTING as NESTING
+from reactive_config.core.bounds import ONE_KEY as ONE_KEY
+from reactive_config.core.bounds import integer_fits as integer_fits
 from reactive_config.core.delta import Tree
 from reactive_config.core.paths import Path
 
-MAX_DEPTH = 128
-"""Tables and lists inside one another, the root included."""
-
-NESTING = f"tables and lists nested at most {MAX_DEPTH} deep"
-INTEGER = "an integer of at most 64 bits"
-FINITE = "a finite number"
 TEXT_KEY = "text as a key"
-ONE_KEY = "every key once in its table"
 
 _KINDS = {dict: "a table", list: "a list", str: "text", bool: "true or false", int: "an integer", float: "a float"}
 
@@ -44,11 +43,6 @@ class Fault(NamedTuple):
 def kind(value: object) -> str:
     """What a value is, without its content."""
     return "null" if value is None else _KINDS.get(type(value), "another value")
-
-
-def integer_fits(value: int) -> bool:
-    """Whether every format and the mirror can carry the integer."""
-    return -(2**63) <= value < 2**64
 
 
 def encoded(tree: Tree, *, shallow: bool = False) -> bytes | None:
