@@ -287,7 +287,21 @@ class _Follow(AsyncIterator[U]):
 
 
 def recompute(cells: Iterable[Live[Any] | None], source: Any, batch: Batch) -> None:
-    """Writer only: propose what each cell's function makes of the source's new value, where that differs.
+    """Writer only: propose what each cell's function makes of the source's new value, and so on for what derives from it.
+
+    Without recursion: a chain of cells may be longer than Python's stack is deep.
+    """
+    done = len(batch)
+    _propose_changed(cells, source, batch)
+    while done < len(batch):
+        cell, value = batch[done]
+        done += 1
+        if cell._derived is not None:
+            _propose_changed(cell._derived.alive(), value, batch)
+
+
+def _propose_changed(cells: Iterable[Live[Any] | None], source: Any, batch: Batch) -> None:
+    """Propose what differs from the value in force.
 
     One loop without a call of our own for each: where thousands are asked at every change, it is what they cost.
     """
@@ -305,7 +319,7 @@ def recompute(cells: Iterable[Live[Any] | None], source: Any, batch: Batch) -> N
         if cell._failed:
             cell._note(None)
         if differs:
-            cell.propose(value, batch)
+            batch.append((cell, value))
 
 
 class Cells:

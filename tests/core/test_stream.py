@@ -349,3 +349,39 @@ async def test_snapshots_tell_what_changed_since_an_older_one():
         assert config.snapshot.changed == {"pool.size", "n"}
         assert config.snapshot.changed_since(first) == {"pool.size", "log.a"}
         assert config.snapshot.changed_since(config.snapshot) == set()
+
+
+@pytest.mark.parametrize("by", ["path", "function", "stream"])
+async def test_chains_of_ten_thousand_maps_follow(by):
+    memory = Memory({"n": 1})
+    async with open_config(App, memory) as config:
+        first = {
+            "path": lambda: config.select("n"),
+            "function": lambda: config.select(lambda c: c.n),
+            "stream": lambda: config._stream.map(lambda s: s.value.n),
+        }[by]()
+        cells = [first]
+        for _ in range(10_000):
+            cells.append(cells[-1].map(lambda v: v + 1))
+        assert cells[-1].current == 10_001
+        await memory.patch({"n": 2})
+        assert [cell.current for cell in cells] == list(range(2, 10_003))
+        waiting = asyncio.create_task(cells[-1].wait_changed())
+        await asyncio.sleep(0)
+        last = cells[-1]
+        del cells, first
+        await memory.patch({"n": 3})
+        assert await waiting == 10_003
+        assert last.current == 10_003
+
+
+async def test_a_function_that_raises_in_a_chain_keeps_all_that_follows_it():
+    memory = Memory({"n": 1})
+    async with open_config(App, memory) as config:
+        n = config.select("n")
+        inverse = n.map(lambda v: 1 / v)
+        beside, after = n.map(lambda v: v + 1), inverse.map(lambda v: v + 1)
+        await memory.patch({"n": 0})
+        assert (n.current, inverse.current, beside.current, after.current) == (0, 1.0, 1, 2.0)
+        await memory.patch({"n": 2})
+        assert (n.current, inverse.current, beside.current, after.current) == (2, 0.5, 3, 1.5)
