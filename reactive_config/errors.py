@@ -15,7 +15,7 @@
     └── WrongProcess          used in a forked child, or from another event loop
 
 Messages are composed from the data beside them. No message copies text from a document: a parser's
-own words may quote the line that holds the password.
+own words may quote the line that holds the password. Names and places in them are printable, and shortened.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
+
+from reactive_config.printable import printable
+
+_WORDS = 600
+"""Characters of what was expected or got in a message: the names of a type's fields may be many."""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -43,7 +48,8 @@ class Origin(msgspec.Struct, frozen=True):
     column: int = 0
 
     def __str__(self) -> str:
-        text = self.place if self.place.startswith(self.source) else f"{self.source} {self.place}"
+        source, place = printable(self.source), printable(self.place)
+        text = place if place.startswith(source) else f"{source} {place}"
         if self.line:
             text += f":{self.line}"
             if self.column:
@@ -67,7 +73,8 @@ class Problem(msgspec.Struct, frozen=True):
     origin: Origin | None = None
 
     def __str__(self) -> str:
-        text = f"{self.path or '(root)'}: expected {self.expected}, got {self.got}"
+        expected, got = printable(self.expected, _WORDS), printable(self.got, _WORDS)
+        text = f"{printable(self.path) or '(root)'}: expected {expected}, got {got}"
         return f"{text} ({self.origin})" if self.origin else text
 
 
@@ -91,7 +98,7 @@ class ParseError(ReactiveConfigError):
         self.line = line
         self.column = column
         where = f"line {line}, column {column}: " if line else ""
-        super().__init__(f"{where}expected {expected}, got {got}")
+        super().__init__(f"{where}expected {printable(expected, _WORDS)}, got {printable(got, _WORDS)}")
 
 
 class ConfigError(ReactiveConfigError):
@@ -129,7 +136,7 @@ class StartupError(ConfigError):
     def __init__(self, problems: Iterable[Problem], troubles: dict[str, str] | None = None) -> None:
         self.troubles = dict(troubles or {})
         super().__init__(problems)
-        lines = [f"{name}: {trouble}" for name, trouble in self.troubles.items()]
+        lines = [f"{printable(name)}: {printable(trouble, _WORDS)}" for name, trouble in self.troubles.items()]
         lines += map(str, self.problems)
         self.args = ("\n  ".join([self.headline + ":", *lines]),)
 

@@ -14,6 +14,7 @@ import reactive_config
 ROOT = Path(reactive_config.__file__).parent
 
 FLOORS = {
+    "printable": 0,
     "errors": 0,
     "core": 1,
     "formats": 1,
@@ -29,8 +30,8 @@ FLOORS = {
     "cli": 4,
 }
 
-# Rooms that say what a snapshot is, or what a tree is made of; their whole floor may name it.
-OFFERED = {"core"}
+# Rooms that say what a snapshot is, what a tree is made of, or how a text is shown; their whole floor may name it.
+OFFERED = {"core", "printable"}
 
 OUTSIDE = {"core": {"anyio", "msgspec"}, "errors": {"msgspec"}}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import IO, Any, NamedTuple
@@ -19,8 +18,7 @@ from rich.text import Text
 
 from reactive_config.cli.failures import Failure
 from reactive_config.errors import Origin, Problem
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+from reactive_config.printable import printable as escaped
 
 
 class Part(NamedTuple):
@@ -34,11 +32,11 @@ Line = str | Sequence[str | Part]
 
 
 def printable(text: str) -> str:
-    """The text with control characters and direction marks written out, so that it cannot steer a terminal.
+    """A text of any length for the terminal, as `reactive_config.printable` writes it; its lines stay lines.
 
-    They are written as JSON does, so that a line of JSON still means the same.
+    So a line of JSON still means the same.
     """
-    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return escaped(text, None, keep="\n\t")
 
 
 def compact(value: Any) -> str:

@@ -14,6 +14,7 @@ from reactive_config.core.layers import Layer
 from reactive_config.core.paths import Path
 from reactive_config.core.trees import same
 from reactive_config.errors import Origin
+from reactive_config.printable import printable
 
 
 class Change(NamedTuple):
@@ -134,4 +135,4 @@ def unit_name(unit: Unit) -> str:
     """What a person calls a unit."""
     if isinstance(unit, int):
         return f"revision {unit}"
-    return " ".join(map(str, unit)) if isinstance(unit, tuple) else str(unit)
+    return printable(" ".join(map(str, unit)) if isinstance(unit, tuple) else str(unit))

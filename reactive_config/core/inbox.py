@@ -16,6 +16,10 @@ from reactive_config.core.paths import Path
 from reactive_config.core.status import Held, Moment, SourceStatus, State
 from reactive_config.core.types import holds_secret
 from reactive_config.errors import Rejected
+from reactive_config.printable import printable
+
+_SENTENCE = 600
+"""Characters of a reason or a note: it may quote a key or a file's name."""
 
 
 class Inbox:
@@ -71,11 +75,11 @@ class Inbox:
     def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
         if state is not self.current_state:
             self._since = Moment.now()
-        self.current_state, self.reason, self._next_try = state, reason, next_try
+        self.current_state, self.reason, self._next_try = state, printable(reason, _SENTENCE), next_try
         self._wake()
 
     def notes(self, notes: Sequence[str]) -> None:
-        self._notes = tuple(notes)
+        self._notes = tuple(printable(note, _SENTENCE) for note in notes)
 
     def count(self, counter: str, by: int = 1) -> None:
         self._counters[counter] += by

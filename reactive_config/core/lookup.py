@@ -10,6 +10,7 @@ from reactive_config.core.paths import Path, format_path
 from reactive_config.core.showing import plain_type
 from reactive_config.core.types import describe, fields_of, is_typed_dict, is_union, is_untyped, mapping_types
 from reactive_config.errors import UnknownPath
+from reactive_config.printable import printable
 
 Step = Callable[[Any], Any]
 
@@ -40,9 +41,8 @@ def selector(kind: Any, path: Path) -> Step:
             kind = Any
         else:
             where = format_path(path[:depth]) or "the configuration"
-            raise UnknownPath(
-                f"{format_path(path)}: expected a path of the type, got one below {where}, a {describe(plain)}"
-            )
+            below = f"one below {printable(where)}, a {describe(plain)}"
+            raise UnknownPath(f"{printable(format_path(path))}: expected a path of the type, got {below}")
     return _chain(steps)
 
 
@@ -70,10 +70,12 @@ def _either(name: str) -> Step:
 
 
 def _unknown(path: Path, depth: int, names: list[str]) -> UnknownPath:
-    where = format_path(path[:depth]) or "the configuration"
-    near = difflib.get_close_matches(path[depth], names, 1)
+    text, where, name = map(
+        printable, (format_path(path), format_path(path[:depth]) or "the configuration", path[depth])
+    )
+    near = difflib.get_close_matches(name, names, 1)  # of the short name: it takes the square of the length
     hint = f"; did you mean {near[0]}?" if near else ""
-    return UnknownPath(f"{format_path(path)}: expected one of {', '.join(names)} in {where}, got {path[depth]}{hint}")
+    return UnknownPath(f"{text}: expected one of {', '.join(names)} in {where}, got {name}{hint}")
 
 
 def resolve(kind: Any, names: Path) -> Path:
