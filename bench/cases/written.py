@@ -8,6 +8,7 @@ import anyio
 import msgspec
 from msgspec import Meta
 
+from reactive_config.core.bounds import MAX_DEPTH
 from reactive_config.core.delta import Entry, Patch, Replace
 from reactive_config.core.paths import Path
 from reactive_config.core.source import Feed, Source
@@ -60,7 +61,7 @@ class Lower(Source):
         self._tree = tree
 
     async def run(self, feed: Feed) -> None:
-        feed.send(Replace({"lower": Entry((), self._tree, "lower")}))
+        feed.send(Replace({"lower": Entry((), self._tree, "lower", depth=MAX_DEPTH)}))
         feed.state(State.SYNCED)
         await anyio.sleep_forever()
 
@@ -82,7 +83,7 @@ class Upper(Source):
 
     async def run(self, feed: Feed) -> None:
         self._feed = feed
-        feed.send(Replace({"/".join(path): Entry(path, 0, 1, 1) for path in self._paths}, 1))
+        feed.send(Replace({"/".join(path): Entry(path, 0, 1, 1, depth=0) for path in self._paths}, 1))
         feed.state(State.SYNCED)
         await anyio.sleep_forever()
 
@@ -90,5 +91,5 @@ class Upper(Source):
         """Say one key, as one revision."""
         assert self._feed is not None
         self._revision += 1
-        entry = Entry(path, value, self._revision, self._revision)
+        entry = Entry(path, value, self._revision, self._revision, depth=0)
         self._feed.send(Patch({"/".join(path): entry}, {}, self._revision))

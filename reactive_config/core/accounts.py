@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from reactive_config.core.bounds import admitted
 from reactive_config.core.delta import Delta, Entry, Replace, Unit
 from reactive_config.core.guard import Guard
 from reactive_config.core.layers import Layer
@@ -81,10 +82,10 @@ class Account:
             for entry_id in {*self.accepted, *self.pending} - delta.entries.keys():
                 self._record(Change(entry_id, None, GONE, relist=True))
             for entry_id, entry in delta.entries.items():
-                self._record(Change(entry_id, entry, entry.unit, relist=True))
+                self._record(Change(entry_id, admitted(entry), entry.unit, relist=True))
         else:
             for entry_id, entry in delta.set.items():
-                self._record(Change(entry_id, entry, entry.unit, relist=False))
+                self._record(Change(entry_id, admitted(entry), entry.unit, relist=False))
             for entry_id, unit in delta.deleted.items():
                 self._record(Change(entry_id, None, unit, relist=False))
         self.revision = delta.revision

@@ -1,19 +1,175 @@
-"""What every tree keeps to, and how a message says so.
+"""What a document may hold, whatever source it comes from; `docs/bounds.md` lists all bounds.
 
+Parsers of this package keep to it themselves. What a source of the program's own sends is examined here.
 Integers are bounded as in the narrowest format and in the mirror: from -2**63 to 2**64 - 1.
 """
 
 from __future__ import annotations
 
+import math
+from datetime import date, datetime, time, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from reactive_config.core.delta import Bare, Entry, Malformed, Tree
+from reactive_config.core.paths import Path
+
 MAX_DEPTH = 128
-"""Tables and lists inside one another, the root included."""
+"""Tables and lists inside one another, from the layer's root on: the names of a path count like tables."""
+
+MAX_VALUES = 4 << 20
+"""Values of one document, as many as a file of 8 MiB has at most; one that stands in many places counts at each."""
+
+_LEAST, _MOST = -(2**63), 2**64 - 1
 
 NESTING = f"tables and lists nested at most {MAX_DEPTH} deep"
 INTEGER = "an integer of at most 64 bits"
 FINITE = "a finite number"
+TEXT_KEY = "text as a key"
 ONE_KEY = "every key once in its table"
+
+LEAVES = frozenset((str, int, float, bool, type(None), datetime, date, time, timedelta, Bare))
+"""Exactly these: an IntEnum or a str of somebody's own compares in its own way."""
+
+_ALWAYS_SOUND = LEAVES - {int, float}
+
+_KINDS = {dict: "a table", list: "a list", str: "text", bool: "true or false", int: "an integer", float: "a float"}
+
+
+class Fault(NamedTuple):
+    """One thing in a tree that must not be published.
+
+    Attributes:
+        path: Where; list items by their number, and for a key that is no text, its table.
+        expected: What would have fitted.
+        got: What was there, as a kind.
+    """
+
+    path: Path
+    expected: str
+    got: str
+
+
+def kind(value: object) -> str:
+    """What a value is, without its content."""
+    return "null" if value is None else _KINDS.get(type(value), "another value")
 
 
 def integer_fits(value: int) -> bool:
     """Whether every format and the mirror can carry the integer."""
-    return -(2**63) <= value < 2**64
+    return _LEAST <= value <= _MOST
+
+
+def find_fault(tree: Tree, path: Path = (), levels: int = MAX_DEPTH) -> Fault | None:
+    """The first thing in document order that must not be published; None for a sound tree.
+
+    Args:
+        tree: Of values that a parser gives, and each container in one place only.
+        path: Where it stands in its document.
+        levels: How many containers may lie inside one another.
+    """
+    if levels <= 0 and _is_container(tree):
+        return Fault(path, NESTING, "deeper nesting")
+    if type(tree) is dict:
+        for name in tree:
+            if type(name) is not str:
+                return Fault(path, TEXT_KEY, f"{kind(name)} as a key")
+        children = iter(tree.items())
+    elif type(tree) is list:
+        children = iter((str(i), child) for i, child in enumerate(tree))
+    else:
+        return _scalar_fault(tree, path)
+    for name, child in children:
+        if type(child) in _ALWAYS_SOUND or (type(child) is int and _LEAST <= child <= _MOST):
+            continue  # the most of a tree; a path for each would double the time
+        fault = find_fault(child, (*path, name), levels - 1)
+        if fault is not None:
+            return fault
+    return None
+
+
+def _scalar_fault(value: object, path: Path) -> Fault | None:
+    if type(value) is float and not math.isfinite(value):
+        return Fault(path, FINITE, "infinity or not a number")
+    if type(value) is int and not integer_fits(value):
+        return Fault(path, INTEGER, "a larger one")
+    if type(value) not in LEAVES:
+        return Fault(path, "what a file could hold", f"a {type(value).__name__}")
+    return None
+
+
+def too_deep(tree: Tree, levels: int = MAX_DEPTH) -> bool:
+    """Whether containers nest deeper; by level, so that no depth can exhaust the stack.
+
+    Args:
+        tree: Each container in one place only.
+        levels: How many containers may lie inside one another.
+    """
+    level = [tree] if _is_container(tree) else []
+    for _ in range(levels):
+        level = _below(level)
+    return bool(level)
+
+
+def admitted(entry: Entry) -> Entry:
+    """The entry, or a `Malformed` one in its place if it holds or nests more than a document may.
+
+    Every entry of every source passes here. One whose source has counted its depth costs a comparison.
+    """
+    depth = entry.depth
+    if depth < 0 and type(entry.value) in _ALWAYS_SOUND:
+        depth = 0
+    if depth >= 0:
+        fits = len(entry.path) + depth <= MAX_DEPTH
+        return entry if fits else _refused(entry, NESTING, _too_long(entry.path))
+    return entry if type(entry.value) is Malformed else _examined(entry)
+
+
+def _examined(entry: Entry) -> Entry:
+    levels = MAX_DEPTH - len(entry.path)
+    if levels < 0:
+        return _refused(entry, NESTING, _too_long(entry.path))
+    if _is_container(entry.value) and (got := _outgrown(entry.value, levels)):
+        return _refused(entry, *got)
+    fault = find_fault(entry.value, (), levels)
+    if fault is None:
+        return entry
+    return _refused(msgspec.structs.replace(entry, path=(*entry.path, *fault.path)), fault.expected, fault.got)
+
+
+def _outgrown(tree: Tree, levels: int) -> tuple[str, str] | None:
+    """What was expected of a tree and what is there, if it nests too deep or holds too much.
+
+    Its containers may stand in several places, or inside themselves: before each level is walked, it is counted.
+    """
+    level, total = [tree], 1
+    for _ in range(levels):
+        total += sum(map(len, level))
+        if total > MAX_VALUES:
+            return f"a document of at most {MAX_VALUES:,} values", "a larger one"
+        level = _below(level)
+    return (NESTING, "deeper nesting") if level else None
+
+
+def _below(level: list[Any]) -> list[Any]:
+    return [
+        child
+        for parent in level
+        for child in (parent.values() if type(parent) is dict else parent)
+        if type(child) is dict or type(child) is list
+    ]
+
+
+def _is_container(tree: Tree) -> bool:
+    return type(tree) is dict or type(tree) is list
+
+
+def _too_long(path: Path) -> str:
+    return f"{len(path):,} names" if len(path) > MAX_DEPTH else f"a deeper document below {len(path):,} names"
+
+
+def _refused(entry: Entry, expected: str, got: str) -> Entry:
+    return msgspec.structs.replace(
+        entry, path=entry.path[:MAX_DEPTH], value=Malformed(expected, got), locate=None, depth=0
+    )

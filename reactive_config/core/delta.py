@@ -67,6 +67,8 @@ class Entry(msgspec.Struct, frozen=True):
             when somebody asks (explain, an error), so it may parse the document again. It gets the entry, so
             that one function serves all of a source's entries.
         size: Bytes of the document, for the source's `Guard`; 0 where nobody counts.
+        depth: How many tables and lists of the document lie inside one another, or more; said by a source that has
+            checked the document, as every parser here does. -1: nobody has, and the runtime does.
     """
 
     path: Path
@@ -77,6 +79,7 @@ class Entry(msgspec.Struct, frozen=True):
     place: str = ""
     locate: Locate | None = None
     size: int = 0
+    depth: int = -1
 
 
 class Replace(msgspec.Struct, frozen=True):

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from reactive_config.core.bounds import MAX_DEPTH
-from reactive_config.core.delta import Bare, Entry
+from reactive_config.core.bounds import LEAVES, MAX_DEPTH, integer_fits
+from reactive_config.core.delta import Entry
 from reactive_config.core.paths import Path, format_path
 from reactive_config.core.trees import ABSENT
-
-_LEAVES = (str, int, float, bool, type(None), datetime, date, time, timedelta, Bare)
 
 
 def owned(tree: Any, path: Path = ()) -> Any:
@@ -20,9 +17,9 @@ def owned(tree: Any, path: Path = ()) -> Any:
 
     Raises:
         TypeError: A key is not a str, or a value is not one that a configuration file could hold.
-        ValueError: A float is not finite, or the tree is nested deeper than 128.
+        ValueError: A float is not finite, an integer beyond 64 bits, or the tree is nested deeper than 128.
     """
-    if len(path) > MAX_DEPTH:
+    if isinstance(tree, (Mapping, list, tuple)) and len(path) >= MAX_DEPTH:
         raise ValueError(f"expected at most {MAX_DEPTH} levels, got more at {format_path(path[:3])}...")
     if isinstance(tree, Mapping):
         for name in tree:
@@ -33,7 +30,9 @@ def owned(tree: Any, path: Path = ()) -> Any:
         return [owned(item, (*path, str(index))) for index, item in enumerate(tree)]
     if isinstance(tree, float) and not math.isfinite(tree):
         raise ValueError(f"{format_path(path)}: expected a finite number, got one that is not")
-    if type(tree) in _LEAVES:  # exactly: an IntEnum or a str of somebody's own compares in its own way
+    if type(tree) is int and not integer_fits(tree):
+        raise ValueError(f"{format_path(path)}: expected an integer of at most 64 bits, got a larger one")
+    if type(tree) in LEAVES:
         return tree
     raise TypeError(f"{format_path(path)}: expected what a file could hold, got a {type(tree).__name__}")
 
@@ -58,5 +57,10 @@ def entries_of(tree: Any, revision: int, path: Path = ()) -> dict[str, Entry]:
     Returns:
         Dotted path to entry.
     """
-    found = leaves(tree, path)
-    return {format_path(at): Entry(at, value, revision, revision, place=format_path(at)) for at, value in found}
+    entries = {}
+    for at, value in leaves(tree, path):
+        place = format_path(at)
+        entries[place] = Entry(
+            at, value, revision, revision, place=place, depth=MAX_DEPTH - len(at)
+        )  # as `owned` saw to
+    return entries

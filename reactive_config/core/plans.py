@@ -373,12 +373,36 @@ class UntypedPlan(Plan):
     kind = Any
 
     def __init__(self) -> None:
-        self._table = MapPlan(dict[str, Any], self)
+        self._table = _OpenTable(self)
 
     def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
         if type(tree) is dict:
             return self._table.decode(tree, old, changes, path, found)
         return _settled(value_of(old), infer(tree.text) if type(tree) is Bare else untyped(tree))
+
+
+class _OpenTable(MapPlan):
+    """A table of anything."""
+
+    def __init__(self, values: UntypedPlan) -> None:
+        super().__init__(dict[str, Any], values)
+
+    def decode_names(
+        self, table: Mapping[str, Any], path: Path, found: list[Fault]
+    ) -> tuple[dict[str, Any], dict[str, Part]]:
+        """As everywhere, but tables in it at once: two calls a level, because there may be `MAX_DEPTH` levels.
+
+        The recursion limit is Python's, 1000, and a part of it belongs to the program that runs the loop.
+        """
+        kept: dict[str, Any] = {}
+        inner: dict[str, Part] = {}
+        for name, tree in table.items():
+            if type(tree) is not dict:
+                kept[name] = infer(tree.text) if type(tree) is Bare else untyped(tree)
+                continue
+            part = inner[name] = self._decode_all(tree, MISSING, (*path, name), found)
+            kept[name] = part.value
+        return kept, inner
 
 
 class OptionalPlan(Plan):

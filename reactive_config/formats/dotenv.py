@@ -14,10 +14,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from reactive_config.core.bounds import ONE_KEY
 from reactive_config.core.delta import Bare
 from reactive_config.core.paths import Path
 from reactive_config.formats.text import refusal, unreadable
-from reactive_config.formats.tree import ONE_KEY
 
 _BLANK = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
 _NAME = re.compile(r"(?:export[ \t]++(?![ \t]*=))?+([A-Za-z_][A-Za-z0-9_]*+)")

@@ -11,11 +11,12 @@ from types import ModuleType
 
 import orjson
 
+from reactive_config.core.bounds import FINITE, INTEGER, MAX_DEPTH, NESTING, ONE_KEY, integer_fits, too_deep
 from reactive_config.core.delta import Tree
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
 from reactive_config.formats.text import refusal, unreadable
-from reactive_config.formats.tree import FINITE, INTEGER, MAX_DEPTH, NESTING, ONE_KEY, encoded, integer_fits, too_deep
+from reactive_config.formats.tree import encoded
 
 _SHORT = 8 << 10
 _LONG_DIGITS = re.compile(r"[0-9]{19,}+")  # as every integer beyond 64 bits has

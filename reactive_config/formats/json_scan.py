@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from reactive_config.core.bounds import integer_fits
 from reactive_config.core.json_text import find_depth as find_depth
 from reactive_config.core.paths import Path
-from reactive_config.formats.tree import integer_fits
 
 _TOKEN = re.compile(r'[ \t\n\r]*+("(?:[^"\\]|\\.)*+"|[{}\[\],:]|[^ \t\n\r{}\[\],:"]++)')
 _NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+")

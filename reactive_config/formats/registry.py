@@ -10,11 +10,11 @@ import importlib
 import importlib.util
 from typing import Any
 
+from reactive_config.core.bounds import kind
 from reactive_config.core.delta import Bare, Tree
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
 from reactive_config.formats.text import decode, position, require_content
-from reactive_config.formats.tree import kind
 
 _FORMATS = {".json": "json_", ".yaml": "yaml_", ".yml": "yaml_", ".toml": "toml_", ".env": "dotenv"}
 

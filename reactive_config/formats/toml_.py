@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 
+from reactive_config.core.bounds import INTEGER, MAX_DEPTH, NESTING, ONE_KEY, find_fault
 from reactive_config.core.delta import Tree
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
 from reactive_config.formats import toml_scan
 from reactive_config.formats.text import offset_of, refusal, unreadable
-from reactive_config.formats.tree import INTEGER, MAX_DEPTH, NESTING, ONE_KEY, find_fault, surely_sound
+from reactive_config.formats.tree import surely_sound
 
 # At the end of the message: what stands before may quote the document.
 _AT = re.compile(r"\(at line ([0-9]+), column ([0-9]+)\)\Z")

@@ -12,8 +12,8 @@ import tomllib
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
+from reactive_config.core.bounds import MAX_DEPTH
 from reactive_config.core.paths import Path
-from reactive_config.formats.tree import MAX_DEPTH
 
 _SPACE = re.compile(r"[ \t]*+")
 _BLANK = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 
+from reactive_config.core.bounds import INTEGER, NESTING, ONE_KEY, TEXT_KEY, find_fault
 from reactive_config.core.delta import Tree
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
 from reactive_config.formats import yaml_events, yaml_guard, yaml_scalars, yaml_tree
 from reactive_config.formats.text import offset_of, refusal
-from reactive_config.formats.tree import INTEGER, NESTING, ONE_KEY, TEXT_KEY, find_fault, surely_sound
+from reactive_config.formats.tree import surely_sound
 
 _AT = re.compile(r"at line ([0-9]+) column ([0-9]+)")
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -18,9 +18,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from reactive_config.core.bounds import MAX_DEPTH, NESTING, ONE_KEY, TEXT_KEY
 from reactive_config.errors import ParseError
 from reactive_config.formats.text import refusal
-from reactive_config.formats.tree import MAX_DEPTH, NESTING, ONE_KEY, TEXT_KEY
 from reactive_config.formats.yaml_events import Event, Node, is_plain, nodes, start
 
 MAX_ADDED = 2_500

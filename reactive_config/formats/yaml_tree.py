@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from reactive_config.core.bounds import TEXT_KEY, kind
 from reactive_config.core.delta import Tree
 from reactive_config.errors import ParseError
 from reactive_config.formats.text import offset_of
-from reactive_config.formats.tree import TEXT_KEY, kind
 from reactive_config.formats.yaml_events import Event, events, start
 from reactive_config.formats.yaml_scalars import scalar
 

@@ -63,4 +63,4 @@ class Env(Source):
             text.encode()
         except UnicodeEncodeError:
             return Entry(path, Malformed("UTF-8 text", "other bytes"), variable, place=variable)
-        return Entry(path, Bare(text), variable, place=variable)
+        return Entry(path, Bare(text), variable, place=variable, depth=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from reactive_config.core.bounds import MAX_DEPTH
 from reactive_config.core.delta import Bare
 from reactive_config.core.paths import Path, format_path
 from reactive_config.errors import ParseError
@@ -35,14 +36,17 @@ def nest(variables: Mapping[str, Bare], resolve: Callable[[Path], Path]) -> dict
         A nested dict, owned by the caller; its leaves are the values given.
 
     Raises:
-        ParseError: A name has an empty part, two names mean one path, or one path is to be a value and
-            a table; it names the variables and never their values.
+        ParseError: A name has an empty part or too many, two names mean one path, or one path is to be a value
+            and a table; it names the variables and never their values.
     """
     tree: dict[str, Any] = {}
     values: dict[Path, str] = {}
     tables: dict[Path, str] = {}
     for name, value in variables.items():
-        path = resolve(split(name))
+        parts = split(name)
+        if len(parts) > MAX_DEPTH:  # all that follows takes the square of it
+            raise ParseError(f"at most {MAX_DEPTH} names joined by `{SEPARATOR}`", f"{len(parts):,}")
+        path = resolve(parts)
         if path in values:
             raise ParseError(f"one name for {format_path(path)}", f"{values[path]} and {name}")
         above = [path[:length] for length in range(1, len(path))]

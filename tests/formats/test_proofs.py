@@ -9,10 +9,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from reactive_config.core.bounds import MAX_DEPTH, find_fault, too_deep
 from reactive_config.errors import ParseError
 from reactive_config.formats import json_, tree, yaml_guard
 from reactive_config.formats.registry import parse
-from reactive_config.formats.tree import MAX_DEPTH, encoded, find_fault, surely_sound, too_deep
+from reactive_config.formats.tree import encoded, surely_sound
 
 SCALARS = (
     st.none()

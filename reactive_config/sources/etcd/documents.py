@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import anyio.to_thread
 
+from reactive_config.core.bounds import MAX_DEPTH, NESTING, too_deep
 from reactive_config.core.delta import Bare, Entry, Malformed, Tree
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
@@ -56,8 +57,13 @@ def read_document(name: str, raw: bytes, revision: int, mount: Mount | Misplaced
     kind = type(value)
     if not mount.path and kind is not dict and kind is not Malformed:
         value, kind = Malformed("a table, because this key is a whole layer", "a single value"), Malformed
+    levels = MAX_DEPTH - len(mount.path)
+    # Each level takes two characters at least, so a short document needs no walk. Longer ones are walked in a thread.
+    if (kind is dict or kind is list) and len(raw) > 2 * levels and too_deep(value, levels):
+        value, kind = Malformed(NESTING, f"a deeper document below {len(mount.path):,} names"), Malformed
     find = None if kind is Bare or kind is Malformed else _locate
-    return Document(mount.path, value, revision, revision, mount.layer, name, find, len(raw), raw)
+    depth = max(0, levels) if find else 0
+    return Document(mount.path, value, revision, revision, mount.layer, name, find, len(raw), depth, raw)
 
 
 def _locate(entry: Entry, path: Path) -> tuple[int, int] | None:

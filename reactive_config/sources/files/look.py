@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from reactive_config.core.bounds import MAX_DEPTH
 from reactive_config.core.delta import Delta, Entry, Malformed, Patch, Replace
 from reactive_config.core.source import Feed
 from reactive_config.core.status import State
@@ -193,6 +194,7 @@ class Looker:
             place=found.place,
             locate=None if isinstance(data, Malformed) else self._documents.locate(data, found.suffix),
             size=0 if isinstance(data, Malformed) else len(data),
+            depth=MAX_DEPTH - len(found.mount),  # a bare value, or what a parser let through
         )
 
     def _again(self, at: float | None) -> None:
