@@ -11,10 +11,12 @@ import enum
 import math
 import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Union, get_args
 
 import msgspec
 
+from reactive_config.core.bounds import integer_fits
 from reactive_config.core.delta import Bare
 from reactive_config.core.json_text import decode_json
 from reactive_config.core.refusals import is_refusal
@@ -33,9 +35,11 @@ from reactive_config.core.types import (
 )
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d|w)")
-_LONGEST = 200  # characters; a longer text is no duration, and would cost the square of its length
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+# Digits are those of ASCII, and no character is tried twice: a text may be long, and come from anybody.
+_PART = re.compile(r"\s*+([0-9]++(?:\.[0-9]++)?+)\s*+(us|ms|[smhdw])")
+_LONGEST = 200  # characters; a longer text is no duration
+_NUMBER = re.compile(r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+")
+_MOST_DIGITS = 20  # of an integer of 64 bits, its sign included
 
 
 def convert(value: Any, kind: Any, *, strict: bool = True) -> Any:
@@ -65,25 +69,35 @@ def duration(value: Any) -> timedelta | None:
         if _NUMBER.fullmatch(text):
             return timedelta(seconds=float(text))
         sign, body = (-1, text[1:]) if text.startswith("-") else (1, text)
-        parts = _PART.findall(body)
-        if parts and not _PART.sub("", body).strip():
-            return sign * timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
-        return msgspec.convert(text, timedelta)
+        seconds = _seconds(body)
+        return msgspec.convert(text, timedelta) if seconds is None else sign * timedelta(seconds=seconds)
     except (OverflowError, ValueError, msgspec.ValidationError):
         return None
 
 
+def _seconds(text: str) -> float | None:
+    """The sum of parts such as `1h30m`; None if the text is anything else."""
+    total, at = 0.0, 0
+    while part := _PART.match(text, at):
+        total += float(part[1]) * _UNITS[part[2]]
+        at = part.end()
+    return total if at and at == len(text) else None
+
+
 def infer(text: str) -> Any:
-    """A bare text where no type says what it is: a JSON scalar, or else the text itself."""
+    """A bare text where no type says what it is: a JSON scalar, or else the text itself.
+
+    A number that no format could hold, an integer beyond 64 bits or a float that overflows, stays text.
+    """
     if text in ("true", "false", "null"):
         return {"true": True, "false": False, "null": None}[text]
     if not _NUMBER.fullmatch(text):
         return text
-    try:
-        value = float(text) if any(c in text for c in ".eE") else int(text)
-    except ValueError:  # more digits than Python reads
-        return text
-    return value if math.isfinite(value) else text
+    if any(c in text for c in ".eE"):
+        real = float(text)
+        return real if math.isfinite(real) else text
+    integer = int(text) if len(text) <= _MOST_DIGITS else None
+    return integer if integer is not None and integer_fits(integer) else text
 
 
 def untyped(value: Any) -> Any:
@@ -201,9 +215,16 @@ def _lenient(text: str, kind: Any, *, strict: bool) -> tuple[Any] | None:
         return None
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if type(value) is int and not _is_spelled(value, text):
+        return None
     if isinstance(value, Secret):
         value = value.reveal()
     return (value.value if isinstance(value, enum.Enum) else value,)
+
+
+def _is_spelled(value: int, text: str) -> bool:
+    """Whether every format could hold the integer and the text means it exactly: msgspec takes `1e-400` for 0."""
+    return integer_fits(value) and (not any(c in text for c in ".eE") or Decimal(text) == value)
 
 
 def _container(text: str, plain: Any) -> Any:

@@ -287,7 +287,7 @@ class _Follow(AsyncIterator[U]):
 
 
 def recompute(cells: Iterable[Live[Any] | None], source: Any, batch: Batch) -> None:
-    """Writer only: propose what each cell's function makes of the source's new value, and so on for what derives from it.
+    """Writer only: propose what each cell's function makes of the source's new value, and on to what derives from it.
 
     Without recursion: a chain of cells may be longer than Python's stack is deep.
     """
