@@ -13,6 +13,7 @@ import orjson
 
 from reactive_config.core.bounds import FINITE, INTEGER, MAX_DEPTH, NESTING, ONE_KEY, integer_fits, too_deep
 from reactive_config.core.delta import Tree
+from reactive_config.core.json_text import find_depth
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
 from reactive_config.formats.text import refusal, unreadable
@@ -41,7 +42,7 @@ def parse(text: str) -> Tree:
         raise error
     compact = encoded(tree, shallow=_surely_shallow(text))
     if compact is None and too_deep(tree):
-        raise refusal(NESTING, "deeper nesting", text, _scan().find_depth(text))
+        raise refusal(NESTING, "deeper nesting", text, find_depth(text))
     if not _surely_sound(text, compact) and not _sound(text):
         raise _first_fault(text)
     return tree
@@ -65,7 +66,7 @@ def _loads(text: str) -> tuple[Tree, ParseError | None]:
         return orjson.loads(text), None
     except orjson.JSONDecodeError as error:
         at = error.pos  # the library's words are neither shown nor compared: they differ from version to version
-    depth = _scan().find_depth(text)
+    depth = find_depth(text)
     if 0 < depth <= at:
         return None, refusal(NESTING, "deeper nesting", text, depth)
     if _scan().is_too_large(text, at):

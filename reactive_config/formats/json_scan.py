@@ -12,16 +12,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from reactive_config.core.bounds import integer_fits
-from reactive_config.core.json_text import find_depth as find_depth
+from reactive_config.core.json_text import STRING
 from reactive_config.core.paths import Path
 
-_TOKEN = re.compile(r'[ \t\n\r]*+("(?:[^"\\]|\\.)*+"|[{}\[\],:]|[^ \t\n\r{}\[\],:"]++)')
+_TOKEN = re.compile(rf'[ \t\n\r]*+({STRING}|[{{}}\[\],:]|[^ \t\n\r{{}}\[\],:"]++)', re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+")
 _INTEGER = re.compile(r"-?[0-9]{19,}+(?![.eE])")
 # What the searches below need and no more: they meet documents of megabytes, made to be slow.
-_STRING = r'"(?:[^"\\]|\\.)*+"'
-_KEY_OR_TABLE = re.compile(rf"({_STRING})([ \t\n\r]*+:)?+|[{{}}]")
-_STRING_OR_INTEGER = re.compile(rf"{_STRING}|(?<![0-9.eE+-])-?[0-9]{{19,}}+(?![.eE])")
+_KEY_OR_TABLE = re.compile(rf"({STRING})([ \t\n\r]*+:)?+|[{{}}]", re.DOTALL)
+_STRING_OR_INTEGER = re.compile(rf"{STRING}|(?<![0-9.eE+-])-?[0-9]{{19,}}+(?![.eE])", re.DOTALL)
 
 
 class Place(NamedTuple):

@@ -36,6 +36,12 @@ def parse(text: str) -> Tree:
     control = _UNPRINTABLE.search(text)
     if control:  # both parsers refuse it, but neither says where
         raise refusal("text without control characters", "one", text, control.start())
+    for (
+        separator
+    ) in "\x85\u2028\u2029":  # line ends in YAML 1.1 and for both parsers; in an editor nobody sees a new line
+        if separator in text:
+            expected = f"U+{ord(separator):04X} as an escape between double quotes (it ends no line in YAML 1.2)"
+            raise refusal(expected, "the character itself", text, text.index(separator))
     return _parse_fast(text) if fast else _parse_events(text)
 
 

@@ -11,6 +11,7 @@ refused without a position:
 - Nesting beyond `MAX_DEPTH`: the parser takes time by the square of it before it refuses (400 KB: 30 s).
 - `%` directives, but for `%YAML 1.2`: an older version means other values, tag handles are quadratic.
 - A second document, keys given twice, keys that are no text.
+- Numbers that overflow: `1e400` would be text, an integer of more than 128 bits a float.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from reactive_config.core.bounds import MAX_DEPTH, NESTING, ONE_KEY, TEXT_KEY
 from reactive_config.errors import ParseError
 from reactive_config.formats.text import refusal
 from reactive_config.formats.yaml_events import Event, Node, is_plain, nodes, start
+from reactive_config.formats.yaml_scalars import may_be_too_large, too_large
 
 MAX_ADDED = 2_500
 """Values that all aliases of a document may add to it: tables, lists and what they hold. 1,000 characters of text, keys
@@ -43,7 +45,7 @@ _PERHAPS_NO_TEXT = re.compile(r"(?:[-+.0-9].*|~|null|true|false)?", re.IGNORECAS
 
 def suspicious(text: str) -> bool:
     """Whether the guard must look; False is proof that nothing but the parser's own refusals can be wrong."""
-    if text.count("[") + text.count("{") > _MANY_BRACKETS:
+    if text.count("[") + text.count("{") > _MANY_BRACKETS or may_be_too_large(text):
         return True
     # The expression alone takes half as long as the parser; most documents have none of its characters.
     return any(mark in text for mark in _MARKS) and _SUSPICIOUS.search(text) is not None
@@ -82,6 +84,8 @@ def examine(text: str, is_text: Callable[[str], bool]) -> bool:
             _check_tag(event)
             if node.is_key:
                 _check_key(event, names[-1], is_text)
+            else:
+                _check_number(event)
             aliases.add(event, is_key=node.is_key)
             if _opens(event):
                 names.append(set())
@@ -190,6 +194,11 @@ def _check_key(event: Event, names: set[str], is_text: Callable[[str], bool]) ->
     if name in names:
         raise ParseError(ONE_KEY, "a key twice", *start(event))
     names.add(name)
+
+
+def _check_number(event: Event) -> None:
+    if is_plain(event) and event.tag is None and (expected := too_large(event.value)):
+        raise ParseError(expected, "a larger one", *start(event))
 
 
 def _check_document(event: Event, number: int) -> None:

@@ -55,7 +55,19 @@ HOSTILE = [
     (".json", '\r\n "hunter2canary"', 2, 2, "a table at the top level, got text"),
     (".yaml", "p: hunter2canary\na:\n  hunter2canary: 1\n  hunter2canary: 2\n", 4, 3, TWICE),
     (".yaml", "hunter2canary: 1\nhunter2canary: 2", 2, 1, TWICE),
+    (".json", '["' + '\\"' * 500_000, 1, 1_000_003, "end of the document"),
+    (".json", '["hunter2canary", "' + '\\"\\\\' * 250_000, 1, 1_000_020, "end of the document"),
     (".yaml", "p: hunter2canary\na: 18446744073709551616", 2, 4, LARGE),
+    (".yaml", "p: hunter2canary\na: [x, 1e400]", 2, 8, FINITE),
+    (".yaml", "p: hunter2canary\na: -1.5E+400", 2, 4, FINITE),
+    (".yaml", "p: hunter2canary\na: " + "9" * 40, 2, 4, LARGE),
+    (".yaml", "p: hunter2canary\na: " + "9" * 5_000, 2, 4, LARGE),
+    (".yaml", "p: hunter2canary\na: 0x" + "f" * 40, 2, 4, LARGE),
+    (".yaml", "p: hunter2canary\na: 0b" + "1" * 2_000, 2, 4, LARGE),
+    (".yaml", "p: hunter2canary\na: " + "9" * 400 + ".5", 2, 4, FINITE),
+    (".yaml", "p: hunter2canary\na: x\x85b: y", 2, 5, "U+0085 as an escape"),
+    (".yaml", "p: hunter2canary\n# x\u2028b: y", 2, 4, "U+2028 as an escape"),
+    (".yaml", "p: hunter2canary\na: 'x\u2029y'", 2, 6, "U+2029 as an escape"),
     (".yaml", "'hunter2canary at line 7 column 7': -9223372036854775809", 1, 37, LARGE),
     (".yaml", "p: hunter2canary\na: [1, .nan]", 2, 8, FINITE),
     (".yaml", "p: hunter2canary\na:\n  b: -.Inf", 3, 6, FINITE),
@@ -221,6 +233,24 @@ def test_an_etcd_value_that_promises_json_and_breaks_it_is_refused(data):
         parse_value(data)
     assert caught.value.line == 1
     assert_tells_nothing(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "'1e400'",
+        '"' + "9" * 40 + '"',
+        "!!str 1e400",
+        "x1e400",
+        "1e400x",
+        "0" * 40,
+        "9" * 40 + "x",
+        "1" * 30 + "-x",
+        '"\\N\\L\\P"',
+    ],
+)
+def test_what_only_looks_like_a_large_number_in_yaml_is_text(value):
+    assert type(parse(f"a: {value}\n".encode(), ".yaml")["a"]) is str
 
 
 SEEDS = {
