@@ -81,8 +81,10 @@ def _read_open(fd: int, max_bytes: int) -> Content:
         chunks.append(chunk)
         wanted -= len(chunk)
     data = b"".join(chunks)
-    if Signature.of(os.fstat(fd)) != before or len(data) != before.size:
+    if Signature.of(os.fstat(fd)) != before:
         raise Changed
+    if len(data) != before.size:  # what changes there shows in no stat, so it could not be followed
+        return Content(Malformed("a file as long as its stat says", "one of another length, as in /proc"), before)
     if not data:
         # Valid YAML and TOML, and what every in-place save looks like for a moment.
         return Content(Malformed("a document", "an empty file"), before)

@@ -157,8 +157,9 @@ def _layers(paths: tuple[str, ...], values: bool) -> tuple[Layer, ...]:
     directories = set()
     for index, text in enumerate(paths):
         absolute = texts.absolute(text)
-        if any(layer.absolute == absolute for layer in layers):
-            raise ValueError(f"expected each path once, got {text!r} twice")
+        twin = next((layer for layer in layers if texts.tidy(layer.absolute) == texts.tidy(absolute)), None)
+        if twin is not None:
+            raise ValueError(f"expected each path once, got {twin.text!r} and {text!r}")
         is_file = not values and not text.endswith(os.sep) and texts.suffix(text) in registry.SUFFIXES
         if not is_file:
             directories.add(text.rstrip(os.sep))

@@ -36,6 +36,12 @@ def absolute(path: str) -> str:
     return os.path.join(os.getcwd(), path)
 
 
+def tidy(path: str) -> str:
+    """The same place in the fewest characters; `..` stays, for what it means depends on links."""
+    root, names = parts(path)
+    return root + os.sep.join(name for name in names if name not in ("", os.curdir))
+
+
 def target(link: str) -> str:
     return os.readlink(link)
 

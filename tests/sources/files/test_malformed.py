@@ -197,3 +197,19 @@ def test_what_may_not_be_read(notifier: str) -> None:
         )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["seen"] == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where /proc is")
+async def test_a_file_whose_stat_does_not_give_its_length_is_told_and_a_real_one_in_its_place_is_followed(
+    follow: Callable[..., Any], tmp_path: Path
+) -> None:
+    """It is 0 bytes long for stat and has content: changes of it would show nowhere."""
+    file = tmp_path / "app.json"
+    file.symlink_to("/proc/self/status")
+    assert file.stat().st_size == 0
+    async with follow(tmp_path) as feed:
+        assert got(feed, file) == Malformed("a file as long as its stat says", "one of another length, as in /proc")
+        real = tmp_path / "real"
+        real.write_text('{"ok": 1}')
+        real.rename(file)
+        await feed.wait(lambda f: got(f, file) == {"ok": 1})

@@ -146,13 +146,25 @@ def test_arguments_out_of_range_are_refused(options: dict[str, Any]) -> None:
         Files("config", **options)
 
 
-def test_paths_must_be_given_and_only_once() -> None:
+def test_paths_must_be_given() -> None:
     with pytest.raises(ValueError, match="at least one path"):
         Files()
-    with pytest.raises(ValueError, match="twice"):
-        Files("config", "config")
 
 
 def test_a_source_names_its_layers() -> None:
     source = Files(Path("config/common"), "config/production", optional=True)
     assert (source.layers, source.name, source.optional) == (("config/common", "config/production"), "files", True)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("x", "x"), ("x", "x/"), ("x", "x//"), ("x/", "./x"), ("x.json", "x.json/"), ("a//x", "a/x")]
+)
+def test_one_place_spelled_in_two_ways_is_refused(first: str, second: str) -> None:
+    """Their files would have the same names, and one would take the other's place."""
+    with pytest.raises(ValueError, match=f"each path once, got '{first}' and '{second}'"):
+        Files(first, second)
+
+
+def test_a_way_through_a_parent_is_not_tidied(tmp_path: Path) -> None:
+    """`link/..` is where the link leads."""
+    Files("x", "link/../x")
