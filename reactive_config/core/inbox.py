@@ -11,7 +11,7 @@ from typing import Any
 
 from reactive_config.core.accounts import Account
 from reactive_config.core.delta import Delta, Entry, Patch, Replace, Unit
-from reactive_config.core.lookup import resolve
+from reactive_config.core.lookup import Shape, resolve, shape
 from reactive_config.core.paths import Path
 from reactive_config.core.status import Held, Moment, SourceStatus, State
 from reactive_config.core.types import holds_secret
@@ -89,6 +89,9 @@ class Inbox:
 
     def resolve(self, names: Path) -> Path:
         return resolve(self._kind, names)
+
+    def shape(self, path: Path) -> Shape:
+        return shape(self._kind, path)
 
     @property
     def holds_secret(self) -> bool:

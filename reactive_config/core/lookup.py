@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
 
 from reactive_config.core.paths import Path, format_path
-from reactive_config.core.showing import plain_type
-from reactive_config.core.types import describe, fields_of, is_typed_dict, is_union, is_untyped, mapping_types
+from reactive_config.core.showing import plain_type, type_at
+from reactive_config.core.types import (
+    bare_type,
+    describe,
+    fields_of,
+    is_typed_dict,
+    is_union,
+    is_untyped,
+    mapping_types,
+)
 from reactive_config.errors import UnknownPath
 from reactive_config.printable import printable
 
 Step = Callable[[Any], Any]
+
+Shape = Literal["table", "value", "any"]
+"""What fits at a path: only a table (or null), no table, or both; `any` also where no type says."""
 
 
 def selector(kind: Any, path: Path) -> Step:
@@ -89,6 +100,22 @@ def resolve(kind: Any, names: Path) -> Path:
         found.append(name.lower() if match is None else match)
         kind = fields[match].type if match is not None else mapping[1] if mapping else Any
     return tuple(found)
+
+
+def shape(kind: Any, path: Path) -> Shape:
+    """What fits at a path of a type."""
+    plain = plain_type(type_at(kind, path))
+    members = [bare_type(t) for t in get_args(plain)] if is_union(plain) else [plain]
+    shapes = {_shape(member) for member in members if member is not type(None)}
+    return shapes.pop() if len(shapes) == 1 else "any"
+
+
+def _shape(plain: Any) -> Shape:
+    if is_untyped(plain):
+        return "any"
+    if getattr(plain, "__pydantic_root_model__", False):  # a model that is its one field
+        return shape(plain.model_fields["root"].annotation, ())
+    return "table" if fields_of(plain) is not None or mapping_types(plain) is not None else "value"
 
 
 def _fold(name: str) -> str:

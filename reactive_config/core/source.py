@@ -14,6 +14,7 @@ from typing import Protocol
 
 from reactive_config.core.delta import Delta, Entry, Replace
 from reactive_config.core.guard import Guard
+from reactive_config.core.lookup import Shape
 from reactive_config.core.paths import Path
 from reactive_config.core.status import State
 
@@ -46,6 +47,9 @@ class Feed(Protocol):
 
         Fields of the type are matched without case; names that the type leaves open are lower-cased.
         """
+
+    def shape(self, path: Path) -> Shape:
+        """What fits at a path: only a `table`, only another `value`, or `any`, as where no type says what it is."""
 
     @property
     def holds_secret(self) -> bool:
@@ -98,6 +102,9 @@ class ForwardingFeed(Feed):
 
     def resolve(self, names: Path) -> Path:
         return self.feed.resolve(names)
+
+    def shape(self, path: Path) -> Shape:
+        return self.feed.shape(path)
 
     @property
     def holds_secret(self) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+
+import msgspec
 
 from reactive_config.core.delta import Bare, Entry, Malformed, Replace
 from reactive_config.core.paths import Path, format_path
 from reactive_config.core.source import Feed, Source
 from reactive_config.core.status import State
 from reactive_config.errors import ParseError
+from reactive_config.formats.registry import parse_value
 from reactive_config.sources.names import split
 
 
@@ -19,7 +22,8 @@ class Env(Source):
 
     `SHOP_DATABASE__POOL__MAX_SIZE=20` stands at `database.pool.max_size`: `__` separates, fields match
     without case, other names are lower-cased. Values are bare: they keep their text until the type says
-    what they are.
+    what they are. Only one that begins with `{`, at a path that a table fits, is read as JSON at once: deeper variables
+    are then laid over that table, and the table over those of lower layers.
 
     Args:
         prefix: `SHOP_`; the names' beginning, removed from them. Exact in case.
@@ -52,7 +56,7 @@ class Env(Source):
                     bad = Malformed(f"one variable for {format_path(entry.path)}", f"{first} and {variable}")
                     entry = Entry(entry.path, bad, variable, place=variable)
                 entries[variable] = entry
-        return entries
+        return {variable: _with_table(entry, taken, feed) for variable, entry in entries.items()}
 
     def _entry(self, variable: str, text: str, feed: Feed) -> Entry:
         try:
@@ -64,3 +68,23 @@ class Env(Source):
         except UnicodeEncodeError:
             return Entry(path, Malformed("UTF-8 text", "other bytes"), variable, place=variable)
         return Entry(path, Bare(text), variable, place=variable, depth=0)
+
+
+def _with_table(entry: Entry, paths: Collection[Path], feed: Feed) -> Entry:
+    """The entry with the table that its text spells in JSON, if a table may be meant."""
+    if not isinstance(entry.value, Bare) or not entry.value.text.lstrip().startswith("{"):
+        return entry
+    shape = feed.shape(entry.path)
+    # What may be a text remains one, until other variables make a table of the place.
+    if shape == "value" or (shape == "any" and not _is_among(entry.path, paths)):
+        return entry
+    try:
+        value = parse_value(entry.value.text.encode())
+    except ParseError as error:
+        value = Malformed(error.expected, error.got, error.line, error.column)
+    return msgspec.structs.replace(entry, value=value, depth=-1)
+
+
+def _is_among(path: Path, paths: Collection[Path]) -> bool:
+    """Whether one of the paths goes on below this one, or ends above it."""
+    return any(other != path and other[: len(path)] == path[: len(other)] for other in paths if other)

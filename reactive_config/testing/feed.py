@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from reactive_config.core.delta import Delta, Entry, Malformed, Replace
+from reactive_config.core.lookup import Shape
 from reactive_config.core.paths import Path
 from reactive_config.core.status import State
 
@@ -75,6 +76,9 @@ class RecordingFeed:
 
     def resolve(self, names: Path) -> Path:
         return tuple(name.lower() for name in names)
+
+    def shape(self, path: Path) -> Shape:
+        return "any"
 
     @property
     def holds_secret(self) -> bool:

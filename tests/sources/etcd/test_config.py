@@ -45,6 +45,15 @@ async def test_a_bad_transaction_is_held_and_a_good_one_beside_it_taken(server, 
         assert config.current == App(Pool(7), "bad")
 
 
+@pytest.mark.parametrize("kind", [dict, dict[str, dict[str, dict[str, int]]]])
+async def test_the_table_of_a_key_and_the_keys_below_it_are_one_table(server, prefix, kind):
+    await server.txn({f"{prefix}a": '{"b": {"c": 1, "e": 0}}', f"{prefix}a/b": '{"d": 2}', f"{prefix}a/b/e": "3"})
+    async with open_config(kind, Etcd(server.endpoint, prefix=prefix)) as config:
+        assert config.current == {"a": {"b": {"c": 1, "d": 2, "e": 3}}}
+        await config.wait_revision("etcd", await server.delete(f"{prefix}a/b/e"))
+        assert config.current == {"a": {"b": {"c": 1, "d": 2, "e": 0}}}
+
+
 async def test_a_relist_with_equal_content_makes_no_generation(server, prefix, proxy):
     await server.put(f"{prefix}pool/size", "5")
     async with open_config(App, Etcd(proxy.endpoint, prefix=prefix)) as config:
