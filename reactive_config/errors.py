@@ -14,6 +14,7 @@
     ├── Closed                the configuration's context has ended
     └── WrongProcess          used in a forked child, or from another event loop
 
+All of them can be pickled and copied with their data, also those of a program that derive from one.
 Messages are composed from the data beside them. No message copies text from a document: a parser's
 own words may quote the line that holds the password. Names and places in them are printable, and shortened.
 """
@@ -80,6 +81,14 @@ class Problem(msgspec.Struct, frozen=True):
 
 class ReactiveConfigError(Exception):
     """The root of the tree."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # By default it is made anew from its text alone, which is not what the constructors take.
+        return _without_init, (type(self), *self.args), self.__dict__
+
+
+def _without_init(kind: type[ReactiveConfigError], *args: object) -> ReactiveConfigError:
+    return kind.__new__(kind, *args)
 
 
 class ParseError(ReactiveConfigError):
