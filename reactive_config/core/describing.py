@@ -9,12 +9,9 @@ import msgspec
 
 from reactive_config.core.acceptance import Acceptance
 from reactive_config.core.paths import Path, format_path
-from reactive_config.core.secret import HIDDEN, Secret
+from reactive_config.core.plain import plain
 from reactive_config.core.showing import redacted
-from reactive_config.core.types import fields_of, is_pydantic
 from reactive_config.errors import Origin
-
-_FOREIGN_SECRETS = ("SecretStr", "SecretBytes")
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -34,19 +31,8 @@ class Setting(msgspec.Struct, frozen=True):
 
 def settings(value: Any, kind: Any, acceptance: Acceptance) -> Iterator[Setting]:
     """Every value of a configuration of type `kind`, defaults included; a list is one value, so is an empty table."""
-    tree = msgspec.to_builtins(value, str_keys=True, order="deterministic", enc_hook=_plain)
-    for path, shown in _values(redacted(tree, kind), ()):
+    for path, shown in _values(redacted(plain(value), kind), ()):
         yield Setting(format_path(path), shown, _origin(acceptance, path))
-
-
-def _plain(value: Any) -> Any:
-    """What msgspec does not write by itself."""
-    kind: Any = type(value)
-    if isinstance(value, Secret) or kind.__name__ in _FOREIGN_SECRETS:
-        return HIDDEN
-    if is_pydantic(kind):
-        return {name: getattr(value, field.attribute) for name, field in (fields_of(kind) or {}).items()}
-    return f"<{kind.__name__}>"  # its repr is not ours to trust
 
 
 def _values(tree: Any, path: Path) -> Iterator[tuple[Path, Any]]:
