@@ -9,6 +9,8 @@ import anyio
 
 from reactive_config.bindings.binding import Binding
 from reactive_config.core.live import Live
+from reactive_config.core.types import kind_of
+from reactive_config.errors import Unfit
 
 N = TypeVar("N", bound=int | None)
 
@@ -58,7 +60,7 @@ def _tokens(value: int | None) -> float:
     if value is None:
         return math.inf
     if type(value) is not int or value < 0:
-        raise ValueError(f"capacity: expected a whole number, 0 or more, or None, got {type(value).__name__}")
+        raise Unfit(f"a whole number, 0 or more, or None, got {kind_of(value)}", at="capacity")
     return value
 
 

@@ -15,6 +15,7 @@ from reactive_config.core.host import Host
 from reactive_config.core.live import Live
 from reactive_config.core.observing import Rebuild
 from reactive_config.core.status import BindingState, BindingStatus
+from reactive_config.errors import Unfit
 
 logger = logging.getLogger("reactive_config")
 
@@ -71,8 +72,9 @@ class Follower:
         self._attempting: anyio.CancelScope | None = None
         # When the runtime first heard of a change that is not in force yet.
         self._heard: float | None = None
-        # What kept it from coming into force; empty where nothing did.
+        # What kept it from coming into force, and whose it was; empty where nothing did.
         self._trouble = ""
+        self._culprit = self._members[0]
 
     async def open(self) -> None:
         """Return once the first things are in force; from then on follow.
@@ -204,6 +206,7 @@ class Follower:
                 await member.prepared(value)
             except Exception as error:
                 rebuild.error = type(error).__name__
+                self._culprit = member
                 raise
             except asyncio.CancelledError:
                 rebuild.superseded = True
@@ -244,16 +247,19 @@ class Follower:
             member.report()
 
     def _failed(self, error: Exception) -> None:
-        # Its text may quote the value, which may be a secret.
-        self._trouble = f"the new one could not be made: {type(error).__name__}"
+        # The text of any other error may quote the value, which may be a secret.
+        why = str(error) if isinstance(error, Unfit) else type(error).__name__
+        self._trouble = f"the new one could not be made: {why}"
         self._enter(BindingState.RETRYING)
-        for member in self._members:
-            member.failures += 1
-            logger.warning("%s: %s; the old one stays in use", member.name, self._trouble)
+        self._culprit.failures += 1
+        others = ", ".join(member.name for member in self._members if member is not self._culprit)
+        stays = f"; so do those of {others}, which change together with it" if others else ""
+        logger.warning("%s: %s; the old one stays in use%s", self._culprit.name, self._trouble, stays)
 
     def _enter(self, state: BindingState) -> None:
         for member in self._members:
-            member.enter(state, self._trouble)
+            innocent = bool(self._trouble) and member is not self._culprit
+            member.enter(state, f"waits for {self._culprit.name}: {self._trouble}" if innocent else self._trouble)
 
     def _values(self) -> list[Any]:
         # The writer stores all values of a generation in one turn, so these are of one generation.

@@ -102,8 +102,8 @@ class LogLevels(Binding[M]):
     async def prepare(self, value: M) -> None:
         self._next = self._reader.read(value)
         if self._next.refused and not (self._open and self.alone):
-            trouble, self._next = self._next.trouble, _NOTHING
-            raise ValueError(trouble)
+            unfit, self._next = self._next.unfit, _NOTHING
+            raise unfit
 
     def commit(self) -> None:
         taken, refused = self._next

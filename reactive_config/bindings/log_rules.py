@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from reactive_config.bindings.levels import TemporaryLevel, level_number
 from reactive_config.bindings.named_level import Rule
+from reactive_config.errors import Unfit
 
 ROOT = "root"
 
@@ -42,6 +43,12 @@ class Reading(NamedTuple):
         more = len(self.refused) - len(shown)
         return "; ".join(shown) + (f"; and {more} more" if more else "")
 
+    @property
+    def unfit(self) -> Unfit:
+        """The same as an error. Something is refused."""
+        first = _shown(next(iter(self.refused)))
+        return Unfit(self.trouble.removeprefix(f"{first}: expected "), at=f"the rule of {first}")
+
 
 class RuleReader:
     """Checks rules, and finds or makes the loggers that they are for."""
@@ -67,7 +74,7 @@ class RuleReader:
             except _Refused as refused:
                 reading.refused[name] = str(refused)
             except Exception as error:  # noqa: BLE001 - a mapping, a logger class of the program's
-                reading.refused[name] = f"raised {type(error).__name__}"
+                reading.refused[name] = f"expected a rule that can be followed, got {type(error).__name__} from it"
         return reading
 
     def check(self, name: str, rule: Any) -> tuple[logging.Logger, Rule]:

@@ -116,7 +116,7 @@ class BindingStatus(msgspec.Struct, frozen=True):
         state: See `BindingState`.
         since: When the state was entered (UTC); for people.
         age: Seconds from then until the status was made, by the monotonic clock.
-        error: What kept the newest value from coming into force, without the error's own text.
+        error: What kept the newest value from coming into force, without the error's own text; of an `Unfit` with it.
         changes: How often a new thing came into force.
         failures: How often making one failed.
         forced: How often an old one was closed under its users, because they took longer than the drain.

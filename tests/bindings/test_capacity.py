@@ -177,7 +177,7 @@ async def test_it_changes_together_with_others_or_not_at_all():
         limit, thing = capacity(config.select("limit")), rebuilt(config.select("port"), build)
         async with together(limit, thing):
             await memory.patch({"limit": 2, "port": 2})
-            await until(lambda: limit.failures)
+            await until(lambda: thing.failures)
             assert limit.limiter.total_tokens == 1
             broken.clear()
             await until(lambda: limit.limiter.total_tokens == 2)

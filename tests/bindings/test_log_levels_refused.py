@@ -156,7 +156,10 @@ async def test_a_value_that_raises_is_refused_by_itself(a, b):
         await pushed.put(Raising(["rc_refused.b", "rc_refused.a"], {"rc_refused.b"}))
         await until(lambda: a.level == logging.DEBUG)
         assert b.level == logging.INFO
-        assert "'rc_refused.b': raised ZeroDivisionError" in levels.status().error
+        assert (
+            "'rc_refused.b': expected a rule that can be followed, got ZeroDivisionError from it"
+            in levels.status().error
+        )
         assert "SECRET" not in levels.status().error
 
 
@@ -218,7 +221,7 @@ async def test_many_refused_names_are_counted_not_listed():
         assert len(levels.status().error) < 500
 
 
-async def test_a_member_of_together_refuses_all_of_its_rules_so_the_group_stays_whole(a, b):
+async def test_a_member_of_together_refuses_all_of_its_rules_so_the_group_stays_whole(a, b, caplog):
     """All or nothing is what the group was asked for: neither the good rules nor the other member change."""
 
     async def build(size):
@@ -233,6 +236,14 @@ async def test_a_member_of_together_refuses_all_of_its_rules_so_the_group_stays_
             await until(lambda: levels.failures)
             assert (size.current, a.level, b.level) == (1, logging.INFO, logging.NOTSET)
             assert levels.status().state is BindingState.RETRYING
+            told = "the rule of '': expected a logger's name, or root for the root logger, got an empty one"
+            assert levels.status().error == f"the new one could not be made: {told}"
+            assert size.status().error == f"waits for {levels.name}: the new one could not be made: {told}"
+            warnings = [r.getMessage() for r in caplog.records if told in r.getMessage()]
+            assert warnings[0].startswith(f"{levels.name}: the new one could not be made: ")
+            assert warnings[0].endswith(f"; so do those of {size.name}, which change together with it")
+            assert not any(text.startswith(size.name) for text in warnings)
+            assert size.failures == 0
             await memory.replace({"log": {"rc_refused.a": "DEBUG", "rc_refused.b": "DEBUG"}, "size": 2})
             await until(lambda: size.current == 2)
             assert (a.level, b.level) == (logging.DEBUG, logging.DEBUG)

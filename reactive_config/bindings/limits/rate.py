@@ -11,6 +11,7 @@ import msgspec
 from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.lenient import duration
 from reactive_config.core.types import kind_of
+from reactive_config.errors import Unfit
 
 MOST = 1e15
 """The highest limit; beyond it a float can no longer tell neighbouring whole numbers apart."""
@@ -36,13 +37,13 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         # The constructor does not check the constraints above; programs make rates too.
         limit: Any = self.limit
         if type(limit) not in (int, float) or not 0 <= limit <= MOST:
-            raise ValueError(f"limit: expected a number, 0 to {MOST:g}, got {type(limit).__name__}")
+            raise Unfit(f"a number, 0 to {MOST:g}", at="limit")
         per: Any = self.per
         if not isinstance(per, timedelta) or per <= timedelta(0):
-            raise ValueError(f"per: expected a timedelta above 0, got {type(per).__name__}")
+            raise Unfit("a duration above 0", at="per")
         burst: Any = self.burst
         if burst is not None and (type(burst) is not int or not 1 <= burst <= MOST):
-            raise ValueError(f"burst: expected a whole number, 1 or more, or None, got {type(burst).__name__}")
+            raise Unfit("a whole number, 1 or more, or None", at="burst")
 
     @property
     def window(self) -> int:
@@ -68,16 +69,15 @@ def rate_of(value: object) -> Rate | None:
     """The rate that a value of a configuration means, typed or untyped; None for no limit.
 
     Raises:
-        ValueError: It means none. The text names only the value's kind.
+        Unfit: It means none. The text names only the value's kind.
     """
     if value is None or isinstance(value, Rate):
         return value
     try:
         found: str | Rate | None = decode_leaf(value, RateRule)
     except Exception:  # noqa: BLE001 - its text may quote the value
-        raise ValueError(
-            f"rate: expected a text like 100/s, a table of limit, per and burst, or null, got {kind_of(value)}"
-        ) from None
+        expected = "a text like 100/s, a table of limit, per and burst, or null"
+        raise Unfit(f"{expected}, got {kind_of(value)}", at="rate") from None
     return _read(found) if isinstance(found, str) else found
 
 

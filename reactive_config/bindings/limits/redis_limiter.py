@@ -15,6 +15,7 @@ from reactive_config.bindings.limits.shared_window import RETRY, SECOND, SharedW
 from reactive_config.bindings.limits.window import SlidingWindow
 from reactive_config.core.live import Live
 from reactive_config.core.status import BindingState, BindingStatus
+from reactive_config.errors import Unfit
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -101,7 +102,7 @@ class RedisRateLimiter(Limiting[R]):
     async def prepare(self, value: R) -> None:
         await super().prepare(value)
         if self._next is not None and self._next.window % SECOND:
-            raise ValueError("redis_rate_limiter: expected whole seconds for per, got a fraction")
+            raise Unfit("whole seconds with redis_rate_limiter (20/3s rather than 10/1500ms), got a fraction", at="per")
 
     async def release(self) -> None:
         await super().release()

@@ -27,7 +27,7 @@ class Rule(ABC, Generic[S]):
         """Put another rate in force; what is earned until now is earned at the one before.
 
         Raises:
-            ValueError: The algorithm cannot hold this rate; the one before stays.
+            Unfit: The algorithm cannot hold this rate; the one before stays.
         """
 
     @abstractmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reactive_config.bindings.limits.rate import Rate
 from reactive_config.bindings.limits.rule import Rule, TooCostly
+from reactive_config.errors import Unfit
 
 SLOTS = 100
 """How many entries a window is written in at most, where its limit is higher than that."""
@@ -55,7 +56,7 @@ class SlidingWindow(Rule[Log]):
         now: When it begins.
 
     Raises:
-        ValueError: The limit is no whole number, or there is a burst: the window's limit is the burst.
+        Unfit: The limit is no whole number, or there is a burst: the window's limit is the burst.
     """
 
     def __init__(self, rate: Rate, now: int) -> None:
@@ -153,7 +154,7 @@ def _append(entries: list[Entry], entry: Entry, grain: int) -> None:
 
 def _checked(rate: Rate) -> tuple[int, int]:
     if rate.burst is not None:
-        raise ValueError("sliding_window: expected a rate without burst (its limit may come together), got one")
+        raise Unfit("none with sliding_window (its limit may come together), got one", at="burst")
     if rate.limit != int(rate.limit):
-        raise ValueError("sliding_window: expected a whole number for limit (1/10s rather than 0.1/s), got a fraction")
+        raise Unfit("a whole number with sliding_window (1/10s rather than 0.1/s), got a fraction", at="limit")
     return int(rate.limit), rate.window

@@ -246,11 +246,25 @@ async def test_it_shows_in_the_status_and_a_value_that_is_no_rate_keeps_the_one_
         await memory.patch({"requests": "-1/s"})
         await until(lambda: config.status().bindings[0].failures)
         status = config.status().bindings[0]
-        assert (status.state, status.error) == (BindingState.RETRYING, "the new one could not be made: ValueError")
+        told = "rate: expected a text like 100/s, a table of limit, per and burst, or null, got str"
+        assert (status.state, status.error) == (BindingState.RETRYING, f"the new one could not be made: {told}")
         assert [bool(limiter.try_acquire()) for _ in range(2)] == [True, False]
         await memory.patch({"requests": "5/s"})
         await until(lambda: config.status().bindings[0].state is BindingState.IN_FORCE)
     assert config.status().bindings == ()
+
+
+async def test_a_rate_that_the_algorithm_cannot_hold_tells_what_would_have_fitted(clock, caplog):
+    memory = Memory({"requests": "1/s"})
+    async with (
+        open_config(dict, memory) as config,
+        rate_limiter(config.select("requests"), algorithm="sliding_window", clock=clock) as limiter,
+    ):
+        await memory.patch({"requests": "0.5/s"})
+        await until(lambda: limiter.failures)
+        told = "limit: expected a whole number with sliding_window (1/10s rather than 0.1/s), got a fraction"
+        assert limiter.status().error == f"the new one could not be made: {told}"
+        assert told in caplog.text
 
 
 async def test_a_first_value_that_is_no_rate_fails_loudly():
@@ -258,7 +272,7 @@ async def test_a_first_value_that_is_no_rate_fails_loudly():
     with pytest.raises(ValueError, match="rate: expected a text like 100/s"):
         async with rate_limiter(Live.constant(value)):
             pass
-    with pytest.raises(ValueError, match="sliding_window: expected a rate without burst"):
+    with pytest.raises(ValueError, match="burst: expected none with sliding_window"):
         async with rate_limiter(Live.constant(Rate(1, burst=1)), algorithm="sliding_window"):
             pass
 

@@ -83,7 +83,7 @@ async def test_what_is_no_rate_is_refused_with_expected_and_got(unfit):
         ({"limit": -1}, "requests.limit: expected float >= 0.0"),
         ({"limit": 1, "burst": 0}, "requests.burst: expected int >= 1"),
         ({"limit": 1, "per": "soon"}, "requests.per: expected"),
-        ({"limit": 1, "per": 0}, "requests: expected"),
+        ({"limit": 1, "per": 0}, "requests.per: expected a duration above 0, got 0"),
         ({"per": "1s"}, "requests"),
         ({"limit": 1, "brust": 3}, "requests"),
     ],

@@ -171,10 +171,10 @@ def test_a_keys_memory_is_bounded_however_much_beyond_its_limit_is_counted():
 
 @pytest.mark.parametrize("unfit", [Rate(0.5), Rate(10, burst=3)])
 def test_a_rate_that_it_cannot_hold_is_refused_and_the_one_before_stays(unfit):
-    with pytest.raises(ValueError, match="sliding_window: expected"):
+    with pytest.raises(ValueError, match=r"expected .* with sliding_window"):
         SlidingWindow(unfit, 0)
     window = SlidingWindow(Rate(3), 0)
-    with pytest.raises(ValueError, match="sliding_window: expected"):
+    with pytest.raises(ValueError, match=r"expected .* with sliding_window"):
         window.change(unfit, 0)
     assert window.remaining(window.fresh(0), 0) == 3
 
