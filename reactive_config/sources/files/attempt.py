@@ -92,19 +92,34 @@ class Attempts:
             when = known.changed_at + settle
         if when is None or when > now:
             return None if when is None else Later(when)
-        content = await self._content(found, write, wall_ns)
+        final = (write is not None and write.open) or known.overdue(now, self._limits.hold)
+        content = await self._content(found, write, wall_ns, final=final)
         if content is None:
             self._count("retries")
             return Later(self._clock() + _RETRY)
         # What a swap brings is meant so: nothing passes through a moment of being empty there.
         if isinstance(content.data, Malformed) and not known.lasts(content.data, now, settle) and not swapped:
             return Later(known.trouble_at + settle)
-        return Change(found, content, now, wall_ns, swapped, write is not None and not write.open)
+        return Change(found, content, now, wall_ns, swapped, write is not None and not final)
 
-    async def _content(self, found: Found, write: Write | None, wall_ns: int) -> Content | None:
-        """The content, or None when it may be half a save."""
+    async def _content(self, found: Found, write: Write | None, wall_ns: int, *, final: bool) -> Content | None:
+        """The content, or None when it may be half a save.
+
+        The stat of `found` was made after `write` was asked for. If nothing came since, it is the stat of a file that
+        nobody was writing, and content with that stat is whole, whatever begins while it is read. Only asking after the
+        read is not enough: the first write of a save is in the file before it is told, and its open may be told as one
+        with ours.
+
+        Args:
+            found: The file.
+            write: What was known of its writer before it was found.
+            wall_ns: The system's clock.
+            final: Whether it was waited for long enough: only the two equal stats of the read speak for it then.
+        """
         if found.trouble is not None:
             return Content(found.trouble, found.signature)
+        if not self._notifier.begin_read(found.real, write) and not final:
+            return None
         self._count("reads")
         try:
             if found.signature is None or found.signature.size <= _most_on_loop(found.signature, write, wall_ns):
@@ -112,13 +127,15 @@ class Attempts:
             else:
                 content = await anyio.to_thread.run_sync(read_whole, found.real, self._max_bytes, limiter=self._limiter)
         except Changed:
-            return None
-        if write is not None and write.open:  # waited for long enough; only the two equal stats speak for it
-            self._notifier.give_up(found.real)
+            content = None
+        after = self._notifier.end_read(found.real)
+        if final:
+            if content is not None and write is not None and write.open:
+                self._notifier.give_up(found.real)
             return content
-        # inotify tells of a write before the writer can make the next one: had these bytes been half a
-        # save, the other half or the truncation before it would show now.
-        return content if self._notifier.write(found.real) is write else None
+        if content is None or content.signature not in (None, found.signature):  # None: it cannot be opened
+            return None
+        return content if (after and after.serial) == (write and write.serial) else None
 
 
 def _most_on_loop(signature: Signature, write: Write | None, wall_ns: int) -> int:

@@ -55,8 +55,11 @@ class Guarded:
     def writes(self) -> Mapping[str, Write]:
         return self._inner.writes()
 
-    def write(self, real: str) -> Write | None:
-        return self._inner.write(real)
+    def begin_read(self, real: str, write: Write | None) -> bool:
+        return self._inner.begin_read(real, write)
+
+    def end_read(self, real: str) -> Write | None:
+        return self._inner.end_read(real)
 
     def touched(self) -> set[str] | None:
         return self._inner.touched()

@@ -1,7 +1,11 @@
 """The notifier of Linux: inotify on the loop, without a thread.
 
-It alone knows how a write ends, and that is what makes reads whole: a file that was written to and not
-closed is not read.
+It alone knows how a write begins and ends, and that is what makes reads whole: a file that was written to and not
+closed is not read, nor one that was opened again after its last close.
+
+The kernel tells of an open before the writer can write, but of a write only after its bytes are in the file. In between
+half a save is there, and nothing but the open says so. It does not say whether the file was opened to be read or
+written, and it merges equal events that are neighbours: two opens in a row may be told as one.
 """
 
 from __future__ import annotations
@@ -16,7 +20,8 @@ from reactive_config.sources.files import libc, texts
 from reactive_config.sources.files.notifier import NotifierFailed, Plan, Write
 
 _LOOKUP = libc.CREATE | libc.DELETE | libc.MOVED_FROM | libc.MOVED_TO | libc.ATTRIB | libc.DELETE_SELF | libc.MOVE_SELF
-_FILES = _LOOKUP | libc.MODIFY | libc.CLOSE_WRITE
+_OPENINGS = libc.OPEN | libc.CLOSE_NOWRITE  # readers and this process do both too
+_FILES = _LOOKUP | libc.MODIFY | libc.CLOSE_WRITE | _OPENINGS
 _FINISHED = libc.CLOSE_WRITE | libc.MOVED_TO
 _VANISHED = libc.DELETE | libc.MOVED_FROM | libc.CREATE  # a new file: what was known is of another one
 _LOUD = libc.Q_OVERFLOW | libc.IGNORED | libc.UNMOUNT | libc.DELETE_SELF | libc.MOVE_SELF
@@ -46,6 +51,8 @@ class InotifyNotifier:
         self._concerned = lru_cache(_NAMES)(self._paths)
         self._writes: dict[str, Write] = {}
         self._serial = 0
+        self._reading = ""  # the file that this process may have open just now
+        self._read: set[str] = set()  # those that it had open since `writes` was asked for
         self._touched: set[str] | None = None
         try:
             self._inotify = libc.Inotify()
@@ -91,10 +98,21 @@ class InotifyNotifier:
         raise NotifierFailed(f"inotify gives no more watches ({_words(error)})")
 
     def writes(self) -> Mapping[str, Write]:
+        self._read.clear()
         return dict(self._writes)
 
-    def write(self, real: str) -> Write | None:
+    def begin_read(self, real: str, write: Write | None) -> bool:
         self._drain()
+        now = self._writes.get(real)
+        same = now == write or (real in self._read and (now and now.serial) == (write and write.serial))
+        if same:
+            self._reading = real
+            self._read.add(real)
+        return same
+
+    def end_read(self, real: str) -> Write | None:
+        self._drain()
+        self._reading = ""
         return self._writes.get(real)
 
     def touched(self) -> set[str] | None:
@@ -103,7 +121,11 @@ class InotifyNotifier:
 
     def judged(self, writes: Mapping[str, Write]) -> None:
         for real, write in writes.items():
-            if not write.open and self._writes.get(real) is write:
+            now = self._writes.get(real)
+            if write.open or now is None or now.serial != write.serial:
+                continue
+            # Not read because it is open again: the close must find it here. After our own read nothing may free it.
+            if real in self._read or not now.reopened:
                 del self._writes[real]
 
     def give_up(self, real: str) -> None:
@@ -126,6 +148,9 @@ class InotifyNotifier:
                 look |= self._take_loud(watch, mask)
             else:
                 for real in self._concerned(watch, name):
+                    if mask & _OPENINGS:
+                        look |= self._note_opening(real, mask)
+                        continue
                     look |= self._note(real, mask)
                     if self._touched is not None:
                         self._touched.add(real)
@@ -148,9 +173,23 @@ class InotifyNotifier:
 
     def _paths(self, watch: int, name: bytes) -> tuple[str, ...]:
         """What an event of this name is about; nothing if it cannot matter."""
-        text = os.fsdecode(name)
+        text = os.fsdecode(name.rstrip(b"\0"))
         places = self._watches.get(watch, ())
         return tuple(texts.join(place, text) for place in places if self._plan.matters(place, text))
+
+    def _note_opening(self, real: str, mask: int) -> bool:
+        """Note that a finished file is open again, or no longer. Returns whether the source waits for the latter."""
+        write = self._writes.get(real)
+        if write is None or write.open:
+            return False
+        if mask & libc.OPEN:
+            self._writes[real] = Write(False, write.since, write.serial, True)
+            return False
+        # Our own close frees nobody: our open may have been told as one with a writer's.
+        freed = write.reopened and real != self._reading
+        if freed:
+            self._writes[real] = Write(False, write.since, write.serial)
+        return freed
 
     def _note(self, real: str, mask: int) -> bool:
         before = self._writes.get(real)

@@ -6,7 +6,7 @@ import ctypes
 import os
 import struct
 
-MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
+MODIFY, ATTRIB, CLOSE_WRITE, CLOSE_NOWRITE, OPEN = 0x2, 0x4, 0x8, 0x10, 0x20
 MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
 DELETE_SELF, MOVE_SELF = 0x400, 0x800
 UNMOUNT, Q_OVERFLOW, IGNORED = 0x2000, 0x4000, 0x8000
@@ -15,12 +15,13 @@ ONLYDIR, EXCL_UNLINK, MASK_ADD = 0x01000000, 0x04000000, 0x20000000
 # A writer may go on in a file that was deleted or replaced: that says nothing of the new one.
 _ALWAYS = ONLYDIR | EXCL_UNLINK | MASK_ADD
 _HEADER = struct.Struct("iIII")
+_SIZE = _HEADER.size
 _BUFFER = 1 << 12
 _BUFFERS = 512  # more than the kernel queues; a flood must not hold the loop
-_LONGEST = _HEADER.size + 256  # bytes of an event
+_LONGEST = _SIZE + 256  # bytes of an event
 
 Event = tuple[int, int, bytes]
-"""Watch, mask, and the name, which is empty where the directory itself is meant."""
+"""Watch, mask, and the name, which is empty where the directory itself is meant. Zeros fill the name up."""
 
 
 class Inotify:
@@ -54,8 +55,9 @@ class Inotify:
             position = 0
             while position < len(data):
                 watch, mask, _, length = _HEADER.unpack_from(data, position)
-                position += _HEADER.size + length
-                events.append((watch, mask, data[position - length : position].rstrip(b"\0")))
+                start = position + _SIZE
+                position = start + length
+                events.append((watch, mask, data[start:position]))
             if len(data) <= _BUFFER - _LONGEST:
                 break  # one more would have had room
         return events

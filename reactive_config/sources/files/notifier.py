@@ -16,17 +16,23 @@ class NotifierFailed(Exception):
 class Write(NamedTuple):
     """What is known about writing to one file.
 
-    A new object for each event: two looks that see the same object saw no event between them.
-
     Attributes:
         open: It was written to and its writer has not closed it; otherwise it was closed or moved into place.
         since: When the writer was first seen; seconds of the source's clock.
-        serial: Tells events apart.
+        serial: Tells writes apart: two looks that see the same number saw no write, close or move between them.
+        reopened: It was closed, and then opened again by somebody who has not closed it. That may be a reader, or a
+            writer whose first write is in the file already and comes as an event only later.
     """
 
     open: bool
     since: float
     serial: int
+    reopened: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether nobody is known who could be writing."""
+        return not self.open and not self.reopened
 
 
 class Plan:
@@ -88,8 +94,15 @@ class Notifier(Protocol):
         Empty where the notifier hides how a write ends.
         """
 
-    def write(self, real: str) -> Write | None:
-        """What is known now about this file; events that wait are taken first."""
+    def begin_read(self, real: str, write: Write | None) -> bool:
+        """Whether this is still all that is known about the file; events that wait are taken first.
+
+        If so, this process opens it next, and its own open and close say nothing of others until `end_read`. Nor do
+        they if it is read again, as another entry, before `writes` is asked for anew.
+        """
+
+    def end_read(self, real: str) -> Write | None:
+        """What is known now about the file, which was read and closed."""
 
     def touched(self) -> set[str] | None:
         """Paths without links of which was told since this was asked last.

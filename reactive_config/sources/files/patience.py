@@ -3,6 +3,7 @@
 | what is known | the file is read |
 |---|---|
 | its writer closed it, or it was moved into place (inotify) | at once |
+| it was opened again after that, perhaps only to be read (inotify) | when it is closed, or as if its stat had changed |
 | it was written to and not closed (inotify) | when it is closed, or after `hold` |
 | a `..data` swap leads to it | at once, when all names of the mount have their link |
 | only that its stat changed | after `settle` seconds without another change, or after `hold` |
@@ -81,6 +82,10 @@ class Known:
         else:
             self.changed_at = None
 
+    def overdue(self, now: float, hold: float) -> bool:
+        """Whether a change waited for `hold`: then it is taken as it is."""
+        return self.changed_at is not None and now >= self.changed_at + hold
+
     def swapped(self, found: Found) -> bool:
         """Whether a `..data` link leads to it that did not before."""
         return found.swap is not None and (self.found is None or found.swap != self.found.swap)
@@ -129,14 +134,16 @@ def due(known: Known, found: Found, write: Write | None, now: float, wall_ns: in
         limits: See `Files`.
     """
     if write is not None and write.open:
-        return write.since + limits.hold
+        since = write.since if known.changed_at is None else min(write.since, known.changed_at)
+        return since + limits.hold
     if known.trouble is not None:
         return known.trouble_at + limits.settle
+    finished = write is not None and write.finished
     if known.changed_at is None:
         # What could not be used is tried again at every look: not every cause shows in a stat.
-        again = isinstance(known.outcome, Malformed) or (write is not None and known.recheck_at is not None)
+        again = isinstance(known.outcome, Malformed) or (finished and known.recheck_at is not None)
         return now if again else known.recheck_at
-    if write is not None or found.trouble is not None or found.signature is None or known.swapped(found):
+    if finished or found.trouble is not None or found.signature is None or known.swapped(found):
         return now
     return min(_quiet_at(known, found.signature, now, wall_ns, limits.settle), known.changed_at + limits.hold)
 

@@ -18,7 +18,10 @@ class Polling:
     def writes(self) -> Mapping[str, Write]:
         return {}
 
-    def write(self, real: str) -> Write | None:
+    def begin_read(self, real: str, write: Write | None) -> bool:
+        return True
+
+    def end_read(self, real: str) -> Write | None:
         return None
 
     def touched(self) -> set[str] | None:

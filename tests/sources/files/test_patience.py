@@ -59,6 +59,21 @@ def test_an_open_writer_is_waited_for_and_a_closed_one_is_not(age: float) -> Non
     assert ask(Known(), found(ctime_age=age), now=5.0, write=Write(False, 4.0, 1)) == 5.0
 
 
+def test_a_file_that_was_opened_again_is_judged_by_quiet() -> None:
+    """It may be a reader, or a writer whose first write is not told yet."""
+    assert ask(Known(), found(ctime_age=0.0), now=5.0, write=Write(False, 4.0, 1, reopened=True)) == 5.25
+    assert ask(sent(found()), found(), now=5.0, write=Write(False, 4.0, 1, reopened=True)) is None
+
+
+def test_hold_counts_from_the_first_change_that_was_not_read() -> None:
+    """A file that is closed and opened again all the time begins many writes, and must not be hidden for ever."""
+    known = Known()
+    for step in range(100):
+        now = 5.0 + step * 0.2
+        assert ask(known, found(ctime_age=0.0, size=step), now, Write(True, now - 0.1, step)) == min(now + 9.9, 15.0)
+        assert known.overdue(now, LIMITS.hold) == (now >= 15.0)
+
+
 def test_what_was_sent_is_not_read_again() -> None:
     """Unless it was young then: a second write in the same tick of the clock leaves no trace."""
     assert ask(sent(found()), found(), now=5.0) is None
