@@ -44,7 +44,8 @@ class Files:
 
     - inotify knows when a writer closes a file. One that was changed and not closed is waited for, up to
       `hold` seconds after its first write, however often the writer stalls; after that it is read as it is,
-      once its stat stands still, because a program may keep its file open for good. A writer that began before
+      once its stat stands still, because a program may keep its file open for good. One that was opened again
+      after its close, by a reader or a writer, waits for that close, or for quiet. A writer that began before
       the file was watched, or whose events a queue overflow lost, and writes through mmap, a hard link
       elsewhere, or from another machine are judged by quiet, as below.
     - watchfiles and polling cannot see a close: a file is read after `settle` seconds without a change of

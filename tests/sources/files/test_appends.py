@@ -179,6 +179,37 @@ async def test_a_file_that_is_never_left_alone_is_read_at_hold(
         assert feed.counters["retries"] > 0
 
 
+async def test_limit_what_is_written_after_a_rename_is_a_save_of_its_own(
+    following: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A rename says that the file is finished; that its writer has it open still is not looked for."""
+    file, new = tmp_path / "app.yaml", tmp_path / ".new"
+    async with following(tmp_path, notifier="inotify", settle=5.0, poll_interval=30.0) as feed:
+        with new.open("wb", buffering=0) as out:
+            out.write(b"k0: who")
+            new.rename(file)
+            await feed.wait(lambda f: len(values_of(f, file)) == 1)
+            out.write(b"le")
+        await feed.wait(lambda f: len(values_of(f, file)) == 2)
+    assert values_of(feed, file) == [{"k0": "who"}, {"k0": "whole"}]
+
+
+async def test_limit_the_first_of_two_writers_to_close_ends_both(
+    following: Callable[..., Any], appender: Appender
+) -> None:
+    """Which of them wrote what is not told."""
+    file = appender.file
+    async with following(file.parent, notifier="inotify", settle=5.0, poll_interval=30.0) as feed:
+        await appender.appear(feed)
+        with file.open("ab", buffering=0) as second:
+            with file.open("ab", buffering=0):
+                second.write(b"k1: who")
+            await feed.wait(lambda f: len(values_of(f, file)) == 2)
+            second.write(b"le")
+        await feed.wait(lambda f: len(values_of(f, file)) == 3)
+    assert [whole(value) for value in values_of(feed, file)] == [True, False, True]
+
+
 async def test_a_file_of_two_layers_is_read_twice_at_once(following: Callable[..., Any], appender: Appender) -> None:
     """The first read's open is our own and no reason to wait."""
     file = appender.file
