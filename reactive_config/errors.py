@@ -79,6 +79,26 @@ class Problem(msgspec.Struct, frozen=True):
         return f"{text} ({self.origin})" if self.origin else text
 
 
+def problem_lines(problems: Sequence[Problem], more: int = 0, stopped: bool = False, limit: int = 20) -> list[str]:
+    """The first problems, one line each and none of them long, and how many more there are.
+
+    Args:
+        problems: Those that are known.
+        more: How many more were found.
+        stopped: Whether there may be still more.
+        limit: How many to tell.
+    """
+    lines = [_shortened(str(problem)) for problem in problems[:limit]]
+    more += max(0, len(problems) - limit)
+    if more:
+        lines.append(f"... and {'at least ' if stopped else ''}{more:,} more")
+    return lines
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= 400 else f"{line[:250]} ... {line[-140:]}"
+
+
 class ReactiveConfigError(Exception):
     """The root of the tree."""
 
@@ -114,20 +134,25 @@ class ConfigError(ReactiveConfigError):
     """Content was refused.
 
     Attributes:
-        problems: Every problem that was found, not only the first.
+        problems: What was found, not only the first; the text tells 20 of them.
+        more: How many more problems were found.
+        stopped: Whether there may be still more: after some hundred nobody looks for the rest.
     """
 
     headline = "the configuration was refused"
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], more: int = 0, stopped: bool = False) -> None:
         self.problems: Sequence[Problem] = tuple(problems)
-        super().__init__("\n  ".join([self.headline + ":", *map(str, self.problems)]))
+        self.more = more
+        self.stopped = stopped
+        super().__init__("\n  ".join([self.headline + ":", *problem_lines(self.problems, more, stopped)]))
 
 
 class Rejected(ConfigError):
     """A revision was held: what it would have changed keeps its last accepted values.
 
-    The unit stays pending and is tried again at every later delta, or ends when it is overwritten.
+    The unit stays pending. It is tried again when something changes that may let it fit, and ends when it is
+    overwritten.
     """
 
     headline = "held, the last good configuration stays in force"
@@ -142,11 +167,13 @@ class StartupError(ConfigError):
 
     headline = "no first configuration"
 
-    def __init__(self, problems: Iterable[Problem], troubles: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, problems: Iterable[Problem], troubles: dict[str, str] | None = None, *, stopped: bool = False
+    ) -> None:
         self.troubles = dict(troubles or {})
-        super().__init__(problems)
+        super().__init__(problems, stopped=stopped)
         lines = [f"{printable(name)}: {printable(trouble, _WORDS)}" for name, trouble in self.troubles.items()]
-        lines += map(str, self.problems)
+        lines += problem_lines(self.problems, stopped=stopped)
         self.args = ("\n  ".join([self.headline + ":", *lines]),)
 
 

@@ -1,69 +1,40 @@
 """What is accepted and what is held: the rejection rule, without a loop or a task.
 
 Each source has a current state (what it last said) and an accepted one (what is in force); the
-difference is pending. Every attempt tries all pending changes of all sources together. If that fails,
-the units that touch a failing path are held and the rest is tried again; an error that no unit touches
-holds them all. A held unit keeps its last accepted values until it fits or is overwritten.
+difference is pending. What arrives is tried together. If that fails, the units responsible are held and the rest is
+tried again; if nobody stands out, halves are tried, in order of arrival, until the unit is found that turns the
+verdict. A held unit keeps its last accepted values. It is tried again only if something changes that may let it fit.
+
+One attempt does a bounded number of decodes. What is left waits in a queue for the next attempt.
 """
 
 from __future__ import annotations
 
-import functools
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
-import msgspec
-
-from reactive_config.core.accounts import GONE, Account, Change, origin_of, unit_name
-from reactive_config.core.changes import Changes, paths_of, union
-from reactive_config.core.decode import changed_paths, decode
-from reactive_config.core.delta import Entry, Malformed, Unit
+from reactive_config.core.accounts import GONE, Account, Change
+from reactive_config.core.blame import Blame, blame
+from reactive_config.core.changes import Changes, add, union
+from reactive_config.core.decode import changed_paths
+from reactive_config.core.delta import Entry
 from reactive_config.core.faults import Fault
-from reactive_config.core.layers import Layer, Stack
-from reactive_config.core.paths import Path, format_path
+from reactive_config.core.holding import Holding
+from reactive_config.core.jumps import Jump, Jumps
+from reactive_config.core.layers import Stack
+from reactive_config.core.origins import explain, origin
+from reactive_config.core.paths import Path
 from reactive_config.core.plans import Part, Plan
-from reactive_config.core.status import Held, Moment
-from reactive_config.core.trees import ABSENT, same
+from reactive_config.core.queue import Budget, Queue
+from reactive_config.core.status import Held
+from reactive_config.core.trial import Trial, UnitKey
+from reactive_config.core.verdicts import Judge, Verdict, is_readable, malformed, problem
 from reactive_config.errors import Origin, Problem
 
-_LOCATING = 0.02
-"""Seconds that one attempt may spend on lines and columns; problems after that come without."""
-
-
-UnitKey = tuple[int, Unit]
-Units = Mapping[UnitKey, list[Change]]
-
-
-class _Undo:
-    """How to take applied units back: trees by reference, mounts by putting the old entries again.
-
-    Attributes:
-        before: For each source, what stood where an entry was put, by its id.
-        sizes: Bytes of each source before.
-    """
-
-    def __init__(self, stack: Stack, accounts: Sequence[Account]) -> None:
-        self.before: list[dict[str, Entry | None]] = [{} for _ in accounts]
-        self.sizes = [account.size for account in accounts]
-        self._accounts = accounts
-        self._stack = stack
-        self._trees = (stack.tree, [(layer, layer.tree) for layer in stack.layers])
-
-    def __call__(self) -> None:
-        for account, entries in zip(self._accounts, self.before, strict=True):
-            for entry_id, entry in entries.items():
-                account.put(entry_id, entry)
-        self._stack.tree = self._trees[0]
-        for layer, tree in self._trees[1]:
-            layer.restore(tree)
-
-
-class _Trial(NamedTuple):
-    part: Part | None
-    changed: list[Path]
-    faults: list[tuple[Problem, list[UnitKey]]]
-    undo: _Undo
+_TOGETHER = 64
+"""How many held units at most are tried together with what has just arrived."""
+_PARTNERS = 8
+"""How many held units at most are tried, one by one, with a unit that does not fit alone."""
 
 
 class Acceptance:
@@ -73,7 +44,6 @@ class Acceptance:
         accounts: Lowest first.
         stack: The accepted layers of all of them.
         part: The decoded configuration; None before the first acceptance.
-        held: The units that wait, with why.
     """
 
     def __init__(self, plan: Plan, accounts: Sequence[Account]) -> None:
@@ -81,8 +51,24 @@ class Acceptance:
         self.accounts = list(accounts)
         self.stack = Stack([layer for account in accounts for layer in account.layers])
         self.part: Part | None = None
-        self.held: dict[UnitKey, Held] = {}
-        self._refused: dict[UnitKey, Moment] = {}  # when each held unit was first
+        self._holding = Holding()
+        self._jumps = Jumps(self.accounts)
+        self._judge = Judge(self.accounts, plan)
+        self._changes: Changes = {}  # what this attempt has put in force
+        self._budget = Budget()
+        self._queue = Queue()
+
+    @property
+    def held(self) -> Mapping[UnitKey, Held]:
+        """The units that wait because they do not fit, with why; a live view."""
+        return self._holding.held
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether the last attempt left something for the next one."""
+        return bool(self._queue)
+
+    # -- trying --------------------------------------------------------------------------------
 
     def start(self) -> list[Problem]:
         """Accept everything or nothing, for the first time.
@@ -90,138 +76,260 @@ class Acceptance:
         Returns:
             What is wrong; empty once all is accepted.
         """
-        units = self._units()
-        malformed = {key: found for key, changes in units.items() if (found := self._malformed(key, changes))}
-        trial = self._try({key: changes for key, changes in units.items() if key not in malformed})
-        if not malformed and trial.part is not None:
-            self._commit(units, trial, {})
+        self._budget = Budget()
+        units = [(i, unit) for i, account in enumerate(self.accounts) for unit in account.units]
+        unreadable = {
+            key: malformed(self.accounts[key[0]], self._changes_of(key))
+            for key in units
+            if not is_readable(self._changes_of(key))
+        }
+        trial = self._applied(key for key in units if key not in unreadable)
+        fits = self._fits(trial)
+        if fits and not unreadable:
+            self._accept(trial)
+            for account in self.accounts:
+                account.touched = {}
             return []
-        trial.undo()
         # What is missing may stand in what could not be read.
-        faults = [p for p, _ in trial.faults if not malformed or p.got != "nothing"]
-        return [problem for found in malformed.values() for problem in found] + faults
+        faults = [fault for fault in trial.faults if not unreadable or fault.got != "nothing"]
+        found = [
+            *chain.from_iterable(verdict.problems for verdict in unreadable.values()),
+            *(problem(fault, self.origin(fault.path, locate=self._budget.locates())) for fault in faults),
+            *(jump.problem for jump in self._jumps.found(trial)),
+        ]
+        trial.undo()
+        return found
 
     def attempt(self) -> list[Path]:
-        """Try all that is pending; hold what does not fit.
+        """Try what arrived, and what may fit because of it; hold what does not fit.
 
         Returns:
             The paths whose decoded values changed; empty if nothing did.
         """
-        units = self._units()
-        held: dict[UnitKey, list[Problem]] = {}
-        for key, changes in units.items():
-            if problems := self._malformed(key, changes):
-                held[key] = problems
-        while True:
-            self._hold_relist_deletions(units, held)
-            active = {key: changes for key, changes in units.items() if key not in held}
-            trial = self._try(active) if active else _Trial(self.part, [], [], _Undo(self.stack, self.accounts))
-            if trial.part is not None:
-                self._commit(active, trial, held)
-                return trial.changed
-            for problem, blamed in trial.faults:
-                for key in blamed or active:
-                    held.setdefault(key, []).append(problem)
+        before, self._changes = self.part, {}
+        self._budget = Budget()
+        if not self._queue:
+            self._jumps.begin()
+        if fresh := self._take():
+            self._try(fresh, arrive=True)
+        while (self._queue or self._due()) and not self._budget.spent:
+            self._try(self._queue.pop())
+        if self.part is None or self.part is before:
+            return []
+        return changed_paths(before, self.part, self._changes)
 
-    def _units(self) -> dict[UnitKey, list[Change]]:
-        units: dict[UnitKey, list[Change]] = {}
+    def _take(self) -> list[UnitKey]:
+        """The units that came; those that only lost something are queued, those that lost all are forgotten."""
+        fresh: list[UnitKey] = []
+        rest: list[UnitKey] = []
         for index, account in enumerate(self.accounts):
-            for change in account.pending.values():
-                units.setdefault((index, change.unit), []).append(change)
-        return units
-
-    def _malformed(self, key: UnitKey, changes: Iterable[Change]) -> list[Problem]:
-        found = []
-        for entry_id, entry, _, _ in changes:
-            if entry is None or (entry.path and not isinstance(entry.value, Malformed)):
+            if not account.touched:
                 continue
-            place = (self.accounts[key[0]].name, entry.place or entry_id, entry.revision)
-            if isinstance(entry.value, Malformed):
-                bad = entry.value
-                origin = Origin(*place, bad.line, bad.column)
-                found.append(Problem(format_path(entry.path), bad.expected, bad.got, origin))
-            elif type(entry.value) is not dict:
-                found.append(Problem("", "a table", type(entry.value).__name__, Origin(*place)))
-        return found
+            touched, account.touched = account.touched, {}
+            for unit, came in touched.items():
+                changes = account.units.get(unit)
+                if changes is None:
+                    self._leave((index, unit))
+                elif not is_readable(changes):
+                    self._hold((index, unit), malformed(account, changes))
+                elif came:
+                    fresh.append((index, unit))
+                else:
+                    rest.append((index, unit))
+        self._queue.push(rest)
+        return fresh
 
-    def _hold_relist_deletions(self, units: Units, held: dict[UnitKey, list[Problem]]) -> None:
-        """What a relist found deleted may belong to any unit that it found changed, so it waits with them."""
-        for key in list(held):
-            gone = (key[0], GONE)
-            if gone in units and gone not in held and any(change.relist for change in units[key]):
-                held[gone] = list(held[key])
+    def _due(self) -> bool:
+        """Queue the units that went too far and may fit now, as a change of their own; whether there are any."""
+        due = self._jumps.due()
+        if due:
+            self._jumps.begin()
+            self._queue.push(due)
+        return bool(due)
 
-    def _try(self, units: Units) -> _Trial:
-        """Apply the units; if the result does not decode, take all of it back."""
-        undo = self._apply(units)
-        changes = self.stack.refold(functools.reduce(union, [layer.refold() for layer in self.stack.layers]))
-        part, faults = decode(self.plan, self.stack.tree, self.part, changes)
-        problems = [*self._empty_layers(units), *self._jumps(units, undo)]
-        if faults:
-            # Finding a line may parse a document again; a thousand faults must not hold the loop for that.
-            until = time.perf_counter() + _LOCATING
-            problems = [
-                *((self._problem(fault, until), self._blamed(fault.path, changes, units, undo)) for fault in faults),
-                *problems,
-            ]
-        if part is not None and not problems:
-            return _Trial(part, changed_paths(self.part, part, changes), [], undo)
-        undo()
-        return _Trial(None, [], problems, _Undo(self.stack, self.accounts))
+    def _arrival(self, key: UnitKey) -> tuple[int, bool, int]:
+        """Among units that come at once: the lowest source first, and in it the lowest revision."""
+        index, unit = key
+        if isinstance(unit, int):
+            return index, False, unit
+        revisions = (change.entry.revision for change in self._changes_of(key).values() if change.entry is not None)
+        return index, unit == GONE, max(revisions, default=0)
 
-    def _apply(self, units: Units) -> _Undo:
-        undo = _Undo(self.stack, self.accounts)
-        for (index, _), changes in units.items():
-            account, before = self.accounts[index], undo.before[index]
-            for change in changes:
-                before[change.entry_id] = account.put(change.entry_id, change.entry)
-        return undo
+    # -- trying --------------------------------------------------------------------------------
 
-    def _blamed(self, path: Path, changes: Changes, units: Units, undo: _Undo) -> list[UnitKey]:
-        """The units that touched a path: what they say at it, above or under it is another than before.
+    def _try(self, units: list[UnitKey], *, arrive: bool = False) -> None:
+        """Accept units if they fit together; otherwise find out why they do not.
 
-        Where none did, something is missing there: then those that made or unmade the table around it.
+        Args:
+            units: In order of arrival, except where they arrive just now.
+            arrive: Whether they do.
         """
-        return self._touching([path], units, undo) or self._touching(
-            [p for p in paths_of(changes) if p[: len(path)] == path[: len(p)]], units, undo
-        )
-
-    def _touching(self, paths: Sequence[Path], units: Units, undo: _Undo) -> list[UnitKey]:
-        return [
-            key
-            for key, changes in units.items()
-            if any(_touches(p, undo.before[key[0]][c.entry_id], c.entry) for p in paths for c in changes)
-        ]
-
-    def _empty_layers(self, units: Units) -> Iterator[tuple[Problem, list[UnitKey]]]:
-        for index, account in enumerate(self.accounts):
-            for layer in account.layers:
-                if account.optional or layer.entries:
-                    continue
-                gone = [key for key in units if key[0] == index and any(c.entry is None for c in units[key])]
-                origin = Origin(account.name, layer.name)
-                yield Problem("", "some content (the source is not optional)", "nothing", origin), gone
-
-    def _jumps(self, units: Units, undo: _Undo) -> Iterator[tuple[Problem, list[UnitKey]]]:
-        """What the sources' guards do not let through."""
-        if self.part is None:
+        if any(key[1] == GONE for key in units):
+            units = [key for key in units if key[1] != GONE or not self._waits_for_others(key, units)]
+            if not units:
+                return
+        trial = self._applied(units)
+        if arrive and self.held and (related := self._related(trial, _TOGETHER)):
+            trial.apply(related)  # two that need each other fit together only
+            if self._fits(trial):
+                self._accept(trial)
+                return
+            trial.undo()
+            trial = self._applied(units)
+        if self._fits(trial):
+            self._accept(trial)
             return
-        for index, account in enumerate(self.accounts):
-            before, origin = undo.sizes[index], Origin(account.name, account.name)
-            if account.size > before and (expected := account.guard.too_large(before, account.size)):
-                mine = [key for key in units if key[0] == index]
-                yield Problem("", expected, f"{account.size} bytes", origin), mine
-            if account.guard.removal is not None:
-                gone = [key for key in units if key[0] == index for change in units[key] if change.entry is None]
-                put = len(undo.before[index]) - len(gone)
-                in_force = len(account.accepted) - put + sum(e is not None for e in undo.before[index].values())
-                if expected := account.guard.too_much_gone(in_force, len(gone)):
-                    yield Problem("", expected, f"{len(gone)}", origin), gone
+        if arrive:
+            units.sort(key=self._arrival)
+            trial.sort(units)
+            self._queue.undecided.update(dict.fromkeys(units))
+        if len(units) == 1:
+            self._refuse(units[0], trial)
+        else:
+            self._part(trial)
 
-    def _problem(self, fault: Fault, until: float) -> Problem:
-        path = (format_path(fault.path) + fault.inside).lstrip(".")
-        origin = self.origin(fault.path, locate=time.perf_counter() < until)
-        return Problem(path, fault.expected, fault.got, origin)
+    def _applied(self, units: Iterable[UnitKey]) -> Trial:
+        trial = Trial(self.stack, self.accounts)
+        trial.apply(units)
+        return trial
+
+    def _fits(self, trial: Trial) -> bool:
+        self._budget.decodes -= 1
+        trial.decode(self.plan, self.part)
+        return trial.part is not None and not self._jumps.any_in(trial)
+
+    def _related(self, trial: Trial, limit: int) -> list[UnitKey]:
+        """Held units that what is applied may let fit; none if there are too many of them."""
+        found = self._holding.concerned(trial.touched)
+        related = [key for key in found if key not in trial.units and key[1] != GONE]
+        return related if len(related) <= limit else []
+
+    def _accept(self, trial: Trial) -> None:
+        self.part = trial.part
+        self._changes = union(self._changes, trial.changes)
+        self._jumps.accepted(trial)
+        for index, unit in trial.units:
+            self.accounts[index].settle(unit)
+        if self.held or self._queue:
+            for key in trial.units:
+                self._leave(key)
+            # What was refused before may fit now; what came with the delta is tried first.
+            self._queue.push(self._holding.concerned(trial.touched), last=True)
+
+    def _refuse(self, key: UnitKey, trial: Trial) -> None:
+        """A unit does not fit. If it has just come, a held one may be what it needs."""
+        jumps = self._jumps.found(trial)
+        verdict = self._verdict(key, trial.faults, jumps)
+        partners = self._related(trial, len(self.held))[-_PARTNERS:] if key in self._queue.undecided else []
+        trial.undo()
+        for partner in partners:
+            if self._budget.spent:
+                break
+            pair = self._applied([key, partner])
+            if self._fits(pair):
+                self._accept(pair)
+                return
+            pair.undo()
+        self._hold(key, verdict, jumps)
+
+    def _part(self, trial: Trial) -> None:
+        """Units do not fit together: hold those responsible, or find them in halves."""
+        units = list(trial.units)
+        found = blame(trial, self.plan) if trial.faults else Blame({}, [])
+        far: dict[UnitKey, list[Jump]] = {}
+        for jump in self._jumps.found(trial):
+            far.setdefault(jump.unit or units[-1], []).append(jump)
+        verdicts: dict[UnitKey, Verdict] = {}
+        alone: list[UnitKey] = []
+        for key in {**found.guilty, **far}:
+            if self._may_have_a_partner(key, len(found.guilty)):
+                alone.append(key)
+            else:
+                verdicts[key] = self._verdict(key, found.guilty.get(key, ()), far.get(key, ()))
+        trial.undo()
+        for key, verdict in verdicts.items():
+            self._hold(key, verdict, far.get(key, ()))
+        rest = [key for key in units if key not in verdicts and key not in alone]
+        if verdicts or alone:
+            groups = [rest, *([key] for key in alone)]
+        else:
+            suspects = found.suspects or units
+            half = (len(suspects) + 1) // 2
+            suspected = set(suspects)
+            groups = [[key for key in units if key not in suspected], suspects[:half], suspects[half:]]
+        for group in reversed(groups):
+            self._queue.push(group)
+
+    def _may_have_a_partner(self, key: UnitKey, guilty: int) -> bool:
+        """Whether a unit that has just come touches what a held one waits for: then they are tried together first."""
+        if guilty > _PARTNERS or key not in self._queue.undecided or not self._holding.held:
+            return False
+        touched: Changes = {}
+        for change in self._changes_of(key).values():
+            touched = add(touched, change.entry.path) if change.entry is not None else touched
+        return any(other != key for other in self._holding.concerned(touched))
+
+    # -- what a relist found gone ----------------------------------------------------------------
+
+    def _waits_for_others(self, gone: UnitKey, group: Sequence[UnitKey]) -> bool:
+        """What a relist found deleted may belong to any unit that it found changed, so it waits for all of them."""
+        index = gone[0]
+        if any(self._relisted(key) for key in self._queue.undecided if key[0] == index and key not in group):
+            self._queue.push([gone], last=True)
+            return True
+        others = (key for key in self._holding.of(index) if key not in group and self._relisted(key))
+        first = next(others, None)
+        if first is None:
+            return False
+        if len(group) > 1:
+            self._queue.push([gone], last=True)
+        elif not self._fits_with([first, *others], gone):
+            held = self._holding.held[first]
+            self._hold(gone, Verdict(held.problems, held.more, held.stopped))
+        return True
+
+    def _relisted(self, key: UnitKey) -> bool:
+        return key[1] != GONE and any(change.relist for change in self._changes_of(key).values())
+
+    def _fits_with(self, others: Sequence[UnitKey], gone: UnitKey) -> bool:
+        """Whether deletions fit together with all units that they may belong to; if so, they are accepted."""
+        touched: Changes = {}
+        for change in self._changes_of(gone).values():
+            if (entry := self.accounts[gone[0]].find(change.entry_id)) is not None:
+                touched = add(touched, entry.path)
+        if not set(others) <= set(self._holding.concerned(touched)):
+            return False
+        trial = self._applied([*others, gone])
+        if self._fits(trial):
+            self._accept(trial)
+            return True
+        trial.undo()
+        return False
+
+    # -- verdicts ------------------------------------------------------------------------------
+
+    def _changes_of(self, key: UnitKey) -> Mapping[str, Change]:
+        return self.accounts[key[0]].units[key[1]]
+
+    def _verdict(self, key: UnitKey, faults: Sequence[Fault], jumps: Sequence[Jump]) -> Verdict:
+        verdict = self._judge.verdict(self.accounts[key[0]], self._changes_of(key), faults, self._budget.locates)
+        return verdict._replace(problems=[*verdict.problems, *(jump.problem for jump in jumps)])
+
+    def _hold(self, key: UnitKey, verdict: Verdict, jumps: Iterable[Jump] = ()) -> None:
+        self._queue.discard(key)
+        entries = (change.entry for change in self._changes_of(key).values())
+        self._holding.hold(key, verdict, {entry.revision for entry in entries if entry is not None})
+        self._jumps.release(key)
+        self._jumps.hold(key, jumps)
+
+    def _leave(self, key: UnitKey) -> None:
+        """A unit is accepted, or overwritten."""
+        self._queue.discard(key)
+        self._jumps.release(key)
+        if self._holding.release(key) and (gone := (key[0], GONE)) in self._holding.held:
+            self._queue.push([gone], last=True)
+
+    # -- reading -------------------------------------------------------------------------------
 
     def origin(self, path: Path, *, locate: bool = True) -> Origin | None:
         """Where the value at a path stands; where none does, the document that holds the table around it.
@@ -230,76 +338,34 @@ class Acceptance:
             path: Of the configuration.
             locate: Whether to find line and column too.
         """
-        for depth in range(len(path), -1, -1):
-            for account, layer in self._layers_downwards():
-                found = [
-                    (i, e) for i, e in layer.entries_at(path[:depth]) if depth == len(path) or len(e.path) <= depth
-                ]
-                if found:
-                    return origin_of(account, *found[-1], path[:depth], locate=locate)
-        return None
+        return origin(self.accounts, path, locate=locate)
 
     def explain(self, path: Path) -> list[tuple[Origin, Path, Entry]]:
         """Every entry that says something at a path, the strongest first, with the path inside it."""
-        return [
-            (origin_of(account, entry_id, entry, path), path[len(entry.path) :], entry)
-            for account, layer in self._layers_downwards()
-            for entry_id, entry in reversed(list(layer.entries_at(path)))
-        ]
+        return explain(self.accounts, path)
 
-    def _layers_downwards(self) -> Iterator[tuple[Account, Layer]]:
-        for account in reversed(self.accounts):
-            for layer in reversed(account.layers):
-                yield account, layer
+    def take_news(self) -> Sequence[tuple[str, Held]]:
+        """Source and unit, for what is held and was not when last asked, or for another reason."""
+        return [(self.accounts[key[0]].name, held) for key, held in self._holding.take_news()]
 
-    def _commit(self, units: Units, trial: _Trial, held: Mapping[UnitKey, list[Problem]]) -> None:
-        self.part = trial.part
-        for (index, _), changes in units.items():
-            account = self.accounts[index]
-            account.accepted_at += len(changes)
-            for change in changes:
-                del account.pending[change.entry_id]
-        for account in self.accounts:
-            if not account.pending:
-                account.pending = {}  # iterating over a dict that once was large costs what it once held
-        self._refused = {key: self._refused.get(key) or Moment.now() for key in held}
-        self.held = {key: self._held(key, problems) for key, problems in held.items()}
-
-    def _held(self, key: UnitKey, problems: Sequence[Problem]) -> Held:
-        return Held(unit_name(key[1]), tuple(dict.fromkeys(problems)), self._refused[key].wall)
+    def holds_any_of(self, account: Account) -> bool:
+        """Whether units of a source wait because they do not fit."""
+        return self._holding.any_of(self.accounts.index(account))
 
     def held_of(self, account: Account) -> tuple[Held, ...]:
         """The units of one source that wait, oldest first."""
-        index = self.accounts.index(account)
-        found = [(self._refused[key], held) for key, held in self.held.items() if key[0] == index]
-        found.sort(key=lambda pair: pair[0].monotonic)
-        return tuple(msgspec.structs.replace(held, age=refused.age) for refused, held in found)
+        return self._holding.told(self.accounts.index(account))
 
     def held_at(self, account: Account, revision: int) -> Held | None:
         """The unit that brought a revision, if it waits."""
+        return self._holding.at(self.accounts.index(account), revision)
+
+    def undecided(self, account: Account, revision: int) -> bool:
+        """Whether the unit that brought a revision is still to be judged, as there was no time for it yet."""
         index = self.accounts.index(account)
-        for change in account.pending.values():
-            at = change.entry.revision if change.entry is not None else change.unit
-            if revision in (at, change.unit) and (found := self.held.get((index, change.unit))) is not None:
-                return found
-        return None
-
-
-def _touches(path: Path, old: Entry | None, new: Entry | None) -> bool:
-    """Whether going from one entry to the other changes a value at, above or under a path.
-
-    Looks only along the path: a document may be large, and a rejection must not cost its size.
-    """
-    if old is not None and new is not None and old.path == new.path:
-        return _differs(path, old.path, old.value, new.value)
-    return any(_differs(path, e.path, ABSENT, e.value) for e in (old, new) if e is not None)
-
-
-def _differs(path: Path, mount: Path, old: Any, new: Any) -> bool:
-    if path[: len(mount)] != mount:
-        return mount[: len(path)] == path
-    for name in path[len(mount) :]:
-        if not all(tree is ABSENT or type(tree) is dict for tree in (old, new)):
-            break
-        old, new = (ABSENT if tree is ABSENT else tree.get(name, ABSENT) for tree in (old, new))
-    return not same(old, new)
+        return (index, revision) in self._queue.undecided or any(
+            change.entry is not None and change.entry.revision == revision
+            for key in self._queue.undecided
+            if key[0] == index
+            for change in self._changes_of(key).values()
+        )

@@ -48,6 +48,10 @@ class Account:
         guard: How far it may jump at once.
         size: Bytes of the accepted documents.
         pending: Id to what differs from the accepted state.
+        units: The same by unit, so that nobody has to walk all of it to find the changes of one.
+        touched: The units whose changes are other ones than at the last attempt, in order of arrival; True where
+            something came to them, False where they only lost changes to newer units. A unit that lost all of them
+            is no longer in `units`.
         revision: The store's, of the current state; None before the first delta.
         accepted_at: Counts the acceptances that changed something.
     """
@@ -59,6 +63,8 @@ class Account:
         self.guard = guard or Guard()
         self.size = 0
         self.pending: dict[str, Change] = {}
+        self.units: dict[Unit, dict[str, Change]] = {}
+        self.touched: dict[Unit, bool] = {}
         self.revision: int | None = None
         self.accepted_at = 0
 
@@ -95,8 +101,9 @@ class Account:
         if entry is not None and not 0 <= entry.layer < len(self.layers):
             raise ValueError(f"{self.name}: expected a layer from 0 to {len(self.layers) - 1}, got {entry.layer}")
         accepted = self.find(entry_id)
+        before = self.pending.get(entry_id)
         if accepted is None and entry is None:
-            self.pending.pop(entry_id, None)
+            self._forget(before)
         elif (
             accepted is not None
             and entry is not None
@@ -104,12 +111,50 @@ class Account:
             and entry.layer == accepted.layer
             and same(entry.value, accepted.value)
         ):
-            self.pending.pop(entry_id, None)
+            self._forget(before)
             # Only where it came from is new. The old value stays, for its identity.
             self.size += entry.size - accepted.size
             self.layers[entry.layer].entries[entry_id] = msgspec.structs.replace(entry, value=accepted.value)
         else:
-            self.pending[entry_id] = change
+            if before is not None:
+                if before.unit == change.unit and _says_the_same(before, change):
+                    # Said once more, by a relist: whoever judged it would judge it so again.
+                    self.pending[entry_id] = self.units[change.unit][entry_id] = change
+                    return
+                self._forget(before)
+            self._wait(change)
+
+    def _forget(self, change: Change | None) -> None:
+        """A pending change is overwritten: its unit goes on without it."""
+        if change is None:
+            return
+        del self.pending[change.entry_id]
+        changes = self.units[change.unit]
+        del changes[change.entry_id]
+        if not changes:
+            del self.units[change.unit]
+        self.touched.setdefault(change.unit, False)
+
+    def _wait(self, change: Change) -> None:
+        entry_id, unit = change.entry_id, change.unit
+        self.pending[entry_id] = change
+        changes = self.units.get(unit)
+        if changes is None:
+            self.units[unit] = {entry_id: change}
+        else:
+            changes[entry_id] = change
+        if not self.touched.get(unit):
+            self.touched.pop(unit, None)  # it arrives now, behind all others
+            self.touched[unit] = True
+
+    def settle(self, unit: Unit) -> None:
+        """A unit's changes are in force now."""
+        changes = self.units.pop(unit)
+        self.accepted_at += len(changes)
+        for entry_id in changes:
+            del self.pending[entry_id]
+        if not self.pending:  # a dict that once was large keeps its size
+            self.pending = {}
 
     def put(self, entry_id: str, entry: Entry | None) -> Entry | None:
         """Set or delete an accepted entry, wherever it stood; returns what stood there."""
@@ -122,6 +167,13 @@ class Account:
                 layer.put(entry_id, None)
         self.size += (entry.size if entry is not None else 0) - (old.size if old is not None else 0)
         return old
+
+
+def _says_the_same(one: Change, other: Change) -> bool:
+    old, new = one.entry, other.entry
+    if old is None or new is None:
+        return old is new
+    return old.path == new.path and old.layer == new.layer and same(old.value, new.value)
 
 
 def origin_of(account: Account, entry_id: str, entry: Entry, path: Path, *, locate: bool = True) -> Origin:

@@ -40,9 +40,11 @@ def add(changes: Changes, path: Path, inner: Changes = None) -> Changes:
 
 
 def union(left: Changes, right: Changes) -> Changes:
-    """What may differ by either; writes to `left`."""
+    """What may differ by either; may write to `left`, and share the rest with both."""
     if left is None or right is None:
         return None
+    if not left:
+        return right
     for name, inner in right.items():
         left[name] = union(left[name], inner) if name in left else inner
     return left

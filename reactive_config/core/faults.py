@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, NamedTuple, get_args
 
 import msgspec
@@ -43,6 +44,10 @@ _EXPECTED = re.compile(r"Expected (.+?)(?:, got .*)?(?: - at .*)?", re.DOTALL)
 _AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 
 
+ENOUGH = 500
+"""Faults after which nobody looks for more: a document of wrong values must not hold the loop for each of them."""
+
+
 class Fault(NamedTuple):
     """What is wrong at a path of the configuration.
 
@@ -60,8 +65,8 @@ class Fault(NamedTuple):
 
 
 def faults(value: Any, kind: Any, path: Path) -> list[Fault]:
-    """Everything that keeps a tree from being a `kind`; at least one, even if a second try accepts the tree."""
-    found = list(_faults(value, kind, path, ""))
+    """What keeps a tree from being a `kind`, `ENOUGH` faults at most; at least one, even if a second try accepts it."""
+    found = list(islice(_faults(value, kind, path, ""), ENOUGH))
     return found or [Fault(path, "", f"what {describe(kind)} accepts", shown(value, kind, path))]
 
 
@@ -71,7 +76,7 @@ def _faults(value: Any, kind: Any, path: Path, inside: str) -> Iterator[Fault]:
     except BaseException as error:
         if not is_refusal(error):
             raise
-        inner = list(_inner_faults(value, bare_type(kind), path, inside))
+        inner = list(islice(_inner_faults(value, bare_type(kind), path, inside), ENOUGH))
         if not inner and isinstance(error, NotFiniteError):
             inner = [_walk(_Part(value, kind, path, inside), error.steps)[-1].fault(FINITE)]
         elif isinstance(error, JsonRefusedError):
@@ -203,6 +208,9 @@ def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterato
     try:
         model.model_validate(prepare(value, model))
     except pydantic.ValidationError as error:
+        if error.error_count() > 10 * ENOUGH:  # it can only give all of them, which takes seconds
+            yield Fault(path, inside, f"what {model.__name__} accepts", f"a table with {error.error_count():,} faults")
+            return
         for item in error.errors(include_url=False, include_input=False):
             missing = item["type"] == "missing"
             steps = _walk(_Part(value, model, path, inside), item["loc"], missing=missing)

@@ -132,7 +132,7 @@ class Inbox:
             self.account.take(Patch(self._set, self._deleted, self._patch_revision))
         self._replace, self._set, self._deleted, self._patch_revision = None, {}, {}, None
 
-    def settle(self, held_at: Callable[[Account, int], Held | None]) -> None:
+    def settle(self, held_at: Callable[[Account, int], Held | None], undecided: Callable[[Account, int], bool]) -> None:
         """Writer only: after an attempt, answer those who wait for a revision or for an acceptance."""
         if self.account.accepted_at != self._seen_acceptance:
             self._accepted.set()
@@ -140,10 +140,11 @@ class Inbox:
         for revision, future in waiting:
             if future.done():  # whoever waited was cancelled
                 continue
-            if self.account.revision is None or self.account.revision < revision:
+            taken = self.account.revision
+            if taken is None or taken < revision or undecided(self.account, revision):
                 self._waiting.append((revision, future))
             elif (held := held_at(self.account, revision)) is not None:
-                future.set_exception(Rejected(held.problems))
+                future.set_exception(Rejected(held.problems, held.more, held.stopped))
             else:
                 future.set_result(None)
 

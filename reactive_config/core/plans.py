@@ -24,7 +24,7 @@ from reactive_config.core.bounds import FINITE
 from reactive_config.core.changes import Changes
 from reactive_config.core.delta import Bare
 from reactive_config.core.equality import unchanged
-from reactive_config.core.faults import Fault, faults, own_fault, own_words
+from reactive_config.core.faults import ENOUGH, Fault, faults, own_fault, own_words
 from reactive_config.core.finite import NotFiniteError, check_finite, is_finite
 from reactive_config.core.json_text import JsonRefusedError, decode_json
 from reactive_config.core.leaf import decode_leaf
@@ -132,7 +132,9 @@ class LeafPlan(Plan):
 class TablePlan(Plan):
     """A table whose values decode one by one; subclasses say which, and build the whole of them."""
 
-    def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
+    def decode(  # noqa: C901 - a call for each name would cost more than the rest of it
+        self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]
+    ) -> Decoded:
         if type(tree) is not dict or type(old) is not Part or type(old.tree) is not dict:
             return self._decode_all(tree, value_of(old), path, found)
         before = len(found)
@@ -152,12 +154,15 @@ class TablePlan(Plan):
             elif name in old.inner:
                 inner = dict(old.inner) if inner is None else inner
                 del inner[name]
-            if value is not previous:
-                kept = dict(old.kept) if kept is None else kept
-                if value is MISSING:
+            if value is MISSING:
+                if len(found) >= ENOUGH:
+                    break
+                if previous is not MISSING:
+                    kept = dict(old.kept) if kept is None else kept
                     del kept[name]
-                else:
-                    kept[name] = value
+            elif value is not previous:
+                kept = dict(old.kept) if kept is None else kept
+                kept[name] = value
         if len(found) > before:
             return MISSING
         parts = old.inner if inner is None else inner
@@ -195,6 +200,8 @@ class TablePlan(Plan):
                 kept[name] = decoded.value
             elif decoded is not MISSING:
                 kept[name] = decoded
+            elif len(found) >= ENOUGH:
+                break
         return kept, inner
 
     def _build(self, kept: Mapping[str, Any], tree: Any, path: Path, found: list[Fault]) -> Any:

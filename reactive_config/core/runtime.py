@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
@@ -19,6 +19,7 @@ from reactive_config.core.acceptance import Acceptance
 from reactive_config.core.accounts import Account
 from reactive_config.core.compiling import compile_plan
 from reactive_config.core.delta import Replace
+from reactive_config.core.faults import ENOUGH
 from reactive_config.core.host import ended, is_cancellation
 from reactive_config.core.inbox import Inbox
 from reactive_config.core.live import Batch, Cells, Hub, Live, PathIndex, recompute
@@ -36,6 +37,10 @@ logger = logging.getLogger("reactive_config")
 
 SOURCE_PATIENCE, LEAVE_WITHIN = 5.0, 10.0
 """Seconds that a source has to clean up before it is cancelled again, and before it is left running."""
+
+
+LOGGED = 100
+"""Held units that one step logs one by one."""
 
 
 class Runtime(Generic[T]):
@@ -134,6 +139,9 @@ class Runtime(Generic[T]):
     async def _write(self) -> None:
         await self._first()
         while True:
+            if self.acceptance.unsettled:
+                self._wake.set()
+                await asyncio.sleep(0)  # an event that is set already gives nobody else a turn
             await self._wait_woken()
             self._step()
 
@@ -152,7 +160,7 @@ class Runtime(Generic[T]):
                 raise StartupError((), self.troubles()) from None
         problems = self.acceptance.start()
         if problems and not await self._start_from_last_good():
-            raise StartupError(problems)
+            raise StartupError(problems, stopped=len(problems) >= ENOUGH)
         self._publish([()])
         self._apply()
         self._step()
@@ -213,48 +221,44 @@ class Runtime(Generic[T]):
     def _step(self) -> None:
         """Take everything that waits, and publish what it changed."""
         waiting = [inbox for inbox in self.inboxes if inbox.waits]
-        if waiting:  # a held unit is tried again at every delta, not at every word of a source
-            self.hub.heard = min(inbox.heard for inbox in waiting)
+        if waiting or self.acceptance.unsettled:
+            if waiting:
+                self.hub.heard = min(inbox.heard for inbox in waiting)
             if self.hub.observers:
                 self._apply_observed(waiting)
             else:
                 self._drain_and_apply(waiting)
         for inbox in self.inboxes:
-            inbox.settle(self.acceptance.held_at)
+            inbox.settle(self.acceptance.held_at, self.acceptance.undecided)
 
     def _apply_observed(self, waiting: Sequence[Inbox]) -> None:
         step = Apply(tuple(inbox.account.name for inbox in waiting), self.hub.heard)
-        before, held = self._generation, self.acceptance.held
+        before = self._generation
         with self.hub.observers.applying(step):
-            self._drain_and_apply(waiting)
+            step.held = tuple(self._drain_and_apply(waiting))
             step.generation = self._generation if self._generation != before else 0
-            step.held = tuple(self._newly_held(held))
 
-    def _drain_and_apply(self, waiting: Sequence[Inbox]) -> None:
+    def _drain_and_apply(self, waiting: Sequence[Inbox]) -> Sequence[tuple[str, Held]]:
         for inbox in waiting:
             inbox.drain()
-        self._apply()
+        return self._apply()
 
-    def _apply(self) -> None:
-        before = self.acceptance.held
-        if before or any(inbox.account.pending for inbox in self.inboxes):
-            changed = self.acceptance.attempt()
-            if self.acceptance.held:
-                self._log_held(before)
-            for inbox in self.inboxes:
-                inbox.on_last_good = inbox.on_last_good and bool(self.acceptance.held_of(inbox.account))
-            if changed:
-                self._publish(changed)
+    def _apply(self) -> Sequence[tuple[str, Held]]:
+        """Try what waits; returns source and unit, for what is held now and was not before, or for another reason."""
+        changed = self.acceptance.attempt()
+        held = self.acceptance.take_news()
+        self._log_held(held)
+        for inbox in self.inboxes:
+            inbox.on_last_good = inbox.on_last_good and self.acceptance.holds_any_of(inbox.account)
+        if changed:
+            self._publish(changed)
+        return held
 
-    def _log_held(self, before: dict[Any, Held]) -> None:
-        for source, held in self._newly_held(before):
-            logger.warning("held %s of %s: %s", held.unit, source, "; ".join(map(str, held.problems)))
-
-    def _newly_held(self, before: dict[Any, Held]) -> Iterator[tuple[str, Held]]:
-        """Source and unit, for what is held now and was not before, or for another reason."""
-        for key, held in self.acceptance.held.items():
-            if key not in before or before[key].problems != held.problems:
-                yield self.acceptance.accounts[key[0]].name, held
+    def _log_held(self, held: Sequence[tuple[str, Held]]) -> None:
+        for source, unit in held[:LOGGED]:
+            logger.warning("held %s of %s: %s", unit.unit, source, "; ".join(unit.lines(5)))
+        if len(held) > LOGGED:
+            logger.warning("held %d more units; config.status() has them", len(held) - LOGGED)
 
     # -- publishing ----------------------------------------------------------------------------
 

@@ -21,11 +21,12 @@ from reactive_config.core.types import (
 def type_at(kind: Any, path: Path) -> Any:
     """The type of what may stand at a path of a type; Any where the type does not say."""
     for name in path:
-        kind = _inner(kind, name)
+        kind = inner_type(kind, name)
     return kind
 
 
-def _inner(kind: Any, name: str) -> Any:
+def inner_type(kind: Any, name: str) -> Any:
+    """The type of what may stand at a name of a type; Any where the type does not say."""
     plain = plain_type(kind)
     if (mapping := mapping_types(plain)) is not None:
         return mapping[1]
@@ -56,7 +57,7 @@ def redacted(tree: Any, kind: Any, name: str = "") -> Any:
     if is_untyped(plain):
         return _by_name(tree, name)
     if type(tree) is dict and (mapping_types(plain) is not None or fields_of(plain) is not None):
-        return {key: redacted(value, _inner(plain, key), key) for key, value in tree.items()}
+        return {key: redacted(value, inner_type(plain, key), key) for key, value in tree.items()}
     if type(tree) is list and (items := item_types(plain)) is not None and items[-1] is Ellipsis:
         return [redacted(item, items[0]) for item in tree]
     if holds_secret(plain):

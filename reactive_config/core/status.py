@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from reactive_config.errors import Problem
+from reactive_config.errors import Problem, problem_lines
 
 
 class Moment(NamedTuple):
@@ -53,15 +53,23 @@ class Held(msgspec.Struct, frozen=True):
 
     Attributes:
         unit: What a person calls it: `revision 812`, a file, `patch 3`.
-        problems: Why.
+        problems: Why; at most 20.
         since: When it was first refused (UTC).
         age: Seconds from then until the status was made, by the monotonic clock; 0 as observers are told of it.
+        more: How many more problems were found.
+        stopped: Whether there may be still more: after some hundred nobody looks for the rest.
     """
 
     unit: str
     problems: tuple[Problem, ...]
     since: datetime
     age: float = 0.0
+    more: int = 0
+    stopped: bool = False
+
+    def lines(self, limit: int = 20) -> list[str]:
+        """The first problems, one line each, and how many more there are."""
+        return problem_lines(self.problems, self.more, self.stopped, limit)
 
 
 class SourceStatus(msgspec.Struct, frozen=True):

@@ -1,0 +1,203 @@
+"""Who is responsible for what does not fit.
+
+The verdict on a path depends on a part of the tree only: its **region**. That is the path itself, or the
+nearest type around it that has validation of its own. A unit that alone touches a failing path is
+responsible; if none touches it (a union's fault names a member, `pet.Cat.age`), the one that alone touches the
+region. If there are several, they are suspects, and which of them it was has to be tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple, get_args
+
+from reactive_config.core.changes import Changes
+from reactive_config.core.delta import Entry
+from reactive_config.core.faults import Fault
+from reactive_config.core.paths import Path
+from reactive_config.core.plans import LeafPlan, MapPlan, OptionalPlan, Plan, RecordPlan
+from reactive_config.core.showing import inner_type, plain_type
+from reactive_config.core.trees import ABSENT, same
+from reactive_config.core.trial import Trial, UnitKey
+from reactive_config.core.types import (
+    bare_type,
+    fields_of,
+    is_pydantic,
+    is_typed_dict,
+    is_union,
+    item_types,
+    mapping_types,
+)
+
+
+class Blame(NamedTuple):
+    """What a trial's faults say about its units.
+
+    Attributes:
+        guilty: Unit to its faults.
+        suspects: Units of which at least one is responsible, in the trial's order; empty if nobody stands out.
+    """
+
+    guilty: dict[UnitKey, list[Fault]]
+    suspects: list[UnitKey]
+
+
+def blame(trial: Trial, plan: Plan) -> Blame:
+    """Find out who is responsible, without another decode."""
+    touching = _Touching(trial.steps())
+    guilty: dict[UnitKey, list[Fault]] = {}
+    suspects: Iterable[UnitKey] = ()
+    for fault in trial.faults:
+        for paths in _places(fault.path, plan, trial.changes):
+            found = list(islice(_distinct(touching.at(paths)), 2))
+            if len(found) == 1:
+                guilty.setdefault(found[0], []).append(fault)
+            elif found:
+                suspects = suspects or set(touching.at(paths))
+            if found:
+                break
+    return Blame(guilty, [key for key in trial.units if key in suspects] if suspects else [])
+
+
+def _places(path: Path, plan: Plan, changes: Changes) -> Iterator[list[Path]]:
+    """Where to look for those who are responsible for a fault, the best place first."""
+    yield [path]
+    yield list(_overlapping(changes, path, ()))  # something is missing: who made or unmade the table around it?
+    yield [region(plan, path)]
+
+
+def _overlapping(changes: Changes, path: Path, at: Path) -> Iterator[Path]:
+    """The shortest paths at which something differs, as far as they are at, above or under a path."""
+    if changes is None:
+        yield at
+    elif len(at) < len(path):
+        if path[len(at)] in changes:
+            yield from _overlapping(changes[path[len(at)]], path, path[: len(at) + 1])
+    elif changes:
+        yield path
+
+
+class _Node:
+    """A path, and what units did there.
+
+    Attributes:
+        steps: Unit, old and new document of each entry that is mounted here.
+        below: By name.
+    """
+
+    __slots__ = ("below", "steps")
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[UnitKey, Any, Any]] = []
+        self.below: dict[str, _Node] = {}
+
+
+class _Touching:
+    """Which units changed what stands at, above or under a path."""
+
+    def __init__(self, steps: Iterable[tuple[UnitKey, Entry | None, Entry | None]]) -> None:
+        self._root = _Node()
+        for key, old, new in steps:
+            if old is not None and new is not None and old.path == new.path:
+                self._add(key, old.path, old.value, new.value)
+            else:
+                for entry in (old, new):
+                    if entry is not None:
+                        self._add(key, entry.path, ABSENT, entry.value)
+
+    def _add(self, key: UnitKey, path: Path, old: Any, new: Any) -> None:
+        node = self._root
+        for name in path:
+            child = node.below.get(name)
+            if child is None:
+                child = node.below[name] = _Node()
+            node = child
+        node.steps.append((key, old, new))
+
+    def at(self, paths: Iterable[Path]) -> Iterator[UnitKey]:
+        """The units that touch one of the paths; one may come several times."""
+        for path in paths:
+            yield from self._at(path)
+
+    def _at(self, path: Path) -> Iterator[UnitKey]:
+        node: _Node | None = self._root
+        for depth in range(len(path) + 1):
+            assert node is not None
+            for key, old, new in node.steps:
+                if _differs(path[depth:], old, new):
+                    yield key
+            if depth == len(path):
+                break
+            node = node.below.get(path[depth])
+            if node is None:
+                return
+        waiting = list(node.below.values()) if node is not None else []
+        while waiting:
+            node = waiting.pop()
+            for key, _, _ in node.steps:
+                yield key
+            waiting += node.below.values()
+
+
+def _differs(path: Path, old: Any, new: Any) -> bool:
+    """Whether two documents differ at a path, or above it.
+
+    Looks only along the path: a document may be large, and a rejection must not cost its size.
+    """
+    for name in path:
+        if not all(tree is ABSENT or type(tree) is dict for tree in (old, new)):
+            break
+        old, new = (ABSENT if tree is ABSENT else tree.get(name, ABSENT) for tree in (old, new))
+    return not same(old, new)
+
+
+def _distinct(keys: Iterator[UnitKey]) -> Iterator[UnitKey]:
+    seen = set()
+    for key in keys:
+        if key not in seen:
+            seen.add(key)
+            yield key
+
+
+def region(plan: Plan | None, path: Path) -> Path:
+    """The path of the subtree on which the verdict on a path depends."""
+    found = path
+    for depth, name in enumerate(path):
+        if isinstance(plan, OptionalPlan):
+            plan = plan.inner
+        if isinstance(plan, RecordPlan):
+            if validates(plan.kind):
+                found = path[:depth]  # it is built after its fields were found good: the nearest one decides
+            plan = plan.plans.get(name)
+        elif isinstance(plan, MapPlan):
+            plan = plan.values
+        elif isinstance(plan, LeafPlan):
+            return _region_in_leaf(plan.kind, path, depth) or found
+        else:
+            break
+    return found
+
+
+def _region_in_leaf(kind: Any, path: Path, depth: int) -> Path | None:
+    """A leaf is decoded by others, which may look at all of it first: there the outermost type decides."""
+    for name, at in zip(path[depth:], range(depth, len(path)), strict=True):
+        if validates(kind):
+            return path[:at]
+        kind = inner_type(kind, name)
+    return None
+
+
+def validates(kind: Any) -> bool:
+    """Whether a type may refuse a table although every single field of it fits."""
+    plain = bare_type(plain_type(kind))
+    if is_union(plain):  # which member is meant depends on the whole of it
+        return any(fields_of(bare_type(t)) is not None or mapping_types(t) is not None for t in get_args(plain))
+    if mapping_types(plain) is not None or item_types(plain) is not None or is_typed_dict(plain):
+        return False
+    if is_pydantic(plain) or hasattr(plain, "__pydantic_validator__"):
+        return True
+    if hasattr(plain, "__attrs_attrs__"):
+        checks = any(a.validator is not None or a.converter is not None for a in plain.__attrs_attrs__)
+        return checks or hasattr(plain, "__attrs_post_init__")
+    return hasattr(plain, "__post_init__")

@@ -1,0 +1,116 @@
+"""Why a unit is refused, as people read it, and where a change may let it fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from reactive_config.core.accounts import Account, Change, origin_of
+from reactive_config.core.blame import region
+from reactive_config.core.delta import Malformed
+from reactive_config.core.faults import ENOUGH, Fault
+from reactive_config.core.origins import origin
+from reactive_config.core.paths import Path, format_path
+from reactive_config.core.plans import Plan
+from reactive_config.core.trees import ABSENT, get
+from reactive_config.errors import Origin, Problem
+
+TOLD = 20
+"""Problems of one unit that are kept; the rest is counted."""
+
+
+class Verdict(NamedTuple):
+    """Why a unit does not fit.
+
+    Attributes:
+        problems: At most `TOLD`.
+        more: How many more were found.
+        stopped: Whether the search for more was given up.
+        regions: Where something has to change before the unit can fit; empty if only a change of itself helps.
+    """
+
+    problems: Sequence[Problem]
+    more: int = 0
+    stopped: bool = False
+    regions: Sequence[Path] = ()
+
+
+def is_readable(changes: Mapping[str, Change]) -> bool:
+    """Whether a unit has no content that cannot be read, or that is no table where one must be."""
+    for change in changes.values():
+        entry = change.entry
+        if entry is not None and type(entry.value) is not dict and (not entry.path or type(entry.value) is Malformed):
+            return False
+    return True
+
+
+def malformed(account: Account, changes: Mapping[str, Change]) -> Verdict:
+    """The verdict on a unit that is not readable."""
+    found = _malformed(account, changes.values())
+    return Verdict(list(islice(found, TOLD)), sum(1 for _ in found))
+
+
+def _malformed(account: Account, changes: Iterable[Change]) -> Iterator[Problem]:
+    for entry_id, entry, _, _ in changes:
+        if entry is None:
+            continue
+        place = (account.name, entry.place or entry_id, entry.revision)
+        if isinstance(entry.value, Malformed):
+            bad = entry.value
+            yield Problem(format_path(entry.path), bad.expected, bad.got, Origin(*place, bad.line, bad.column))
+        elif not entry.path and type(entry.value) is not dict:
+            yield Problem("", "a table", type(entry.value).__name__, Origin(*place))
+
+
+class Judge:
+    """Words the verdicts while what is judged is still applied.
+
+    Args:
+        accounts: Lowest first.
+        plan: Of the configuration's type.
+    """
+
+    def __init__(self, accounts: Sequence[Account], plan: Plan) -> None:
+        self._accounts = accounts
+        self._plan = plan
+
+    def verdict(
+        self, account: Account, changes: Mapping[str, Change], faults: Sequence[Fault], locates: Callable[[], bool]
+    ) -> Verdict:
+        """The verdict on a unit that has faults.
+
+        Args:
+            account: The unit's.
+            changes: The unit's.
+            faults: What is wrong; may be none.
+            locates: Whether there still is time to find lines and columns too.
+        """
+        told = dict.fromkeys(faults[:TOLD])
+        regions = {fault: region(self._plan, fault.path) for fault in told}
+        problems = [
+            problem(fault, self._origin(account, changes, fault.path, regions[fault], locates())) for fault in told
+        ]
+        return Verdict(problems, len(faults[TOLD:]), len(faults) >= ENOUGH, tuple(regions.values()))
+
+    def _origin(
+        self, account: Account, changes: Mapping[str, Change], path: Path, region: Path, locate: bool
+    ) -> Origin | None:
+        """Where the unit says what does not fit: at the path, or in its region; otherwise what stands there."""
+        near = None
+        for entry_id, entry, _, _ in changes.values():
+            if entry is None:
+                continue
+            mount = entry.path
+            if path[: len(mount)] == mount and get(entry.value, path[len(mount) :]) is not ABSENT:
+                return origin_of(account, entry_id, entry, path, locate=locate)
+            if near is None and mount[: len(region)] == region:
+                near = entry_id, entry
+        if near is None:
+            return origin(self._accounts, path, locate=locate)
+        return origin_of(account, *near, near[1].path, locate=locate)
+
+
+def problem(fault: Fault, place: Origin | None) -> Problem:
+    """A fault as people read it."""
+    return Problem((format_path(fault.path) + fault.inside).lstrip("."), fault.expected, fault.got, place)
