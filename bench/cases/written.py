@@ -71,6 +71,9 @@ class Upper(Source):
 
     Args:
         paths: The keys; the value of each is 0 at first.
+
+    Attributes:
+        revision: Of what was said last.
     """
 
     name = "upper"
@@ -78,7 +81,7 @@ class Upper(Source):
 
     def __init__(self, paths: list[Path]) -> None:
         self._paths = paths
-        self._revision = 1
+        self.revision = 1
         self._feed: Feed | None = None
 
     async def run(self, feed: Feed) -> None:
@@ -90,6 +93,6 @@ class Upper(Source):
     def send(self, path: Path, value: int) -> None:
         """Say one key, as one revision."""
         assert self._feed is not None
-        self._revision += 1
-        entry = Entry(path, value, self._revision, self._revision, depth=0)
-        self._feed.send(Patch({"/".join(path): entry}, {}, self._revision))
+        self.revision += 1
+        entry = Entry(path, value, self.revision, self.revision, depth=0)
+        self._feed.send(Patch({"/".join(path): entry}, {}, self.revision))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import pathlib
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 from bench.cases.documents import Document
 from bench.cases.texts import Texts
 from bench.cases.written import Lower, Table, Tables, Upper, tables, wide
 from bench.counts.tally import Step
-from reactive_config import Config, Files, open_config
+from reactive_config import Config, Files, Rejected, open_config
 from reactive_config.core.paths import Path
 
 Scenario = Callable[[], AbstractAsyncContextManager[Step]]
@@ -47,6 +48,27 @@ async def one_key() -> AsyncIterator[Step]:
 async def one_key_wide() -> AsyncIterator[Step]:
     """One key changes in a table of 1,000."""
     async with _changing(Table, wide(1000), ("keys", "key-0")) as (_, step):
+        yield step
+
+
+@asynccontextmanager
+async def one_key_held() -> AsyncIterator[Step]:
+    """One key changes among 1,000 while 2,000 units are held, each for a value of its own."""
+    upper = Upper([KEY])
+    values = itertools.count(1)
+
+    async def step() -> None:
+        upper.send(KEY, next(values))
+        await asyncio.sleep(0)
+
+    logger = logging.getLogger("reactive_config")
+    async with open_config(Tables, Lower(tables(1000)), upper) as config:
+        for number in range(2000):
+            upper.send(("groups", "group-0", f"table-{number % 10}", f"held-{number}"), -1)
+        logger.disabled = True
+        with suppress(Rejected):
+            await config.wait_revision(upper.name, upper.revision)
+        logger.disabled = False
         yield step
 
 
@@ -146,6 +168,7 @@ async def first() -> AsyncIterator[Step]:
 
 SCENARIOS: dict[str, Scenario] = {
     "one key among 1,000": one_key,
+    "one key, 2,000 units held": one_key_held,
     "one key in a table of 1,000": one_key_wide,
     "1,000 selectors not touched": untouched,
     "100 subscribers woken": subscribers,

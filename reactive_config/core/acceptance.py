@@ -66,7 +66,7 @@ class Acceptance:
     @property
     def unsettled(self) -> bool:
         """Whether the last attempt left something for the next one."""
-        return bool(self._queue)
+        return bool(self._queue.groups)
 
     # -- trying --------------------------------------------------------------------------------
 
@@ -108,11 +108,11 @@ class Acceptance:
         """
         before, self._changes = self.part, {}
         self._budget = Budget()
-        if not self._queue:
+        if not self._queue.groups:
             self._jumps.begin()
         if fresh := self._take():
             self._try(fresh, arrive=True)
-        while (self._queue or self._due()) and not self._budget.spent:
+        while (self._queue.groups or self._due()) and not self._budget.spent:
             self._try(self._queue.pop())
         if self.part is None or self.part is before:
             return []
@@ -142,10 +142,11 @@ class Acceptance:
     def _due(self) -> bool:
         """Queue the units that went too far and may fit now, as a change of their own; whether there are any."""
         due = self._jumps.due()
-        if due:
-            self._jumps.begin()
-            self._queue.push(due)
-        return bool(due)
+        if not due:
+            return False
+        self._jumps.begin()
+        self._queue.push(due)
+        return True
 
     def _arrival(self, key: UnitKey) -> tuple[int, bool, int]:
         """Among units that come at once: the lowest source first, and in it the lowest revision."""
@@ -153,7 +154,7 @@ class Acceptance:
         if isinstance(unit, int):
             return index, False, unit
         revisions = (change.entry.revision for change in self._changes_of(key).values() if change.entry is not None)
-        return index, unit == GONE, max(revisions, default=0)
+        return index, unit is GONE, max(revisions, default=0)
 
     # -- trying --------------------------------------------------------------------------------
 
@@ -164,8 +165,8 @@ class Acceptance:
             units: In order of arrival, except where they arrive just now.
             arrive: Whether they do.
         """
-        if any(key[1] == GONE for key in units):
-            units = [key for key in units if key[1] != GONE or not self._waits_for_others(key, units)]
+        if GONE in [unit for _, unit in units]:
+            units = [key for key in units if key[1] is not GONE or not self._waits_for_others(key, units)]
             if not units:
                 return
         trial = self._applied(units)
@@ -201,7 +202,7 @@ class Acceptance:
     def _related(self, trial: Trial, limit: int) -> list[UnitKey]:
         """Held units that what is applied may let fit; none if there are too many of them."""
         found = self._holding.concerned(trial.touched)
-        related = [key for key in found if key not in trial.units and key[1] != GONE]
+        related = [key for key in found if key not in trial.units and key[1] is not GONE]
         return related if len(related) <= limit else []
 
     def _accept(self, trial: Trial) -> None:
@@ -210,7 +211,7 @@ class Acceptance:
         self._jumps.accepted(trial)
         for index, unit in trial.units:
             self.accounts[index].settle(unit)
-        if self.held or self._queue:
+        if self._queue.groups or self._holding.held:
             for key in trial.units:
                 self._leave(key)
             # What was refused before may fit now; what came with the delta is tried first.
@@ -289,7 +290,7 @@ class Acceptance:
         return True
 
     def _relisted(self, key: UnitKey) -> bool:
-        return key[1] != GONE and any(change.relist for change in self._changes_of(key).values())
+        return key[1] is not GONE and any(change.relist for change in self._changes_of(key).values())
 
     def _fits_with(self, others: Sequence[UnitKey], gone: UnitKey) -> bool:
         """Whether deletions fit together with all units that they may belong to; if so, they are accepted."""

@@ -49,7 +49,7 @@ class Account:
         size: Bytes of the accepted documents.
         pending: Id to what differs from the accepted state.
         units: The same by unit, so that nobody has to walk all of it to find the changes of one.
-        touched: The units whose changes are other ones than at the last attempt, in order of arrival; True where
+        touched: The units whose changes are other ones than at the last attempt; True where
             something came to them, False where they only lost changes to newer units. A unit that lost all of them
             is no longer in `units`.
         revision: The store's, of the current state; None before the first delta.
@@ -101,9 +101,8 @@ class Account:
         if entry is not None and not 0 <= entry.layer < len(self.layers):
             raise ValueError(f"{self.name}: expected a layer from 0 to {len(self.layers) - 1}, got {entry.layer}")
         accepted = self.find(entry_id)
-        before = self.pending.get(entry_id)
         if accepted is None and entry is None:
-            self._forget(before)
+            self._forget(entry_id)
         elif (
             accepted is not None
             and entry is not None
@@ -111,41 +110,34 @@ class Account:
             and entry.layer == accepted.layer
             and same(entry.value, accepted.value)
         ):
-            self._forget(before)
+            self._forget(entry_id)
             # Only where it came from is new. The old value stays, for its identity.
             self.size += entry.size - accepted.size
             self.layers[entry.layer].entries[entry_id] = msgspec.structs.replace(entry, value=accepted.value)
         else:
-            if before is not None:
-                if before.unit == change.unit and _says_the_same(before, change):
+            unit = change.unit
+            if entry_id in self.pending:
+                if _says_the_same(self.pending[entry_id], change):
                     # Said once more, by a relist: whoever judged it would judge it so again.
-                    self.pending[entry_id] = self.units[change.unit][entry_id] = change
+                    self.pending[entry_id] = self.units[unit][entry_id] = change
                     return
-                self._forget(before)
-            self._wait(change)
-
-    def _forget(self, change: Change | None) -> None:
-        """A pending change is overwritten: its unit goes on without it."""
-        if change is None:
-            return
-        del self.pending[change.entry_id]
-        changes = self.units[change.unit]
-        del changes[change.entry_id]
-        if not changes:
-            del self.units[change.unit]
-        self.touched.setdefault(change.unit, False)
-
-    def _wait(self, change: Change) -> None:
-        entry_id, unit = change.entry_id, change.unit
-        self.pending[entry_id] = change
-        changes = self.units.get(unit)
-        if changes is None:
-            self.units[unit] = {entry_id: change}
-        else:
-            changes[entry_id] = change
-        if not self.touched.get(unit):
-            self.touched.pop(unit, None)  # it arrives now, behind all others
+                self._forget(entry_id)
+            self.pending[entry_id] = change
+            if unit in self.units:
+                self.units[unit][entry_id] = change
+            else:
+                self.units[unit] = {entry_id: change}
             self.touched[unit] = True
+
+    def _forget(self, entry_id: str) -> None:
+        """A pending change is overwritten: its unit goes on without it."""
+        change = self.pending.pop(entry_id, None)
+        if change is not None:
+            changes = self.units[change.unit]
+            del changes[entry_id]
+            if not changes:
+                del self.units[change.unit]
+            self.touched.setdefault(change.unit, False)
 
     def settle(self, unit: Unit) -> None:
         """A unit's changes are in force now."""
@@ -170,6 +162,8 @@ class Account:
 
 
 def _says_the_same(one: Change, other: Change) -> bool:
+    if one.unit != other.unit:
+        return False
     old, new = one.entry, other.entry
     if old is None or new is None:
         return old is new

@@ -71,9 +71,11 @@ class Jumps:
                 return True
         if not self._started:
             return False
-        for account, before in zip(self._accounts, self._sizes, strict=True):
-            if account.size > before and account.guard.too_large(before, account.size):
+        for index, account in enumerate(self._accounts):
+            if account.size > self._sizes[index] and account.guard.too_large(self._sizes[index], account.size):
                 return True
+        if not self._counted:
+            return False
         return any(next(self._too_much_gone(trial, index), None) is not None for index in self._counted)
 
     def found(self, trial: Trial) -> list[Jump]:

@@ -40,27 +40,25 @@ class Queue:
     """Groups of units to be tried together. A unit stands in it once; where it stood before, it is passed over.
 
     Attributes:
+        groups: The next one last.
         undecided: The queued units that nobody has judged yet; the others are held, and tried again.
     """
 
     def __init__(self) -> None:
         self.undecided: dict[UnitKey, None] = {}
-        self._groups: list[Sequence[UnitKey]] = []  # the next one last
+        self.groups: list[Sequence[UnitKey]] = []
         self._queued: set[UnitKey] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._groups)
 
     def push(self, units: Iterable[UnitKey], *, last: bool = False) -> None:
         """Queue those units that are not queued yet, as the next group or as the last one."""
         group = [key for key in units if key not in self._queued]
         if group:
             self._queued.update(group)
-            self._groups.insert(0 if last else len(self._groups), group)
+            self.groups.insert(0 if last else len(self.groups), group)
 
     def pop(self) -> list[UnitKey]:
         """Take the next group; may be empty."""
-        group = [key for key in self._groups.pop() if key in self._queued]
+        group = [key for key in self.groups.pop() if key in self._queued]
         self._queued.difference_update(group)
         return group
 

@@ -37,18 +37,18 @@ class Trial:
         self.faults: list[Fault] = []
         self._accounts = accounts
         self._stack = stack
-        # For each source, what stood where an entry was put, by its id.
-        self._before: list[dict[str, Entry | None]] = [{} for _ in accounts]
+        # What stood where an entry was put, by the source's index and the entry's id.
+        self._before: dict[tuple[int, str], Entry | None] = {}
         self._trees = (stack.tree, [layer.tree for layer in stack.layers])
 
     def apply(self, units: Iterable[UnitKey]) -> None:
         """Put the pending entries of units, and bring the layers up to date."""
         for key in units:
             index, unit = key
-            account, before = self._accounts[index], self._before[index]
+            account = self._accounts[index]
             self.units[key] = changes = account.units[unit].values()
-            for change in changes:
-                before[change.entry_id] = account.put(change.entry_id, change.entry)
+            for entry_id, entry, _, _ in changes:
+                self._before[index, entry_id] = account.put(entry_id, entry)
         for layer in self._stack.layers:
             self.touched = union(self.touched, layer.refold())
 
@@ -68,9 +68,8 @@ class Trial:
 
     def undo(self) -> None:
         """Take all of it back: trees by reference, mounts by putting the old entries again."""
-        for account, entries in zip(self._accounts, self._before, strict=True):
-            for entry_id, entry in entries.items():
-                account.put(entry_id, entry)
+        for (index, entry_id), entry in self._before.items():
+            self._accounts[index].put(entry_id, entry)
         tree, trees = self._trees
         self._stack.tree = tree
         for layer, before in zip(self._stack.layers, trees, strict=True):
@@ -78,7 +77,7 @@ class Trial:
 
     def before(self, key: UnitKey, change: Change) -> Entry | None:
         """What stood where a change of a unit was put."""
-        return self._before[key[0]][change.entry_id]
+        return self._before[key[0], change.entry_id]
 
     def steps(self) -> Iterator[tuple[UnitKey, Entry | None, Entry | None]]:
         """Unit, old and new entry of every change."""

@@ -38,9 +38,8 @@ class Verdict(NamedTuple):
 
 def is_readable(changes: Mapping[str, Change]) -> bool:
     """Whether a unit has no content that cannot be read, or that is no table where one must be."""
-    for change in changes.values():
-        entry = change.entry
-        if entry is not None and type(entry.value) is not dict and (not entry.path or type(entry.value) is Malformed):
+    for _, entry, _, _ in changes.values():
+        if entry is not None and (type(entry.value) is Malformed if entry.path else type(entry.value) is not dict):
             return False
     return True
 

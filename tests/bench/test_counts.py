@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import reactive_config.core.acceptance as acceptance
+import reactive_config.core.trial as trial
 from bench.counts import command, expected
 from bench.counts.scenarios import SCENARIOS
 from bench.counts.tally import Counts, count
@@ -40,6 +40,15 @@ async def _counted(scenario: str) -> dict[str, Counts]:
         return {scenario: await count(step)}
 
 
+async def test_what_is_held_costs_an_unrelated_change_little() -> None:
+    """At most twice of what it costs with nothing held, in every number; and it is decoded once."""
+    nothing, held = [await _counted(name) for name in (ONE_KEY, "one key, 2,000 units held")]
+    before, after = next(iter(nothing.values())), next(iter(held.values()))
+    assert after.decodes == before.decodes
+    for what in ("instructions", "c_calls", "kilobytes"):
+        assert getattr(after, what) <= 2 * getattr(before, what), what
+
+
 async def test_counts_are_steady() -> None:
     """Counting again gives the same numbers; memory may differ by its slack."""
     for scenario in (ONE_KEY, "file replaced", "100 subscribers woken"):
@@ -49,8 +58,8 @@ async def test_counts_are_steady() -> None:
 
 def _decode_all(patch: pytest.MonkeyPatch) -> None:
     """The whole tree is decoded at every change."""
-    decode = acceptance.decode
-    patch.setattr(acceptance, "decode", lambda plan, tree, old, paths: decode(plan, tree, None, None))
+    decode = trial.decode
+    patch.setattr(trial, "decode", lambda plan, tree, old, paths: decode(plan, tree, None, None))
 
 
 def _look_at_all(patch: pytest.MonkeyPatch) -> None:
