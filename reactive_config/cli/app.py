@@ -7,7 +7,7 @@ import importlib.metadata
 import inspect
 import logging
 import os
-import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,9 +16,9 @@ from cyclopts import App, CycloptsError
 from reactive_config.cli.check import check
 from reactive_config.cli.doctor import doctor
 from reactive_config.cli.explain import explain
-from reactive_config.cli.failures import OK, TROUBLE, USAGE, Failure, Usage
+from reactive_config.cli.failures import OK, TROUBLE, USAGE, Failure, Unwritable, Usage
 from reactive_config.cli.get import get
-from reactive_config.cli.output import Output
+from reactive_config.cli.output import Output, make_console
 from reactive_config.cli.schema import schema
 from reactive_config.cli.watch import watch
 from reactive_config.errors import ReactiveConfigError
@@ -64,6 +64,7 @@ def make_app() -> App:
         help=_HELP,
         help_epilogue=_EPILOGUE,
         help_format="plaintext",
+        console=make_console(None),
         version=lambda: importlib.metadata.version("reactive-config"),
     )
     for order, (name, (command, arguments)) in enumerate(_COMMANDS.items()):
@@ -82,7 +83,16 @@ def run(arguments: Sequence[str]) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core writes to the standard error by itself
     out = Output(json="--json" in arguments)
     try:
-        return _dispatch(arguments)
+        return _told(out, arguments)
+    except Unwritable as failure:  # so the message about another failure was lost
+        out.fail(failure)
+        return failure.code
+
+
+def _told(out: Output, arguments: Sequence[str]) -> int:
+    """Run it; whatever ends it early is told in one message."""
+    try:
+        return _dispatch(out, arguments)
     except Failure as failure:
         out.fail(failure)
         return failure.code
@@ -94,15 +104,28 @@ def run(arguments: Sequence[str]) -> int:
         return TROUBLE
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read has seen enough. Python would complain once more when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+    except BaseException as error:  # noqa: BLE001 - a traceback is for those who write the program
+        out.fail(_unexpected(error))
+        return TROUBLE
 
 
-def _dispatch(arguments: Sequence[str]) -> int:
+def _unexpected(error: BaseException) -> Failure:
+    """An error of the type's code, of the machine or of this program. Its text may quote a value: it is not shown."""
+    if isinstance(error, OSError):
+        name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        return Failure(f"{name}expected access, got {error.strerror or type(error).__name__}")
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return Failure(f"expected to go on, got {type(error).__name__}{place}")
+
+
+def _dispatch(out: Output, arguments: Sequence[str]) -> int:
     app = make_app()
     command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+    if all(command is not ours for ours, _ in _COMMANDS.values()):  # the help and the version write by themselves
+        with out.writing():
+            command(*bound.args, **bound.kwargs)
+        return OK
     result = command(*bound.args, **bound.kwargs)
     if inspect.iscoroutine(result):
         result = asyncio.run(result)

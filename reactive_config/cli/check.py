@@ -64,7 +64,7 @@ def _report(out: Output, session: Opened, options: Options) -> int:
         out.record("result", ok=True, problems=0, values=count, notes=notes)
         return OK
     fits = f"fit {options.type}" if options.type else "can be read (without --type nothing more is checked)"
-    many = f"{count} values from {len(session.specs)} source{'s' * (len(session.specs) > 1)} "
+    many = f"{count} value{'s' * (count != 1)} from {len(session.specs)} source{'s' * (len(session.specs) > 1)} "
     out.line([Part("ok: ", "bold green"), many, fits])
     return OK
 

@@ -57,6 +57,10 @@ class NotThere(Failure):
     word = "absent"
 
 
+class Unwritable(Failure):
+    """The standard output takes nothing, so this is told on the standard error even where JSON is wanted."""
+
+
 class NoConfiguration(Failure):
     """No first snapshot came."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import importlib.util
@@ -26,13 +27,19 @@ def load_kind(text: str | None) -> Any:
     module_name, colon, names = text.partition(":")
     if not (module_name and colon and names):
         raise Usage(f"--type: expected MODULE:CLASS such as shop.settings:App, got {text}")
-    value: Any = _module(module_name)
-    for name in names.split("."):
-        value = _member(value, name, text)
     try:
-        compile_plan(value)
+        # What the module prints is not what the command prints.
+        with contextlib.redirect_stdout(sys.stderr):
+            value: Any = _module(module_name)
+            for name in names.split("."):
+                value = _member(value, name, text)
+            compile_plan(value)
     except TypeNotSupported as error:
         raise Usage(f"--type {text}: {error}") from None
+    except (Usage, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever the module does, SystemExit included
+        raise Usage(f"--type {text} cannot be loaded: {type(error).__name__}{_where(error)}{_words(error)}") from None
     return value
 
 
@@ -46,13 +53,24 @@ def _module(name: str) -> Any:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise Usage(f"--type: there is no module {error.name}", hints=_near_modules(name)) from None
         raise Usage(f"--type: {name} imports {error.name}, which is not installed") from None
-    except Exception as error:  # noqa: BLE001 - whatever the module does when it is imported
-        raise Usage(f"--type: {name} cannot be imported: {type(error).__name__}{_where(error)}: {error}") from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever the module does, SystemExit included
+        why = f"{type(error).__name__}{_where(error)}{_words(error)}"
+        raise Usage(f"--type: {name} cannot be imported: {why}") from None
 
 
-def _where(error: Exception) -> str:
+def _words(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except BaseException:  # noqa: BLE001 - the module's own class
+        return ""
+    return f": {text}" if text else ""
+
+
+def _where(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
-        return f" ({error.filename}:{error.lineno})"
+        return f" ({error.filename}:{error.lineno})" if error.filename else ""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
     return f" ({frames[-1].filename}:{frames[-1].lineno})" if len(frames) > 1 else ""
 

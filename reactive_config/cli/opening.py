@@ -99,16 +99,28 @@ def hint(spec: Spec) -> str:
 
 
 def _file_hint(spec: Spec) -> str:
+    try:
+        return _path_hint(spec, Path(spec.target))
+    except OSError as error:  # a name that is too long, a directory that may not be read
+        return f"{spec.target}: {error.strerror}"
+    except ValueError:
+        return f"{spec.target}: no file can have this name"
+
+
+def _path_hint(spec: Spec, path: Path) -> str:
     from reactive_config.formats.registry import SUFFIXES
 
-    path, known = Path(spec.target), ", ".join(sorted(SUFFIXES))
+    known = ", ".join(sorted(SUFFIXES))
+    if path.is_symlink() and not path.exists():
+        return f"{spec.target} is a link to nothing, or to itself"
     if not path.exists():
         beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, beside, 1)
         return f"there is no {spec.target}" + (f"; did you mean {path.parent / near[0]}?" if near else "")
     if spec.kind == "files" and path.is_file() and path.suffix.lower() not in SUFFIXES and path.name != ".env":
         return f"{spec.target}: no format goes by this suffix (known: {known})"
-    if spec.kind == "files" and path.is_dir() and not any(p.suffix.lower() in SUFFIXES for p in path.iterdir()):
+    found = [p.name for p in path.iterdir()] if path.is_dir() else [path.name]
+    if spec.kind == "files" and not any(Path(name).suffix.lower() in SUFFIXES for name in [path.name, *found]):
         return f"{spec.target} has no file with a known suffix ({known})"
     return ""
 

@@ -6,19 +6,27 @@ file names come from outside and a terminal obeys what it is sent.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import errno
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import IO, Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Any, NamedTuple, NoReturn
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reactive_config.cli.failures import Failure
+from reactive_config.cli.failures import Failure, Unwritable
 from reactive_config.errors import Origin, Problem
 from reactive_config.printable import printable as escaped
+
+_NARROWEST = 20
+"""Columns; on a narrower terminal lines are wrapped by the terminal."""
+
+_ESCAPED = "reactive_config.escaped"
 
 
 class Part(NamedTuple):
@@ -39,6 +47,15 @@ def printable(text: str) -> str:
     return escaped(text, None, keep="\n\t")
 
 
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """What an encoding does not have is written as JSON does, so that JSON stays JSON."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error(_ESCAPED, _escape)
+
+
 def compact(value: Any) -> str:
     """A shown value in one line of JSON."""
     return json.dumps(value, ensure_ascii=False)
@@ -50,15 +67,18 @@ class Output:
     Attributes:
         json: Whether JSON lines are wanted; then only `record` writes to the standard output.
         terminal: Whether a person looks at it right now.
+        unread: Whether whoever read the standard output has gone; what else is written there is lost.
     """
+
+    unread = False
 
     def __init__(self, *, json: bool = False) -> None:
         self.json = json
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors="backslashreplace")  # a file's name need not fit the terminal's encoding
-        self._out = _console(sys.stdout)
-        self._err = _console(sys.stderr)
+                stream.reconfigure(errors=_ESCAPED)  # a file's name need not fit the terminal's encoding
+        self._out = make_console(sys.stdout)
+        self._err = make_console(sys.stderr)
         self.terminal = self._out.is_terminal and not json
 
     def record(self, event: str, **fields: Any) -> None:
@@ -80,16 +100,18 @@ class Output:
             return
         from rich.highlighter import JSONHighlighter
 
-        self._out.print(JSONHighlighter()(Text(text)), soft_wrap=True)
+        with self.writing():
+            self._out.print(JSONHighlighter()(Text(text)), soft_wrap=True)
 
     def line(self, line: Line = "", *, indent: int = 0) -> None:
         """One line for people."""
-        self._say(self._out, line, indent)
+        with self.writing():
+            self._say(self._out, line, indent)
 
     def note(self, line: Line) -> None:
         """One line for people about what else they should know; on the standard error."""
         if not self.json:
-            self._say(self._err, line, 0)
+            self._mention(line, 0)
 
     def table(self, headers: Sequence[str], rows: Iterable[Sequence[str | Part]], *, indent: int = 0) -> None:
         """Rows under headers; aligned columns without a frame where no terminal is."""
@@ -111,11 +133,12 @@ class Output:
             table.add_row(*(Text(part.text, part.style) for part in row))
         from rich.padding import Padding
 
-        self._out.print(Padding(table, (0, 0, 0, indent), expand=False))
+        with self.writing():
+            self._out.print(Padding(table, (0, 0, 0, indent), expand=False))
 
     def fail(self, failure: Failure) -> None:
         """Say why the command ends: JSON on the standard output where JSON is wanted, else on the standard error."""
-        if self.json:
+        if self.json and not isinstance(failure, Unwritable):
             self.record(
                 "error",
                 error=failure.word,
@@ -125,13 +148,17 @@ class Output:
                 hints=list(failure.hints),
             )
             return
-        self._say(self._err, [Part("error: ", "bold red"), failure.message], 0)
+        self._mention([Part("error: ", "bold red"), failure.message], 0)
         for name, trouble in failure.troubles.items():
-            self._say(self._err, [Part(name, "bold"), f": {trouble}"], 2)
+            self._mention([Part(name, "bold"), f": {trouble}"], 2)
         for problem in failure.problems:
-            self._say(self._err, problem_line(problem), 2)
+            self._mention(problem_line(problem), 2)
         for hint in failure.hints:
-            self._say(self._err, [Part("hint: ", "cyan"), hint], 2)
+            self._mention([Part("hint: ", "cyan"), hint], 2)
+
+    def _mention(self, line: Line, indent: int) -> None:
+        with contextlib.suppress(OSError):  # whom could it be told?
+            self._say(self._err, line, indent)
 
     def _say(self, console: Console, line: Line, indent: int) -> None:
         parts = [Part(line)] if isinstance(line, str) else [_part(part) for part in line]
@@ -142,13 +169,54 @@ class Output:
             print(" " * indent + printable("".join(p.text for p in parts)), file=console.file, flush=True)
 
     def _write(self, text: str) -> None:
-        print(text, file=self._out.file, flush=True)  # at once: whoever reads `watch` waits for the line
+        with self.writing():
+            print(text, file=self._out.file, flush=True)  # at once: whoever reads `watch` waits for the line
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Around what writes to the standard output.
+
+        Raises:
+            Unwritable: It takes nothing, as on a full disk. A reader who has gone is no error.
+        """
+        try:
+            yield
+        except BrokenPipeError:
+            # Whoever read has seen enough; what the command finds out still makes its exit code.
+            self.unread = True
+            _discard(sys.stdout)
+        except OSError as error:
+            _discard(sys.stdout)
+            raise _unwritable(error) from None
 
 
-def _console(stream: IO[str]) -> Console:
+def _discard(stream: IO[str]) -> None:
+    """Send what is still written to a stream nowhere. Python would complain once more when it flushes at the end."""
+    with contextlib.suppress(OSError, ValueError):  # a stream that is no file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _unwritable(error: OSError) -> Unwritable:
+    """What a person is told when the standard output takes nothing, as on a full disk."""
+    why = errno.errorcode.get(error.errno or 0, type(error).__name__)
+    return Unwritable(f"the standard output: expected to write, got {why} ({error.strerror})")
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError  # instead of ending the process
+
+
+def make_console(stream: IO[str] | None) -> Console:
+    """Where rich writes."""
     # No colour means no codes at all, not even bold ones.
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    return Console(file=stream, color_system=None if plain else "auto", highlight=False, markup=False, emoji=False)
+    console = _Console(file=stream, color_system=None if plain else "auto", highlight=False, markup=False, emoji=False)
+    if console.width < _NARROWEST:
+        console.width = _NARROWEST
+    return console
 
 
 def _part(part: str | Part) -> Part:

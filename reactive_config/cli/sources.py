@@ -30,6 +30,8 @@ from reactive_config.errors import SourceError
 SOURCES_VARIABLE = "REACTIVE_CONFIG_SOURCES"
 PASSWORD_VARIABLE = "REACTIVE_CONFIG_PASSWORD"  # noqa: S105 - the variable's name
 
+_LONGEST_PASSWORD = 64 << 10  # bytes
+
 Kind = Literal["files", "values", "env", "etcd"]
 
 _ETCD = re.compile(r"etcd(?P<tls>s)?://(?P<hosts>[^/]*)(?P<key>/.*)?", re.DOTALL)
@@ -77,6 +79,8 @@ def _simple(text: str, kind: Kind, target: str) -> Spec:
     if not target:
         wanted = {"env": "env:SHOP_", "values": "values:/run/secrets"}.get(kind, "config/common")
         raise Usage(f"expected a source such as {wanted}, got {text!r}")
+    if "\0" in target:
+        raise Usage(f"expected a source without a NUL character, got {text}")
     return Spec(text, kind, target)
 
 
@@ -192,10 +196,18 @@ def _etcd_arguments(spec: Spec, options: Options) -> dict[str, Any]:
 def _password(options: Options) -> str:
     if options.password_file:
         try:
-            return Path(options.password_file).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
-        except (OSError, UnicodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            with Path(options.password_file).open("rb") as file:  # a pipe will do, so its size is not asked for
+                data = file.read(_LONGEST_PASSWORD + 1)
+            text = data.decode()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "no file can have this name"
+            why = "expected UTF-8 text, got other bytes" if isinstance(error, UnicodeError) else why
             raise Usage(f"--password-file {options.password_file}: {why}") from None
+        if len(data) > _LONGEST_PASSWORD:
+            raise Usage(
+                f"--password-file {options.password_file}: expected at most {_LONGEST_PASSWORD} bytes, got more"
+            )
+        return text.removesuffix("\n").removesuffix("\r")
     if (password := os.environ.get(PASSWORD_VARIABLE)) is None:
         raise Usage(
             f"expected the password of {options.username} in {PASSWORD_VARIABLE} or --password-file, got neither",

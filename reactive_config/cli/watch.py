@@ -101,7 +101,7 @@ class Watcher:
         """Tell of everything, until `count` changes were told."""
         await anext(self._updates)  # the snapshot that is shown already
         tell_start(self._out, self._session, self._shown)
-        while count is None or self._told < count:
+        while (count is None or self._told < count) and not self._out.unread:
             await self._follow([await self._events.get(), *self._drained()], count)
 
     def _drained(self) -> list[Event]:
