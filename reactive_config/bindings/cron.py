@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from reactive_config.core.extras import install
 from reactive_config.errors import Unfit
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _simulation(expression: str, start: datetime) -> CronSim:
     try:
         from cronsim import CronSim
     except ImportError:
-        raise ImportError('cron expressions need cronsim: pip install "reactive-config[cron]"') from None
+        raise ImportError(f"cron expressions need cronsim: {install('cron')}") from None
     unfit = Unfit("a cron expression of five fields (minute, hour, day, month, day of the week)", at="cron")
     if len(expression.split()) != 5:  # a sixth, for seconds, has other rules when clocks change
         raise unfit

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from reactive_config.core.extras import install
 from reactive_config.core.live import Live
 
 if TYPE_CHECKING:
@@ -31,6 +32,6 @@ def flag_provider(live: Live[Any] | Live[Mapping[str, Any]], *, name: str = "") 
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "openfeature":
             raise
-        message = 'flag_provider needs openfeature-sdk: pip install "reactive-config[openfeature]"'
+        message = f"flag_provider needs openfeature-sdk: {install('openfeature')}"
         raise ImportError(message) from None
     return FlagProvider(live, name)

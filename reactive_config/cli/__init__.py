@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from reactive_config.core.extras import install
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `reactive-config` and exit with its code: 0 fine, 1 content or a source is at fault, 2 usage.
@@ -16,9 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         import cyclopts  # noqa: F401
         import rich  # noqa: F401
     except ImportError as error:
-        # Not `pip install "reactive-config[cli]"`, which needs an index that has the project.
-        missing = f'reactive-config needs {error.name}: install it with the extra "cli", or pip install cyclopts rich'
-        print(missing, file=sys.stderr)
+        print(f"reactive-config needs {error.name}: {install('cli')}", file=sys.stderr)
         sys.exit(2)
     from reactive_config.cli.app import run
 

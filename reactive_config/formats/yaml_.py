@@ -10,6 +10,7 @@ import re
 
 from reactive_config.core.bounds import INTEGER, NESTING, ONE_KEY, TEXT_KEY, find_fault
 from reactive_config.core.delta import Tree
+from reactive_config.core.extras import install
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
 from reactive_config.formats import yaml_events, yaml_guard, yaml_scalars, yaml_tree
@@ -118,7 +119,7 @@ def _require_libyaml() -> None:
 
 def _require_pyyaml() -> None:
     if not yaml_events.available():
-        raise ParseError("the yaml extra (pip install reactive-config[yaml])", "YAML without it")
+        raise ParseError(f"a parser of YAML ({install('yaml')})", "none")
 
 
 def _loads(text: str) -> tuple[Tree, ParseError | None]:

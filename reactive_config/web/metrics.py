@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from reactive_config import Apply, BindingStatus, Config, Observer, Rebuild
+from reactive_config.core.extras import install
 from reactive_config.web.collector import StatusCollector
 from reactive_config.web.totals import BindingNames, label
 
@@ -43,7 +44,7 @@ class Metrics(Observer):
         try:
             from prometheus_client import CollectorRegistry, Counter, Histogram
         except ImportError:
-            raise ImportError('Metrics needs prometheus-client: pip install "reactive-config[prometheus]"') from None
+            raise ImportError(f"Metrics needs prometheus-client: {install('prometheus')}") from None
         self.registry = registry if registry is not None else CollectorRegistry()
         self._names = BindingNames()
         self._status = StatusCollector(self._names)

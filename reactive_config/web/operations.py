@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reactive_config import Config
 from reactive_config.bindings import LogLevels
+from reactive_config.core.extras import install
 from reactive_config.web.answers import Answer, Call, Refused, plain
 from reactive_config.web.asgi import Receive, Scope, Send, serve
 from reactive_config.web.effective import effective
@@ -137,7 +138,7 @@ class Operations:
 
     def _page_of_metrics(self, call: Call) -> Answer:
         if self._metrics is None:
-            raise Refused(404, 'metrics: expected prometheus-client: pip install "reactive-config[prometheus]"')
+            raise Refused(404, f"metrics: expected prometheus-client, got none: {install('prometheus')}")
         body, content_type = self._metrics.page(call.header(b"accept").decode("latin-1"))
         return plain(body, content_type)
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from reactive_config import Apply, Config, Observer, Rebuild
+from reactive_config.core.extras import install
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext, TracerProvider
@@ -32,7 +33,7 @@ class Tracing(Observer):
         try:
             from opentelemetry import trace
         except ImportError:
-            raise ImportError('Tracing needs opentelemetry-api: pip install "reactive-config[otel]"') from None
+            raise ImportError(f"Tracing needs opentelemetry-api: {install('otel')}") from None
         self._tracer = trace.get_tracer("reactive_config", tracer_provider=provider)
         self._published: SpanContext | None = None
 

@@ -15,6 +15,7 @@ import pytest
 from reactive_config import Env, Live, Memory, Rejected, open_config
 from reactive_config.bindings import Cron, Every, ManualClock, timer
 from reactive_config.bindings.cron_times import RECHECK
+from reactive_config.core.extras import install
 from reactive_config.core.status import BindingState
 
 SECOND = 1_000_000_000
@@ -294,7 +295,7 @@ except ImportError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == 'cron expressions need cronsim: pip install "reactive-config[cron]"\n'
+    assert done.stdout == f"cron expressions need cronsim: {install('cron')}\n"
 
 
 def test_the_wall_of_a_manual_clock_is_set_with_a_time_zone():

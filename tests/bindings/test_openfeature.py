@@ -22,6 +22,7 @@ from openfeature.provider import ProviderStatus
 from reactive_config import Live, Memory, open_config
 from reactive_config.bindings import Flag, FlagRule, switch
 from reactive_config.bindings.openfeature import flag_provider
+from reactive_config.core.extras import install
 from reactive_config.core.status import BindingState
 
 COLOURS = {"blue": 1, "green": 1}
@@ -266,4 +267,4 @@ except ImportError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == 'flag_provider needs openfeature-sdk: pip install "reactive-config[openfeature]"\n'
+    assert done.stdout == f"flag_provider needs openfeature-sdk: {install('openfeature')}\n"

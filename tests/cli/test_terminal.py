@@ -63,5 +63,5 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['cyclopts'] = None; from reactive_config.cli import main; main(['--help'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode == 2
-    message = 'reactive-config needs cyclopts: install it with the extra "cli", or pip install cyclopts rich\n'
-    assert done.stderr == message
+    install = 'install the extra "cli" of reactive-config, or: pip install cyclopts rich'
+    assert done.stderr == f"reactive-config needs cyclopts: {install}\n"

@@ -53,7 +53,7 @@ def test_leaving_is_clean(cli: Any, number: signal.Signals) -> None:
 
 
 def test_ctrl_c_is_clean_while_it_still_waits_for_a_source(cli: Any, shop: Path) -> None:
-    (shop / "slow.py").write_text("print('imported', flush=True)\nApp = dict\n")
+    (shop / "slow.py").write_text("import os\nos.write(1, b'imported\\n')\nApp = dict\n")
     with cli.start("watch", "etcd://127.0.0.1:1/x/", "--timeout", "60", "--type", "slow:App") as running:
         running.wait_line("imported")
         assert running.end() == (0, "")

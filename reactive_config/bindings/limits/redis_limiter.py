@@ -206,7 +206,7 @@ def redis_rate_limiter(
         name: For the status.
 
     Raises:
-        ImportError: A library is missing: `pip install "reactive-config[limits]"`.
+        ImportError: A library of the extra `limits` is missing.
         TypeError: `redis` is neither a client nor a URL, or `space` no text.
         ValueError: The URL is none, without a word of it in the text; or another argument is not as above.
     """

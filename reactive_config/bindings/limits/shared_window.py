@@ -16,6 +16,7 @@ from reactive_config.bindings.limits.decision import Decision
 from reactive_config.bindings.limits.rate import Rate
 from reactive_config.bindings.limits.redis_errors import is_outage, is_pool_full, is_server_full
 from reactive_config.bindings.limits.running_time import fail_after_running
+from reactive_config.core.extras import install
 from reactive_config.errors import Closed
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class SharedWindow:
             from limits.aio.storage import RedisStorage
             from redis.asyncio import Redis as Client
         except ImportError as error:
-            raise ImportError('redis_rate_limiter needs redis: pip install "reactive-config[limits]"') from error
+            raise ImportError(f"redis_rate_limiter needs limits and redis: {install('limits')}") from error
         if not isinstance(redis, (str, Client)):
             raise TypeError(f"redis: expected a redis.asyncio.Redis or a URL, got {type(redis).__name__}")
         client = _own_client(redis) if isinstance(redis, str) else redis

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from reactive_config.bindings.pools.live_pool import LivePool, live_pool
 from reactive_config.bindings.pools.options import Arguments, arguments_of
 from reactive_config.bindings.thing import Dispose
+from reactive_config.core.extras import install
 from reactive_config.core.live import Live
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ def extra(name: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise ImportError(f'{error.name}: expected it installed: pip install "reactive-config[{name}]"') from error
+        raise ImportError(f"{error.name}: expected it installed, got none: {install(name)}") from error
 
 
 def adapter(
