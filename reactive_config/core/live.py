@@ -205,12 +205,6 @@ class Live(Generic[U]):
     def __repr__(self) -> str:  # not the value: it may hold a secret
         return f"<Live {self.name or 'value'} version={self._version}>"
 
-    def propose(self, value: U, batch: Batch) -> None:
-        """Writer only: note a new value, and those of all that derive from it, without storing them."""
-        batch.append((self, value))
-        if self._derived is not None:
-            recompute(self._derived.alive(), value, batch)
-
     def store(self, value: U) -> None:
         """Writer only: put a proposed value in force."""
         self.current = value
@@ -287,21 +281,7 @@ class _Follow(AsyncIterator[U]):
 
 
 def recompute(cells: Iterable[Live[Any] | None], source: Any, batch: Batch) -> None:
-    """Writer only: propose what each cell's function makes of the source's new value, and on to what derives from it.
-
-    Without recursion: a chain of cells may be longer than Python's stack is deep.
-    """
-    done = len(batch)
-    _propose_changed(cells, source, batch)
-    while done < len(batch):
-        cell, value = batch[done]
-        done += 1
-        if cell._derived is not None:
-            _propose_changed(cell._derived.alive(), value, batch)
-
-
-def _propose_changed(cells: Iterable[Live[Any] | None], source: Any, batch: Batch) -> None:
-    """Propose what differs from the value in force.
+    """Writer only: propose what each cell's function makes of the source's new value, where that differs.
 
     One loop without a call of our own for each: where thousands are asked at every change, it is what they cost.
     """
@@ -320,6 +300,16 @@ def _propose_changed(cells: Iterable[Live[Any] | None], source: Any, batch: Batc
             cell._note(None)
         if differs:
             batch.append((cell, value))
+
+
+def recompute_derived(batch: Batch) -> None:
+    """Writer only: propose what derives from the cells of the batch, and what derives from that.
+
+    Without recursion: a chain of cells may be longer than Python's stack is deep.
+    """
+    for cell, value in batch:  # it grows meanwhile, and what is added has its turn too
+        if cell._derived is not None:
+            recompute(cell._derived.alive(), value, batch)
 
 
 class Cells:

@@ -14,6 +14,7 @@ instance whose `__post_init__` ran: that is what makes the result the same as de
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -126,7 +127,7 @@ class LeafPlan(Plan):
 
     def is_sound(self, value: Any) -> bool:
         """Whether a value that was converted at once may stand."""
-        return is_finite(value)
+        return type(value) is not float or math.isfinite(value)
 
 
 class TablePlan(Plan):

@@ -22,7 +22,7 @@ from reactive_config.core.delta import Replace
 from reactive_config.core.faults import ENOUGH
 from reactive_config.core.host import ended, is_cancellation
 from reactive_config.core.inbox import Inbox
-from reactive_config.core.live import Batch, Cells, Hub, Live, PathIndex, recompute
+from reactive_config.core.live import Batch, Cells, Hub, Live, PathIndex, recompute, recompute_derived
 from reactive_config.core.observing import Apply
 from reactive_config.core.paths import Path, format_path
 from reactive_config.core.snapshot import Snapshot
@@ -271,10 +271,10 @@ class Runtime(Generic[T]):
         if self.stream is None:
             self.stream = Live(snapshot, self.hub, name="configuration")
             return
-        batch: Batch = []
-        self.stream.propose(snapshot, batch)
+        batch: Batch = [(self.stream, snapshot)]
         recompute(self.by_path.concerned(changed), snapshot.value, batch)
         recompute(self.by_function.alive(), snapshot.value, batch)
+        recompute_derived(batch)
         self._put_in_force(snapshot, batch)
 
     def _put_in_force(self, snapshot: Snapshot[T], batch: Batch) -> None:
