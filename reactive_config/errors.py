@@ -12,7 +12,7 @@
     ├── Unfit                 for a type's own validation to raise; says what would have fitted (also a ValueError)
     ├── StrayCancellation     the program's code raised CancelledError, and nobody had cancelled it
     ├── Closed                the configuration's context has ended
-    └── WrongProcess          used in a forked child, or from another event loop
+    └── WrongProcess          used in a forked child, in another thread or in another event loop
 
 All of them can be pickled and copied with their data, also those of a program that derive from one.
 Messages are composed from the data beside them. No message copies text from a document: a parser's
@@ -235,4 +235,4 @@ class Closed(ReactiveConfigError):
 
 
 class WrongProcess(ReactiveConfigError):
-    """Used in a forked child or from another event loop than the one that opened it."""
+    """Used in a forked child, in another thread or in another event loop than the one that opened it."""

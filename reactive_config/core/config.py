@@ -51,6 +51,9 @@ class Config(Generic[T]):
     `async for snapshot in config` gives the current snapshot, then newer ones; it conflates like `Live`
     and ends with the context.
 
+    `current` and `snapshot` may be read from any thread. Everything else raises `WrongProcess` in another thread,
+    in another event loop and in a forked child.
+
     Attributes:
         current: The typed configuration in force. A plain attribute; never awaits, locks or raises.
         snapshot: The same with its generation, revisions and changed paths.
@@ -128,6 +131,7 @@ class Config(Generic[T]):
         Args:
             path: Dotted; the empty text for the whole.
         """
+        self._runtime.hub.check_thread()
         at = parse_path(path)
         acceptance = self._runtime.acceptance
         effective = get(acceptance.stack.tree, at) is not ABSENT
@@ -149,10 +153,12 @@ class Config(Generic[T]):
 
         Costs a walk over the whole configuration.
         """
+        self._runtime.hub.check_thread()
         return tuple(settings(self.current, self._runtime.kind, self._runtime.acceptance))
 
     def status(self) -> Status:
         """Where everything stands: sources, held units, selectors, notes."""
+        self._runtime.hub.check_thread()
         return self._runtime.status()
 
     async def wait_revision(self, source: str | Source, revision: int) -> None:
@@ -178,6 +184,7 @@ class Config(Generic[T]):
     @contextmanager
     def observe(self, observer: Observer) -> Iterator[None]:
         """Tell an observer of applies and rebuilds while the `with` block lasts; see `Observer`."""
+        self._runtime.hub.check_thread()
         observers = self._runtime.hub.observers
         observers.add(observer)
         try:

@@ -9,7 +9,6 @@ and skips to the newest. Idea: tokio's `sync::watch`.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import weakref
 from bisect import bisect_left, insort
@@ -18,11 +17,12 @@ from threading import get_ident
 from typing import Any, Generic, TypeVar
 
 from reactive_config.core.equality import unchanged
+from reactive_config.core.home import Home
 from reactive_config.core.host import is_failure
 from reactive_config.core.observing import Observers
 from reactive_config.core.paths import Path
 from reactive_config.core.status import BindingStatus
-from reactive_config.errors import Closed, WrongProcess
+from reactive_config.errors import Closed
 
 U = TypeVar("U")
 V = TypeVar("V")
@@ -30,25 +30,11 @@ V = TypeVar("V")
 Batch = list[tuple["Live[Any]", Any]]
 Listener = Callable[["Live[Any]"], None]
 
-_process = os.getpid()  # asked once and after every fork: asking the system for every wait is what it would cost
 
-
-def _forked() -> None:
-    global _process  # noqa: PLW0603 - it belongs to the process
-    _process = os.getpid()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
-
-
-class Hub:
-    """What all cells of one configuration share.
+class Hub(Home):
+    """What all cells of one configuration share; everything but reading `current` happens on the runtime's loop.
 
     Attributes:
-        loop: The runtime's; everything but reading `current` happens on it.
-        pid: The process that it runs in.
-        thread: The thread that it runs in.
         closed: Whether the stream has ended.
         waited: What somebody waits on. The writer holds cells and updates weakly, and a task that waits
             on one may be the only thing that refers to it.
@@ -59,22 +45,13 @@ class Hub:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.pid = _process
-        self.thread = get_ident()
+        super().__init__(loop)
         self.closed = False
         self.waited: set[object] = set()
         self.bindings: dict[object, Callable[[], BindingStatus]] = {}
         self.observers = Observers()
         self.heard = 0.0
         self.errors: weakref.WeakKeyDictionary[Live[Any], str] = weakref.WeakKeyDictionary()
-
-    def check(self) -> None:
-        """Raise WrongProcess in a forked child and on another loop."""
-        if self.pid != _process:
-            raise WrongProcess("expected the process that opened the configuration, got a forked child: open it there")
-        if asyncio.get_running_loop() is not self.loop:
-            raise WrongProcess("expected the event loop that opened the configuration, got another one")
 
 
 class Live(Generic[U]):
@@ -140,6 +117,8 @@ class Live(Generic[U]):
             function: Quick and pure; it runs on the writer. If it raises now, so does this call; if
                 later, the value stays and the status shows the error.
         """
+        if self._hub is not None:
+            self._hub.check_thread()
         live = Live(function(self.current), self._hub, source=self, compute=function, name=describe_function(function))
         if self._derived is None:
             self._derived = Cells()
@@ -200,6 +179,8 @@ class Live(Generic[U]):
         return self._hub.heard if self._hub is not None else 0.0
 
     def __aiter__(self) -> AsyncIterator[U]:
+        if self._hub is not None:
+            self._hub.check_thread()
         return _Follow(self)
 
     def __repr__(self) -> str:  # not the value: it may hold a secret
@@ -238,7 +219,7 @@ class Live(Generic[U]):
             waiter = asyncio.get_running_loop().create_future()
         else:
             # Asking for the running loop is a system call on Python 3.11, too dear for every wait; see `_leave`.
-            if hub.pid != _process or get_ident() != hub.thread:
+            if hub.pid != Home.process or get_ident() != hub.thread:  # `check_thread`, without its frame
                 hub.check()
             if not waiters:
                 hub.waited.add(self)

@@ -56,6 +56,7 @@ class Updates(AsyncIterator[Union[Snapshot[T], Gap]], Generic[T]):
             self._waiter.set_result(None)
 
     async def __anext__(self) -> Snapshot[T] | Gap:
+        self._hub.check_thread()
         while True:
             if self._gap is not None:
                 gap, self._gap = self._gap, None

@@ -8,6 +8,7 @@ from typing import Any
 
 from reactive_config.core.changes import difference, paths_of
 from reactive_config.core.delta import Entry, Patch, Replace
+from reactive_config.core.home import Home
 from reactive_config.core.owned import entries_of, owned
 from reactive_config.core.source import Feed, Source
 from reactive_config.core.status import State
@@ -35,24 +36,27 @@ class Memory(Source):
         self._tree: dict[str, Any] = owned(tree or {})
         self._revision = 1
         self._feed: Feed | None = None
+        self._home: Home | None = None
 
     async def run(self, feed: Feed) -> None:
         if self._feed is not None:
             raise RuntimeError(f"{self.name}: expected one configuration to use this source, got two")
-        self._feed = feed
+        self._feed, self._home = feed, Home(asyncio.get_running_loop())
         try:
             feed.send(Replace(entries_of(self._tree, self._revision), self._revision))
             feed.state(State.SYNCED)
             await asyncio.Event().wait()
         finally:
-            self._feed = None
+            self._feed = self._home = None
 
     async def patch(self, tree: Mapping[str, Any]) -> None:
         """Merge a tree into the layer, table by table; returns once the runtime has taken it.
 
         Raises:
             Rejected: It is held. It stays pending until it fits or is overwritten.
+            WrongProcess: Called in another thread, event loop or process than the configuration's; nothing is changed.
         """
+        self._check_home()
         await self._become(overlay(self._tree, owned(tree)))
 
     async def replace(self, tree: Mapping[str, Any]) -> None:
@@ -60,8 +64,14 @@ class Memory(Source):
 
         Raises:
             Rejected: It is held. It stays pending until it fits or is overwritten.
+            WrongProcess: Called in another thread, event loop or process than the configuration's; nothing is changed.
         """
+        self._check_home()
         await self._become(owned(tree))
+
+    def _check_home(self) -> None:
+        if self._home is not None:
+            self._home.check()
 
     async def _become(self, tree: dict[str, Any]) -> None:
         old, self._tree = self._tree, tree
