@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
-from typing import Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import msgspec
 
@@ -19,7 +19,7 @@ from reactive_config.core.delta import Bare
 from reactive_config.core.finite import NotFiniteError
 from reactive_config.core.json_text import JsonRefusedError
 from reactive_config.core.leaf import decode_leaf
-from reactive_config.core.lenient import infer, prepare
+from reactive_config.core.lenient import convert, infer, prepare
 from reactive_config.core.paths import Path
 from reactive_config.core.refusals import is_refusal
 from reactive_config.core.secret import is_sensitive
@@ -38,6 +38,9 @@ from reactive_config.core.types import (
     mapping_types,
 )
 from reactive_config.errors import Unfit
+
+if TYPE_CHECKING:
+    import pydantic
 
 _SCALARS = (str, int, float, bool, type(None), Bare)
 _EXPECTED = re.compile(r"Expected (.+?)(?:, got .*)?(?: - at .*)?", re.DOTALL)
@@ -211,7 +214,7 @@ def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterato
         if error.error_count() > 10 * ENOUGH:  # it can only give all of them, which takes seconds
             yield Fault(path, inside, f"what {model.__name__} accepts", f"a table with {error.error_count():,} faults")
             return
-        for item in error.errors(include_url=False, include_input=False):
+        for item in _told(error):
             missing = item["type"] == "missing"
             steps = _walk(_Part(value, model, path, inside), item["loc"], missing=missing)
             own = item.get("ctx", {}).get("error")
@@ -224,6 +227,22 @@ def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterato
     except BaseException as error:
         if not is_refusal(error):
             raise
+
+
+def _told(error: pydantic.ValidationError) -> Iterator[Mapping[str, Any]]:
+    """What pydantic found; with the type of a validator's error where the text is not pydantic's own."""
+    for item in error.errors(include_url=False, include_input=False):
+        yield item if _is_own_text(item["type"], item["msg"], item.get("ctx")) else {**item, "type": "value_error"}
+
+
+def _is_own_text(kind: str, text: str, context: dict[str, Any] | None) -> bool:
+    """Whether pydantic says just this for an error of its own: a PydanticCustomError may bear the name of one."""
+    from pydantic_core import PydanticKnownError
+
+    try:
+        return bool(PydanticKnownError(kind, context).message() == text)  # type: ignore[arg-type]
+    except (KeyError, TypeError, ValueError):  # no such error, or not with this context
+        return False
 
 
 def _walk(part: _Part, loc: Sequence[int | str], *, missing: bool = False) -> list[_Part]:
@@ -262,7 +281,7 @@ def shown(value: Any, kind: Any, path: Path) -> str:
 
 def _expected(error: BaseException, kind: Any) -> str:
     """msgspec's own words where they are made of the type alone, otherwise ours."""
-    if type(error) is msgspec.ValidationError and error.__cause__ is None:
+    if _is_of_msgspec(error):
         found = _EXPECTED.fullmatch(str(error))
         if found and not holds_secret(kind) and fields_of(bare_type(kind)) is None:
             return describe(kind) if "duration" in describe(kind) else found.group(1).replace("`", "")
@@ -273,7 +292,17 @@ def _expected(error: BaseException, kind: Any) -> str:
 
 
 def _place(error: BaseException) -> str:
-    if type(error) is not msgspec.ValidationError or error.__cause__ is not None:
+    if not _is_of_msgspec(error):
         return ""
     found = _AT.search(str(error))
     return found.group(1).replace("[...]", "") if found else ""
+
+
+def _is_of_msgspec(error: BaseException) -> bool:
+    """Whether msgspec found this by itself: the call of `convert` raised it, and no code of a type's below that."""
+    if type(error) is not msgspec.ValidationError or error.__cause__ is not None:
+        return False
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place is not None and place.tb_frame.f_code is convert.__code__

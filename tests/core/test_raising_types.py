@@ -12,6 +12,7 @@ import attrs
 import msgspec
 import pydantic
 import pytest
+from pydantic_core import PydanticCustomError
 
 from reactive_config import Memory, Rejected, StartupError, Unfit, open_config
 
@@ -36,6 +37,12 @@ RAISED: list[Callable[[], BaseException]] = [
     lambda: OwnError(SECRET),
     lambda: ExceptionGroup(SECRET, [ValueError(SECRET)]),
     lambda: BaseExceptionGroup(SECRET, [OwnError(SECRET)]),
+    # What looks like the words of a library, as a validator that parses gives them on.
+    lambda: msgspec.ValidationError(f"Expected `{SECRET}`, got `{SECRET}` - at `$.{SECRET}`"),
+    lambda: msgspec.DecodeError(SECRET),
+    lambda: PydanticCustomError("missing", SECRET),
+    lambda: PydanticCustomError("int_type", SECRET),
+    lambda: PydanticCustomError("value_error", SECRET),
 ]
 
 raised: list[Callable[[], BaseException]] = []
