@@ -300,6 +300,8 @@ class RecordPlan(TablePlan):
         return value
 
     def _check_computed(self, value: Any, kept: Mapping[str, Any]) -> None:
+        if not all(map(is_finite, kept.values())):  # a default is infinite, and so may be what is made of it
+            return
         for name, field in self.fields.items():
             computed = getattr(value, field.attribute, None)
             if computed is not kept.get(name):

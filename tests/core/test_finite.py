@@ -170,6 +170,22 @@ async def test_what_a_type_computes_from_content_is_finite_too():
             assert config.current.part.ratio == 1e308
 
 
+async def test_what_a_type_computes_of_its_own_infinite_default_stands():
+    class App(msgspec.Struct):
+        most: float = math.inf
+        twice: float = 0.0
+        names: list[str] = []
+
+        def __post_init__(self) -> None:
+            self.most, self.twice = float(self.most) + 0, 2 * self.most
+
+    memory = Memory({})
+    async with open_config(App, memory) as config:
+        assert config.current.twice == math.inf
+        await memory.patch({"most": 5.0})
+        assert (config.current.most, config.current.twice) == (5.0, 10.0)
+
+
 def test_values_that_contain_themselves_are_searched_in_bounded_time():
     class Model(pydantic.BaseModel):
         a: Any = None
