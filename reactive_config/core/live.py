@@ -18,9 +18,9 @@ from typing import Any, Generic, TypeVar
 
 from reactive_config.core.equality import unchanged
 from reactive_config.core.home import Home
-from reactive_config.core.host import is_failure
 from reactive_config.core.observing import Observers
 from reactive_config.core.paths import Path
+from reactive_config.core.refusals import is_refusal
 from reactive_config.core.status import BindingStatus
 from reactive_config.errors import Closed
 
@@ -273,7 +273,7 @@ def recompute(cells: Iterable[Live[Any] | None], source: Any, batch: Batch) -> N
             value = cell._compute(source)
             differs = value is not cell.current and (cell._exact or not unchanged(cell.current, value))
         except BaseException as error:
-            if not is_failure(error):
+            if not is_refusal(error):  # a function sees content, as a type's own code does
                 raise
             cell._note(error)
             continue

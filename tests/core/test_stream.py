@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from reactive_config import Closed, Gap, Live, Memory, Snapshot, UnknownPath, open_config
+from reactive_config.core.live import recompute
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -385,3 +386,28 @@ async def test_a_function_that_raises_in_a_chain_keeps_all_that_follows_it():
         assert (n.current, inverse.current, beside.current, after.current) == (0, 1.0, 1, 2.0)
         await memory.patch({"n": 2})
         assert (n.current, inverse.current, beside.current, after.current) == (2, 0.5, 3, 1.5)
+
+
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit, type("OwnError", (BaseException,), {})])
+async def test_whatever_a_function_raises_later_content_ends_no_program(error):
+    def checked(n):
+        if n == 2:
+            raise error("canary-text")
+        return n
+
+    memory = Memory({"n": 1})
+    async with open_config(App, memory) as config:
+        lives = [config.select(lambda c: checked(c.n)), config.select("n").map(checked)]
+        await memory.patch({"n": 2})
+        assert (config.current.n, [live.current for live in lives]) == (2, [1, 1])
+        assert len(config.status().selectors) == 2
+        assert all(error.__name__ in said and "canary" not in said for said in config.status().selectors)
+        await memory.patch({"n": 3})
+        assert [live.current for live in lives] == [3, 3]
+        assert config.status().selectors == ()
+
+
+def test_ctrl_c_in_a_function_ends_the_program():
+    cell = Live(1, compute=lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        recompute([cell], 2, [])
