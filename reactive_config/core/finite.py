@@ -7,6 +7,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -79,7 +80,13 @@ def check_finite(value: Any, tree: Any = _UNKNOWN) -> None:
             raise NotFiniteError(part.steps)
         if id(part.value) not in seen:
             seen[id(part.value)] = part.value
-            pending.extend(inner for inner in _inner(part) if type(inner.value) not in _OTHER)
+            pending.extend(_inner(part))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether there is nothing to find in a value, for sure; it is asked before anything is made of one."""
+    kind = type(value)
+    return kind in _OTHER or (kind is float and math.isfinite(value))
 
 
 def _is_default(default: _Default) -> bool:
@@ -87,41 +94,56 @@ def _is_default(default: _Default) -> bool:
 
 
 def _inner(part: _Part) -> Iterator[_Part]:
+    """What a part is made of, without what is plain."""
+    value = part.value
+    if isinstance(value, (list, tuple, deque, set, frozenset)):
+        return _of_items(part)
+    if isinstance(value, (dict, MappingProxyType)):
+        return _of_mapping(part)
+    if isinstance(value, Secret):
+        return iter([part._replace(value=value.reveal())])
+    return _of_record(part)
+
+
+def _of_items(part: _Part) -> Iterator[_Part]:
     value, tree, steps, default = part
-    if isinstance(value, (list, tuple, deque)):
-        trees = tree if type(tree) is list and len(tree) == len(value) else [_UNKNOWN] * len(value)
-        for index, item in enumerate(value):
-            yield _Part(item, trees[index], (*steps, index), default)
-    elif isinstance(value, (dict, MappingProxyType)):
-        for name, item in value.items():
-            if type(name) is not str:
-                yield _Part(name, _UNKNOWN, steps, default)
+    ordered = not isinstance(value, (set, frozenset))
+    trees = tree if ordered and type(tree) is list and len(tree) == len(value) else None
+    for index, item in enumerate(value):
+        if not _is_plain(item):
+            below = _UNKNOWN if trees is None else trees[index]
+            yield _Part(item, below, (*steps, index) if ordered else steps, default)
+
+
+def _of_mapping(part: _Part) -> Iterator[_Part]:
+    value, tree, steps, default = part
+    for name, item in value.items():
+        if not _is_plain(name):
+            yield _Part(name, _UNKNOWN, steps, default)
+        if not _is_plain(item):
             yield _Part(item, _below(tree, name), (*steps, str(name)), default)
-    elif isinstance(value, (set, frozenset)):
-        for item in value:
-            yield _Part(item, _UNKNOWN, steps, default)
-    elif isinstance(value, Secret):
-        yield _Part(value.reveal(), tree, steps, default)
-    else:
-        yield from _of_record(part)
 
 
 def _of_record(part: _Part) -> Iterator[_Part]:
     value, tree, steps, default = part
     kind: Any = type(value)
-    names = attributes_of(kind)
-    if names is None:
-        return
-    fields = {field.attribute: (name, field.default) for name, field in (fields_of(kind) or {}).items()}
-    for attribute in names:
+    for attribute, name, make in _fields(kind):
         inner = getattr(value, attribute, None)
+        if _is_plain(inner):
+            continue
         if attribute == EXTRA:
             yield _Part(inner, tree, steps, default)
             continue
-        name, make = fields.get(attribute, (attribute, None))
-        absent = default is None and make is not None and type(tree) is dict and name not in tree
-        mine = _Default(inner, make) if absent and make is not None and attribute not in tree else default
+        absent = default is None and type(tree) is dict and name not in tree and attribute not in tree
+        mine = _Default(inner, make) if absent and make is not None else default
         yield _Part(inner, _below(tree, name), (*steps, name), mine)
+
+
+@lru_cache(maxsize=1024)
+def _fields(kind: Any) -> tuple[tuple[str, str, Callable[[], Any] | None], ...]:
+    """Attribute, name in the configuration and default of all that a record of this type is made of."""
+    known = {field.attribute: (name, field.default) for name, field in (fields_of(kind) or {}).items()}
+    return tuple((attribute, *known.get(attribute, (attribute, None))) for attribute in attributes_of(kind) or ())
 
 
 def _below(tree: Any, name: Any) -> Any:
