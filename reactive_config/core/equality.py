@@ -48,10 +48,8 @@ def unchanged(old: Any, new: Any) -> bool:
     kind = type(old)
     if kind is not type(new):
         return False
-    if kind in _SIMPLE:
-        return bool(old == new)
     try:
-        return _same(old, new)
+        return bool(old == new) if kind in _SIMPLE else _same(old, new)
     except BaseException as error:
         if not is_refusal(error):
             raise
@@ -122,9 +120,9 @@ def changed_values(old: Any, new: Any, path: Path) -> list[Path]:
     """The shortest paths at which two decoded values differ; descends into records and mappings."""
     if old is new:
         return []
-    if type(old) in _SIMPLE:
-        return [] if unchanged(old, new) else [path]
     try:
+        if type(old) in _SIMPLE:
+            return [] if unchanged(old, new) else [path]
         return _differences(old, new, path, len(path) + _DEEPEST, {})
     except BaseException as error:
         if not is_refusal(error):

@@ -139,8 +139,18 @@ def _below(path: Path, inside: str, name: str) -> tuple[Path, str]:
 
 def own_words(error: BaseException) -> Unfit | None:
     """What a type's own validation says was expected, in words that quote nothing."""
-    cause = error.__cause__ if type(error) is msgspec.ValidationError else error
-    return cause if isinstance(cause, Unfit) else None
+    return _readable(error.__cause__ if type(error) is msgspec.ValidationError else error)
+
+
+def _readable(error: object) -> Unfit | None:
+    """A copy of an Unfit, since a class of somebody's own may hold anything, or raise; None for anything else."""
+    try:
+        if isinstance(error, Unfit) and type(error.expected) is str and type(error.at) is str:
+            return Unfit(error.expected, at=error.at)
+    except BaseException as failure:
+        if not is_refusal(failure):
+            raise
+    return None
 
 
 def own_fault(own: Unfit, value: Any, kind: Any, path: Path, inside: str) -> Fault:
@@ -217,8 +227,8 @@ def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterato
         for item in _told(error):
             missing = item["type"] == "missing"
             steps = _walk(_Part(value, model, path, inside), item["loc"], missing=missing)
-            own = item.get("ctx", {}).get("error")
-            if isinstance(own, Unfit):
+            own = _readable(item.get("ctx", {}).get("error"))
+            if own is not None:
                 yield _placed(own.at, steps).fault(own.expected)
                 continue
             # Only pydantic's own messages are safe to copy; a validator's text may quote the value.
@@ -231,7 +241,13 @@ def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterato
 
 def _told(error: pydantic.ValidationError) -> Iterator[Mapping[str, Any]]:
     """What pydantic found; with the type of a validator's error where the text is not pydantic's own."""
-    for item in error.errors(include_url=False, include_input=False):
+    try:
+        items = error.errors(include_url=False, include_input=False)
+    except BaseException as failure:  # it asks the validators' exceptions for their texts
+        if not is_refusal(failure):
+            raise
+        return
+    for item in items:
         yield item if _is_own_text(item["type"], item["msg"], item.get("ctx")) else {**item, "type": "value_error"}
 
 

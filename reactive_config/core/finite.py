@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from reactive_config.core.bounds import FINITE
 from reactive_config.core.equality import EXTRA, MOST, attributes_of, unchanged
+from reactive_config.core.refusals import is_refusal
 from reactive_config.core.secret import Secret
 from reactive_config.core.types import fields_of
 
@@ -90,7 +91,12 @@ def _is_plain(value: Any) -> bool:
 
 
 def _is_default(default: _Default) -> bool:
-    return unchanged(default.value, default.make())
+    try:
+        return unchanged(default.value, default.make())
+    except BaseException as error:  # a factory of somebody's own
+        if not is_refusal(error):
+            raise
+        return False
 
 
 def _inner(part: _Part) -> Iterator[_Part]:

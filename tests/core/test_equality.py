@@ -193,6 +193,21 @@ def test_what_cannot_be_compared_has_changed(make):
         assert changed_values(wrap(make()), wrap(make()), ())
 
 
+def test_values_of_a_type_without_a_hash_have_changed_if_they_are_not_equal():
+    class Meta(type):
+        def __eq__(cls, other: object) -> bool:
+            return cls is other
+
+    class Unhashed(metaclass=Meta):
+        pass
+
+    value = Unhashed()
+    for wrap in WRAPS:
+        assert not unchanged(wrap(value), wrap(Unhashed()))
+        assert changed_values(wrap(value), wrap(Unhashed()), ())
+        assert changed_values(wrap(1), wrap(value), ())
+
+
 def test_keys_that_cannot_be_compared_have_changed():
     class Key(Raises):
         def __hash__(self) -> int:

@@ -286,3 +286,62 @@ async def test_unfit_in_a_pydantic_union_is_shown_as_it_was_written():
     async with open_config(Ports, memory):
         with pytest.raises(Rejected, match="another port than tcpmux"):
             await memory.patch({"either": {"number": 1}})
+
+
+class MuteError(ValueError):
+    """Its text raises, as one that quotes a broken object does."""
+
+    def __str__(self) -> str:
+        raise OwnError(SECRET)
+
+    __repr__ = __str__
+
+
+class HollowError(Unfit):
+    """Does not call the constructor of its base."""
+
+    def __init__(self) -> None:
+        pass
+
+
+class OddError(Unfit):
+    """Says things that are no text."""
+
+    def __init__(self) -> None:
+        super().__init__("x")
+        self.expected = [SECRET]  # type: ignore[assignment]
+        self.at = {}  # type: ignore[assignment]
+
+
+class RaisingError(Unfit):
+    @property  # type: ignore[misc]
+    def expected(self) -> str:  # type: ignore[override]
+        raise OwnError(SECRET)
+
+    def __init__(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("error", [MuteError, HollowError, OddError, RaisingError])
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+async def test_exceptions_that_cannot_be_read_are_rejections(kind, error):
+    raised[:] = [error]
+    for part, bad in ((kind, {"a": SECRET}), (list[kind], [{"a": SECRET}])):
+        memory = Memory({})
+        async with open_config(msgspec.defstruct("App", [("part", part | None, None)]), memory) as config:
+            with pytest.raises(Rejected) as refused:
+                await memory.patch({"part": bad})
+            assert refused.value.problems[0].path.startswith("part")
+            assert SECRET not in str(refused.value)
+            assert config.current.part is None
+
+
+async def test_a_default_that_cannot_be_read_is_a_rejection():
+    record = msgspec.defstruct("Record", [("a", str, msgspec.field(default_factory=lambda: judge(SECRET)))])
+    for error in (MuteError, HollowError, OddError, RaisingError):
+        raised[:] = [error]
+        memory = Memory({"a": "x"})
+        async with open_config(record, memory) as config:
+            with pytest.raises(Rejected):
+                await memory.replace({})
+            assert config.current.a == "x"
