@@ -157,7 +157,9 @@ def _default(field: Any) -> Callable[[], Any] | None:
 
 def _lazy(field: Any) -> Callable[[], Any] | None:
     """A pydantic field's default."""
-    return None if field.is_required() else partial(field.get_default, call_default_factory=True)
+    if field.is_required():
+        return None
+    return partial(field.get_default, call_default_factory=True, validated_data={})  # pydantic 2.10 asks for both
 
 
 def _attrs_default(attribute: Any) -> Callable[[], Any] | None:

@@ -122,7 +122,7 @@ async def test_a_default_of_the_type_may_be_infinite():
 
     class Model(pydantic.BaseModel):
         most: float = math.inf
-        limits: Limits = dataclasses.field(default_factory=Limits)
+        limits: Limits = pydantic.Field(default_factory=Limits)
 
     class Scalars(msgspec.Struct, frozen=True):
         most: float = math.inf
