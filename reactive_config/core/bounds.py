@@ -32,6 +32,7 @@ ONE_KEY = "every key once in its table"
 LEAVES = frozenset((str, int, float, bool, type(None), datetime, date, time, timedelta, Bare))
 """Exactly these: an IntEnum or a str of somebody's own compares in its own way."""
 
+_CONTAINERS = (dict, list, tuple)
 _ALWAYS_SOUND = LEAVES - {int, float}
 
 _KINDS = {dict: "a table", list: "a list", str: "text", bool: "true or false", int: "an integer", float: "a float"}
@@ -106,7 +107,7 @@ def too_deep(tree: Tree, levels: int = MAX_DEPTH) -> bool:
         tree: Each container in one place only.
         levels: How many containers may lie inside one another.
     """
-    level = [tree] if _is_container(tree) else []
+    level = [tree] if isinstance(tree, _CONTAINERS) else []
     for _ in range(levels):
         level = _below(level)
     return bool(level)
@@ -130,34 +131,36 @@ def _examined(entry: Entry) -> Entry:
     levels = MAX_DEPTH - len(entry.path)
     if levels < 0:
         return _refused(entry, NESTING, _too_long(entry.path))
-    if _is_container(entry.value) and (got := _outgrown(entry.value, levels)):
-        return _refused(entry, *got)
+    if holds_too_much(entry.value, levels):
+        return _refused(entry, f"a document of at most {MAX_VALUES:,} values", "a larger one")
+    if too_deep(entry.value, levels):
+        return _refused(entry, NESTING, "deeper nesting")
     fault = find_fault(entry.value, (), levels)
     if fault is None:
         return entry
     return _refused(msgspec.structs.replace(entry, path=(*entry.path, *fault.path)), fault.expected, fault.got)
 
 
-def _outgrown(tree: Tree, levels: int) -> tuple[str, str] | None:
-    """What was expected of a tree and what is there, if it nests too deep or holds too much.
+def holds_too_much(tree: Any, levels: int = MAX_DEPTH) -> bool:
+    """Whether a tree has more than `MAX_VALUES` values on so many levels.
 
-    Its containers may stand in several places, or inside themselves: before each level is walked, it is counted.
+    A container may stand in several places, or in itself: each level is counted before it is walked.
     """
-    level, total = [tree], 1
+    level, total = [tree] if isinstance(tree, _CONTAINERS) else [], 0
     for _ in range(levels):
         total += sum(map(len, level))
         if total > MAX_VALUES:
-            return f"a document of at most {MAX_VALUES:,} values", "a larger one"
+            return True
         level = _below(level)
-    return (NESTING, "deeper nesting") if level else None
+    return False
 
 
 def _below(level: list[Any]) -> list[Any]:
     return [
         child
         for parent in level
-        for child in (parent.values() if type(parent) is dict else parent)
-        if type(child) is dict or type(child) is list
+        for child in (parent.values() if isinstance(parent, dict) else parent)
+        if isinstance(child, _CONTAINERS)
     ]
 
 

@@ -121,6 +121,10 @@ def test_a_tree_of_the_program_is_bounded_where_it_is_given():
             Memory(tree)
     with pytest.raises(ValueError, match="at most 64 bits, got a larger one"):
         Memory({"a": 10**5_000})
+    with pytest.raises(ValueError, match="at most 4,194,304 values, got more"):
+        Memory(bomb())
+    with pytest.raises(ValueError, match="at most 128 levels"):
+        Memory(looped())
 
 
 def looped():
