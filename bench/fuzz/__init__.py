@@ -1,0 +1,1 @@
+"""Odd content for open configurations: no content ends or stalls a program."""
