@@ -21,6 +21,15 @@ MAX_DEPTH = 128
 MAX_VALUES = 4 << 20
 """Values of one document, as many as a file of 8 MiB has at most; one that stands in many places counts at each."""
 
+MAX_NAMES = 1_024
+"""Characters of all names on the way to a value in a document, and of those on the way to the document.
+
+Whoever names many values names this way for each: a name of a megabyte above 100,000 values is 100 GB of dotted paths.
+"""
+
+FREE_OF_THAT = 32 << 10
+"""Bytes up to which a document is not looked at for that: all its dotted paths together are some 50 MB at most."""
+
 _LEAST, _MOST = -(2**63), 2**64 - 1
 
 NESTING = f"tables and lists nested at most {MAX_DEPTH} deep"
@@ -28,6 +37,7 @@ INTEGER = "an integer of at most 64 bits"
 FINITE = "a finite number"
 TEXT_KEY = "text as a key"
 ONE_KEY = "every key once in its table"
+SHORT_NAMES = f"names of at most {MAX_NAMES:,} characters together on the way to a value"
 
 LEAVES = frozenset((str, int, float, bool, type(None), datetime, date, time, timedelta, Bare))
 """Exactly these: an IntEnum or a str of somebody's own compares in its own way."""
@@ -122,8 +132,11 @@ def admitted(entry: Entry) -> Entry:
     if depth < 0 and type(entry.value) in _ALWAYS_SOUND:
         depth = 0
     if depth >= 0:
-        fits = len(entry.path) + depth <= MAX_DEPTH
-        return entry if fits else _refused(entry, NESTING, _too_long(entry.path))
+        if len(entry.path) + depth > MAX_DEPTH:
+            return _refused(entry, NESTING, _too_long(entry.path))
+        if depth and sum(map(len, entry.path)) > MAX_NAMES:
+            return _refused(entry, SHORT_NAMES, "longer ones above a document")
+        return entry
     return entry if type(entry.value) is Malformed else _examined(entry)
 
 
@@ -137,8 +150,27 @@ def _examined(entry: Entry) -> Entry:
         return _refused(entry, NESTING, "deeper nesting")
     fault = find_fault(entry.value, (), levels)
     if fault is None:
-        return entry
+        long = _is_container(entry.value) and (sum(map(len, entry.path)) > MAX_NAMES or names_too_long(entry.value))
+        return _refused(entry, SHORT_NAMES, "longer ones") if long else entry
     return _refused(msgspec.structs.replace(entry, path=(*entry.path, *fault.path)), fault.expected, fault.got)
+
+
+def names_too_long(tree: Tree) -> bool:
+    """Whether the names on the way to some value have more than `MAX_NAMES` characters; those of a list count nothing.
+
+    Args:
+        tree: Keys are text, and each container stands in one place only.
+    """
+    open_ = [(tree, 0)] if _is_container(tree) else []
+    while open_:
+        parent, above = open_.pop()
+        if type(parent) is dict:
+            if parent and above + max(map(len, parent)) > MAX_NAMES:
+                return True
+            open_ += [(child, above + len(name)) for name, child in parent.items() if _is_container(child)]
+        else:
+            open_ += [(child, above) for child in parent if _is_container(child)]
+    return False
 
 
 def holds_too_much(tree: Any, levels: int = MAX_DEPTH) -> bool:

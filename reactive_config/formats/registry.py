@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 from typing import Any
 
-from reactive_config.core.bounds import kind
+from reactive_config.core.bounds import FREE_OF_THAT, SHORT_NAMES, kind, names_too_long
 from reactive_config.core.delta import Bare, Tree
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
@@ -45,6 +45,8 @@ def parse(data: bytes, suffix: str, *, table: bool = True) -> Tree:
     text = decode(data)
     require_content(text)
     tree = _parse(text, suffix)
+    if suffix != ".env":  # flat: each of its names stands for one value
+        _require_short_names(tree, data)
     if table and type(tree) is not dict:
         start = len(text) - len(text.lstrip())
         raise ParseError("a table at the top level", kind(tree), *position(text, start))
@@ -62,7 +64,11 @@ def parse_value(data: bytes) -> Tree:
         ParseError: Not UTF-8, or not the JSON that its first character promises.
     """
     text = decode(data)
-    return _parse(text, ".json") if _is_json(text) else Bare(text)
+    if not _is_json(text):
+        return Bare(text)
+    tree = _parse(text, ".json")
+    _require_short_names(tree, data)
+    return tree
 
 
 def locate(data: bytes, suffix: str, path: Path) -> tuple[int, int] | None:
@@ -104,6 +110,11 @@ def _parse(text: str, suffix: str) -> Tree:
     except MemoryError:
         pass
     raise ParseError("a document that fits into memory", "a larger one")
+
+
+def _require_short_names(tree: Tree, data: bytes) -> None:
+    if len(data) > FREE_OF_THAT and names_too_long(tree):
+        raise ParseError(SHORT_NAMES, "longer ones")
 
 
 @functools.cache

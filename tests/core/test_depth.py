@@ -162,6 +162,35 @@ async def test_what_a_source_of_the_programs_own_sends_is_examined(tree, told):
         assert config.current == {"good": 2}
 
 
+LONG = "n" * 700_000
+MANY = {f"k{i}": i for i in range(60_000)}
+
+
+@pytest.mark.parametrize(
+    ("entry", "fits"),
+    [
+        (Entry((), {LONG: MANY}, 1), False),
+        (Entry((LONG,), MANY, 1), False),
+        (Entry((), {"n" * 600: {"a": [[{"n" * 600: 1}]]}}, 1), False),
+        (Entry(("n" * 1_024,), {"n" * 1_024: 1}, 1), True),
+        (Entry((LONG,), 1, 1), True),
+        (etcd(("a",), msgspec.json.encode({LONG: MANY})), False),
+        (etcd(("n" * 1_025,), msgspec.json.encode(MANY)), False),
+        (etcd(("n" * 1_024,), msgspec.json.encode({"n" * 1_000: MANY})), True),
+        (etcd((LONG,), b"1"), True),
+    ],
+    ids=lambda case: case if isinstance(case, bool) else "",
+)
+async def test_names_that_would_be_repeated_for_many_values_are_short(entry, fits):
+    """Else the dotted paths of what changed take the memory of the machine."""
+    scripted = Scripted({}, name="deep")
+    async with open_config(dict, scripted) as config:
+        told = await sent(scripted, entry)
+        assert ("1,024 characters together" in told) is not fits
+        assert sum(map(len, config.snapshot.changed)) < 200_000_000
+        assert len(told) < 1_000
+
+
 DEEP_STACK = """
 import asyncio, json, logging, sys
 from pathlib import Path
@@ -202,6 +231,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_the_deepest_content_works_under_a_program_300_calls_deep(tmp_path):
     root = str(Path(reactive_config.__file__).parents[1])
     command = [sys.executable, "-c", DEEP_STACK, root, str(tmp_path / "x.json")]
