@@ -71,8 +71,6 @@ def entries_of(tree: Any, revision: int, path: Path = ()) -> dict[str, Entry]:
     """
     entries = {}
     for at, value in leaves(tree, path):
-        place = format_path(at)
-        entries[place] = Entry(
-            at, value, revision, revision, place=place, depth=MAX_DEPTH - len(at)
-        )  # as `owned` saw to
+        place, depth = format_path(at), MAX_DEPTH - len(at) if type(value) is list else 0  # as `owned` saw to
+        entries[place] = Entry(at, value, revision, revision, place=place, depth=depth)
     return entries

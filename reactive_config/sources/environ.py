@@ -64,7 +64,7 @@ class Env(Source):
         except ParseError as error:
             return Entry((), Malformed(error.expected, error.got), variable, place=variable)
         try:
-            text.encode()
+            (variable + text).encode()  # what the system holds need not be text
         except UnicodeEncodeError:
             return Entry(path, Malformed("UTF-8 text", "other bytes"), variable, place=variable)
         return Entry(path, Bare(text), variable, place=variable, depth=0)
