@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactive_config.sources.files import Files, texts
@@ -113,6 +113,7 @@ def values(home: Path) -> tuple[Layer, ...]:
 
 
 @pytest.mark.parametrize("layers", [single, directory, values])
+@settings(deadline=None)  # a busy disk is no fault
 @given(before=st.lists(ACTS, max_size=6), after=st.lists(ACTS, max_size=3))
 def test_it_is_what_a_new_scan_would_be(
     before: list[Act], after: list[Act], layers: Callable[[Path], tuple[Layer, ...]]
