@@ -27,7 +27,7 @@ import msgspec
 
 from reactive_config.printable import printable
 
-_WORDS = 600
+_WORDS = 300
 """Characters of what was expected or got in a message: the names of a type's fields may be many."""
 
 
@@ -80,7 +80,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 def problem_lines(problems: Sequence[Problem], more: int = 0, stopped: bool = False, limit: int = 20) -> list[str]:
-    """The first problems, one line each and none of them long, and how many more there are.
+    """The first problems, one line each, and how many more there are.
 
     Args:
         problems: Those that are known.
@@ -88,15 +88,11 @@ def problem_lines(problems: Sequence[Problem], more: int = 0, stopped: bool = Fa
         stopped: Whether there may be still more.
         limit: How many to tell.
     """
-    lines = [_shortened(str(problem)) for problem in problems[:limit]]
+    lines = [str(problem) for problem in problems[:limit]]
     more += max(0, len(problems) - limit)
     if more:
         lines.append(f"... and {'at least ' if stopped else ''}{more:,} more")
     return lines
-
-
-def _shortened(line: str) -> str:
-    return line if len(line) <= 400 else f"{line[:250]} ... {line[-140:]}"
 
 
 class ReactiveConfigError(Exception):

@@ -100,7 +100,7 @@ def test_a_fix_is_not_blocked_by_a_bad_member_of_a_union(accepting):
     a.attempt()
     assert (a.held, a.value.limit) == ([bad], 2)
     problem = a.acceptance.held[0, bad].problems[0]
-    assert (problem.path, problem.origin.place) == ("home.pet.cat.age", "home.pet.age")
+    assert (problem.path, problem.origin.place) == ("home.pet.age", "home.pet.age")
 
 
 def test_a_fix_is_not_blocked_by_what_a_root_refuses(accepting):
