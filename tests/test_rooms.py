@@ -15,6 +15,7 @@ ROOT = Path(reactive_config.__file__).parent
 
 FLOORS = {
     "printable": 0,
+    "extras": 0,
     "errors": 0,
     "core": 1,
     "formats": 1,

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from reactive_config.core.extras import install
 from reactive_config.errors import Unfit
+from reactive_config.extras import install
 
 if TYPE_CHECKING:
     from cronsim import CronSim

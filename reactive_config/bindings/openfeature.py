@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from reactive_config.core.extras import install
 from reactive_config.core.live import Live
+from reactive_config.extras import install
 
 if TYPE_CHECKING:
     from reactive_config.bindings.openfeature_provider import FlagProvider

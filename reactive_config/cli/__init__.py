@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from reactive_config.core.extras import install
+from reactive_config.extras import install
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,9 +10,9 @@ import re
 
 from reactive_config.core.bounds import INTEGER, NESTING, ONE_KEY, TEXT_KEY, find_fault
 from reactive_config.core.delta import Tree
-from reactive_config.core.extras import install
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
+from reactive_config.extras import install
 from reactive_config.formats import yaml_events, yaml_guard, yaml_scalars, yaml_tree
 from reactive_config.formats.text import offset_of, refusal
 from reactive_config.formats.tree import surely_sound

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from reactive_config import Apply, BindingStatus, Config, Observer, Rebuild
-from reactive_config.core.extras import install
+from reactive_config.extras import install
 from reactive_config.web.collector import StatusCollector
 from reactive_config.web.totals import BindingNames, label
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reactive_config import Config
 from reactive_config.bindings import LogLevels
-from reactive_config.core.extras import install
+from reactive_config.extras import install
 from reactive_config.web.answers import Answer, Call, Refused, plain
 from reactive_config.web.asgi import Receive, Scope, Send, serve
 from reactive_config.web.effective import effective

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from reactive_config import Apply, Config, Observer, Rebuild
-from reactive_config.core.extras import install
+from reactive_config.extras import install
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext, TracerProvider

@@ -22,8 +22,8 @@ from openfeature.provider import ProviderStatus
 from reactive_config import Live, Memory, open_config
 from reactive_config.bindings import Flag, FlagRule, switch
 from reactive_config.bindings.openfeature import flag_provider
-from reactive_config.core.extras import install
 from reactive_config.core.status import BindingState
+from reactive_config.extras import install
 
 COLOURS = {"blue": 1, "green": 1}
 TABLE = {

@@ -134,5 +134,5 @@ async def test_a_lifespan_works_where_it_is_not_and_asking_for_spans_says_what_t
     async with lifespan(lambda: open_config(App, memory))(app):
         await memory.patch({"size": 2})
         assert app.state.reactive_config.current.size == 2
-    with pytest.raises(ImportError, match=r"reactive-config\[otel\]"):
+    with pytest.raises(ImportError, match="pip install opentelemetry-api"):
         Tracing()

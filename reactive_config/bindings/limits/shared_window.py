@@ -16,8 +16,8 @@ from reactive_config.bindings.limits.decision import Decision
 from reactive_config.bindings.limits.rate import Rate
 from reactive_config.bindings.limits.redis_errors import is_outage, is_pool_full, is_server_full
 from reactive_config.bindings.limits.running_time import fail_after_running
-from reactive_config.core.extras import install
 from reactive_config.errors import Closed
+from reactive_config.extras import install
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from reactive_config.bindings.pools.live_pool import LivePool, live_pool
 from reactive_config.bindings.pools.options import Arguments, arguments_of
 from reactive_config.bindings.thing import Dispose
-from reactive_config.core.extras import install
 from reactive_config.core.live import Live
+from reactive_config.extras import install
 
 T = TypeVar("T")
 U = TypeVar("U")
