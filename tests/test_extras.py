@@ -10,7 +10,7 @@ import pytest
 
 from reactive_config.extras import EXTRAS, install
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 
 
