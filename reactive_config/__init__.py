@@ -20,7 +20,7 @@ from reactive_config.core.describing import Setting
 from reactive_config.core.guard import Guard
 from reactive_config.core.live import Live
 from reactive_config.core.observing import Apply, Observer, Rebuild
-from reactive_config.core.secret import Secret
+from reactive_config.core.secret import Secret, Shown
 from reactive_config.core.snapshot import Snapshot
 from reactive_config.core.status import BindingState, BindingStatus, Held, SourceStatus, State, Status
 from reactive_config.core.updates import Gap, Updates
@@ -75,6 +75,7 @@ __all__ = [
     "Rejected",
     "Secret",
     "Setting",
+    "Shown",
     "Snapshot",
     "SourceError",
     "SourceStatus",

@@ -99,7 +99,7 @@ def test_the_public_names_are_these():
         "Apply", "Bare", "BindingState", "BindingStatus", "Closed", "Config", "ConfigError", "Env", "Etcd",
         "Explanation", "Files", "Gap", "Guard", "Held", "InvalidPath", "Live", "Memory", "Observer", "Origin",
         "ParseError", "Problem", "ReactiveConfigError", "Rebuild", "Rejected", "Secret", "Setting", "Snapshot",
-        "SourceError", "SourceStatus", "StartupError", "State", "Status", "TLS", "TypeNotSupported", "Unfit",
+        "Shown", "SourceError", "SourceStatus", "StartupError", "State", "Status", "TLS", "TypeNotSupported", "Unfit",
         "UnknownPath", "Updates", "WrongProcess", "open_config",
     }  # fmt: skip
     assert all(hasattr(reactive_config, name) for name in reactive_config.__all__)

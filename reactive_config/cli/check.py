@@ -7,7 +7,8 @@ from reactive_config.cli.get import Sources
 from reactive_config.cli.opening import Opened, opened
 from reactive_config.cli.options import Options
 from reactive_config.cli.output import Output, Part, problem_fields, problem_line
-from reactive_config.cli.shown import Spot, count_values, show
+from reactive_config.cli.shown import count_values, show
+from reactive_config.core.showing import spot_of
 from reactive_config.core.status import State
 from reactive_config.errors import Problem
 
@@ -59,7 +60,7 @@ def _report(out: Output, session: Opened, options: Options) -> int:
     notes += [f"{source.name} is optional and away: {source.reason}" for _, source in away]
     for note in notes:
         out.note([Part("note: ", "yellow"), note])
-    count = count_values(show(Spot(session.config.current, session.kind)))
+    count = count_values(show(spot_of(session.config.current, session.kind)))
     if out.json:
         out.record("result", ok=True, problems=0, values=count, notes=notes)
         return OK

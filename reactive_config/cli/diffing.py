@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from reactive_config.cli.shown import Spot, below, show
+from reactive_config.cli.shown import show
 from reactive_config.core.equality import unchanged
 from reactive_config.core.paths import Path
+from reactive_config.core.showing import Spot, below
 from reactive_config.core.trees import ABSENT
 
 

@@ -16,9 +16,10 @@ from reactive_config.cli.observing import Event, Observed, wait_seen
 from reactive_config.cli.opening import no_configuration
 from reactive_config.cli.options import Options
 from reactive_config.cli.output import Output, Part, problem_fields, problem_line
-from reactive_config.cli.shown import Spot, count_values, show
+from reactive_config.cli.shown import count_values, show
 from reactive_config.cli.sources import SOURCES_VARIABLE, Spec, make_sources, read_specs
 from reactive_config.core.config import open_config
+from reactive_config.core.showing import spot_of
 from reactive_config.core.source import Source
 from reactive_config.core.status import SourceStatus, State
 from reactive_config.errors import Problem, StartupError
@@ -94,7 +95,7 @@ async def examine(spec: Spec, source: Source, timeout: float) -> Finding:
         async with open_config(dict, Observed(source, events.put_nowait), startup_timeout=timeout) as config:
             await wait_seen(config, events, timeout - (time.monotonic() - start))
             status = config.status().sources[0]
-            values = count_values(show(Spot(config.current))) if config.current else 0
+            values = count_values(show(spot_of(config.current, dict))) if config.current else 0
             finding = replace(finding, status=status, values=values, trouble=status.reason)
     except StartupError as error:
         told = no_configuration(error, [spec], [source])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from reactive_config.cli.failures import OK
 from reactive_config.cli.get import Sources, find, read_path
-from reactive_config.cli.opening import Opened, opened
+from reactive_config.cli.opening import opened
 from reactive_config.cli.options import Options
 from reactive_config.cli.output import Output, Part, compact, origin_fields
-from reactive_config.cli.shown import show, spot_at
+from reactive_config.cli.shown import show
 from reactive_config.core.config import Explanation
-from reactive_config.core.paths import Path, format_path, parse_path
+from reactive_config.core.paths import Path, format_path
 
 
 async def explain(
@@ -38,14 +38,17 @@ async def explain(
         said = session.config.explain(format_path(at))
         if options.json:
             for entry in said:
-                shown = _value(session, entry)
                 out.record(
-                    "layer", path=entry.path, value=shown, in_force=entry.in_force, origin=origin_fields(entry.origin)
+                    "layer",
+                    path=entry.path,
+                    value=entry.value,
+                    in_force=entry.in_force,
+                    origin=origin_fields(entry.origin),
                 )
             if not said:
                 out.record("layer", path=format_path(at), value=show(spot), in_force=True, origin=None)
         else:
-            _table(out, session, at, said)
+            _table(out, at, said)
             if not said:
                 out.line(
                     [Part(format_path(at), "bold"), " = ", compact(show(spot)), Part("  the type's default", "dim")]
@@ -53,14 +56,10 @@ async def explain(
     return OK
 
 
-def _value(session: Opened, entry: Explanation) -> Any:
-    return show(spot_at(entry.value, session.kind, parse_path(entry.path)))
-
-
-def _table(out: Output, session: Opened, at: Path, said: tuple[Explanation, ...]) -> None:
+def _table(out: Output, at: Path, said: tuple[Explanation, ...]) -> None:
     if not said:
         return
-    rows = [_row(out, session, entry) for entry in said]
+    rows = [_row(out, entry) for entry in said]
     headers = ["", "VALUE", "SOURCE", "WHERE", "REVISION"]
     if any(entry.path != format_path(at) for entry in said):
         headers.insert(1, "PATH")
@@ -71,14 +70,14 @@ def _table(out: Output, session: Opened, at: Path, said: tuple[Explanation, ...]
     out.table(headers, rows)
 
 
-def _row(out: Output, session: Opened, entry: Explanation) -> list[Part]:
+def _row(out: Output, entry: Explanation) -> list[Part]:
     style = "bold green" if entry.in_force else "dim"
     origin = entry.origin
     where = origin.place + (f":{origin.line}" if origin.line else "") + (f":{origin.column}" if origin.column else "")
     return [
         Part(("▶" if out.terminal else ">") if entry.in_force else "", style),
         Part(entry.path, style),
-        Part(compact(_value(session, entry)), style),
+        Part(compact(entry.value), style),
         Part(origin.source, "" if entry.in_force else "dim"),
         Part(where, "" if entry.in_force else "dim"),
         Part(str(origin.revision or ""), "" if entry.in_force else "dim"),

@@ -13,9 +13,10 @@ from reactive_config.cli.failures import OK, NotThere, Usage
 from reactive_config.cli.opening import Opened, opened
 from reactive_config.cli.options import Options
 from reactive_config.cli.output import Output, printable
-from reactive_config.cli.shown import Spot, below, show
+from reactive_config.cli.shown import show
 from reactive_config.core.lookup import selector
 from reactive_config.core.paths import Path, format_path, parse_path
+from reactive_config.core.showing import Spot, below, spot_of
 from reactive_config.errors import InvalidPath, UnknownPath
 
 _SOURCE = re.compile(r"(optional|env|values|etcds?):")
@@ -74,7 +75,7 @@ def find(session: Opened, path: Path) -> Spot:
         selector(session.kind, path)
     except UnknownPath as error:
         raise Usage(str(error)) from None
-    spot = Spot(session.config.current, session.kind)
+    spot = spot_of(session.config.current, session.kind)
     for depth, name in enumerate(path):
         table = below(spot)
         if table is None or name not in table:

@@ -11,9 +11,10 @@ from reactive_config.cli.diffing import Change, changes
 from reactive_config.cli.observing import Said, Touch
 from reactive_config.cli.opening import Opened, state_part
 from reactive_config.cli.output import Output, Part, compact, origin_fields, problem_fields, problem_line
-from reactive_config.cli.shown import Spot, count_values, show
+from reactive_config.cli.shown import count_values, show
 from reactive_config.core.paths import Path, format_path
 from reactive_config.core.secret import HIDDEN
+from reactive_config.core.showing import spot_of
 from reactive_config.core.snapshot import Snapshot
 from reactive_config.core.status import Held, SourceStatus, State
 from reactive_config.core.trees import ABSENT
@@ -38,7 +39,7 @@ class Generation(NamedTuple):
 def tell_start(out: Output, session: Opened, snapshot: Snapshot[Any]) -> None:
     """Where everything stands when the watching begins."""
     status = session.config.status()
-    values = count_values(show(Spot(snapshot.value, session.kind)))
+    values = count_values(show(spot_of(snapshot.value, session.kind)))
     if out.json:
         sources = [
             {
@@ -110,7 +111,7 @@ def tell_gap(out: Output, gap: Gap) -> None:
 
 def tell_generation(out: Output, session: Opened, new: Generation) -> None:
     """A new snapshot, as what differs from the one before."""
-    found = list(changes(Spot(new.before.value, session.kind), Spot(new.after.value, session.kind)))
+    found = list(changes(spot_of(new.before.value, session.kind), spot_of(new.after.value, session.kind)))
     causes = _causes(new.touches, found)
     origins = _origins(session, found[: _MOST_ORIGINS if out.json else _MOST_LINES])
     if out.json:

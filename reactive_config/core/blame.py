@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, get_args
 from reactive_config.core.changes import Changes
 from reactive_config.core.delta import Entry
 from reactive_config.core.faults import Fault
+from reactive_config.core.lookup import inner_type, plain_type
 from reactive_config.core.paths import Path
 from reactive_config.core.plans import LeafPlan, MapPlan, OptionalPlan, Plan, RecordPlan
-from reactive_config.core.showing import inner_type, plain_type
 from reactive_config.core.trees import ABSENT, same
 from reactive_config.core.trial import Trial, UnitKey
 from reactive_config.core.types import (

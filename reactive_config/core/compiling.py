@@ -18,6 +18,7 @@ from reactive_config.core.plans import (
     UntypedPlan,
 )
 from reactive_config.core.refusals import is_refusal
+from reactive_config.core.sealed import holds_secret_names
 from reactive_config.core.types import (
     bare_type,
     fields_of,
@@ -30,6 +31,7 @@ from reactive_config.core.types import (
     mapping_types,
     plain_dataclass,
     plain_struct,
+    unmarked,
 )
 from reactive_config.errors import TypeNotSupported
 
@@ -41,10 +43,13 @@ def compile_plan(kind: Any) -> Plan:
         TypeNotSupported: Nothing here can decode it; names the type.
     """
     _check(kind)
+    if holds_secret_names(kind):
+        raise TypeNotSupported(f"expected tables whose names may be shown, got {kind!r}, where a name is a Secret")
     return _compile(kind, {})
 
 
 def _compile(kind: Any, known: dict[Any, Plan]) -> Plan:
+    kind = unmarked(kind)
     plain = bare_type(kind)
     if is_untyped(plain):
         return UntypedPlan()

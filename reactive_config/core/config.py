@@ -17,7 +17,7 @@ from reactive_config.core.lookup import selector
 from reactive_config.core.observing import Observer
 from reactive_config.core.paths import format_path, parse_path
 from reactive_config.core.runtime import Runtime
-from reactive_config.core.showing import redacted, type_at
+from reactive_config.core.showing import show, spot_of
 from reactive_config.core.snapshot import Snapshot
 from reactive_config.core.source import Source
 from reactive_config.core.status import Status
@@ -34,7 +34,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
     Attributes:
         path: Dotted; the asked one, or one below it where an entry says only that much.
-        value: As the source has it, before decoding; secrets hidden.
+        value: As the source has it, before decoding; as JSON has it, secrets hidden.
         origin: Where it stands.
         in_force: Whether it is the one that decides (for a table: its strongest contributor).
     """
@@ -144,9 +144,8 @@ class Config(Generic[T]):
         )
 
     def _shown(self, entry: Entry, at: tuple[str, ...]) -> Any:
-        where = max(at, entry.path, key=len)
         value = get(entry.value, at[len(entry.path) :])
-        return redacted(value, type_at(self._runtime.kind, where), where[-1] if where else "")
+        return show(spot_of(value, self._runtime.kind, max(at, entry.path, key=len)))
 
     def describe(self) -> tuple[Setting, ...]:
         """Every value in force, defaults of the type included, and where it stands; secrets hidden.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -21,15 +20,17 @@ from reactive_config.core.json_text import JsonRefusedError
 from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.lenient import convert, infer, prepare
 from reactive_config.core.paths import Path
+from reactive_config.core.places import alternatives, is_container, is_open
+from reactive_config.core.pydantic_messages import safe_message
 from reactive_config.core.refusals import is_refusal
-from reactive_config.core.secret import is_sensitive
+from reactive_config.core.sealed import holds_secret
+from reactive_config.core.sensitive import is_sensitive
 from reactive_config.core.trees import ABSENT
 from reactive_config.core.types import (
     FieldType,
     bare_type,
     describe,
     fields_of,
-    holds_secret,
     is_pydantic,
     is_union,
     is_untyped,
@@ -70,7 +71,7 @@ class Fault(NamedTuple):
 def faults(value: Any, kind: Any, path: Path) -> list[Fault]:
     """What keeps a tree from being a `kind`, `ENOUGH` faults at most; at least one, even if a second try accepts it."""
     found = list(islice(_faults(value, kind, path, ""), ENOUGH))
-    return found or [Fault(path, "", f"what {describe(kind)} accepts", shown(value, kind, path))]
+    return found or [Fault(path, "", f"what {describe(kind)} accepts", shown(value, kind, path, ""))]
 
 
 def _faults(value: Any, kind: Any, path: Path, inside: str) -> Iterator[Fault]:
@@ -86,7 +87,9 @@ def _faults(value: Any, kind: Any, path: Path, inside: str) -> Iterator[Fault]:
             inner = [Fault(path, inside, error.expected, error.got)]
         elif not inner and (own := own_words(error)) is not None:
             inner = [own_fault(own, value, kind, path, inside)]
-        yield from inner or [Fault(path, inside + _place(error), _expected(error, kind), shown(value, kind, path))]
+        yield from inner or [
+            Fault(path, inside + _place(error), _expected(error, kind), shown(value, kind, path, inside))
+        ]
 
 
 def _inner_faults(value: Any, plain: Any, path: Path, inside: str) -> Iterator[Fault]:
@@ -123,13 +126,6 @@ def _record_faults(value: dict[str, Any], plain: Any, path: Path, inside: str) -
     if getattr(getattr(plain, "__struct_config__", None), "forbid_unknown_fields", False):
         for name in [name for name in value if name not in fields]:
             yield Fault(*_below(path, inside, name), f"one of the names {', '.join(fields)}", "an unknown name")
-
-
-@cache
-def _own_errors() -> frozenset[str]:
-    from pydantic_core import core_schema
-
-    return frozenset(get_args(core_schema.ErrorType)) - {"value_error", "assertion_error"}
 
 
 def _below(path: Path, inside: str, name: str) -> tuple[Path, str]:
@@ -207,7 +203,7 @@ class _Part(NamedTuple):
 
     def fault(self, expected: str) -> Fault:
         """That something else was expected here."""
-        got = "nothing" if self.tree is ABSENT else shown(self.tree, self.kind, self.path)
+        got = "nothing" if self.tree is ABSENT else shown(self.tree, self.kind, self.path, self.inside)
         return Fault(self.path, self.inside, expected, got)
 
 
@@ -232,7 +228,7 @@ def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterato
                 yield _placed(own.at, steps).fault(own.expected)
                 continue
             # Only pydantic's own messages are safe to copy; a validator's text may quote the value.
-            expected = item["msg"] if item["type"] in _own_errors() else f"what {model.__name__} accepts"
+            expected = safe_message(item["type"], item["msg"]) or f"what {model.__name__} accepts"
             yield Fault(steps[-1].path, steps[-1].inside, expected, "nothing" if missing else "something else")
     except BaseException as error:
         if not is_refusal(error):
@@ -284,15 +280,27 @@ def _placed(at: str, steps: Sequence[_Part]) -> _Part:
     return steps[-1] if owner is None else owner.below(at)
 
 
-def shown(value: Any, kind: Any, path: Path) -> str:
+def shown(value: Any, kind: Any, path: Path, inside: str) -> str:
     """The value where its type is known and no secret, otherwise only its kind."""
     if type(value) is Bare:
         value = value.text if bare_type(kind) is str else infer(value.text)
-    hidden = holds_secret(kind) or is_untyped(bare_type(kind)) or any(map(is_sensitive, path[-1:]))
-    if hidden or type(value) not in _SCALARS:
+    if type(value) not in _SCALARS or holds_secret(kind) or not _may_quote(value, kind, path, inside):
         return kind_of(value)
     text = repr(value) if value is not None else "null"
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _may_quote(value: Any, kind: Any, path: Path, inside: str) -> bool:
+    """Whether a single value may stand in a message: it does not fit, so it may be anything, in the wrong place.
+
+    A text that may spell a table or a list is not quoted where one belongs, nor is any text under a sensitive name.
+    """
+    kinds = alternatives(kind)
+    spells = type(value) is str and value.lstrip()[:1] in ("{", "[")
+    if any(is_untyped(inner) or (spells and is_container(inner)) for inner in kinds):
+        return False
+    named = is_sensitive(inside) or any(map(is_sensitive, path))
+    return not named or (type(value) is not str and all(map(is_open, kinds)))
 
 
 def _expected(error: BaseException, kind: Any) -> str:

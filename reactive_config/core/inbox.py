@@ -13,8 +13,8 @@ from reactive_config.core.accounts import Account
 from reactive_config.core.delta import Delta, Entry, Patch, Replace, Unit
 from reactive_config.core.lookup import Shape, resolve, shape
 from reactive_config.core.paths import Path
+from reactive_config.core.sealed import holds_secret
 from reactive_config.core.status import Held, Moment, SourceStatus, State
-from reactive_config.core.types import holds_secret
 from reactive_config.errors import Rejected
 from reactive_config.printable import printable
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 from reactive_config.core.paths import Path, format_path
-from reactive_config.core.showing import plain_type, type_at
 from reactive_config.core.types import (
     bare_type,
     describe,
@@ -120,3 +119,28 @@ def _shape(plain: Any) -> Shape:
 
 def _fold(name: str) -> str:
     return name.casefold().replace("-", "_")
+
+
+def plain_type(kind: Any) -> Any:
+    """The type without annotations, and X for X | None."""
+    plain = bare_type(kind)
+    if not is_union(plain):
+        return plain
+    members = [bare_type(t) for t in get_args(plain) if t is not type(None)]
+    return members[0] if len(members) == 1 else plain
+
+
+def inner_type(kind: Any, name: str) -> Any:
+    """The type of what may stand at a name of a type; Any where the type does not say."""
+    plain = plain_type(kind)
+    if (mapping := mapping_types(plain)) is not None:
+        return mapping[1]
+    fields = fields_of(plain) or {}
+    return fields[name].type if name in fields else Any
+
+
+def type_at(kind: Any, path: Path) -> Any:
+    """The type of what may stand at a path of a type; Any where the type does not say."""
+    for name in path:
+        kind = inner_type(kind, name)
+    return kind

@@ -1,4 +1,7 @@
-"""Decoded values as JSON can write them, in an order that is the same in every process."""
+"""Single values, names and tags as JSON can write them, in an order that is the same in every process.
+
+Nothing here knows what is a secret: `showing` decides that first.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,28 @@ import base64
 import enum
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
+from datetime import date, time, timedelta
+from decimal import Decimal
 from operator import itemgetter
 from pathlib import PurePath
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
-from reactive_config.core.secret import HIDDEN, Secret
-from reactive_config.core.types import fields_of, is_struct
+from reactive_config.core.types import is_struct
 
-_FOREIGN_SECRETS = ("SecretStr", "SecretBytes")
+_WRITTEN = (date, time, timedelta, Decimal, UUID, int)  # a datetime is a date, and True an int
 
 
 def plain(value: Any) -> Any:
-    """The value as a new tree of dicts with str keys, lists, str, int, finite float, bool and None.
+    """A single value as str, int, finite float, bool or None: times as ISO 8601, bytes as base64.
 
-    Records become dicts, sets lists that are sorted; mappings are sorted by key. A secret type is hidden. Of what is
-    none of a configuration's types its class is named, because its repr is not ours to trust.
+    Of what is none of a configuration's types its class is named, because its repr is not ours to trust.
     """
-    if isinstance(value, Secret) or type(value).__name__ in _FOREIGN_SECRETS:
-        return HIDDEN
+    if value is None or type(value) in (str, int, bool):
+        return value
     if isinstance(value, enum.Enum):
         return plain(value.value)
     if isinstance(value, str):
@@ -37,50 +41,39 @@ def plain(value: Any) -> Any:
         return base64.b64encode(value).decode()
     if isinstance(value, PurePath):
         return str(value)
-    return _container(value)
+    if isinstance(value, _WRITTEN):
+        return msgspec.to_builtins(value)
+    return f"<{type(value).__name__}>"
 
 
-def _container(value: Any) -> Any:
-    kind: Any = type(value)
-    if isinstance(value, Mapping):
-        return dict(sorted(((_key(name), plain(inner)) for name, inner in value.items()), key=itemgetter(0)))
-    if isinstance(value, (set, frozenset)):
-        return _sorted([plain(item) for item in value])
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if is_struct(kind) and kind.__struct_config__.array_like:
-        return [inner for _, inner in _fields(value)]
-    if fields_of(kind) is not None:
-        return dict(_fields(value))
-    return _scalar(value)
+def named(table: Mapping[Any, Any]) -> list[tuple[str, Any]]:
+    """The items of a mapping with names for its keys, sorted."""
+    return sorted(((_name(key), item) for key, item in table.items()), key=itemgetter(0))
 
 
-def _fields(record: Any) -> Iterator[tuple[str, Any]]:
-    kind: Any = type(record)
-    config = getattr(kind, "__struct_config__", None)
-    if config is not None and config.tag is not None:
-        yield config.tag_field or "type", config.tag
-    for name, field in (fields_of(kind) or {}).items():
-        inner = getattr(record, field.attribute, msgspec.UNSET)
-        if inner is not msgspec.UNSET:
-            yield name, plain(inner)
-
-
-def _scalar(value: Any) -> Any:
-    try:
-        return msgspec.to_builtins(value)  # numbers, texts, and the types of dates, durations, UUIDs, decimals
-    except (TypeError, ValueError):
-        return f"<{type(value).__name__}>"
-
-
-def _key(name: Any) -> str:
-    text = plain(name)
+def _name(key: Any) -> str:
+    if type(key) is str:
+        return key
+    if isinstance(key, (tuple, frozenset)):
+        key = [plain(item) for item in key]
+    text = key if type(key) is list else plain(key)
     return text if isinstance(text, str) else json.dumps(text)
 
 
-def _sorted(items: Collection[Any]) -> list[Any]:
+def in_order(items: Collection[Any]) -> list[Any]:
     """By value where all are numbers or all are texts, else by kind and by what JSON makes of them."""
     try:
         return sorted(items)
     except TypeError:
         return sorted(items, key=lambda item: (type(item).__name__, json.dumps(item, sort_keys=True)))
+
+
+def tag_of(value: Any) -> dict[str, Any]:
+    """The tag of a tagged Struct, by its name; empty for anything else."""
+    config = getattr(type(value), "__struct_config__", None)
+    return {} if config is None or config.tag is None else {config.tag_field or "type": config.tag}
+
+
+def is_array_like(value: Any) -> bool:
+    """Whether a Struct stands in a configuration as a list."""
+    return is_struct(type(value)) and bool(type(value).__struct_config__.array_like)

@@ -1,18 +1,13 @@
-"""Values that are never shown."""
+"""Values that are never shown, and the mark of those that are."""
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
 S = TypeVar("S")
 
 HIDDEN = "***"
-
-_SENSITIVE = re.compile(
-    r"passw|passphrase|secret|token|credential|private|api_?-?key|access_?-?key|(^|[_.-])(key|keys|dsn|auth|pin|pwd|cert)$|dsn$|key$",
-    re.IGNORECASE,
-)
 
 
 class Secret(Generic[S]):
@@ -58,6 +53,10 @@ class Secret(Generic[S]):
         return core_schema.no_info_after_validator_function(cls, inner)
 
 
-def is_sensitive(name: str) -> bool:
-    """Whether a name by itself suggests a secret; used where no type says so."""
-    return _SENSITIVE.search(name) is not None
+@dataclass(frozen=True)
+class Shown:
+    """Says that a field is no secret, whatever its name sounds like: `auth_mode: Annotated[str, Shown()]`.
+
+    On a free table (`Annotated[dict[str, str], Shown()]`) it holds for every name in it. The fields of a record
+    inside are judged by their own names again, and a `Secret` stays hidden.
+    """

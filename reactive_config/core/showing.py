@@ -1,77 +1,147 @@
-"""Trees as people may see them: secrets hidden by type, or by name where no type says so."""
+"""Values as people may see them. Every output goes through here: this is the one place that hides secrets.
+
+What is shown may be a layer's tree or a decoded value; the type of its place and the names above it decide. Hidden is
+
+1. whatever may be a `Secret` by its type. If a type leaves open which of its members is meant, every member counts:
+   a name at which one of them has a Secret is hidden, and so is a name that a type with a Secret does not know.
+2. text, bytes and what no type describes, if its name or a name above it sounds like a secret's, unless `Shown()`
+   says otherwise. Numbers, booleans, times, enums and Literals are shown if the content is what the type says.
+"""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+import enum
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
 
 from reactive_config.core.delta import Bare
+from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.paths import Path
-from reactive_config.core.secret import HIDDEN, is_sensitive
-from reactive_config.core.types import (
-    bare_type,
-    fields_of,
-    holds_secret,
-    is_union,
-    is_untyped,
-    item_types,
-    mapping_types,
-)
+from reactive_config.core.places import Place, is_container, is_open, place_of
+from reactive_config.core.plain import in_order, is_array_like, named, plain, tag_of
+from reactive_config.core.sealed import is_sealed, positions_of
+from reactive_config.core.secret import HIDDEN
+from reactive_config.core.types import fields_of
+
+_NUMBERS = frozenset({int, float, bool, Decimal, timedelta, datetime, date, time})
+_SINGLE = frozenset({str, int, float, bool, Bare})
+_WRITTEN = (str, bytes, bytearray, int, float, Decimal, UUID, datetime, date, time, timedelta, enum.Enum)
+
+Render = Callable[[Any], Any]
+"""How a single value that may be shown is written, as JSON has it."""
 
 
-def type_at(kind: Any, path: Path) -> Any:
-    """The type of what may stand at a path of a type; Any where the type does not say."""
+class Spot(NamedTuple):
+    """A value, decoded or a tree, and its place."""
+
+    value: Any
+    place: Place
+
+
+def spot_of(value: Any, kind: Any, path: Path = ()) -> Spot:
+    """The spot of what stands at a path of a configuration type; the names of the path count."""
+    place = place_of(kind)
     for name in path:
-        kind = inner_type(kind, name)
-    return kind
+        place = place.under(name)
+    return Spot(value, place)
 
 
-def inner_type(kind: Any, name: str) -> Any:
-    """The type of what may stand at a name of a type; Any where the type does not say."""
-    plain = plain_type(kind)
-    if (mapping := mapping_types(plain)) is not None:
-        return mapping[1]
-    fields = fields_of(plain) or {}
-    return fields[name].type if name in fields else Any
+def below(spot: Spot) -> dict[str, Spot] | None:
+    """What stands under the names of a table or record; None for everything else, and for what is hidden as a whole."""
+    value, place = _opened(spot.value), spot.place
+    kind: Any = type(value)
+    if kind in _SINGLE:
+        return None
+    if isinstance(value, Mapping):
+        if place.sealed:
+            return None
+        return {name: Spot(item, place.under(name)) for name, item in named(value)}
+    fields = fields_of(kind)
+    if fields is None:
+        return None
+    place = place.of(kind)
+    found = {name: Spot(tag, place.under(name)) for name, tag in tag_of(value).items()}
+    for name, field in fields.items():
+        item = getattr(value, field.attribute)
+        if item is not msgspec.UNSET:
+            found[name] = Spot(item, place.under(name))
+    for name, item in (getattr(value, "__pydantic_extra__", None) or {}).items():
+        found[name] = Spot(item, place.under(name))
+    return found
 
 
-def plain_type(kind: Any) -> Any:
-    """The type without annotations, and X for X | None."""
-    plain = bare_type(kind)
-    if not is_union(plain):
-        return plain
-    members = [bare_type(t) for t in get_args(plain) if t is not type(None)]
-    return members[0] if len(members) == 1 else plain
+def _items(spot: Spot) -> list[Spot] | None:
+    """The items of a list, a tuple or a set; None for everything else, and for what is hidden as a whole."""
+    value, place = _opened(spot.value), spot.place
+    if not isinstance(value, (list, tuple, set, frozenset)) or place.sealed:
+        return None
+    if positions_of(type(value)) is not None:
+        place = place.of(type(value))
+    return [Spot(item, place.at(index)) for index, item in enumerate(value)]
 
 
-def redacted(tree: Any, kind: Any, name: str = "") -> Any:
-    """A copy of a tree that may be shown.
-
-    Args:
-        tree: What stands at some path.
-        kind: The type of that path; Any where unknown.
-        name: The path's last name; decides where the type is unknown.
-    """
-    if type(tree) is Bare:
-        tree = tree.text
-    plain = plain_type(kind)
-    if is_untyped(plain):
-        return _by_name(tree, name)
-    if type(tree) is dict and (mapping_types(plain) is not None or fields_of(plain) is not None):
-        return {key: redacted(value, inner_type(plain, key), key) for key, value in tree.items()}
-    if type(tree) is list and (items := item_types(plain)) is not None and items[-1] is Ellipsis:
-        return [redacted(item, items[0]) for item in tree]
-    if holds_secret(plain):
-        return None if tree is None else HIDDEN
-    # A table or list of which the type says too little (a union, a tuple) is hidden by name.
-    return _by_name(tree, name) if type(tree) in (dict, list) else tree
+def _opened(value: Any) -> Any:
+    """What a pydantic RootModel holds; any other value as it is."""
+    while getattr(type(value), "__pydantic_root_model__", False):
+        value = value.root
+    return value
 
 
-def _by_name(tree: Any, name: str) -> Any:
-    if type(tree) is Bare:
-        tree = tree.text
-    if type(tree) is dict:
-        # A table under a sensitive name is hidden name by name, so that its shape stays visible.
-        return {key: _by_name(value, f"{name}.{key}" if is_sensitive(name) else key) for key, value in tree.items()}
-    if name and tree is not None and any(map(is_sensitive, name.split("."))):
+def show(spot: Spot, render: Render = plain) -> Any:
+    """A new tree of str, int, finite float, bool, None, dicts and lists that anybody may see; sets are sorted."""
+    value = spot.value
+    if value is None:
+        return None
+    if type(value) not in _SINGLE:
+        if (table := below(spot)) is not None:
+            if is_array_like(_opened(value)):
+                return [show(inner, render) for inner in table.values()]
+            return {name: show(inner, render) for name, inner in table.items()}
+        if (listed := _items(spot)) is not None:
+            items = [show(item, render) for item in listed]
+            return in_order(items) if isinstance(_opened(value), (set, frozenset)) else items
+    if not _may_show(spot):
         return HIDDEN
-    return [_by_name(item, "") for item in tree] if type(tree) is list else tree
+    return render(value.text if type(value) is Bare else _opened(value))
+
+
+def _may_show(spot: Spot) -> bool:
+    """Whether a single value may be shown."""
+    value, place = _opened(spot.value), spot.place
+    if place.sealed or (type(value) not in _SINGLE and is_sealed(type(value))):
+        return False
+    text = value.text if type(value) is Bare else value
+    if place.holds_secret and type(text) not in place.kinds:
+        return False  # it stands where something with a Secret belongs
+    if type(text) is str and place.kinds != (str,) and text.lstrip()[:1] in ("{", "["):
+        return _may_show_json(text, place)
+    return not place.sensitive or (all(map(is_open, place.kinds)) and _fits(value, place.kinds))
+
+
+def _may_show_json(text: str, place: Place) -> bool:
+    """Whether a text that may spell a table or a list may be shown: if nothing of what it spells is hidden."""
+    if place.sensitive:
+        return False
+    try:
+        spelt = msgspec.json.decode(text)
+        return bool(show(Spot(spelt, place)) == spelt)
+    except (msgspec.DecodeError, RecursionError):
+        return not any(map(is_container, place.kinds))
+
+
+def _fits(value: Any, kinds: tuple[Any, ...]) -> bool:
+    """Whether a value is what one of these types means; a text that is not may be a secret in the wrong place."""
+    if type(value) in _NUMBERS or isinstance(value, enum.Enum):
+        return True
+    for kind in kinds:
+        try:
+            decode_leaf(value, kind)
+        except Exception:  # noqa: BLE001, S112 - of a user's enum too; then it is not this type
+            continue
+        return True
+    return False

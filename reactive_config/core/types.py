@@ -19,7 +19,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from reactive_config.core.secret import Secret
+from reactive_config.core.secret import Secret, Shown
 
 MISSING: Any = dataclasses.MISSING
 
@@ -55,6 +55,13 @@ def bare_type(kind: Any) -> Any:
             kind = kind.__value__
         else:
             return kind
+
+
+def unmarked(kind: Any) -> Any:
+    """The type without an `Annotated` that says nothing but `Shown()`."""
+    while get_origin(kind) is typing.Annotated and all(isinstance(mark, Shown) for mark in kind.__metadata__):
+        kind = kind.__origin__
+    return kind
 
 
 def is_struct(kind: Any) -> bool:
@@ -189,14 +196,6 @@ def plain_struct(kind: Any) -> bool:
         return False
     config = kind.__struct_config__
     return not config.array_like and config.tag is None and "__init__" not in kind.__dict__
-
-
-@lru_cache(maxsize=4096)
-def holds_secret(kind: Any) -> bool:
-    """Whether a Secret, or pydantic's own secret types, may stand anywhere in a value of this type."""
-    return _holds(
-        kind, set(), lambda t: is_secret(t) or (isinstance(t, type) and t.__name__ in ("SecretStr", "SecretBytes"))
-    )
 
 
 @lru_cache(maxsize=4096)

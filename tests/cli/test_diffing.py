@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from reactive_config import Secret
 from reactive_config.cli.diffing import Change, changes
-from reactive_config.cli.shown import Spot, duration_text, show
+from reactive_config.cli.shown import duration_text, show
 from reactive_config.core.lenient import duration
+from reactive_config.core.showing import spot_of
 from reactive_config.core.trees import ABSENT
 
 
@@ -44,7 +45,7 @@ class Model(pydantic.BaseModel):
 
 
 def _diff(old: Any, new: Any, kind: Any = dict) -> list[Change]:
-    return list(changes(Spot(old, kind), Spot(new, kind)))
+    return list(changes(spot_of(old, kind), spot_of(new, kind)))
 
 
 def test_equal_configurations_do_not_differ() -> None:
@@ -89,7 +90,7 @@ _TREES = st.recursive(
 
 @given(_TREES, _TREES)
 def test_there_is_a_change_exactly_where_trees_differ(old: Any, new: Any) -> None:
-    found = list(changes(Spot({"x": old}), Spot({"x": new})))
+    found = list(changes(spot_of({"x": old}, dict), spot_of({"x": new}, dict)))
     assert bool(found) == (repr(_sorted(old)) != repr(_sorted(new)))
     assert len({change.path for change in found}) == len(found)
 
@@ -106,7 +107,7 @@ def _sorted(tree: Any) -> Any:
         (Outer(Inner(Secret("C")), free={"api_key": "C", "a": 1}), Outer, {"free": {"api_key": "***", "a": 1}}),
         (Plain(Secret("C")), Plain, {"token": "***", "name": "x"}),
         (Model(password=pydantic.SecretStr("C")), Model, {"password": "***", "port": 1}),
-        ({"secrets": {"a": "C", "b": ["C"]}}, dict, {"secrets": {"a": "***", "b": "***"}}),
+        ({"secrets": {"a": "C", "b": ["C"]}}, dict, {"secrets": {"a": "***", "b": ["***"]}}),
         ({"users": [{"password": "C", "name": "n"}]}, dict, {"users": [{"password": "***", "name": "n"}]}),
         ({"a": [{"password": "C"}]}, dict[str, list[dict[str, Any]]], {"a": [{"password": "***"}]}),
         ({"token_count": 5}, dict[str, int], {"token_count": 5}),
@@ -114,7 +115,7 @@ def _sorted(tree: Any) -> Any:
     ],
 )
 def test_what_is_shown_hides_by_type_and_by_name(value: Any, kind: Any, expected: dict[str, Any]) -> None:
-    shown = show(Spot(value, kind))
+    shown = show(spot_of(value, kind))
     assert {name: shown[name] for name in expected} == expected
     assert '"C"' not in str(shown).replace("'", '"')
 

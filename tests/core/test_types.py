@@ -19,7 +19,7 @@ from reactive_config import Bare, Memory, Secret, StartupError, open_config
 from reactive_config.core.compiling import compile_plan
 from reactive_config.core.decode import decode
 from reactive_config.core.lenient import duration
-from reactive_config.core.showing import redacted
+from reactive_config.core.showing import show, spot_of
 
 
 class StructApp(msgspec.Struct):
@@ -270,14 +270,14 @@ def test_a_bare_number_out_of_bounds_is_refused_for_its_bounds():
 
 @pytest.mark.parametrize("kind", [list[dict[str, Any]], int | dict[str, Any], list[Any], Any, tuple[Any, ...]])
 def test_secrets_are_hidden_by_name_wherever_no_type_says_more(kind):
-    assert "canary" not in repr(redacted([{"password": "canary", "deep": [{"api_key": "canary"}]}], kind))
-    assert "canary" not in repr(redacted({"password": "canary", "deep": [{"api_key": "canary"}]}, kind))
+    assert "canary" not in repr(show(spot_of([{"password": "canary", "deep": [{"api_key": "canary"}]}], kind)))
+    assert "canary" not in repr(show(spot_of({"password": "canary", "deep": [{"api_key": "canary"}]}, kind)))
 
 
 def test_secrets_are_hidden_by_type_inside_lists_and_optionals():
-    assert redacted(["canary"], list[Secret[str]]) == ["***"]
-    assert redacted({"a": "canary", "b": None}, dict[str, Secret[str] | None]) == {"a": "***", "b": None}
-    assert redacted([{"port": 1, "token": "canary"}], list[PydanticApp]) == [{"port": 1, "token": "***"}]
+    assert show(spot_of(["canary"], list[Secret[str]])) == ["***"]
+    assert show(spot_of({"a": "canary", "b": None}, dict[str, Secret[str] | None])) == {"a": "***", "b": None}
+    assert show(spot_of([{"port": 1, "token": "canary"}], list[PydanticApp])) == [{"port": 1, "token": "***"}]
 
 
 def test_a_custom_error_of_pydantic_is_not_copied_either():
