@@ -102,10 +102,13 @@ class Place:
         holds_secret: Whether one may stand here or below.
     """
 
-    def __init__(self, kinds: tuple[Any, ...], *, sensitive: bool = False, free: bool = False) -> None:
+    def __init__(
+        self, kinds: tuple[Any, ...], *, sensitive: bool = False, free: bool = False, beside: bool = False
+    ) -> None:
         self.kinds = kinds
         self.sensitive = sensitive
         self.free = free
+        self._beside = beside  # whether a type around this place has a Secret
         self.sealed = any(map(is_sealed, kinds))
         self.holds_secret = any(map(holds_secret, kinds))
         self._tables = [Said(Any if is_untyped(kind) else mapping[1]) for kind in kinds if (mapping := _table(kind))]
@@ -121,11 +124,11 @@ class Place:
             return place
         fields = [one for kind in self.kinds if (one := _field(kind, name)) is not None]
         if fields:
-            place = self._fields[name] = self._below(name, [*fields, *self._tables])
+            place = self._fields[name] = self._below(name, [*fields, *self._tables], shape=True)
             return place
         sounds = is_sensitive(name)
         if sounds not in self._names:
-            self._names[sounds] = self._below(name, self._tables)
+            self._names[sounds] = self._below(name, self._tables, shape=any(map(_has_names, self.kinds)))
         return self._names[sounds]
 
     def at(self, index: int) -> Place:
@@ -133,25 +136,34 @@ class Place:
         index = min(index, _MOST_ITEMS)
         if index not in self._items:
             said = [one for kind in self.kinds if (one := _item(kind, index)) is not None]
-            self._items[index] = self._below("", said)
+            self._items[index] = self._below("", said, shape=False)
         return self._items[index]
 
     def of(self, kind: Any) -> Place:
         """This place, if a value of just this record type stands there."""
         if kind not in self._own:
             own = tuple(declared for declared in self.kinds if get_origin(declared) is kind) or (kind,)
-            self._own[kind] = Place(own, sensitive=self.sensitive, free=self.free)
+            self._own[kind] = Place(own, sensitive=self.sensitive, free=self.free, beside=self._beside)
         return self._own[kind]
 
-    def _below(self, name: str, said: list[Said]) -> Place:
+    def _below(self, name: str, said: list[Said], *, shape: bool) -> Place:
+        """The place below.
+
+        Args:
+            name: Empty for an item.
+            said: What the types here say about it.
+            shape: If nothing: whether they know names at all, or else something of another shape belongs here.
+        """
+        beside = self._beside or self.holds_secret
         if said:
             kinds = tuple(kind for one in said for kind in alternatives(one.kind))
-        else:  # a name that nobody knows: it may be a Secret's, misspelt
-            kinds = (Secret,) if self.holds_secret else (Any,)
+        else:  # a name that nobody knows may be a Secret's, misspelt; a wrong shape may be that of what is beside it
+            kinds = (Secret,) if self.holds_secret or (beside and not shape) else (Any,)
         attributes = [one.attribute for one in said if one.attribute]
         if (said and all(says_shown(one.kind) for one in said)) or (self.free and not attributes):
-            return Place(kinds, free=True)
-        return Place(kinds, sensitive=self.sensitive or any(map(is_sensitive, (name, *attributes))))
+            return Place(kinds, free=True, beside=beside)
+        sensitive = self.sensitive or any(map(is_sensitive, (name, *attributes)))
+        return Place(kinds, sensitive=sensitive, beside=beside)
 
 
 def place_of(kind: Any) -> Place:
@@ -161,6 +173,10 @@ def place_of(kind: Any) -> Place:
 
 _MOST_ITEMS = 1000
 """Items after this one have the same type, unless somebody has written a longer tuple: that is then not told apart."""
+
+
+def _has_names(kind: Any) -> bool:
+    return _table(kind) is not None or _fields(kind) is not None
 
 
 def _table(kind: Any) -> tuple[Any, Any] | None:
