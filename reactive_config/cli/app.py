@@ -44,8 +44,8 @@ Examples
 
 REACTIVE_CONFIG_SOURCES and REACTIVE_CONFIG_TYPE in the environment stand in
 for SOURCE... and --type. Exit codes: 0 fine, 1 content or a source is at
-fault, 2 usage. Secrets are never printed: what the type says is one, and where
-no type says anything, what is named like one (password, token, key, ...)."""
+fault, 2 usage. Secrets are never printed: what the type says is one, and texts
+that are named like one, or stand below such a name (password, token, key)."""
 
 _COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "get": (get, "[PATH] SOURCE..."),

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+from msgspec import _json_schema
 
 from reactive_config.cli.failures import OK, Usage
 from reactive_config.cli.kinds import load_kind
 from reactive_config.cli.options import Json, TypeName
 from reactive_config.cli.output import Output
+from reactive_config.core.plain import plain
+from reactive_config.core.sealed import is_sealed
+from reactive_config.core.secret import HIDDEN
+from reactive_config.core.showing import show, spot_of
 from reactive_config.core.types import is_pydantic, is_secret
 
 _DURATION = {
@@ -35,12 +44,13 @@ def schema(*, type: TypeName = None, json: Json = False) -> int:  # noqa: A002 -
 def schema_of(kind: Any) -> dict[str, Any]:
     """The JSON Schema of a type; a pydantic model's is its own."""
     if is_pydantic(kind):
-        return dict(_durations(kind.model_json_schema()))
+        return dict(_without_secrets(_durations(kind.model_json_schema())))
     definitions: dict[str, Any] = {}
-    found = msgspec.json.schema(kind, schema_hook=lambda custom: _custom(custom, definitions))
+    with _secrets_written():
+        found = msgspec.json.schema(kind, schema_hook=lambda custom: _custom(custom, definitions))
     if definitions:
         found["$defs"] = {**definitions, **found.get("$defs", {})}
-    return dict(_durations(found))
+    return dict(_without_secrets(_durations(found)))
 
 
 def _custom(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -52,6 +62,43 @@ def _custom(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         definitions.update(inner.pop("$defs", {}))  # its references start at the root
         return inner
     raise NotImplementedError
+
+
+@contextmanager
+def _secrets_written() -> Iterator[None]:
+    """Write a Secret among the defaults as stars: msgspec refuses it there, and takes no hook for defaults."""
+    names = vars(_json_schema)
+    write = names["to_builtins"]
+    names["to_builtins"] = functools.partial(write, enc_hook=_default)
+    try:
+        yield
+    finally:
+        names["to_builtins"] = write
+
+
+def _default(value: Any) -> Any:
+    return HIDDEN if is_sealed(type(value)) else plain(value)
+
+
+def _without_secrets(schema: Any, name: str = "") -> Any:
+    """The schema without the defaults that are hidden everywhere else."""
+    if isinstance(schema, list):
+        return [_without_secrets(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    default = schema.get("default")
+    kept = {key: value for key, value in schema.items() if key != "default" or _is_open(default, name)}
+    properties = kept.get("properties")
+    if isinstance(properties, dict):
+        kept["properties"] = {key: _without_secrets(inner, key) for key, inner in properties.items()}
+    return {key: inner if key in ("properties", "default") else _without_secrets(inner) for key, inner in kept.items()}
+
+
+def _is_open(default: Any, name: str) -> bool:
+    """Whether a default may be shown at a name; a number may, and so may no default at all."""
+    if isinstance(default, (int, float)):
+        return True
+    return HIDDEN not in json.dumps(default) and bool(show(spot_of(default, Any, (name,))) == default)
 
 
 def _durations(schema: Any) -> Any:

@@ -11,6 +11,7 @@ import msgspec
 import pydantic
 import pytest
 
+from reactive_config import Secret
 from reactive_config.cli.schema import schema_of
 from reactive_config.testing.etcd_server import EtcdServer
 
@@ -178,6 +179,37 @@ def test_schema_is_that_of_the_type(cli: Run) -> None:
     }  # fmt: skip
     assert found["$defs"]["Database"]["properties"]["dsn"]["writeOnly"] is True
     assert found["$defs"]["App"]["properties"]["refresh"]["type"] == ["string", "number"]
+
+
+class Hidden(msgspec.Struct, frozen=True):
+    mark: Secret[str] = Secret("CANARY")
+    password: str = "CANARY"
+    name: str = "n"
+    pin: int = 4
+
+
+class Hiding(msgspec.Struct):
+    part: Hidden = Hidden()
+    free: dict[str, str] = {}
+    log: Secret[str] | None = None
+
+
+class HidingModel(pydantic.BaseModel):
+    mark: pydantic.SecretStr = pydantic.SecretStr("CANARY")
+    password: str = "CANARY"
+    free: dict[str, str] = {"token": "CANARY", "a": "b"}
+    port: int = 80
+
+
+def test_schema_leaves_out_the_defaults_that_are_secrets() -> None:
+    found = schema_of(Hiding)
+    assert "CANARY" not in json.dumps(found)
+    assert {n: f.get("default") for n, f in found["$defs"]["Hidden"]["properties"].items()} == {
+        "mark": None, "password": None, "name": "n", "pin": 4,
+    }  # fmt: skip
+    found = schema_of(HidingModel)
+    assert "CANARY" not in json.dumps(found)
+    assert {n: f.get("default") for n, f in found["properties"].items() if "default" in f} == {"port": 80}
 
 
 def test_schema_of_pydantic_models_is_their_own() -> None:
