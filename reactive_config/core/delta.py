@@ -81,6 +81,10 @@ class Entry(msgspec.Struct, frozen=True):
     size: int = 0
     depth: int = -1
 
+    def __repr__(self) -> str:  # not the document: it may hold a secret, and reprs end up in logs
+        where = f"path={self.path!r}, unit={self.unit!r}, revision={self.revision}"
+        return f"Entry({where}, layer={self.layer}, place={self.place!r})"
+
 
 class Replace(msgspec.Struct, frozen=True):
     """The whole state of the source; what it lacks is deleted.

@@ -199,18 +199,17 @@ def _tag_of(kind: Any) -> Any:
 
 def _item(kind: Any, index: int) -> Said | None:
     """What a type says about an index; None if it knows nothing there."""
-    items = item_types(kind)
     if is_untyped(kind):
         return Said(Any)
-    if items is not None:
-        if items[-1] is Ellipsis:
-            return Said(items[0])
-        return Said(items[index]) if index < len(items) else None
-    fields = _positions(kind)
-    if index >= len(fields):
-        return None
-    field = fields[index]
-    return Said(_tag_of(kind)) if field is None else _said(field, kind)
+    if fields := _positions(kind):
+        if index >= len(fields):
+            return None
+        field = fields[index]
+        return Said(_tag_of(kind)) if field is None else _said(field, kind)
+    items = item_types(kind) or ()
+    if items and items[-1] is Ellipsis:
+        return Said(items[0])
+    return Said(items[index]) if index < len(items) else None
 
 
 def _said(field: FieldType, kind: Any) -> Said:

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import Any, Literal, get_args, get_origin
 
 from reactive_config.core.secret import Secret
-from reactive_config.core.types import FieldType, bare_type, fields_of, mapping_types
+from reactive_config.core.types import FieldType, bare_type, fields_of, is_pydantic, mapping_types
 
 _FOREIGN_SECRETS = frozenset({"Secret", "SecretStr", "SecretBytes"})
 
@@ -65,6 +65,8 @@ def _made_of(kind: Any) -> list[Any]:
     if type(origin).__name__ == "TypeAliasType":
         found.append(origin.__value__)
     found += [argument for base in getattr(origin, "__orig_bases__", ()) for argument in get_args(base)]
+    if is_pydantic(origin):  # whatever its fields are called in a configuration
+        return [*found, *(field.rebuild_annotation() for field in origin.model_fields.values())]
     fields = fields_of(kind) or fields_of(origin) or positions_of(origin) or {}
     return [*found, *(field.type for field in fields.values())]
 

@@ -15,6 +15,7 @@ import pydantic
 import pytest
 
 from reactive_config import Bare, Memory, Secret, Shown, TypeNotSupported, open_config
+from reactive_config.core.delta import Entry, Patch, Replace
 from reactive_config.core.showing import show, spot_of
 
 T = TypeVar("T")
@@ -281,6 +282,12 @@ async def test_a_marked_table_still_changes_name_by_name():
         await memory.patch({"log": {"a": "WARNING"}})
         assert config.snapshot.changed == {"log.a"}
         assert [e.value for e in config.explain('log."app.auth"')] == ["DEBUG"]
+
+
+def test_no_delta_has_its_documents_in_its_repr():
+    entry = Entry(("a",), {"b": "S3CRET"}, unit=1, place="file")
+    assert repr(entry) == "Entry(path=('a',), unit=1, revision=0, layer=0, place='file')"
+    assert "S3CRET" not in repr([Replace({"a": entry}), Patch({"a": entry}), Bare("S3CRET")])
 
 
 class KeyedByIt(pydantic.BaseModel):
