@@ -112,6 +112,7 @@ class Place:
         self.sealed = any(map(is_sealed, kinds))
         self.holds_secret = any(map(holds_secret, kinds))
         self._tables = [Said(Any if is_untyped(kind) else mapping[1]) for kind in kinds if (mapping := _table(kind))]
+        self._length = max(map(_length, kinds), default=0)
         self._fields: dict[str, Place] = {}
         self._names: dict[bool, Place] = {}
         self._items: dict[int, Place] = {}
@@ -133,7 +134,7 @@ class Place:
 
     def at(self, index: int) -> Place:
         """The place at the index of a list."""
-        index = min(index, _MOST_ITEMS)
+        index = min(index, self._length)  # what comes after the longest tuple has one type
         if index not in self._items:
             said = [one for kind in self.kinds if (one := _item(kind, index)) is not None]
             self._items[index] = self._below("", said, shape=False)
@@ -171,16 +172,18 @@ def place_of(kind: Any) -> Place:
     return Place(alternatives(kind), free=says_shown(kind))
 
 
-_MOST_ITEMS = 1000
-"""Items after this one have the same type, unless somebody has written a longer tuple: that is then not told apart."""
-
-
 def _has_names(kind: Any) -> bool:
     return _table(kind) is not None or _fields(kind) is not None
 
 
 def _table(kind: Any) -> tuple[Any, Any] | None:
     return (str, Any) if is_untyped(kind) else mapping_types(kind)
+
+
+def _length(kind: Any) -> int:
+    """How many items a type tells apart."""
+    items = item_types(kind) or ()
+    return len(_positions(kind)) or (len(items) if Ellipsis not in items else 0)
 
 
 def _field(kind: Any, name: str) -> Said | None:

@@ -155,6 +155,7 @@ class Mode(enum.Enum):
         ({"name": "n", "mark": "S"}, Pair, {"name": HID, "mark": HID}),
         (["u", "S"], Login, ["u", HID]),
         (["n", "S"], tuple[str, Secret[str]], ["n", HID]),
+        (["n"] * 1500 + ["S"], tuple[(str,) * 1500 + (Secret[str],)], ["n"] * 1500 + [HID]),
         (["n", "S", "S"], tuple[str, Secret[str]], ["n", HID, HID]),
         ({"mark": "S", "name": "n"}, Attrs, {"mark": HID, "name": "n"}),
         ({"mark": "S", "name": "n"}, Typed, {"mark": HID, "name": "n"}),
@@ -274,6 +275,45 @@ def test_shown_shows_a_field_a_free_table_and_never_a_secret():
     assert show(spot_of(msgspec.convert({**tree, "key": None}, Marked), Marked)) == {**expected, "key": None}
     assert show(spot_of("DEBUG", Marked, ("log", "app.auth"))) == "DEBUG"
     assert show(spot_of("S", Marked, ("auths", "password"))) == HID
+
+
+@dataclasses.dataclass
+class MarkedDataclass:
+    token: Annotated[str, Shown()]
+    key: str
+
+
+@attrs.define
+class MarkedAttrs:
+    token: Annotated[str, Shown()]
+    key: str
+
+
+class MarkedModel(pydantic.BaseModel):
+    token: Annotated[str | None, Shown()] = pydantic.Field(default=None, min_length=1)
+    key: str
+
+
+class MarkedDict(TypedDict):
+    token: Annotated[str, Shown()]
+    key: str
+
+
+class MarkedTuple(NamedTuple):
+    token: Annotated[str, Shown()]
+    key: str
+
+
+@pytest.mark.parametrize("kind", [MarkedDataclass, MarkedAttrs, MarkedModel, MarkedDict])
+def test_shown_holds_in_every_kind_of_record(kind):
+    tree, expected = {"token": "t", "key": "S"}, {"token": "t", "key": HID}
+    assert show(spot_of(tree, kind)) == expected
+    assert show(spot_of(kind(**tree), kind)) == expected
+
+
+def test_shown_holds_in_a_named_tuple():
+    assert show(spot_of(["t", "S"], MarkedTuple)) == ["t", HID]
+    assert show(spot_of(MarkedTuple("t", "S"), Any)) == ["t", HID]
 
 
 async def test_a_marked_table_still_changes_name_by_name():

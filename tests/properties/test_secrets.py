@@ -406,6 +406,11 @@ def as_file(directory: Path, name: str, tree: Any) -> Path:
 def through_files_and_variables(case: Case, directory: Path) -> Heard:
     heard = Heard()
     with listening(heard), pytest.MonkeyPatch.context() as patch:
+        for suffix in (".json", ".yaml", ".toml", ".env"):  # half a document, and one in another's words
+            half = as_file(directory, f"half{suffix}", case.good)
+            half.write_text(half.read_text()[: -2 - len(case.planter.secrets)])
+            os.utime(half, (1, 1))
+            asyncio.run(at_start(heard, case, Files(half)))
         for content in (case.good, case.bad):
             asyncio.run(at_start(heard, case, Files(as_file(directory, "app.json", content))))
             for name, text in variables(content, "PLANTED_").items():
