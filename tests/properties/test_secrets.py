@@ -183,7 +183,8 @@ class Gardener:
             for tag, fields in (("one", one), ("other", other))
         ]
         tag, fields = self.pick(("one", one), ("other", other))
-        return Shape(members[0] | members[1], {"type": tag, **{n: inner.tree for n, inner in fields.items()}})
+        either = self.pick(members[0] | members[1], members[1] | members[0])
+        return Shape(either, {"type": tag, **{n: inner.tree for n, inner in fields.items()}})
 
     def generic(self, depth: int, named: bool) -> Shape:
         inner = self.shape(depth, named=named)
@@ -222,7 +223,7 @@ class Case(NamedTuple):
 
     kind: Any
     good: Any
-    bad: Any
+    bad: tuple[Any, ...]
     planter: Planter
 
 
@@ -232,21 +233,30 @@ def cases(draw: Any) -> Case:
     gardener = Gardener(draw, planter)
     shape = gardener.shape(3)
     kind = msgspec.defstruct("Root", [("top", shape.kind), ("count", int, 1)])
-    return Case(kind, {"top": shape.tree, "count": 2}, {"top": spoiled(draw, shape.tree, planter)}, planter)
+    bad = tuple({"top": spoiled(draw, shape.tree, planter)} for _ in range(4))
+    return Case(kind, {"top": shape.tree, "count": 2}, bad, planter)
 
 
-def spoiled(draw: Any, tree: Any, planter: Planter) -> Any:
-    """Content in which something stands in the wrong place; secrets may have come out of where they belong."""
+def spoiled(draw: Any, tree: Any, planter: Planter, *, named: bool = False) -> Any:
+    """Content in which something stands in the wrong place; secrets may have come out of where they belong.
+
+    Args:
+        tree: Good content.
+        named: Whether a name above sounds like a secret's.
+    """
     if isinstance(tree, (dict, list)) and tree and draw(st.integers(0, 3)):
         key = draw(st.sampled_from(sorted(tree) if isinstance(tree, dict) else range(len(tree))))
         copy: Any = dict(tree) if isinstance(tree, dict) else list(tree)
-        copy[key] = spoiled(draw, tree[key], planter)
+        copy[key] = spoiled(draw, tree[key], planter, named=named or key in SENSITIVE)
         return copy
     wrong: list[Any] = [{}, [], None, 7]
     if not any(text in json.dumps(tree) for text in planter.named) or not planter.renames:
         wrong += [[tree], {"strange": tree}]
     if secret := next((text for text in planter.typed if text in json.dumps(tree)), None):
-        wrong += [secret, {"strange": secret}]  # what is one by its name has to keep that
+        wrong += [secret, secret, {"strange": secret}]  # what is one by its name has to keep that
+        wrong += [{**tree, tag: secret} for tag in ("kind", "type") if isinstance(tree, dict) and tag in tree]
+    if named and not isinstance(tree, (dict, list)):
+        wrong += [planter.plant(planter.named, "sesame")]
     return draw(st.sampled_from(wrong))
 
 
@@ -354,7 +364,7 @@ async def in_memory(heard: Heard, case: Case) -> None:
     try:
         async with open_config(case.kind, Memory(case.good), lower, upper) as config:
             before = config.snapshot
-            for content in (case.bad, {"count": "plainly"}, case.good, {}):
+            for content in (*case.bad, {"count": "plainly"}, case.good, {}):
                 try:
                     await upper.replace(content)
                 except Rejected as error:
@@ -391,7 +401,8 @@ def through_memory(case: Case) -> Heard:
     heard = Heard()
     with listening(heard):
         asyncio.run(in_memory(heard, case))
-        asyncio.run(at_start(heard, case, Memory(case.bad)))
+        for content in case.bad:
+            asyncio.run(at_start(heard, case, Memory(content)))
     return heard
 
 
@@ -411,7 +422,7 @@ def through_files_and_variables(case: Case, directory: Path) -> Heard:
             half.write_text(half.read_text()[: -2 - len(case.planter.secrets)])
             os.utime(half, (1, 1))
             asyncio.run(at_start(heard, case, Files(half)))
-        for content in (case.good, case.bad):
+        for content in (case.good, *case.bad[:2]):
             asyncio.run(at_start(heard, case, Files(as_file(directory, "app.json", content))))
             for name, text in variables(content, "PLANTED_").items():
                 patch.setenv(name.upper(), text)
@@ -423,7 +434,7 @@ def through_commands(case: Case, directory: Path) -> Heard:
     heard = Heard()
     module: Any = types.ModuleType("planted_settings")
     module.Root = case.kind
-    good, bad = (str(as_file(directory, f"{name}.json", tree)) for name, tree in (("g", case.good), ("b", case.bad)))
+    good, bad = (str(as_file(directory, f"{name}.json", tree)) for name, tree in (("g", case.good), ("b", case.bad[0])))
     with pytest.MonkeyPatch.context() as patch, listening(heard):
         patch.setitem(sys.modules, "planted_settings", module)
         for command in (["get", "."], ["get", "top"], ["explain", "."], ["explain", "top"], ["check"], ["doctor"]):
