@@ -20,7 +20,7 @@ from reactive_config.core.json_text import JsonRefusedError
 from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.lenient import convert, infer, prepare
 from reactive_config.core.paths import Path
-from reactive_config.core.places import alternatives, is_container, is_open
+from reactive_config.core.places import alternatives, are_open, is_container
 from reactive_config.core.pydantic_messages import safe_message
 from reactive_config.core.refusals import is_refusal
 from reactive_config.core.sealed import holds_secret
@@ -300,7 +300,7 @@ def _may_quote(value: Any, kind: Any, path: Path, inside: str) -> bool:
     if any(is_untyped(inner) or (spells and is_container(inner)) for inner in kinds):
         return False
     named = is_sensitive(inside) or any(map(is_sensitive, path))
-    return not named or (type(value) is not str and all(map(is_open, kinds)))
+    return not named or (type(value) is not str and are_open(kinds))
 
 
 def _expected(error: BaseException, kind: Any) -> str:

@@ -86,6 +86,12 @@ def is_open(kind: Any) -> bool:
     return isinstance(kind, type) and (kind in _OPEN or issubclass(kind, enum.Enum))
 
 
+def are_open(kinds: tuple[Any, ...]) -> bool:
+    """Whether a single value is shown whatever its name, if it is what one of these types says."""
+    single = [kind for kind in kinds if not is_container(kind)]
+    return bool(single) and all(map(is_open, single))
+
+
 def is_container(kind: Any) -> bool:
     """Whether its values are tables or lists."""
     return mapping_types(kind) is not None or item_types(kind) is not None or bool(_fields(kind) or _positions(kind))

@@ -22,7 +22,7 @@ import msgspec
 from reactive_config.core.delta import Bare
 from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.paths import Path
-from reactive_config.core.places import Place, is_container, is_open, place_of
+from reactive_config.core.places import Place, are_open, is_container, place_of
 from reactive_config.core.plain import in_order, is_array_like, named, plain, tag_of
 from reactive_config.core.sealed import is_sealed, positions_of
 from reactive_config.core.secret import HIDDEN
@@ -120,7 +120,7 @@ def _may_show(spot: Spot) -> bool:
         return False  # it stands where something with a Secret belongs
     if type(text) is str and place.kinds != (str,) and text.lstrip()[:1] in ("{", "["):
         return _may_show_json(text, place)
-    return not place.sensitive or (all(map(is_open, place.kinds)) and _fits(value, place.kinds))
+    return not place.sensitive or (are_open(place.kinds) and _fits(value, place.kinds))
 
 
 def _may_show_json(text: str, place: Place) -> bool:

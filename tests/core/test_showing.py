@@ -13,8 +13,10 @@ import attrs
 import msgspec
 import pydantic
 import pytest
+from typing_extensions import TypeAliasType
 
 from reactive_config import Bare, Memory, Secret, Shown, TypeNotSupported, open_config
+from reactive_config.bindings import LogRule
 from reactive_config.core.delta import Entry, Patch, Replace
 from reactive_config.core.showing import show, spot_of
 
@@ -118,6 +120,8 @@ class Blue(pydantic.BaseModel):
     size: int = 1
 
 
+Named = TypeAliasType("Named", Secret[str])
+NamedBox = TypeAliasType("NamedBox", dict[str, T], type_params=(T,))
 Colour = Annotated[Red | Blue, pydantic.Field(discriminator="kind")]
 Sealed = NewType("Sealed", Secret)
 
@@ -169,6 +173,10 @@ class Mode(enum.Enum):
         ("S", Marks, HID),
         ("S", OwnSecret, HID),
         ("S", Sealed, HID),
+        ("S", Named, HID),
+        ({"a": "S"}, dict[str, Named], {"a": HID}),
+        ({"a": "S"}, NamedBox[Secret[str]], {"a": HID}),
+        ({"a": "x"}, NamedBox[str], {"a": "x"}),
         ("S", Annotated[Secret[str], "x"], HID),
         (["S"], set[Secret[str]], [HID]),
         (5, Secret[int] | int, HID),
@@ -246,6 +254,8 @@ def test_a_name_above_hides_as_much_as_its_own(tree, kind, expected):
         ("30s", timedelta, "30s"), ("x", timedelta, HID), (timedelta(0), timedelta, "P0D"), (1.5, float | None, 1.5),
         ("on", Mode, "on"), (Mode.ON, Mode, "on"), ("off", Mode, HID), ("a", Literal["a"], "a"),
         ("b", Literal["a"], HID), (date(2026, 1, 1), date, "2026-01-01"), ("5", int | str, HID), ("x", str, HID),
+        ("on", Mode | dict[str, int], "on"), ("x", Mode | dict[str, int], HID), ("x", dict[str, int], HID),
+        ("debug", LogRule, "debug"), (10, LogRule, 10), ({"level": "INFO"}, LogRule, {"level": "INFO"}),
     ],
 )  # fmt: skip
 def test_under_a_sensitive_name_only_what_its_type_makes_harmless_is_shown(content, kind, shown):
