@@ -7,6 +7,7 @@ begins a line of the log that nobody wrote.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 LONGEST = 200
 """Characters of one name, path or place in a message."""
@@ -19,16 +20,37 @@ def printable(text: str, longest: int | None = LONGEST, *, keep: str = "") -> st
 
     Args:
         text: Any text, lone surrogates included.
-        longest: Characters of it that are shown; of a longer one the beginning and the end, and how long it is.
-            None: all of it. What is escaped gets longer, by at most 11 characters each.
+        longest: Characters that are shown, escapes counted; of what is longer the beginning and the end, and then how
+            long it is. None: all of it.
         keep: Characters to leave as they are.
 
     Returns:
         The text, with all that is not printable (`str.isprintable`) written as JSON does: `\\u001b`.
     """
-    if longest is not None and len(text) > longest:
-        head = int(longest * _ENDS)
-        text = f"{text[:head]}...{text[head - longest :]} ({len(text):,} characters)"
-    if text.isprintable():
-        return text
-    return "".join(c if c in keep or c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    if longest is None:
+        return text if text.isprintable() else "".join(_escaped(text, keep))
+    if len(text) <= longest:
+        shown = text if text.isprintable() else "".join(_escaped(text, keep))
+        if len(shown) <= longest:
+            return shown
+    head = int(longest * _ENDS)
+    start, end = (
+        _first(_escaped(text[:head], keep), head),
+        _first(_escaped(text[: -longest - 1 : -1], keep), longest - head),
+    )
+    return f"{''.join(start)}...{''.join(reversed(end))} ({len(text):,} characters)"
+
+
+def _escaped(text: str, keep: str) -> Iterator[str]:
+    return (c if c in keep or c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def _first(pieces: Iterator[str], room: int) -> list[str]:
+    """The first pieces that fit."""
+    found = []
+    for piece in pieces:
+        room -= len(piece)
+        if room < 0:
+            break
+        found.append(piece)
+    return found

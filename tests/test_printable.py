@@ -46,11 +46,15 @@ def test_a_long_text_is_shown_by_its_ends_and_its_length():
     assert text.startswith("aaa")
     assert text.endswith("zzz (1,000,000 characters)")
     assert len(text) < 240
-    assert printable("\0" * 1_000_000, 10) == "\\u0000" * 7 + "..." + "\\u0000" * 3 + " (1,000,000 characters)"
+    assert printable("\0" * 1_000_000, 24) == "\\u0000" * 3 + "..." + "\\u0000 (1,000,000 characters)"
+    assert printable("\0" * 24, 24) == "\\u0000" * 3 + "..." + "\\u0000 (24 characters)"
+    assert printable("\0" * 4, 24) == "\\u0000" * 4
+    assert printable("ab\U000e0041", 8) == "ab... (3 characters)"
 
 
-def test_messages_are_short_whatever_the_names():
-    name = "n" * 1_000_000
+@pytest.mark.parametrize("letter", ["n", "\0", "\U000e0041"])
+def test_messages_are_short_whatever_the_names(letter):
+    name = letter * 1_000_000
     problem = Problem(format_path((name, name)), "x" * 100_000, name, Origin(name, name, 1))
-    assert len(str(problem)) < 3_000
-    assert len(str(ParseError(name, name))) < 2_000
+    assert len(str(problem)) < 2_000
+    assert len(str(ParseError(name, name))) < 1_500

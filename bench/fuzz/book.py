@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from reactive_config import Problem
 
-LONGEST_MESSAGE = 3_000
+LONGEST_MESSAGE = 2_000
 """Characters of one problem in words."""
 
 LONGEST_WORK = 3.0
