@@ -115,7 +115,7 @@ class Odd:
 
     def wide(self) -> Any:
         """Many things beside one another."""
-        many = self.random.choice((300, 1_000))
+        many = self.random.choice((1_000, 5_000))
         value = self.leaf()
         return [value] * many if self.random.random() < 0.5 else {f"k{i}": value for i in range(many)}
 
