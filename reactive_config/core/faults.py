@@ -80,7 +80,10 @@ def _faults(value: Any, kind: Any, path: Path, inside: str) -> Iterator[Fault]:
     except BaseException as error:
         if not is_refusal(error):
             raise
-        inner = list(islice(_inner_faults(value, bare_type(kind), path, inside), ENOUGH))
+        try:
+            inner = list(islice(_inner_faults(value, bare_type(kind), path, inside), ENOUGH))
+        except RecursionError:  # the program uses much of the stack itself: this much of the path is named then
+            inner = []
         if not inner and isinstance(error, NotFiniteError):
             inner = [_walk(_Part(value, kind, path, inside), error.steps)[-1].fault(FINITE)]
         elif isinstance(error, JsonRefusedError):

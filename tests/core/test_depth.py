@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import anyio
+import attrs
 import msgspec
 import pytest
 
@@ -14,6 +15,7 @@ import reactive_config
 from reactive_config import Bare, Env, Memory, Rejected, StartupError, open_config
 from reactive_config.core.bounds import MAX_DEPTH, MAX_VALUES
 from reactive_config.core.delta import Entry, Malformed, Patch
+from reactive_config.core.faults import faults
 from reactive_config.sources.etcd.documents import read_document
 from reactive_config.sources.etcd.keys import Keys
 from reactive_config.sources.files.documents import Documents
@@ -237,3 +239,21 @@ def test_the_deepest_content_works_under_a_program_300_calls_deep(tmp_path):
     command = [sys.executable, "-c", DEEP_STACK, root, str(tmp_path / "x.json")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr[-2_000:]
+
+
+@attrs.define
+class Record:
+    a: Record | None = None
+    value: int = 0
+
+
+def called(frames, call):
+    return call() if frames == 0 else called(frames - 1, call)
+
+
+@pytest.mark.parametrize("frames", [0, 300, 500, 700])
+def test_a_fault_is_named_as_far_as_the_stack_goes(frames):
+    """One value of 128 levels takes seven calls a level to explain, and the program may have used most of them."""
+    (fault,) = called(frames, lambda: faults(nested(127, {"value": "x"}), Record, ("free",)))
+    assert fault.path[:10] == ("free", *"a" * 9)
+    assert (fault.path[-1], fault.expected) == ("value", "int") if frames == 0 else fault.got
