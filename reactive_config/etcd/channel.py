@@ -10,10 +10,9 @@ from contextlib import asynccontextmanager
 
 import anyio
 import anyio.to_thread
-import grpc
-from aetcd.rpc import AioRpcError, Channel, insecure_channel, secure_channel
 
 from reactive_config.etcd.errors import TLSTrouble
+from reactive_config.etcd.rpc import AioRpcError, Channel, grpc, insecure_channel, secure_channel
 from reactive_config.etcd.settings import TLS, Endpoint, Settings, tls_for
 
 MAX_MESSAGE = 256 * 1024 * 1024
@@ -36,6 +35,7 @@ def channel_options(settings: Settings, tls: TLS | None) -> list[tuple[str, int 
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.enable_http_proxy", 0),  # gRPC would obey http_proxy
+        ("grpc.min_reconnect_backoff_ms", int(1000 * settings.connect_timeout)),  # of connecting; else 20 s
         ("grpc.enable_retries", 0),  # retries are ours, with a new channel
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.max_receive_message_length", MAX_MESSAGE),

@@ -8,8 +8,6 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 import anyio.lowlevel
-import grpc
-from aetcd.rpc import AioRpcError
 
 from reactive_config.etcd.errors import (
     AuthOff,
@@ -24,6 +22,7 @@ from reactive_config.etcd.errors import (
     Unavailable,
     Unreachable,
 )
+from reactive_config.etcd.rpc import AioRpcError, grpc
 
 T = TypeVar("T")
 
@@ -49,7 +48,7 @@ _CUT = {
 }
 
 
-_NEEDS_USER = "authentication is on; username= and password= are needed"
+NEEDS_USER = "authentication is on; username= and password= are needed"
 
 # Code ("" for any), a part of the details, what it is, and a reason better than the details.
 _ANSWERS: tuple[tuple[str, str, type[EtcdError], str], ...] = (
@@ -58,7 +57,7 @@ _ANSWERS: tuple[tuple[str, str, type[EtcdError], str], ...] = (
     ("UNAUTHENTICATED", "", Unauthenticated, ""),
     ("", "revision of auth store is old", Unauthenticated, ""),
     ("PERMISSION_DENIED", "", Refused, ""),
-    ("INVALID_ARGUMENT", "user name is empty", Refused, _NEEDS_USER),
+    ("INVALID_ARGUMENT", "user name is empty", Unauthenticated, NEEDS_USER),
     ("INVALID_ARGUMENT", "authentication failed", BadLogin, "wrong user or password"),
     ("FAILED_PRECONDITION", "authentication is not enabled", AuthOff, ""),
     ("RESOURCE_EXHAUSTED", "larger than max", TooLarge, ""),

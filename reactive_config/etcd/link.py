@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aetcd.rpc import Channel, KVStub, WatchStub
-
 from reactive_config.etcd.auth import Credentials
 from reactive_config.etcd.channel import open_channel
-from reactive_config.etcd.errors import Refused, Unauthenticated, Unavailable
-from reactive_config.etcd.faults import answer
-from reactive_config.etcd.settings import Endpoint, Settings
+from reactive_config.etcd.errors import EtcdError, Refused, Unauthenticated, Unavailable
+from reactive_config.etcd.faults import NEEDS_USER, answer
+from reactive_config.etcd.rpc import Channel, KVStub, WatchStub
+from reactive_config.etcd.settings import Endpoint, Settings, tls_for
+from reactive_config.etcd.waiting import wait_within
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -37,36 +38,41 @@ class Link:
         self._channel = channel
         self._credentials = credentials
 
-    async def call(self, method: Any, request: Any, timeout: float | None = None) -> Any:
+    async def call(self, method: Any, request: Any, timeout: float | None = None, *, again: float | None = None) -> Any:
         """Make one unary call and return its reply. An unknown token is replaced once.
 
         Args:
             method: A method of `kv`.
             request: Its message.
             timeout: Seconds; the settings' when None. A token ahead of the store hangs a call: there is always one.
+                A login is not part of it (`auth.DEADLINE`).
+            again: Seconds without an answer after which the call is made once more beside the first, and so on.
 
         Raises:
             Unavailable, Refused, Compacted, FutureRevision: See `errors`.
         """
         timeout = self.settings.timeout if timeout is None else timeout
         try:
-            return await self._call_once(method, request, timeout)
+            return await self._call_once(method, request, timeout, again)
         except Unauthenticated:
             if self._credentials is None:
-                raise Refused(f"{self.endpoint}: authentication is on; username= and password= are needed") from None
+                raise Refused(f"{self.endpoint}: {NEEDS_USER}") from None
         try:
-            return await self._call_once(method, request, timeout)
+            return await self._call_once(method, request, timeout, again)
         except Unauthenticated:
             raise Unavailable(f"{self.endpoint}: does not know the token that it has just given") from None
 
-    async def _call_once(self, method: Any, request: Any, timeout: float) -> Any:
-        metadata = await self._metadata(timeout)
+    async def _call_once(self, method: Any, request: Any, timeout: float, again: float | None) -> Any:
+        token = await self._token()
+
+        async def ask() -> Any:
+            return await answer(method(request, timeout=timeout, metadata=_metadata(token)), str(self.endpoint))
+
         try:
-            call = method(request, timeout=timeout, metadata=(*metadata, *HAS_LEADER))
-            return await answer(call, str(self.endpoint))
+            return await (ask() if again is None else _first_end(ask, again))
         except Unauthenticated:
-            if self._credentials and metadata:
-                self._credentials.forget(metadata[0][1])
+            if self._credentials:
+                self._credentials.forget(token)
             raise
         except Refused as refused:
             raise self._blamed(refused) from None
@@ -76,16 +82,49 @@ class Link:
             return refused
         return Refused(f"{self.endpoint}: user {self._credentials.username!r} has no permission")
 
-    async def _metadata(self, timeout: float) -> Metadata:
+    async def _token(self) -> str:
+        """Empty where there is none to send."""
         if self._credentials is None:
-            return ()
-        token = await self._credentials.token(self._channel, str(self.endpoint), timeout)
-        return (("token", token),) if token else ()
+            return ""
+        tls = tls_for(self.endpoint, self.settings)
+        return await self._credentials.token(self._channel, self.endpoint, tls)
 
     async def stream(self) -> Any:
         """A new, empty Watch call; a member that loses its leader ends it in about 4 s."""
-        metadata = await self._metadata(self.settings.timeout)
-        return WatchStub(self._channel).Watch(metadata=(*metadata, *HAS_LEADER))
+        return WatchStub(self._channel).Watch(metadata=_metadata(await self._token()))
+
+
+def _metadata(token: str) -> Metadata:
+    return (("token", token), *HAS_LEADER) if token else HAS_LEADER
+
+
+async def _first_end(ask: Callable[[], Awaitable[Any]], every: float) -> Any:
+    """The first answer or error of calls of which a new one begins every so many seconds."""
+    ends: list[tuple[Any, EtcdError | None]] = []
+    ended = asyncio.Event()
+
+    async def run() -> None:
+        try:
+            end: tuple[Any, EtcdError | None] = await ask(), None
+        except EtcdError as error:
+            end = None, error
+        if not ends:
+            ends.append(end)
+        ended.set()
+
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(run())]
+        while not await wait_within(every, ended.wait()):
+            calls.append(group.create_task(run()))
+        for call in calls:
+            call.cancel()
+    answer, error = ends.pop()
+    try:
+        if error is not None:
+            raise error
+        return answer
+    finally:
+        del error  # else it would refer to this frame, and the frame to it
 
 
 @asynccontextmanager

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aetcd.rpc import RangeRequest
-
-from reactive_config.etcd.errors import Compacted, EtcdError, TooLarge, Unavailable
+from reactive_config.etcd.errors import Compacted, TooLarge, Unavailable
 from reactive_config.etcd.link import Link
 from reactive_config.etcd.messages import Item, Listing, Sight
 from reactive_config.etcd.ranges import KeyRange
-from reactive_config.etcd.waiting import wait_within
+from reactive_config.etcd.rpc import RangeRequest
 
 PAGE = 5000
 """Keys in a page at most: some 5 ms of this process."""
@@ -54,37 +50,10 @@ async def look(
         request.sort_order = RangeRequest.DESCEND
         request.sort_target = RangeRequest.MOD
 
-    async def ask() -> Any:
-        return await link.call(link.kv.Range, request, timeout)
-
     # A server that is slow because it sorts must not be made to sort again beside it.
-    reply = await (ask() if newest else _first_end(ask))
+    reply = await link.call(link.kv.Range, request, timeout, again=None if newest else AGAIN)
     top = (reply.kvs[0].mod_revision if reply.kvs else 0) if newest else None
     return _sight(reply.header, int(reply.count), top)
-
-
-async def _first_end(ask: Callable[[], Awaitable[Any]]) -> Any:
-    """The first answer or error of calls of which a new one begins every `AGAIN` seconds."""
-    ends: list[tuple[Any, EtcdError | None]] = []
-    ended = asyncio.Event()
-
-    async def run() -> None:
-        try:
-            ends.append((await ask(), None))
-        except EtcdError as error:
-            ends.append((None, error))
-        ended.set()
-
-    async with asyncio.TaskGroup() as group:
-        calls = [group.create_task(run())]
-        while not await wait_within(AGAIN, ended.wait()):
-            calls.append(group.create_task(run()))
-        for call in calls:
-            call.cancel()
-    answer, error = ends[0]
-    if error is not None:
-        raise error
-    return answer
 
 
 async def read_all(link: Link, keys: KeyRange, *, revision: int = 0, page: int = PAGE) -> Listing:

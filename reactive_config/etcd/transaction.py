@@ -6,10 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from aetcd.rpc import CompactionRequest, Compare, DeleteRangeRequest, PutRequest, RequestOp, TxnRequest
 
 from reactive_config.etcd.errors import EtcdError
 from reactive_config.etcd.link import Link
+from reactive_config.etcd.rpc import (
+    CompactionRequest,
+    Compare,
+    DeleteRangeRequest,
+    PutRequest,
+    RequestOp,
+    TxnRequest,
+)
 
 Key = str | bytes
 

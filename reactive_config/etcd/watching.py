@@ -12,14 +12,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import grpc
-from aetcd.rpc import Event, WatchCreateRequest, WatchRequest
-
 from reactive_config.etcd.errors import Compacted, Unavailable
 from reactive_config.etcd.faults import answer
 from reactive_config.etcd.link import Link
 from reactive_config.etcd.messages import Batch, Change
 from reactive_config.etcd.ranges import KeyRange
+from reactive_config.etcd.rpc import Event, WatchCreateRequest, WatchRequest, grpc
 
 DELETE = Event.DELETE
 

@@ -193,7 +193,7 @@ async def test_a_token_is_kept_across_connections_and_replaced_once_when_it_is_u
         async with connect(guarded.endpoint, credentials) as link:
             await look(link, prefix_range(b"/app/"))
     assert credentials.asked == 1
-    credentials._token = "long.expired"
+    credentials._token = credentials._login.token = "long.expired"
     async with connect(guarded.endpoint, credentials) as link:
         await look(link, prefix_range(b"/app/"))
         await look(link, prefix_range(b"/app/"))

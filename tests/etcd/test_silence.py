@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from reactive_config.core.status import State
+from reactive_config.etcd import auth
 from reactive_config.etcd.auth import Credentials
 from reactive_config.etcd.errors import Unavailable
 from reactive_config.etcd.listing import look
@@ -32,7 +33,8 @@ class Hanging:
 
 
 @pytest.mark.parametrize("method", ["Range", "Authenticate"])
-async def test_a_call_that_hangs_ends_at_its_deadline(fake_etcd, connect, method):
+async def test_a_call_that_hangs_ends_at_its_deadline(fake_etcd, connect, method, monkeypatch):
+    monkeypatch.setattr(auth, "DEADLINE", 0.1)
     async with fake_etcd() as fake:
         fake.before = Hanging(method, 10)
         async with connect(fake.endpoint, Credentials("app", "p"), timeout=0.1) as link:
@@ -62,7 +64,9 @@ async def test_a_look_that_makes_the_server_sort_is_asked_for_once(fake_etcd, co
 
 @pytest.mark.parametrize("method", ["Range", "Authenticate"])
 @pytest.mark.slow
-async def test_a_source_gets_over_calls_that_hang(fake_etcd, method):
+async def test_a_source_gets_over_calls_that_hang(fake_etcd, method, monkeypatch):
+    monkeypatch.setattr(auth, "DEADLINE", 0.2)
+
     async def stay(request, context, number):
         await fake.stay(request, context, number)
 

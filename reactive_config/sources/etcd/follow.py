@@ -43,7 +43,7 @@ class Follower:
         self._store = store
         self._stand = stand
         self._standby = standby
-        self._credentials = Credentials(*plan.login) if plan.login else None
+        self._credentials = Credentials(*plan.login, stand.logging_in) if plan.login else None
         self._silent: set[Endpoint] = set()
         self._order = deque(plan.endpoints)
         self._soon = Backoff(plan.rng, base=0.1, cap=10.0)

@@ -64,6 +64,15 @@ class Stand:
         self.feed.state(State.SYNCED)
         self._wake()
 
+    def logging_in(self, waiting: str) -> None:
+        """A login takes long, for this reason; "" when it is over. A refusal before it is told of until then."""
+        if waiting and self.away:
+            if not self.refused:
+                self._trouble, self._next_try = waiting, None
+                self.tell()
+        else:
+            self.note("login", *([waiting] if waiting else []))
+
     def lags(self, revisions: int) -> None:
         """The newest revision that etcd has told of is so many after the one taken."""
         if revisions != self._lag:
