@@ -97,6 +97,9 @@ async def answer(pending: Awaitable[T], subject: str) -> T:
     passed on, it would end a task group without a reason. And a real cancellation comes out of gRPC as
     another exception than went in, which a cancel scope of anyio would not know as its own.
 
+    What is raised refers to none of gRPC's frames, which refer to the call: a call keeps its connection open, also
+    after its channel was closed, and an exception may be part of a cycle (asyncio's TaskGroup makes some).
+
     Args:
         pending: A call, or a read or write of one.
         subject: What was spoken to, for messages.
@@ -104,12 +107,18 @@ async def answer(pending: Awaitable[T], subject: str) -> T:
     try:
         return await pending
     except AioRpcError as error:
-        raise translate(error, subject) from None
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and not task.cancelling():
-            raise Unavailable(f"{subject}: the connection was closed") from None
-        await anyio.lowlevel.checkpoint_if_cancelled()  # raises the scope's own
-        raise
+        trouble: BaseException = translate(error, subject)
+    except asyncio.CancelledError as error:
+        trouble = error.with_traceback(None)
+        trouble.__context__ = None
     except (grpc.aio.UsageError, asyncio.InvalidStateError):
-        raise Unavailable(f"{subject}: the connection is closed") from None
+        trouble = Unavailable(f"{subject}: the connection is closed")
+    try:
+        if isinstance(trouble, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():
+                trouble = Unavailable(f"{subject}: the connection was closed")
+            await anyio.lowlevel.checkpoint_if_cancelled()  # raises the scope's own
+        raise trouble
+    finally:
+        del trouble, pending

@@ -58,6 +58,10 @@ class Watch:
         if not response.created:
             raise Unavailable(f"{self._subject}: answered something else than the creation of the watch")
 
+    def forget_call(self) -> None:
+        """The watch is over. A frame that still refers to it must not keep the connection open."""
+        self._call = None
+
     async def _response(self) -> Any:
         response = await answer(self._call.read(), self._subject)
         if response is grpc.aio.EOF:
@@ -101,3 +105,5 @@ async def open_watch(link: Link, keys: KeyRange, start: int, *, fragment: bool =
         yield watch
     finally:
         call.cancel()
+        watch.forget_call()
+        del call

@@ -100,7 +100,8 @@ class Follower:
             synced_at = session.synced_at if session else None
             health = 0.0 if synced_at is None else asyncio.get_running_loop().time() - synced_at
             self._judge(endpoint, trouble, health)
-            return trouble, synced_at is not None
+            # Kept until the next attempt: without its frames, which refer to the link.
+            return trouble.with_traceback(None), synced_at is not None
         raise AssertionError("a session ends with an error")
 
     def _judge(self, endpoint: Endpoint, trouble: EtcdError, health: float) -> None:

@@ -202,10 +202,11 @@ async def _first_end(*parts: Callable[[], Awaitable[None]]) -> None:
         try:
             await part()
         except EtcdError as error:
-            failures.append(error)
+            if not failures:
+                failures.append(error)
             for task in tasks:  # itself too, but it is over
                 task.cancel()
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(run(part)) for part in parts]
-    raise failures[0]
+    raise failures.pop()  # a list here would refer to the error, and the error to this frame

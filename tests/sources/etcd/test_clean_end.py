@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 import time
 from pathlib import Path
 
+import grpc
 import pytest
 
 from reactive_config.core.status import State
@@ -40,6 +42,56 @@ async def test_nothing_is_left_behind(server, prefix, follow, synced, tmp_path):
     async with asyncio.timeout(5):
         while any(now > then for now, then in zip(left_over(), before, strict=True)):
             await asyncio.sleep(0.01)  # gRPC closes its sockets in threads of its own, a moment later
+
+
+def connections(port):
+    """Sockets of this process that are connected to a port; gRPC's are IPv6 ones also for IPv4."""
+    ours = set()
+    for file in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # it was closed meanwhile
+            ours.add(file.readlink().name)
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/self/net", table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[2].endswith(f":{port:04X}") and f"socket:[{fields[9]}]" in ours:
+                found.append(line)
+    return len(found)
+
+
+def calls():
+    """Watches that gRPC still has."""
+    return sum(isinstance(thing, grpc.aio.StreamStreamCall) for thing in gc.get_objects())
+
+
+@pytest.fixture
+def no_collection():
+    """Cycles are not collected: what only they keep stays."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def test_no_connection_outlives_its_source(own, follow, synced, no_collection):
+    """A call that something still refers to keeps its connection, also after its channel was closed."""
+    for _ in range(20):
+        async with follow(own.endpoint, prefix="/s/") as feed:
+            await feed.wait(synced)
+    async with asyncio.timeout(5):
+        while connections(own.port):
+            await asyncio.sleep(0.01)  # gRPC closes its sockets in threads of its own, a moment later
+
+
+async def test_no_call_outlives_its_session(own, follow, synced, no_collection):
+    """Also while the trouble that ended it is told and waited for."""
+    async with follow(own.endpoint, prefix="/s/", keepalive=2.0) as feed:
+        await feed.wait(synced)
+        assert calls() == 1
+        own.stop()
+        await feed.wait(lambda feed: feed.states[-1][0] is State.STALE)
+        assert calls() == 0
+        own.cont()
 
 
 async def test_an_end_in_any_state_is_quick(own, follow, synced, tmp_path):
