@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import anyio
 import anyio.to_thread
 
-from reactive_config.etcd.errors import TLSTrouble
+from reactive_config.etcd.certificates import channel_credentials
 from reactive_config.etcd.rpc import AioRpcError, Channel, grpc, insecure_channel, secure_channel
 from reactive_config.etcd.settings import TLS, Endpoint, Settings, tls_for
 
@@ -45,25 +45,6 @@ def channel_options(settings: Settings, tls: TLS | None) -> list[tuple[str, int 
     return options
 
 
-def _read(path: str, what: str) -> bytes | None:
-    if not path:
-        return None
-    from pathlib import Path  # only TLS needs it, and it costs a start 5 ms
-
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise TLSTrouble(f"the {what} {path} cannot be read: {error.strerror}") from None
-
-
-def _credentials(tls: TLS) -> grpc.ChannelCredentials:
-    ca, cert, key = _read(tls.ca, "CA file"), _read(tls.cert, "certificate"), _read(tls.key, "private key")
-    for pem, path in ((ca, tls.ca), (cert, tls.cert), (key, tls.key)):
-        if pem is not None and b"-----BEGIN " not in pem:  # gRPC takes anything and fails without a word
-            raise TLSTrouble(f"{path} holds no PEM block")
-    return grpc.ssl_channel_credentials(ca, key, cert)
-
-
 @asynccontextmanager
 async def open_channel(endpoint: Endpoint, settings: Settings) -> AsyncIterator[Channel]:
     """A channel to one endpoint; nothing is connected before the first call.
@@ -77,7 +58,7 @@ async def open_channel(endpoint: Endpoint, settings: Settings) -> AsyncIterator[
     if tls is None:
         channel = insecure_channel(endpoint.target, options=options)
     else:
-        credentials = await anyio.to_thread.run_sync(_credentials, tls)
+        credentials = await anyio.to_thread.run_sync(channel_credentials, tls)
         channel = secure_channel(endpoint.target, credentials, options=options)
     try:
         yield channel

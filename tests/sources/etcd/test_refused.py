@@ -179,6 +179,8 @@ async def test_each_trouble_with_certificates_has_its_own_words(tls_server, pki,
 async def test_files_that_cannot_be_used_are_named(tls_server, pki, follow, tmp_path):
     (tmp_path / "no.pem").write_text("nothing")
     assert "CA file /no/such cannot be read" in await refusal(follow, "127.0.0.1:1", tls=TLS(ca="/no/such"))
+    pair = TLS(ca=pki("ca.pem"), cert=pki("client.pem"), key=pki("strange.key"))
+    assert "strange.key does not belong to the certificate" in await refusal(follow, "127.0.0.1:1", tls=pair)
     assert "no.pem holds no PEM block" in await refusal(follow, "127.0.0.1:1", tls=TLS(ca=str(tmp_path / "no.pem")))
 
 
