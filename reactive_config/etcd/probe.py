@@ -14,6 +14,7 @@ import random
 import ssl
 from collections.abc import Iterable
 
+from reactive_config.etcd.names import resolve
 from reactive_config.etcd.settings import Endpoint, Settings, tls_for
 from reactive_config.etcd.waiting import wait_within
 
@@ -136,12 +137,21 @@ def _hello(endpoint: Endpoint, settings: Settings) -> bytes:
     return said.read()
 
 
+async def _connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    for address in await resolve(host):
+        try:
+            return await asyncio.open_connection(address, port)
+        except OSError:
+            pass  # the next may be reached
+    raise OSError("not reached")
+
+
 async def _speaks(endpoint: Endpoint, settings: Settings) -> bool:
     """Whether a first byte comes; one that closes without a word may be a forwarder before a dead server."""
     try:
         hello = _hello(endpoint, settings)
         async with asyncio.timeout(CONNECT):
-            reader, writer = await asyncio.open_connection(*_host(endpoint))
+            reader, writer = await _connect(*_host(endpoint))
     except (OSError, ValueError):  # not reached in time; or a name that can be none, which the attempt will say
         return False
     try:
