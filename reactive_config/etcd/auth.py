@@ -34,7 +34,7 @@ class Credentials:
     Args:
         username: For messages, too.
         password: Never shown.
-        tell_waiting: Called with the reason when a login takes long, and with "" when that is over.
+        tell_waiting: Called with the reason when a login takes long, and with "" once it has come to a good end.
 
     Attributes:
         asked: How often these credentials asked etcd for a token; 0 if others of this loop always had one.
@@ -45,6 +45,7 @@ class Credentials:
         self.asked = 0
         self._password = password
         self._tell_waiting = tell_waiting
+        self._told = False
         self._token: str | None = None
         self._login: _Login | None = None
 
@@ -65,13 +66,14 @@ class Credentials:
         """
         if self._token is None:
             self._login = _shared_login(endpoint, tls, self.username, self._password)
-            told = asyncio.get_running_loop().call_later(LONG, self._tell, endpoint)
+            telling = asyncio.get_running_loop().call_later(LONG, self._tell, endpoint)
             try:
                 self._token = await self._login.wait_token(partial(self._authenticate, channel, str(endpoint)))
             finally:
-                told.cancel()
-                if self._tell_waiting is not None:
-                    self._tell_waiting("")
+                telling.cancel()
+            if self._told and self._tell_waiting is not None:
+                self._told = False
+                self._tell_waiting("")
         return self._token
 
     def forget(self, token: str) -> None:
@@ -82,6 +84,7 @@ class Credentials:
             self._login.token = None
 
     def _tell(self, endpoint: Endpoint) -> None:
+        self._told = True
         if self._tell_waiting is not None:
             self._tell_waiting(
                 f"{endpoint}: etcd has been checking the password of user {self.username!r} for {LONG:g} s or more "

@@ -32,7 +32,7 @@ class Stand:
         self.rewound = False
         self._trouble = ""
         self._next_try: datetime | None = None
-        self._was_synced = False
+        self._was_synced = self._synced = False
         self._may_lack = False
         self._lag = 0
         self._notes: dict[str, tuple[str, ...]] = {}
@@ -59,19 +59,21 @@ class Stand:
         """The state is etcd's newest, and a watch stands."""
         if self._was_synced:
             self.feed.count("reconnects")
-        self._was_synced = True
+        self._was_synced = self._synced = True
         self.feed.gauge("lag", self._lag)  # from the first SYNCED on it is in the status, 0 or not
         self.feed.state(State.SYNCED)
         self._wake()
 
     def logging_in(self, waiting: str) -> None:
-        """A login takes long, for this reason; "" when it is over. A refusal before it is told of until then."""
-        if waiting and self.away:
-            if not self.refused:
-                self._trouble, self._next_try = waiting, None
-                self.tell()
-        else:
-            self.note("login", *([waiting] if waiting else []))
+        """A login takes long, for this reason; "" once it has succeeded. Until then nobody knows what etcd holds.
+
+        The session goes on meanwhile. A refusal before it is told of until etcd answers otherwise.
+        """
+        if waiting and not self.refused:
+            self._trouble, self._next_try = waiting, None
+            self.tell()
+        elif not waiting and self._synced:
+            self.feed.state(State.SYNCED)
 
     def lags(self, revisions: int) -> None:
         """The newest revision that etcd has told of is so many after the one taken."""
@@ -81,7 +83,7 @@ class Stand:
 
     def lost(self, trouble: str, next_try: datetime, *, refused: bool) -> None:
         """etcd cannot be followed, until `next_try` at least."""
-        self.away = True
+        self.away, self._synced = True, False
         self.refused = refused
         self._trouble, self._next_try = trouble, next_try
         self._wake()

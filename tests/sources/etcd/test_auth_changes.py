@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from reactive_config.core.status import State
+from reactive_config.etcd import auth
+from reactive_config.etcd.auth import Credentials
 from reactive_config.testing.etcd_server import etcd_server
 
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
@@ -43,6 +45,36 @@ async def test_authentication_that_is_turned_on_and_off_is_followed_without_a_ga
             revision = await server.put("/app/a", str(len(feed.deltas)))
             await feed.wait(lambda feed: feed.revision >= revision)  # noqa: B023
         assert [state for state, _ in feed.states] == [State.SYNCED]
+
+
+async def test_a_login_that_takes_long_is_stale_until_it_is_done_and_the_watch_goes_on(
+    open_server, follow, synced, monkeypatch
+):
+    server = open_server
+    await asyncio.to_thread(server.enable_auth)
+    monkeypatch.setattr(auth, "LONG", 0.05)
+    real, checked = Credentials._authenticate, asyncio.Event()
+
+    async def slow(self, *args):
+        if self.username == "app":
+            await checked.wait()
+        return await real(self, *args)
+
+    async with follow(server.endpoint, prefix="/app/", **USER) as feed:
+        await feed.wait(synced)
+        monkeypatch.setattr(Credentials, "_authenticate", slow)
+        # Setting a password, even to the same, ends every token of its user.
+        server.ctl("user", "passwd", "app", "--interactive=false", stdin="app-password\n")
+        await feed.wait(lambda feed: not synced(feed))
+        state, reason = feed.states[-1]
+        assert state is State.STALE
+        assert reason.startswith(f"{server.endpoint}: etcd has been checking the password of user 'app' for")
+        revision = await server.put("/app/a", "2")
+        await feed.wait(lambda feed: feed.revision >= revision)
+        assert not synced(feed)
+        checked.set()
+        await feed.wait(synced)
+        assert feed.counters["reconnects"] == 0
 
 
 async def test_a_source_without_a_user_says_that_one_is_needed_now(open_server, follow, synced):
