@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from reactive_config.core.home import Home
+
 logger = logging.getLogger("reactive_config")
 
 _left_running: set[asyncio.Task[Any]] = set()  # asyncio itself refers to a task only weakly
@@ -34,6 +36,7 @@ class Host:
         self._ask = stop
         self._task: asyncio.Task[None] | None = None
         self._body: asyncio.Task[Any] | None = None
+        self._home: Home | None = None
         self._stopping = False
         self._cancelled_body = False
 
@@ -48,6 +51,7 @@ class Host:
             work.close()
             raise RuntimeError(f"expected a new {self._name}(...) for every context, got one that was entered before")
         self._body = asyncio.current_task()
+        self._home = Home(asyncio.get_running_loop())
         self._task = asyncio.create_task(self._run(work, started), name=self._name)
         try:
             ends: set[asyncio.Future[Any]] = {started, self._task}
@@ -74,10 +78,12 @@ class Host:
             error: What the body ended with.
 
         Raises:
+            WrongProcess: The work runs elsewhere: nobody could wait for it here.
             Exception: What the work failed with.
         """
-        if self._task is None:
+        if self._task is None or self._home is None:
             raise RuntimeError(f"expected {self._name} to be entered before it is left")
+        self._home.check()
         bug = await self._stop()
         if self._cancelled_body and (body := asyncio.current_task()) is self._body and body is not None:
             if not isinstance(error, asyncio.CancelledError):

@@ -162,15 +162,34 @@ def test_memory_is_not_written_from_another_loop_of_the_same_thread():
     asyncio.run(reopened())
 
 
+async def test_a_context_is_not_left_from_another_loop_or_thread():
+    context = open_config(App, Memory({"n": 1}))
+    config = await context.__aenter__()
+
+    async def elsewhere() -> None:
+        await context.__aexit__(None, None, None)
+
+    assert isinstance(in_a_thread(lambda: by_hand(context.__aexit__(None, None, None))), WrongProcess)
+    assert isinstance(in_a_thread(lambda: asyncio.run(elsewhere())), WrongProcess)
+    config.select("n")  # still open
+    await context.__aexit__(None, None, None)
+
+
 def test_a_forked_child_uses_nothing_of_its_parent():
     program = """
 import asyncio, os, sys
 from reactive_config import Memory, WrongProcess, open_config
+from reactive_config.bindings import rebuilt
+
+async def build(n):
+    return n
 
 async def main():
     memory = Memory({"n": 1})
-    async with open_config(dict, memory) as config:
+    context = open_config(dict, memory)
+    async with context as config:
         live = config.select("n")
+        binding = await rebuilt(live, build).__aenter__()
         child = os.fork()
         if child == 0:
             told = 0
@@ -183,6 +202,8 @@ async def main():
                 lambda: config.describe(),
                 lambda: aiter(config),
                 lambda: live.map(str),
+                lambda: binding.__aexit__(None, None, None),
+                lambda: context.__aexit__(None, None, None),
             ):
                 try:
                     done = use()
@@ -193,7 +214,8 @@ async def main():
             os._exit(told if memory._tree == {"n": 1} and memory._revision == 1 else 99)
         told = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         await memory.patch({"n": 3})
-        sys.exit(0 if told == 8 and config.current == {"n": 3} else told or 1)
+        await binding.__aexit__(None, None, None)
+        sys.exit(0 if told == 10 and config.current == {"n": 3} else told or 1)
 
 asyncio.run(main())
 """
