@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -92,6 +93,7 @@ def imports(source: str) -> set[str]:
     return found - sys.stdlib_module_names - {"reactive_config"}
 
 
+@functools.cache
 def used() -> set[tuple[str, str]]:
     """Files with the distributions that they import from."""
     known = {

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 OUTSIDE = (
     "aetcd", "aiohttp.web", "anyio._backends._asyncio", "asyncpg", "attrs", "cronsim", "cyclopts", "grpc.aio", "httpx",
     "limits", "litestar", "openfeature", "opentelemetry.trace", "orjson", "prometheus_client", "psycopg_pool",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,12 @@ OFFERED = {"core", "printable"}
 OUTSIDE = {"core": {"anyio", "msgspec"}, "errors": {"msgspec"}}
 
 
+@functools.cache
 def imports():
+    return list(_imports())
+
+
+def _imports():
     for file in ROOT.rglob("*.py"):
         room = file.relative_to(ROOT).parts[0].removesuffix(".py")
         if room == "__init__":

@@ -146,7 +146,7 @@ class TestEnv(ConformanceSuite):
 
 
 class TestFiles(ConformanceSuite):
-    @pytest.fixture(params=["inotify", "polling"])
+    @pytest.fixture(params=["inotify", pytest.param("polling", marks=pytest.mark.slow)])
     def notifier(self, request: pytest.FixtureRequest) -> Any:
         return request.param
 

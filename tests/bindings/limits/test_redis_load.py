@@ -80,7 +80,7 @@ async def connected(server):
 
 
 @pytest.mark.parametrize("given", EVERY_WAY)
-@pytest.mark.parametrize("calls", [400, 2000])
+@pytest.mark.parametrize("calls", [400, pytest.param(2000, marks=pytest.mark.slow)])
 async def test_exactly_the_limit_passes_however_many_call_at_once(shared_server, space, given, calls):
     async with AsyncExitStack() as stack, limiter_of(given(shared_server, stack), space) as limiter:
         decisions = await asyncio.gather(*(limiter.try_acquire("ada") for _ in range(calls)))
