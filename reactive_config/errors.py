@@ -88,11 +88,14 @@ def problem_lines(problems: Sequence[Problem], more: int = 0, stopped: bool = Fa
         stopped: Whether there may be still more.
         limit: How many to tell.
     """
-    lines = [str(problem) for problem in problems[:limit]]
-    more += max(0, len(problems) - limit)
-    if more:
-        lines.append(f"... and {'at least ' if stopped else ''}{more:,} more")
-    return lines
+    lines = list(map(str, problems[:limit]))
+    rest = more_problems(more + max(0, len(problems) - limit), stopped)
+    return [*lines, rest] if rest else lines
+
+
+def more_problems(more: int, stopped: bool) -> str:
+    """How many problems there are beside those that are told; empty if none."""
+    return f"... and {'at least ' if stopped else ''}{more:,} more" if more else ""
 
 
 class ReactiveConfigError(Exception):

@@ -44,6 +44,8 @@ class Opened:
                 out.note([Part("warning: ", "yellow"), f"held: {held.unit} of {source.name}"])
                 for problem in held.problems:
                     out.note(["  ", *problem_line(problem)])
+                if held.rest:
+                    out.note(["  ", held.rest])
 
 
 @asynccontextmanager

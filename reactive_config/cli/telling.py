@@ -90,7 +90,8 @@ def tell_held(out: Output, source: str, held: Held, *, over: bool = False) -> No
     if out.json:
         problems = [] if over else [problem_fields(problem) for problem in held.problems]
         word = "released" if over else "held"
-        out.record(word, source=source, unit=held.unit, problems=problems, since=_iso(held.since))
+        more = 0 if over else held.more
+        out.record(word, source=source, unit=held.unit, problems=problems, more=more, since=_iso(held.since))
         return
     unit = f" {held.unit}" + (f" of {source}" if not held.unit.startswith(source) else "")
     if over:
@@ -99,6 +100,8 @@ def tell_held(out: Output, source: str, held: Held, *, over: bool = False) -> No
     out.line([_clock(), Part("HELD", "bold red"), unit, Part("; the last good values stay in force", "dim")])
     for problem in held.problems:
         out.line(problem_line(problem), indent=9)
+    if held.rest:
+        out.line([Part(held.rest, "dim")], indent=9)
 
 
 def tell_gap(out: Output, gap: Gap) -> None:

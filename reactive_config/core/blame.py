@@ -2,8 +2,8 @@
 
 The verdict on a path depends on a part of the tree only: its **region**. That is the path itself, or the
 nearest type around it that has validation of its own. A unit that alone touches a failing path is
-responsible; if none touches it (a union's fault names a member, `pet.Cat.age`), the one that alone touches the
-region. If there are several, they are suspects, and which of them it was has to be tried.
+responsible; if none touches it (a model's own code may name any place), the one that alone touches the region. If
+there are several, they are suspects, and which of them it was has to be tried.
 """
 
 from __future__ import annotations

@@ -51,6 +51,8 @@ _AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 ENOUGH = 500
 """Faults after which nobody looks for more: a document of wrong values must not hold the loop for each of them."""
 
+_HUNDRED = 100
+
 
 class Fault(NamedTuple):
     """What is wrong at a path of the configuration.
@@ -99,11 +101,26 @@ def _inner_faults(value: Any, plain: Any, path: Path, inside: str) -> Iterator[F
     if is_pydantic(plain):
         yield from _pydantic_faults(value, plain, path, inside)
     elif type(value) is list and (items := item_types(plain)) is not None:
-        for index, item in enumerate(value):
+        for index, item in _doubtful(value, items):
             kind = items[0] if items[-1] is Ellipsis else items[min(index, len(items) - 1)]
             yield from _faults(item, kind, path, f"{inside}[{index}]")
     elif type(value) is dict:
         yield from _table_faults(value, plain, path, inside)
+
+
+def _doubtful(value: list[Any], items: tuple[Any, ...]) -> Iterator[tuple[int, Any]]:
+    """The items that may not fit, by index: those of a long list are looked at by the hundred first."""
+    if items[-1] is not Ellipsis or len(value) <= _HUNDRED:
+        yield from enumerate(value)
+        return
+    for start in range(0, len(value), _HUNDRED):
+        some = value[start : start + _HUNDRED]
+        try:
+            decode_leaf(some, list[items[0]])  # type: ignore[valid-type]
+        except BaseException as error:
+            if not is_refusal(error):
+                raise
+            yield from enumerate(some, start)
 
 
 def _table_faults(value: dict[str, Any], plain: Any, path: Path, inside: str) -> Iterator[Fault]:

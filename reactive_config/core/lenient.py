@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import math
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Union, get_args
@@ -26,6 +27,7 @@ from reactive_config.core.types import (
     describe,
     fields_of,
     is_pydantic,
+    is_scalar,
     is_secret,
     is_struct,
     is_union,
@@ -39,6 +41,7 @@ _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0
 _PART = re.compile(r"\s*+([0-9]++(?:\.[0-9]++)?+)\s*+(us|ms|[smhdw])")
 _LONGEST = 200  # characters; a longer text is no duration
 _NUMBER = re.compile(r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+")
+_READY = frozenset({str, int, float, bool, type(None)})
 _MOST_DIGITS = 20  # of an integer of 64 bits, its sign included
 
 
@@ -52,7 +55,11 @@ def _custom(kind: Any, value: Any) -> Any:
         inner = get_args(kind)[0] if get_args(kind) else Any
         return Secret(convert(value, inner))
     if is_pydantic(kind):
-        return kind.model_validate(value)
+        try:
+            return kind.model_validate(value)
+        except ValueError:
+            # msgspec makes the text of this one its own, and that of 300,000 errors takes a second.
+            raise ValueError("refused by the model") from None
     raise NotImplementedError(describe(kind))
 
 
@@ -139,12 +146,19 @@ def _prepare_items(value: list[Any], items: tuple[Any, ...] | None) -> Any:
     if items is None:
         return untyped(value)
     if items[-1] is Ellipsis:
-        return [prepare(item, items[0]) for item in value]
+        return value if _is_ready(value, items[0]) else [prepare(item, items[0]) for item in value]
     return [prepare(item, items[i]) if i < len(items) else untyped(item) for i, item in enumerate(value)]
+
+
+def _is_ready(values: Iterable[Any], kind: Any) -> bool:
+    """Whether all of them are single values that stay as they are: a step of Python for each would cost more."""
+    return is_scalar(kind) and _READY.issuperset(map(type, values))
 
 
 def _prepare_table(value: dict[str, Any], plain: Any) -> Any:
     if (mapping := mapping_types(plain)) is not None:
+        if _is_ready(value.values(), mapping[1]):
+            return value
         return {name: prepare(inner, mapping[1]) for name, inner in value.items()}
     fields = fields_of(plain) or {}
     return {n: prepare(inner, fields[n].type) if n in fields else untyped(inner) for n, inner in value.items()}

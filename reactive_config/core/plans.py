@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -362,16 +363,27 @@ class MapPlan(TablePlan):
     def decode_names(
         self, table: Mapping[str, Any], path: Path, found: list[Fault]
     ) -> tuple[dict[str, Any], dict[str, Part]]:
-        if isinstance(self.values, FlatPlan) or (isinstance(self.values, LeafPlan) and self.values.scalar):
-            try:
-                kept = msgspec.convert(table, self._whole)
-            except BaseException as error:  # something is bare, or wrong: name by name it is found what
-                if not is_refusal(error):
-                    raise
-            else:
-                if not self.values.has_floats or all(map(self.values.is_sound, kept.values())):
-                    return kept, {}
-        return super().decode_names(table, path, found)
+        if not isinstance(self.values, FlatPlan) and not (isinstance(self.values, LeafPlan) and self.values.scalar):
+            return super().decode_names(table, path, found)
+        kept = self._at_once(table)
+        if kept is None:  # something is bare, or wrong: by the thousand, and then name by name, it is found what
+            kept = {}
+            names = iter(table)
+            while (some := {name: table[name] for name in islice(names, 1000)}) and len(found) < ENOUGH:
+                few = self._at_once(some) if len(table) > len(some) else None
+                kept |= super().decode_names(some, path, found)[0] if few is None else few
+        return kept, {}
+
+    def _at_once(self, table: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The values, if conversion of all of them at once gives them."""
+        assert isinstance(self.values, (FlatPlan, LeafPlan))
+        try:
+            kept: dict[str, Any] = msgspec.convert(table, self._whole)
+        except BaseException as error:
+            if not is_refusal(error):
+                raise
+            return None
+        return kept if not self.values.has_floats or all(map(self.values.is_sound, kept.values())) else None
 
     def build(self, kept: Mapping[str, Any]) -> Any:
         return dict(kept)

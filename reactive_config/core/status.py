@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from reactive_config.errors import Problem, problem_lines
+from reactive_config.errors import Problem, more_problems, problem_lines
 
 
 class Moment(NamedTuple):
@@ -70,6 +70,11 @@ class Held(msgspec.Struct, frozen=True):
     def lines(self, limit: int = 20) -> list[str]:
         """The first problems, one line each, and how many more there are."""
         return problem_lines(self.problems, self.more, self.stopped, limit)
+
+    @property
+    def rest(self) -> str:
+        """How many problems there are beside those that are kept; empty if none."""
+        return more_problems(self.more, self.stopped)
 
 
 class SourceStatus(msgspec.Struct, frozen=True):

@@ -1,0 +1,82 @@
+"""What one turn of the writer has no time for is tried in the next ones, and others run in between."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from reactive_config import Rejected, open_config
+from reactive_config.core import queue
+from reactive_config.core.delta import Entry, Patch
+from reactive_config.testing import Scripted
+
+
+class App(msgspec.Struct, frozen=True):
+    keys: dict[str, int] = {}
+
+    def __post_init__(self) -> None:
+        if any(value < 0 for value in self.keys.values()):
+            raise ValueError("negative")
+
+
+def units(count, bad):
+    """As many transactions of one key each, from revision 2, as one delta."""
+    entries = {f"k{n}": Entry(("keys", f"k{n}"), -1 if n in bad else n, n, n) for n in range(2, count + 2)}
+    return Patch(entries, {}, count + 1)
+
+
+async def test_others_run_while_many_units_are_tried(monkeypatch):
+    monkeypatch.setattr(queue, "DECODES", 4)
+    source = Scripted({})
+    turns = 0
+
+    async def count_turns():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with open_config(App, source) as config:
+        task = asyncio.create_task(count_turns())
+        sending = asyncio.create_task(source.send(units(64, bad={5, 20, 40, 65})))
+        seen = []
+        async for snapshot in config:
+            seen.append(len(snapshot.value.keys))
+            if len(snapshot.value.keys) == 60:
+                break
+        with pytest.raises(Rejected):
+            await sending
+        task.cancel()
+        assert [held.unit for held in config.status().sources[0].held] == [f"revision {n}" for n in (5, 20, 40, 65)]
+        assert turns > 5
+        assert len(seen) > 2
+        assert seen == sorted(seen)
+
+
+async def test_whoever_waits_for_a_revision_waits_for_its_verdict(monkeypatch):
+    monkeypatch.setattr(queue, "DECODES", 2)
+    source = Scripted({})
+    async with open_config(App, source) as config:
+        sending = asyncio.create_task(source.send(units(16, bad={3, 9, 16})))
+        good = asyncio.create_task(config.wait_revision(source, 17))
+        bad = asyncio.create_task(config.wait_revision(source, 16))
+        await good
+        assert config.current.keys["k17"] == 17
+        with pytest.raises(Rejected):
+            await bad
+        await sending
+
+
+async def test_a_fix_that_comes_in_between_does_not_wait(monkeypatch):
+    monkeypatch.setattr(queue, "DECODES", 2)
+    source, other = Scripted({}), Scripted({}, name="other")
+    async with open_config(App, source, other) as config:
+        sending = asyncio.create_task(source.send(units(256, bad=set(range(2, 200, 3)))))
+        while not config._runtime.acceptance.unsettled:
+            await asyncio.sleep(0)
+        await other.set({"keys": {"fix": 1}})
+        assert config.current.keys["fix"] == 1
+        assert not sending.done()
+        await sending
