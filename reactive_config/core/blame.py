@@ -9,11 +9,9 @@ there are several, they are suspects, and which of them it was has to be tried.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any, NamedTuple, get_args
 
 from reactive_config.core.changes import Changes
-from reactive_config.core.delta import Entry
 from reactive_config.core.faults import Fault
 from reactive_config.core.lookup import inner_type, plain_type
 from reactive_config.core.paths import Path
@@ -36,10 +34,12 @@ class Blame(NamedTuple):
 
     Attributes:
         guilty: Unit to its faults.
+        likely: Units that alone touch a failing path, while others touch its region: they may fit alone.
         suspects: Units of which at least one is responsible, in the trial's order; empty if nobody stands out.
     """
 
     guilty: dict[UnitKey, list[Fault]]
+    likely: list[UnitKey]
     suspects: list[UnitKey]
 
 
@@ -47,24 +47,32 @@ def blame(trial: Trial, plan: Plan) -> Blame:
     """Find out who is responsible, without another decode."""
     touching = _Touching(trial.steps())
     guilty: dict[UnitKey, list[Fault]] = {}
+    likely: dict[UnitKey, None] = {}
     suspects: Iterable[UnitKey] = ()
     for fault in trial.faults:
-        for paths in _places(fault.path, plan, trial.changes):
-            found = list(islice(_distinct(touching.at(paths)), 2))
-            if len(found) == 1:
-                guilty.setdefault(found[0], []).append(fault)
-            elif found:
+        around = region(plan, fault.path)
+        for paths in _places(fault.path, around, trial.changes):
+            found = touching.few(paths)
+            if len(found) > 1:
                 suspects = suspects or set(touching.at(paths))
+            elif found and around != fault.path and len(touching.few([around])) > 1:
+                likely[found[0]] = None
+            elif found:
+                guilty.setdefault(found[0], []).append(fault)
             if found:
                 break
-    return Blame(guilty, [key for key in trial.units if key in suspects] if suspects else [])
+    return Blame(
+        guilty,
+        [key for key in likely if key not in guilty],
+        [key for key in trial.units if key in suspects] if suspects else [],
+    )
 
 
-def _places(path: Path, plan: Plan, changes: Changes) -> Iterator[list[Path]]:
+def _places(path: Path, around: Path, changes: Changes) -> Iterator[list[Path]]:
     """Where to look for those who are responsible for a fault, the best place first."""
     yield [path]
     yield list(_overlapping(changes, path, ()))  # something is missing: who made or unmade the table around it?
-    yield [region(plan, path)]
+    yield [around]
 
 
 def _overlapping(changes: Changes, path: Path, at: Path) -> Iterator[Path]:
@@ -96,29 +104,31 @@ class _Node:
 class _Touching:
     """Which units changed what stands at, above or under a path."""
 
-    def __init__(self, steps: Iterable[tuple[UnitKey, Entry | None, Entry | None]]) -> None:
+    def __init__(self, steps: Iterable[tuple[UnitKey, Path, Any, Any]]) -> None:
         self._root = _Node()
-        for key, old, new in steps:
-            if old is not None and new is not None and old.path == new.path:
-                self._add(key, old.path, old.value, new.value)
-            else:
-                for entry in (old, new):
-                    if entry is not None:
-                        self._add(key, entry.path, ABSENT, entry.value)
-
-    def _add(self, key: UnitKey, path: Path, old: Any, new: Any) -> None:
-        node = self._root
-        for name in path:
-            child = node.below.get(name)
-            if child is None:
-                child = node.below[name] = _Node()
-            node = child
-        node.steps.append((key, old, new))
+        for key, path, old, new in steps:
+            node = self._root
+            for name in path:
+                child = node.below.get(name)
+                if child is None:
+                    child = node.below[name] = _Node()
+                node = child
+            node.steps.append((key, old, new))
 
     def at(self, paths: Iterable[Path]) -> Iterator[UnitKey]:
         """The units that touch one of the paths; one may come several times."""
         for path in paths:
             yield from self._at(path)
+
+    def few(self, paths: Iterable[Path]) -> list[UnitKey]:
+        """Two of them, or the only one; enough to know whether there are several."""
+        found: list[UnitKey] = []
+        for key in self.at(paths):
+            if key not in found:
+                found.append(key)
+                if len(found) == 2:
+                    break
+        return found
 
     def _at(self, path: Path) -> Iterator[UnitKey]:
         node: _Node | None = self._root
@@ -150,14 +160,6 @@ def _differs(path: Path, old: Any, new: Any) -> bool:
             break
         old, new = (ABSENT if tree is ABSENT else tree.get(name, ABSENT) for tree in (old, new))
     return not same(old, new)
-
-
-def _distinct(keys: Iterator[UnitKey]) -> Iterator[UnitKey]:
-    seen = set()
-    for key in keys:
-        if key not in seen:
-            seen.add(key)
-            yield key
 
 
 def region(plan: Plan | None, path: Path) -> Path:

@@ -54,13 +54,13 @@ class Jumps:
 
     def begin(self) -> None:
         """What is accepted from now on counts as one change."""
-        self._started = True
         self._sizes = [account.size for account in self._accounts]
         for index in self._counted:
             self._entries[index], self._removed[index] = _entries(self._accounts[index]), 0
 
     def accepted(self, trial: Trial) -> None:
         """A trial is in force now."""
+        self._started = True
         for index in self._counted:
             self._removed[index] += sum(map(_removes, _changes(trial, index)))
 

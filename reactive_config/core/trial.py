@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 from reactive_config.core.accounts import Account, Change
 from reactive_config.core.changes import Changes, union
@@ -10,7 +11,9 @@ from reactive_config.core.decode import decode
 from reactive_config.core.delta import Entry, Unit
 from reactive_config.core.faults import Fault
 from reactive_config.core.layers import Stack
+from reactive_config.core.paths import Path
 from reactive_config.core.plans import Part, Plan
+from reactive_config.core.trees import ABSENT, get
 
 UnitKey = tuple[int, Unit]
 """A unit of all sources: the index of its account, and its name there."""
@@ -23,7 +26,6 @@ class Trial:
 
     Attributes:
         units: What is applied, in the order given.
-        touched: Where the layers differ from before, whether or not a higher layer hides it.
         changes: Where the effective tree differs; known once decoded.
         part: What came of it; None if it does not fit.
         faults: Why it does not fit.
@@ -31,7 +33,6 @@ class Trial:
 
     def __init__(self, stack: Stack, accounts: Sequence[Account]) -> None:
         self.units: dict[UnitKey, Collection[Change]] = {}
-        self.touched: Changes = {}
         self.changes: Changes = {}
         self.part: Part | None = None
         self.faults: list[Fault] = []
@@ -39,7 +40,10 @@ class Trial:
         self._stack = stack
         # What stood where an entry was put, by the source's index and the entry's id.
         self._before: dict[tuple[int, str], Entry | None] = {}
-        self._trees = (stack.tree, [layer.tree for layer in stack.layers])
+        self._touched: list[Changes] = []
+        self._differs: Changes = {}
+        self._tree = stack.tree
+        self._trees = [layer.tree for layer in stack.layers]
 
     def apply(self, units: Iterable[UnitKey]) -> None:
         """Put the pending entries of units, and bring the layers up to date."""
@@ -50,7 +54,16 @@ class Trial:
             for entry_id, entry, _, _ in changes:
                 self._before[index, entry_id] = account.put(entry_id, entry)
         for layer in self._stack.layers:
-            self.touched = union(self.touched, layer.refold())
+            self._touched.append(layer.touched)
+            self._differs = union(self._differs, layer.refold())
+
+    @property
+    def touched(self) -> Changes:
+        """Where entries and layers differ from before, even if others hide it."""
+        touched: Changes = {}
+        for changes in (*self._touched, self._differs):
+            touched = union(touched, changes)
+        return touched
 
     def sort(self, units: Iterable[UnitKey]) -> None:
         """Bring the units into another order."""
@@ -63,27 +76,47 @@ class Trial:
             plan: Of the configuration's type.
             old: The part in force.
         """
-        self.changes = self._stack.refold(self.touched)
+        self.changes = self._stack.refold(self._differs)
         self.part, self.faults = decode(plan, self._stack.tree, old, self.changes)
 
     def undo(self) -> None:
         """Take all of it back: trees by reference, mounts by putting the old entries again."""
         for (index, entry_id), entry in self._before.items():
             self._accounts[index].put(entry_id, entry)
-        tree, trees = self._trees
-        self._stack.tree = tree
-        for layer, before in zip(self._stack.layers, trees, strict=True):
+        self._stack.tree = self._tree
+        for layer, before in zip(self._stack.layers, self._trees, strict=True):
             layer.restore(before)
 
     def before(self, key: UnitKey, change: Change) -> Entry | None:
         """What stood where a change of a unit was put."""
         return self._before[key[0], change.entry_id]
 
-    def steps(self) -> Iterator[tuple[UnitKey, Entry | None, Entry | None]]:
-        """Unit, old and new entry of every change."""
+    def steps(self) -> Iterator[tuple[UnitKey, Path, Any, Any]]:
+        """For every change its unit, the path at which something differs, and the old and new document there."""
         for key, changes in self.units.items():
             for change in changes:
-                yield key, self.before(key, change), change.entry
+                old, new = self.before(key, change), change.entry
+                if old is not None and new is not None and old.path == new.path:
+                    yield key, old.path, old.value, new.value
+                else:
+                    for entry in (old, new):
+                        if entry is not None:
+                            at = self._reshaped(key[0], entry)
+                            yield key, at, ABSENT, entry.value if at == entry.path else None
+
+    def _reshaped(self, index: int, entry: Entry) -> Path:
+        """Where an entry that came or went makes a difference.
+
+        That is its path, unless its layer says a single value above: the table that the entry makes there, or leaves,
+        shows or hides what lower layers say beside it.
+        """
+        number = self._stack.layers.index(self._accounts[index].layers[entry.layer])
+        before, after = self._trees[number], self._stack.layers[number].tree
+        for depth in range(1, len(entry.path)):
+            above = entry.path[:depth]
+            if any(type(get(tree, above)) is not dict and get(tree, above) is not ABSENT for tree in (before, after)):
+                return above
+        return entry.path
 
     def of(self, index: int) -> Iterator[tuple[UnitKey, Collection[Change]]]:
         """The units of one source."""

@@ -114,6 +114,20 @@ def test_the_start_reports_what_cannot_be_read_and_what_does_not_fit_together():
     assert acceptance.start() == []
 
 
+def test_a_start_from_one_file_that_cannot_be_read_tells_only_that():
+    account = Account("files", ["files"], optional=False)
+    acceptance = Acceptance(compile_plan(App), [account])
+    account.take(Replace({"1": entry("1", Malformed("a value", "text", 3, 1))}))
+    assert [problem.expected for problem in acceptance.start()] == ["a value"]
+
+
+def test_a_layer_that_is_empty_at_the_start_is_named():
+    account = Account("files", ["files"], optional=False)
+    acceptance = Acceptance(compile_plan(App), [account])
+    account.take(Replace({}))
+    assert [problem.expected for problem in acceptance.start()] == ["some content (the source is not optional)"]
+
+
 @pytest.mark.parametrize("value", [5, [1], None, "text"])
 def test_a_root_document_that_is_no_table_is_held(value):
     acceptance, account = opened({"1": {"n": 1}})

@@ -13,7 +13,7 @@ from reactive_config.core import queue
 from reactive_config.core.accounts import GONE
 from reactive_config.core.blame import region, validates
 from reactive_config.core.compiling import compile_plan
-from reactive_config.core.delta import Entry, Replace
+from reactive_config.core.delta import Entry, Patch, Replace
 from reactive_config.core.guard import Guard
 from reactive_config.core.trial import Trial
 from reactive_config.errors import Unfit
@@ -212,6 +212,34 @@ def test_what_a_lower_layer_says_lets_a_held_deletion_fit(accepting):
     assert (a.held, a.value.n) == ([], 3)
 
 
+def test_what_another_file_hid_lets_a_held_one_fit(accepting):
+    a = accepting(Ranges)
+
+    def save(name, document):
+        a.accounts[0].take(Patch({name: Entry((), document, name)}))
+        a.attempt()
+
+    save("2.json", {"n": 2})
+    save("1.json", {"n": "x"})  # accepted, as the second one hides it
+    save("2.json", {})
+    assert (a.held, a.value.n) == (["2.json"], 2)
+    save("1.json", {"n": 1})
+    assert (a.held, a.value.n) == ([], 1)
+
+
+def test_a_layer_s_value_that_becomes_a_table_and_shows_a_lower_fault_is_to_blame(accepting):
+    class Open(msgspec.Struct, frozen=True):
+        free: dict[str, int] | int = 0
+
+    a = accepting(Open, sources=2)
+    a.attempt({"free": 5}, source=1)
+    a.attempt({"free.c": "x"})  # accepted, as the higher layer's value hides it
+    innocent = a.send({"free": 1})
+    shows = a.send({"free.b": 2}, source=1)
+    a.attempt()
+    assert (a.held, a.accounts[0].find("free").revision) == ([shows], innocent)
+
+
 def test_what_is_overwritten_is_not_held_any_more(accepting):
     a = accepting(Ranges)
     for value in ("x", "y"):
@@ -381,6 +409,32 @@ def test_an_unfit_field_that_several_touch_is_found_by_trying(accepting):
     a.attempt()
     a.attempt({"high": 11})
     assert (a.held, a.value.high) == ([bad], 11)
+
+
+def test_one_that_fits_alone_is_not_held_because_of_another_that_is_refused(accepting):
+    """The fault names the later one's field, but the earlier one is refused for a fault of its own."""
+
+    class Checked(msgspec.Struct, frozen=True):
+        low: int = 0
+        high: int = 10
+
+        def __post_init__(self) -> None:
+            if self.low > self.high:
+                raise Unfit("something above low", at="high")
+
+    class Both(msgspec.Struct, frozen=True):
+        checked: Checked = Checked()
+        n: int = 0
+
+    a = accepting(Both)
+    bad = a.send({"checked.low": 5, "n": "x"})
+    a.send({"checked.high": 3})
+    a.attempt()
+    assert (a.held, a.value.checked) == ([bad], Checked(0, 3))
+    worse = a.send({"checked.low": 20})
+    a.send({"checked.high": 2})
+    a.attempt()
+    assert (a.held, a.value.checked) == ([bad, worse], Checked(0, 2))
 
 
 class Plain(msgspec.Struct):
