@@ -395,15 +395,21 @@ def test_what_a_relist_says_once_more_is_not_tried_again(accepting, decodes):
     assert (decodes, a.held) == ([], [2])
 
 
+class Checked(msgspec.Struct, frozen=True):
+    low: int = 0
+    high: int = 10
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise Unfit("something above low", at="high")
+
+
+class Both(msgspec.Struct, frozen=True):
+    checked: Checked = Checked()
+    n: int = 0
+
+
 def test_an_unfit_field_that_several_touch_is_found_by_trying(accepting):
-    class Checked(msgspec.Struct, frozen=True):
-        low: int = 0
-        high: int = 10
-
-        def __post_init__(self) -> None:
-            if self.low > self.high:
-                raise Unfit("something above low", at="high")
-
     a = accepting(Checked)
     bad = a.send({"low": 20})
     a.attempt()
@@ -413,19 +419,6 @@ def test_an_unfit_field_that_several_touch_is_found_by_trying(accepting):
 
 def test_one_that_fits_alone_is_not_held_because_of_another_that_is_refused(accepting):
     """The fault names the later one's field, but the earlier one is refused for a fault of its own."""
-
-    class Checked(msgspec.Struct, frozen=True):
-        low: int = 0
-        high: int = 10
-
-        def __post_init__(self) -> None:
-            if self.low > self.high:
-                raise Unfit("something above low", at="high")
-
-    class Both(msgspec.Struct, frozen=True):
-        checked: Checked = Checked()
-        n: int = 0
-
     a = accepting(Both)
     bad = a.send({"checked.low": 5, "n": "x"})
     a.send({"checked.high": 3})
