@@ -129,7 +129,7 @@ class Place:
         place = self._fields.get(name)
         if place is not None:
             return place
-        fields = [one for kind in self.kinds if (one := _field(kind, name)) is not None]
+        fields = [one for kind in self.kinds for one in _field(kind, name)]
         if fields:
             place = self._fields[name] = self._below(name, [*fields, *self._tables], shape=True)
             return place
@@ -192,14 +192,34 @@ def _length(kind: Any) -> int:
     return len(_positions(kind)) or (len(items) if Ellipsis not in items else 0)
 
 
-def _field(kind: Any, name: str) -> Said | None:
-    """What a record type says about a name; None if it knows no such name."""
+def _field(kind: Any, name: str) -> list[Said]:
+    """What a record type says about a name; empty if it knows no such name."""
+    if (models := getattr(kind, "__pydantic_fields__", None)) is not None:
+        return _model_field(models, name)
     field = (_fields(kind) or {}).get(name)
     if field is not None:
-        return _said(field, kind)
+        return [_said(field, kind)]
     config = getattr(get_origin(kind) or kind, "__struct_config__", None)
     is_tag = config is not None and config.tag is not None and name == (config.tag_field or "type")
-    return Said(_tag_of(kind), name) if is_tag else None
+    return [Said(_tag_of(kind), name)] if is_tag else []
+
+
+def _model_field(fields: Mapping[str, Any], name: str) -> list[Said]:
+    """The same of pydantic's fields, which may have several names in a configuration, or stand deeper in it."""
+    said = []
+    for attribute, field in fields.items():
+        for alias in (attribute, field.alias, *_choices(field.validation_alias)):
+            path = getattr(alias, "path", [alias])
+            if path[0] == name:
+                inner = field.rebuild_annotation()
+                deeper = Secret if holds_secret(inner) else Any
+                said.append(Said(inner if len(path) == 1 else deeper, attribute))
+    return said
+
+
+def _choices(alias: Any) -> list[Any]:
+    """The names, or paths, that a validation alias allows."""
+    return list(getattr(alias, "choices", [alias]))
 
 
 def _tag_of(kind: Any) -> Any:

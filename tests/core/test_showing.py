@@ -12,6 +12,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypedD
 import attrs
 import msgspec
 import pydantic
+import pydantic.dataclasses
 import pytest
 from typing_extensions import TypeAliasType
 
@@ -101,6 +102,24 @@ class Aliased(pydantic.BaseModel):
     name: str = "n"
 
 
+class Called(pydantic.BaseModel):
+    mark: pydantic.SecretStr = pydantic.Field(
+        validation_alias=pydantic.AliasChoices("x1", pydantic.AliasPath("x2", "deep"))
+    )
+    password: str = pydantic.Field(default="", validation_alias="x3")
+    size: int = pydantic.Field(default=1, validation_alias=pydantic.AliasPath("x4", 0))
+
+
+class CalledInnocently(pydantic.BaseModel):
+    password: str = pydantic.Field(default="", validation_alias="x3")
+    name: str = pydantic.Field(default="", alias="x4")
+
+
+@pydantic.dataclasses.dataclass
+class CalledDataclass:
+    password: str = pydantic.Field(default="", validation_alias="x3")
+
+
 class Marks(pydantic.RootModel[list[pydantic.SecretStr]]):
     pass
 
@@ -168,6 +187,10 @@ class Mode(enum.Enum):
         ({"mark": "S", "name": "n"}, Typed, {"mark": HID, "name": "n"}),
         ({"x1": "S", "x2": "S", "name": "n"}, Renamed, {"x1": HID, "x2": HID, "name": "n"}),
         ({"x1": "S", "x2": "S", "name": "n"}, Aliased, {"x1": HID, "x2": HID, "name": "n"}),
+        ({"x1": "S", "x3": "S", "x4": [1]}, Called, {"x1": HID, "x3": HID, "x4": [1]}),
+        ({"x2": {"deep": "S"}}, Called, {"x2": HID}),
+        ({"x3": "S", "x4": "n"}, CalledInnocently, {"x3": HID, "x4": "n"}),
+        ({"x3": "S"}, CalledDataclass, {"x3": HID}),
         (["S"], Marks, [HID]),
         ({"a": ["S"]}, dict[str, Marks], {"a": [HID]}),
         ("S", Marks, HID),

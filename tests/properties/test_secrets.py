@@ -201,7 +201,8 @@ class Gardener:
         self.planter.renames = True
         aliases = {name: self.pick(name, f"x{i}") for i, name in enumerate(fields)}
         hints: Any = {
-            n: (f.kind, pydantic.Field(alias=aliases[n]) if aliases[n] != n else ...) for n, f in fields.items()
+            n: (f.kind, pydantic.Field(**{self.pick("alias", "validation_alias"): aliases[n]}))
+            for n, f in fields.items()
         }
         kind = pydantic.create_model(self.name(), **hints)
         return Shape(kind, {aliases[name]: inner.tree for name, inner in fields.items()})
