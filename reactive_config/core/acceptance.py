@@ -82,7 +82,10 @@ class Acceptance:
         faults = [fault for fault in trial.faults if not unreadable or fault.got != "nothing"]
         found = [
             *chain.from_iterable(verdict.problems for verdict in unreadable.values()),
-            *(problem(fault, self.origin(fault.path, locate=rule.budget.locates())) for fault in faults),
+            *(
+                problem(fault, self.plan.kind, self.origin(fault.path, locate=rule.budget.locates()))
+                for fault in faults
+            ),
             *(jump.problem for jump in rule.jumps.found(trial) if not unreadable),
         ]
         trial.undo()

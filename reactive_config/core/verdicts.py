@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reactive_config.core.accounts import Account, Change, origin_of
 from reactive_config.core.blame import region
@@ -13,6 +13,7 @@ from reactive_config.core.faults import ENOUGH, Fault
 from reactive_config.core.origins import origin
 from reactive_config.core.paths import Path, format_path
 from reactive_config.core.plans import Plan
+from reactive_config.core.showing import spot_of
 from reactive_config.core.trees import ABSENT, get
 from reactive_config.errors import Origin, Problem
 
@@ -88,7 +89,8 @@ class Judge:
         told = dict.fromkeys(faults[:TOLD])
         regions = {fault: region(self._plan, fault.path) for fault in told}
         problems = [
-            problem(fault, self._origin(account, changes, fault.path, regions[fault], locates())) for fault in told
+            problem(fault, self._plan.kind, self._origin(account, changes, fault.path, regions[fault], locates()))
+            for fault in told
         ]
         return Verdict(problems, len(faults[TOLD:]), len(faults) >= ENOUGH, tuple(regions.values()))
 
@@ -110,6 +112,14 @@ class Judge:
         return origin_of(account, *near, near[1].path, locate=locate)
 
 
-def problem(fault: Fault, place: Origin | None) -> Problem:
-    """A fault as people read it."""
-    return Problem((format_path(fault.path) + fault.inside).lstrip("."), fault.expected, fault.got, place)
+def problem(fault: Fault, kind: Any, place: Origin | None) -> Problem:
+    """A fault as people read it.
+
+    Args:
+        fault: What is wrong.
+        kind: The configuration's type: what a field is called in Python counts too for what may be quoted.
+        place: Where it stands.
+    """
+    quotes = fault.got[:1] in ("'", '"')
+    got = "str" if quotes and spot_of(None, kind, fault.path).place.sensitive else fault.got
+    return Problem((format_path(fault.path) + fault.inside).lstrip("."), fault.expected, got, place)

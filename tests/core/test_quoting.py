@@ -12,7 +12,7 @@ import pydantic
 import pytest
 from msgspec import Meta
 
-from reactive_config import Bare, Secret
+from reactive_config import Bare, Memory, Rejected, Secret, StartupError, open_config
 from reactive_config.core.faults import faults
 
 S = "hunter2"
@@ -103,3 +103,32 @@ def test_what_is_no_secret_is_quoted(value, kind, path, got):
 )
 def test_pydantics_words_are_kept_as_far_as_they_are_made_of_the_type(value, expected):
     assert [fault.expected for fault in faults(value, Painted, ())] == [expected]
+
+
+class Renamed(msgspec.Struct, rename={"password": "x1", "title": "x2"}):
+    password: Annotated[str, Meta(min_length=10)] = "long enough"
+    title: Annotated[str, Meta(min_length=10)] = "long enough"
+
+
+class Validated(pydantic.BaseModel):
+    password: str = pydantic.Field(default="long enough", min_length=10, alias="x1")
+    title: str = pydantic.Field(default="long enough", min_length=10, alias="x2")
+
+
+@pytest.mark.parametrize("kind", [Renamed, Validated])
+async def test_a_field_is_judged_by_its_name_in_python_too(kind):
+    memory = Memory()
+    async with open_config(msgspec.defstruct("Root", [("part", dict[str, kind], {})]), memory) as config:
+        with pytest.raises(Rejected) as caught:
+            await memory.patch({"part": {"a": {"x1": S, "x2": "short"}}})
+        held = config.status().sources[0].held
+    assert S not in f"{caught.value!r}{held!r}"
+    told = [(p.path, p.got) for p in held[0].problems]  # of its own errors pydantic tells no value
+    assert told in (
+        [("part.a.x1", "str"), ("part.a.x2", "'short'")],
+        [(f"part.a.x{i}", "something else") for i in (1, 2)],
+    )
+    with pytest.raises(StartupError) as refused:
+        async with open_config(kind, Memory({"x1": S})):
+            pass
+    assert S not in repr(refused.value)
