@@ -40,7 +40,8 @@ class Trial:
         self._stack = stack
         # What stood where an entry was put, by the source's index and the entry's id.
         self._before: dict[tuple[int, str], Entry | None] = {}
-        self._touched: list[Changes] = []
+        self._touched: Changes = {}
+        self._unseen: list[Changes] = []  # what is not in it yet: it is seldom asked for
         self._differs: Changes = {}
         self._tree = stack.tree
         self._trees = [layer.tree for layer in stack.layers]
@@ -54,16 +55,19 @@ class Trial:
             for entry_id, entry, _, _ in changes:
                 self._before[index, entry_id] = account.put(entry_id, entry)
         for layer in self._stack.layers:
-            self._touched.append(layer.touched)
-            self._differs = union(self._differs, layer.refold())
+            entries = layer.touched
+            if entries is None or entries:
+                differs = layer.refold()
+                self._differs = union(self._differs, differs)
+                self._unseen += (entries, differs)
 
     @property
     def touched(self) -> Changes:
         """Where entries and layers differ from before, even if others hide it."""
-        touched: Changes = {}
-        for changes in (*self._touched, self._differs):
-            touched = union(touched, changes)
-        return touched
+        for changes in self._unseen:
+            self._touched = union(self._touched, changes)
+        self._unseen.clear()
+        return self._touched
 
     def sort(self, units: Iterable[UnitKey]) -> None:
         """Bring the units into another order."""
