@@ -28,10 +28,12 @@ class Acceptance:
     """Every source's account, the effective tree, and the decoded part in force.
 
     Attributes:
+        plan: Of the configuration's type.
         accounts: Lowest first.
     """
 
     def __init__(self, plan: Plan, accounts: Sequence[Account]) -> None:
+        self.plan = plan
         self.accounts = list(accounts)
         self._kind = plan.kind
         self._rule = Rejection(plan, self.accounts)
