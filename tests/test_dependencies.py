@@ -41,10 +41,10 @@ MODULES_OF_EXTRAS = {
 
 BROUGHT = {
     "asyncpg": ["bindings/pools/sqlalchemy_engine.py"],  # the driver of the user's URL
-    "attrs": ["core/types.py"],
+    "attrs": ["core/records.py"],
     "litestar": ["web/litestar.py"],
     "psycopg": ["bindings/pools/sqlalchemy_engine.py"],
-    "pydantic": ["core/faults.py"],
+    "pydantic": ["core/faults.py", "core/pydantic_types.py"],
     "pydantic-core": ["core/faults.py", "core/secret.py"],
     "starlette": ["web/fastapi.py"],
     "structlog": ["bindings/structlog_levels.py"],

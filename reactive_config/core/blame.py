@@ -18,15 +18,7 @@ from reactive_config.core.paths import Path
 from reactive_config.core.plans import LeafPlan, MapPlan, OptionalPlan, Plan, RecordPlan
 from reactive_config.core.trees import ABSENT, same
 from reactive_config.core.trial import Trial, UnitKey
-from reactive_config.core.types import (
-    bare_type,
-    fields_of,
-    is_pydantic,
-    is_typed_dict,
-    is_union,
-    item_types,
-    mapping_types,
-)
+from reactive_config.core.types import bare_type, fields_of, is_pydantics, is_union, mapping_types, own_code
 
 
 class Blame(NamedTuple):
@@ -195,11 +187,4 @@ def validates(kind: Any) -> bool:
     plain = bare_type(plain_type(kind))
     if is_union(plain):  # which member is meant depends on the whole of it
         return any(fields_of(bare_type(t)) is not None or mapping_types(t) is not None for t in get_args(plain))
-    if mapping_types(plain) is not None or item_types(plain) is not None or is_typed_dict(plain):
-        return False
-    if is_pydantic(plain) or hasattr(plain, "__pydantic_validator__"):
-        return True
-    if hasattr(plain, "__attrs_attrs__"):
-        checks = any(a.validator is not None or a.converter is not None for a in plain.__attrs_attrs__)
-        return checks or hasattr(plain, "__attrs_post_init__")
-    return hasattr(plain, "__post_init__")
+    return is_pydantics(plain) or own_code(plain)

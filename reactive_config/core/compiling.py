@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from reactive_config.core.generics import cached
 from reactive_config.core.plans import (
     FlatPlan,
     LeafPlan,
@@ -21,16 +22,23 @@ from reactive_config.core.refusals import is_refusal
 from reactive_config.core.sealed import holds_secret_names
 from reactive_config.core.types import (
     bare_type,
+    class_of,
     fields_of,
+    is_array,
+    is_constrained,
+    is_dataclass,
     is_pydantic,
+    is_pydantics,
     is_scalar,
     is_secret,
     is_struct,
     is_union,
     is_untyped,
     mapping_types,
-    plain_dataclass,
-    plain_struct,
+    members_of,
+    not_served,
+    own_constructor,
+    reachable,
     unmarked,
 )
 from reactive_config.errors import TypeNotSupported
@@ -40,7 +48,7 @@ def compile_plan(kind: Any) -> Plan:
     """The plan for a configuration type.
 
     Raises:
-        TypeNotSupported: Nothing here can decode it; names the type.
+        TypeNotSupported: It, or a type inside it, cannot be decoded, or only without some code of its own; names both.
     """
     _check(kind)
     if holds_secret_names(kind):
@@ -53,20 +61,29 @@ def _compile(kind: Any, known: dict[Any, Plan]) -> Plan:
     plain = bare_type(kind)
     if is_untyped(plain):
         return UntypedPlan()
-    if plain_struct(plain) or plain_dataclass(plain):
+    if _is_table_of_fields(plain):
         if plain not in known:
             make = FlatPlan if _is_flat(plain) else RecordPlan
             plan = known[plain] = make(plain)  # known before its fields: a type may contain itself
             plan.plans = {name: _compile(field.type, known) for name, field in plan.fields.items()}
         return known[plain]
-    mapping = mapping_types(plain)
-    if mapping is not None and mapping[0] is str and plain is kind:
-        return MapPlan(kind, _compile(mapping[1], known))
-    if is_union(plain) and plain is kind and len(get_args(plain)) == 2 and type(None) in get_args(plain):
-        inner = _compile(next(t for t in get_args(plain) if t is not type(None)), known)
-        if isinstance(inner, TablePlan):
-            return OptionalPlan(kind, inner)
+    if not is_constrained(kind):
+        mapping = mapping_types(plain)
+        if mapping is not None and mapping[0] is str:
+            return MapPlan(kind, _compile(mapping[1], known))
+        members = members_of(plain)
+        if is_union(plain) and len(members) == 2 and type(None) in members:
+            inner = _compile(next(t for t in get_args(plain) if bare_type(t) is not type(None)), known)
+            if isinstance(inner, TablePlan):
+                return OptionalPlan(kind, inner)
     return LeafPlan(kind)
+
+
+def _is_table_of_fields(kind: Any) -> bool:
+    """Whether it is a Struct or dataclass that is a table of its fields and nothing else."""
+    if is_struct(kind):
+        return not is_array(kind) and class_of(kind).__struct_config__.tag is None  # type: ignore[union-attr]
+    return is_dataclass(kind)
 
 
 def _is_flat(kind: Any) -> bool:
@@ -85,10 +102,14 @@ def _is_constant(default: Callable[[], Any]) -> bool:
         return False
 
 
+@cached
 def _check(kind: Any) -> None:
     try:
+        for inner in reachable(kind):
+            if (reason := not_served(inner)) is not None:
+                raise TypeNotSupported(f"{_name(inner)} cannot be decoded: {reason} is not served")
         _check_info(msgspec.inspect.type_info(kind), set())
-    except (TypeError, NameError) as error:
+    except (TypeError, NameError, NotImplementedError, RecursionError) as error:
         if isinstance(error, TypeNotSupported):
             raise
         raise TypeNotSupported(f"expected a type that can be decoded, got {kind!r}: {error}") from None
@@ -98,6 +119,11 @@ def _check_info(info: Any, seen: set[int]) -> None:
     if id(info) in seen:
         return
     seen.add(id(info))
+    if isinstance(info, msgspec.inspect.DataclassType) and own_constructor(info.cls):
+        if not is_pydantics(info.cls):  # pydantic knows types that msgspec does not
+            for field in (fields_of(info.cls) or {}).values():  # not what the constructor makes of them
+                _check_info(msgspec.inspect.type_info(field.type), seen)
+        return
     if isinstance(info, msgspec.inspect.CustomType) and not (is_secret(info.cls) or is_pydantic(info.cls)):
         raise TypeNotSupported(f"expected a type that can be decoded, got {info.cls!r}")
     for name in getattr(info, "__struct_fields__", ()):
@@ -105,3 +131,7 @@ def _check_info(info: Any, seen: set[int]) -> None:
         for inner in value if isinstance(value, tuple) else (value,):
             if isinstance(inner, (msgspec.inspect.Type, msgspec.inspect.Field)):
                 _check_info(inner, seen)
+
+
+def _name(kind: Any) -> str:
+    return str(getattr(kind, "__qualname__", kind))

@@ -22,6 +22,7 @@ from reactive_config.core.lenient import convert, infer, prepare
 from reactive_config.core.paths import Path
 from reactive_config.core.places import alternatives, are_open, is_container
 from reactive_config.core.pydantic_messages import safe_message
+from reactive_config.core.pydantic_types import validated
 from reactive_config.core.refusals import is_refusal
 from reactive_config.core.sealed import holds_secret
 from reactive_config.core.sensitive import is_sensitive
@@ -29,14 +30,18 @@ from reactive_config.core.trees import ABSENT
 from reactive_config.core.types import (
     FieldType,
     bare_type,
+    class_of,
     describe,
     fields_of,
-    is_pydantic,
+    inputs_of,
+    is_pydantics,
     is_union,
     is_untyped,
     item_types,
     kind_of,
     mapping_types,
+    members_of,
+    root_type,
 )
 from reactive_config.errors import Unfit
 
@@ -98,7 +103,7 @@ def _faults(value: Any, kind: Any, path: Path, inside: str) -> Iterator[Fault]:
 
 
 def _inner_faults(value: Any, plain: Any, path: Path, inside: str) -> Iterator[Fault]:
-    if is_pydantic(plain):
+    if is_pydantics(plain):
         yield from _pydantic_faults(value, plain, path, inside)
     elif type(value) is list and (items := item_types(plain)) is not None:
         for index, item in _doubtful(value, items):
@@ -125,7 +130,7 @@ def _doubtful(value: list[Any], items: tuple[Any, ...]) -> Iterator[tuple[int, A
 
 def _table_faults(value: dict[str, Any], plain: Any, path: Path, inside: str) -> Iterator[Fault]:
     if is_union(plain):
-        members = [bare_type(member) for member in get_args(plain)]
+        members = members_of(plain)
         tables = [member for member in members if fields_of(member) is not None or mapping_types(member) is not None]
         if len(tables) == 1:  # of several, nobody knows which one was meant
             yield from _faults(value, tables[0], path, inside)
@@ -143,7 +148,7 @@ def _record_faults(value: dict[str, Any], plain: Any, path: Path, inside: str) -
             yield from _faults(value[name], field.type, *_below(path, inside, name))
         elif field.default is None:
             yield Fault(*_below(path, inside, name), describe(field.type), "nothing")
-    if getattr(getattr(plain, "__struct_config__", None), "forbid_unknown_fields", False):
+    if getattr(getattr(class_of(plain), "__struct_config__", None), "forbid_unknown_fields", False):
         for name in [name for name in value if name not in fields]:
             yield Fault(*_below(path, inside, name), f"one of the names {', '.join(fields)}", "an unknown name")
 
@@ -193,14 +198,16 @@ class _Part(NamedTuple):
     @property
     def fields(self) -> Mapping[str, FieldType]:
         """The fields that a table has here; none where a list or a scalar stands."""
-        return (fields_of(self.plain) or {}) if self.tree is ABSENT or type(self.tree) is dict else {}
+        return (inputs_of(self.plain) or {}) if self.tree is ABSENT or type(self.tree) is dict else {}
 
     @property
     def plain(self) -> Any:
-        """The bare type, of an optional one that which is not None."""
+        """The bare type, of an optional one that which is not None, of a model that is its one field the field's."""
         plain = bare_type(self.kind)
-        others = [kind for kind in get_args(plain) if kind is not type(None)] if is_union(plain) else []
-        return bare_type(others[0]) if len(others) == 1 else plain
+        others = [kind for kind in members_of(plain) if kind is not type(None)] if is_union(plain) else []
+        plain = others[0] if len(others) == 1 else plain
+        root = root_type(plain)
+        return plain if root is None else self._replace(kind=root).plain
 
     def below(self, name: str) -> _Part:
         """The part under a name of a table."""
@@ -235,10 +242,11 @@ def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterato
     import pydantic
 
     try:
-        model.model_validate(prepare(value, model))
+        validated(prepare(value, model), model)
     except pydantic.ValidationError as error:
+        name = class_of(model).__name__  # type: ignore[union-attr]
         if error.error_count() > 10 * ENOUGH:  # it can only give all of them, which takes seconds
-            yield Fault(path, inside, f"what {model.__name__} accepts", f"a table with {error.error_count():,} faults")
+            yield Fault(path, inside, f"what {name} accepts", f"a table with {error.error_count():,} faults")
             return
         for item in _told(error):
             missing = item["type"] == "missing"
@@ -248,7 +256,7 @@ def _pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterato
                 yield _placed(own.at, steps).fault(own.expected)
                 continue
             # Only pydantic's own messages are safe to copy; a validator's text may quote the value.
-            expected = safe_message(item["type"], item["msg"]) or f"what {model.__name__} accepts"
+            expected = safe_message(item["type"], item["msg"]) or f"what {name} accepts"
             yield Fault(steps[-1].path, steps[-1].inside, expected, "nothing" if missing else "something else")
     except BaseException as error:
         if not is_refusal(error):

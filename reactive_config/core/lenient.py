@@ -13,20 +13,25 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Union, get_args
+from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
 from reactive_config.core.bounds import integer_fits
 from reactive_config.core.delta import Bare
 from reactive_config.core.json_text import decode_json
+from reactive_config.core.pydantic_types import validated
 from reactive_config.core.refusals import is_refusal
 from reactive_config.core.secret import Secret
 from reactive_config.core.types import (
     bare_type,
+    class_of,
     describe,
-    fields_of,
+    inputs_of,
+    is_array,
+    is_named_tuple,
     is_pydantic,
+    is_pydantics,
     is_scalar,
     is_secret,
     is_struct,
@@ -34,6 +39,8 @@ from reactive_config.core.types import (
     is_untyped,
     item_types,
     mapping_types,
+    members_of,
+    root_type,
 )
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -56,7 +63,7 @@ def _custom(kind: Any, value: Any) -> Any:
         return Secret(convert(value, inner))
     if is_pydantic(kind):
         try:
-            return kind.model_validate(value)
+            return validated(value, kind)
         except ValueError:
             # msgspec makes the text of this one its own, and that of 300,000 errors takes a second.
             raise ValueError("refused by the model") from None
@@ -131,7 +138,9 @@ def prepare(value: Any, kind: Any) -> Any:
     if is_untyped(plain):
         return untyped(value)
     if is_union(plain):
-        return _prepare_union(value, get_args(plain))
+        return _prepare_union(value, members_of(plain))
+    if (root := root_type(plain)) is not None:
+        return prepare(value, root)
     if plain is timedelta:
         found = duration(value)
         return value if found is None else found
@@ -160,33 +169,83 @@ def _prepare_table(value: dict[str, Any], plain: Any) -> Any:
         if _is_ready(value.values(), mapping[1]):
             return value
         return {name: prepare(inner, mapping[1]) for name, inner in value.items()}
-    fields = fields_of(plain) or {}
+    if is_named_tuple(plain):  # pydantic takes one by the names of its fields too
+        types = dict(zip(class_of(plain)._fields, item_types(plain) or (), strict=False))  # type: ignore[union-attr]
+        return {name: prepare(inner, types.get(name, Any)) for name, inner in value.items()}
+    fields = inputs_of(plain) or {}
     return {n: prepare(inner, fields[n].type) if n in fields else untyped(inner) for n, inner in value.items()}
 
 
 def _prepare_union(value: Any, members: tuple[Any, ...]) -> Any:
-    plain = [bare_type(m) for m in members]
-    if type(value) is dict:
-        tables = [m for m in plain if fields_of(m) is not None or mapping_types(m) is not None]
-        chosen = [m for m in tables if _tag_fits(m, value)] or tables
-        return prepare(value, chosen[0]) if chosen else untyped(value)
-    if type(value) is list:
-        lists = [m for m in plain if item_types(m) is not None]
-        return prepare(value, lists[0]) if lists else untyped(value)
-    if timedelta in plain and not any(type(value) is m or (m is float and type(value) is int) for m in plain):
+    if type(value) is dict or type(value) is list:
+        member = member_for(value, members)
+        return untyped(value) if member is None else prepare(value, member)
+    if timedelta in members and not any(type(value) is m or (m is float and type(value) is int) for m in members):
         found = duration(value)
         return value if found is None else found
-    if value is not None and (secrets := [m for m in plain if is_secret(m)]):
+    if value is not None and (secrets := [m for m in members if is_secret(m)]):
         return prepare(value, secrets[0])
     return value
 
 
-def _tag_fits(kind: Any, value: dict[str, Any]) -> bool:
+def member_for(value: Any, members: tuple[Any, ...]) -> Any:
+    """The member of a union that a table or a list is for; None if there is none.
+
+    Args:
+        value: The table or list.
+        members: As `members_of` gives them.
+    """
+    fitting = [m for m in members if _takes_list(m) if type(value) is list] or [
+        m for m in members if _takes_table(m) if type(value) is dict
+    ]
+    chosen = [m for m in fitting if _tag_fits(m, value)] or fitting
+    if len(chosen) > 1 and type(value) is dict:  # pydantic's: msgspec takes no union that only trying decides
+        return min(chosen, key=lambda member: _misfit(member, value))
+    return chosen[0] if chosen else None
+
+
+def _misfit(kind: Any, value: dict[str, Any]) -> tuple[int, int]:
+    """How many fields a table lacks, and how many names too many it has. Looks at names alone, so never below them."""
+    inputs = inputs_of(kind) or {}
+    given = {field.attribute for name, field in inputs.items() if name in value}
+    missing = {field.attribute for field in inputs.values() if field.default is None} - given
+    return len(missing), sum(name not in inputs for name in value)
+
+
+def _takes_table(kind: Any) -> bool:
+    root = root_type(kind)
+    if root is not None:
+        return any(map(_takes_table, members_of(root)))
+    return (inputs_of(kind) is not None and not is_array(kind)) or mapping_types(kind) is not None or is_secret(kind)
+
+
+def _takes_list(kind: Any) -> bool:
+    root = root_type(kind)
+    if root is not None:
+        return any(map(_takes_list, members_of(root)))
+    return item_types(kind) is not None or is_secret(kind)
+
+
+def _tag_fits(kind: Any, value: Any) -> bool:
+    if is_pydantics(kind):
+        return type(value) is dict and _discriminates(kind, value)
     if not is_struct(kind):
         return False
-    config = kind.__struct_config__
-    tag = value.get(config.tag_field, ...) if config.tag_field else ...
-    return bool((tag.text if type(tag) is Bare else tag) == config.tag)
+    config = class_of(kind).__struct_config__  # type: ignore[union-attr]
+    if config.tag_field is None:
+        return False
+    tag = value[:1] if type(value) is list else [value[config.tag_field]] if config.tag_field in value else []
+    return bool([one.text if type(one) is Bare else one for one in tag] == [config.tag])
+
+
+def _discriminates(kind: Any, value: dict[str, Any]) -> bool:
+    """Whether a table has one of the texts that a pydantic type promises in a Literal of it."""
+    for name, field in (inputs_of(kind) or {}).items():
+        plain = bare_type(field.type)
+        if get_origin(plain) is Literal and name in value:
+            given = value[name]
+            return (given.text if type(given) is Bare else given) in get_args(plain)
+    return False
 
 
 def _from_text(text: str, kind: Any) -> Any:
@@ -198,14 +257,17 @@ def _from_text(text: str, kind: Any) -> Any:
     if plain in (int, float, bool):  # no text is one of these, so the strict attempt can be spared
         lax = _lenient(text, plain, strict=False)  # without its constraints: those are the conversion's to refuse
         return text if lax is None else lax[0]
-    if is_secret(plain) or (is_union(plain) and any(is_secret(bare_type(m)) for m in get_args(plain))):
+    members = members_of(plain)
+    if any(map(is_secret, members)):
         return _from_text(text, _revealed(plain))
-    if is_pydantic(plain) or fields_of(plain) is not None or _lenient(text, kind, strict=True) is None:
-        if (parsed := _container(text, plain)) is not None:
+    if (root := root_type(plain)) is not None:
+        return _from_text(text, root)
+    if is_pydantics(plain) or inputs_of(plain) is not None or _lenient(text, kind, strict=True) is None:
+        if (parsed := _container(text, members)) is not None:
             return prepare(parsed, plain)
-        if timedelta in (plain, *map(bare_type, get_args(plain))) and (found := duration(text)) is not None:
+        if timedelta in members and (found := duration(text)) is not None:
             return found
-        if text == "null" and type(None) in get_args(plain):
+        if text == "null" and type(None) in members:
             return None
         lax = _lenient(text, kind, strict=False)
         return text if lax is None else lax[0]
@@ -216,7 +278,7 @@ def _revealed(plain: Any) -> Any:
     """The type without the Secret around it; for a union, around its members."""
     if is_secret(plain):
         return (get_args(plain) or (Any,))[0]
-    return Union[tuple(_revealed(bare_type(m)) for m in get_args(plain))] if is_union(plain) else plain
+    return Union[tuple(map(_revealed, members_of(plain)))] if is_union(plain) else plain
 
 
 def _lenient(text: str, kind: Any, *, strict: bool) -> tuple[Any] | None:
@@ -241,12 +303,10 @@ def _is_spelled(value: int, text: str) -> bool:
     return integer_fits(value) and (not any(c in text for c in ".eE") or Decimal(text) == value)
 
 
-def _container(text: str, plain: Any) -> Any:
+def _container(text: str, members: tuple[Any, ...]) -> Any:
     """The JSON table or list that a bare text spells where the type wants one, otherwise None.
 
     Raises:
         JsonRefusedError: The text breaks a rule that every document keeps.
     """
-    members = [bare_type(m) for m in get_args(plain)] if is_union(plain) else [plain]
-    wanted = any(item_types(m) or mapping_types(m) or fields_of(m) is not None for m in members)
-    return decode_json(text) if wanted else None
+    return decode_json(text) if any(_takes_table(m) or _takes_list(m) for m in members) else None

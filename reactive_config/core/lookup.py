@@ -11,10 +11,14 @@ from reactive_config.core.types import (
     bare_type,
     describe,
     fields_of,
+    inputs_of,
+    is_array,
     is_typed_dict,
     is_union,
     is_untyped,
     mapping_types,
+    members_of,
+    root_type,
 )
 from reactive_config.errors import UnknownPath
 from reactive_config.printable import printable
@@ -36,6 +40,9 @@ def selector(kind: Any, path: Path) -> Step:
     steps: list[Step] = []
     for depth, name in enumerate(path):
         plain = plain_type(kind)
+        while (root := root_type(plain)) is not None:
+            steps.append(_attribute("root"))
+            plain = plain_type(root)
         fields = fields_of(plain)
         mapping = mapping_types(plain)
         if mapping is not None:
@@ -93,7 +100,9 @@ def resolve(kind: Any, names: Path) -> Path:
     found: list[str] = []
     for name in names:
         plain = plain_type(kind)
-        fields = fields_of(plain) or {}
+        while (root := root_type(plain)) is not None:
+            plain = plain_type(root)
+        fields = inputs_of(plain) or {}
         match = name if name in fields else next((f for f in fields if _fold(f) == _fold(name)), None)
         mapping = mapping_types(plain)
         found.append(name.lower() if match is None else match)
@@ -112,8 +121,10 @@ def shape(kind: Any, path: Path) -> Shape:
 def _shape(plain: Any) -> Shape:
     if is_untyped(plain):
         return "any"
-    if getattr(plain, "__pydantic_root_model__", False):  # a model that is its one field
-        return shape(plain.model_fields["root"].annotation, ())
+    if (root := root_type(plain)) is not None:
+        return shape(root, ())
+    if is_array(plain):
+        return "value"
     return "table" if fields_of(plain) is not None or mapping_types(plain) is not None else "value"
 
 
@@ -126,16 +137,18 @@ def plain_type(kind: Any) -> Any:
     plain = bare_type(kind)
     if not is_union(plain):
         return plain
-    members = [bare_type(t) for t in get_args(plain) if t is not type(None)]
+    members = [member for member in members_of(plain) if member is not type(None)]
     return members[0] if len(members) == 1 else plain
 
 
 def inner_type(kind: Any, name: str) -> Any:
     """The type of what may stand at a name of a type; Any where the type does not say."""
     plain = plain_type(kind)
+    while (root := root_type(plain)) is not None:
+        plain = plain_type(root)
     if (mapping := mapping_types(plain)) is not None:
         return mapping[1]
-    fields = fields_of(plain) or {}
+    fields = inputs_of(plain) or {}
     return fields[name].type if name in fields else Any
 
 

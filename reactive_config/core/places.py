@@ -16,6 +16,7 @@ from reactive_config.core.types import (
     FieldType,
     bare_type,
     fields_of,
+    inputs_of,
     is_pydantic,
     is_struct,
     is_union,
@@ -267,7 +268,7 @@ def _parameters(kind: Any) -> tuple[Any, ...]:
 
 def _fields(kind: Any) -> Mapping[str, FieldType] | None:
     fields = fields_of(kind)
-    return fields_of(get_origin(kind)) if fields is None else fields
+    return None if fields is None else {**fields, **(inputs_of(kind) or {})}
 
 
 def _positions(kind: Any) -> list[FieldType | None]:

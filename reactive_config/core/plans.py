@@ -4,8 +4,8 @@ A **plan** is compiled once from the type. What it makes of a subtree is a **par
 its own, or else the bare value. Decoding the next tree visits only what changed and keeps the values of the
 rest, so unchanged values keep their identity and cost nothing.
 
-Structs, plain dataclasses and dict[str, X] decode part by part. Everything else is one value (a leaf):
-lists, tagged unions, constrained containers, TypedDicts, attrs classes, pydantic models. So is a Struct of
+Structs, dataclasses and dict[str, X] decode part by part. Everything else is one value (a leaf): lists,
+tagged unions, constrained containers, TypedDicts, attrs classes, whatever is pydantic's. So is a Struct of
 nothing but scalars: to make it anew is cheaper than to remember its fields.
 
 A parent is always rebuilt by its constructor from the decoded values kept beside it, never from an
@@ -36,12 +36,14 @@ from reactive_config.core.refusals import is_refusal
 from reactive_config.core.trees import ABSENT
 from reactive_config.core.types import (
     FieldType,
+    class_of,
     describe,
     fields_of,
     is_scalar,
     kind_of,
     may_be_float,
     may_hold_floats,
+    own_code,
 )
 
 NOTHING: Final[Mapping[str, Any]] = {}
@@ -264,10 +266,11 @@ class RecordPlan(TablePlan):
         self.kind = kind
         self.fields: Mapping[str, FieldType] = fields_of(kind) or {}
         self.plans: dict[str, Plan] = {}
-        config = getattr(kind, "__struct_config__", None)
+        self.make: Any = class_of(kind)
+        config = getattr(self.make, "__struct_config__", None)
         self.closed: bool = config is not None and config.forbid_unknown_fields
         # Its fields are finite, but what it makes of them may not be.
-        self._computes = hasattr(kind, "__post_init__") and may_hold_floats(kind)
+        self._computes = own_code(kind) and may_hold_floats(kind)
 
     def plan_of(self, name: str) -> Plan | None:
         return self.plans.get(name)
@@ -295,7 +298,7 @@ class RecordPlan(TablePlan):
             return MISSING
 
     def build(self, kept: Mapping[str, Any]) -> Any:
-        value = self.kind(**{self.fields[name].attribute: value for name, value in kept.items()})
+        value = self.make(**{self.fields[name].attribute: value for name, value in kept.items()})
         if self._computes:
             self._check_computed(value, kept)
         return value
@@ -314,7 +317,7 @@ class FlatPlan(RecordPlan):
 
     def __init__(self, kind: Any) -> None:
         super().__init__(kind)
-        self._compares = kind.__eq__ is msgspec.Struct.__eq__ and kind.__struct_config__.eq
+        self._compares = self.make.__eq__ is msgspec.Struct.__eq__ and self.make.__struct_config__.eq
         self._floats = [field.attribute for field in self.fields.values() if may_be_float(field.type)]
         self.has_floats = bool(self._floats)
 

@@ -1,0 +1,44 @@
+"""Types and values in the words of people who write configuration files."""
+
+from __future__ import annotations
+
+import enum
+from datetime import timedelta
+from typing import Any, Literal, get_args, get_origin
+
+from reactive_config.core.kinds import bare_type, is_secret, is_union, is_untyped, item_types, mapping_types, root_type
+from reactive_config.core.records import fields_of
+
+
+def describe(kind: Any) -> str:
+    """What a person would call the type, in the words of configuration files."""
+    kind = bare_type(kind)
+    if is_untyped(kind):
+        return "anything"
+    if kind is None or kind is type(None):
+        return "null"
+    if kind is timedelta:
+        return "a duration (seconds, 30s, 10m, PT30S)"
+    if is_secret(kind):
+        return "a secret " + (describe(get_args(kind)[0]) if get_args(kind) else "value")
+    if is_union(kind):
+        return " or ".join(dict.fromkeys(describe(t) for t in get_args(kind)))
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(repr(v) for v in get_args(kind))
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return "one of " + ", ".join(repr(m.value) for m in kind)
+    return _describe_container(kind) or str(getattr(kind, "__name__", kind))
+
+
+def _describe_container(kind: Any) -> str:
+    if (root := root_type(kind)) is not None:
+        return describe(root)
+    if (items := item_types(kind)) is not None:
+        return f"list of {describe(items[0])}" if items[-1] is Ellipsis and not is_untyped(items[0]) else "list"
+    return "table" if mapping_types(kind) is not None or fields_of(kind) is not None else ""
+
+
+def kind_of(value: Any) -> str:
+    """What a person would call a value of a tree, without showing it."""
+    names = {dict: "table", list: "list", type(None): "null", str: "str"}
+    return names.get(type(value)) or ("text" if type(value).__name__ == "Bare" else type(value).__name__)
