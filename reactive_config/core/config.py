@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
+from reactive_config.core.decode import keeps_identity
 from reactive_config.core.delta import Entry
 from reactive_config.core.describing import Setting, settings
 from reactive_config.core.host import Host
@@ -117,7 +118,8 @@ class Config(Generic[T]):
         path = parse_path(text)
         live = self._runtime.by_path.get(path)
         if live is None:
-            live = self._derived(selector(self._runtime.kind, path), f"select({format_path(path)})", exact=True)
+            exact = keeps_identity(self._runtime.acceptance.plan, path)
+            live = self._derived(selector(self._runtime.kind, path), f"select({format_path(path)})", exact=exact)
             self._runtime.by_path.add(path, live)
         return live
 

@@ -8,7 +8,7 @@ from reactive_config.core.changes import Changes
 from reactive_config.core.equality import changed_values, unchanged
 from reactive_config.core.faults import Fault
 from reactive_config.core.paths import Path
-from reactive_config.core.plans import MISSING, NOTHING, Part, Plan
+from reactive_config.core.plans import MISSING, NOTHING, FlatPlan, OptionalPlan, Part, Plan, TablePlan, UntypedPlan
 
 
 def decode(plan: Plan, tree: Any, old: Part | None, changes: Changes) -> tuple[Part | None, list[Fault]]:
@@ -33,6 +33,24 @@ def decode(plan: Plan, tree: Any, old: Part | None, changes: Changes) -> tuple[P
     return (decoded if type(decoded) is Part else Part(tree, decoded, NOTHING, NOTHING)), []
 
 
+def keeps_identity(plan: Plan, path: Path) -> bool:
+    """Whether what stands at a path stays the same object while it is equal.
+
+    Not inside what is decoded as one value, nor inside what code of a type's own made of its fields.
+    """
+    for name in path:
+        inner = plan.inner if isinstance(plan, OptionalPlan) else plan
+        if isinstance(inner, UntypedPlan):
+            return True
+        if not isinstance(inner, TablePlan) or isinstance(inner, FlatPlan) or inner.own_code:
+            return False
+        below = inner.plan_of(name)
+        if below is None:
+            return False
+        plan = below
+    return True
+
+
 def changed_paths(old: Part | None, new: Part, changes: Changes) -> list[Path]:
     """The shortest paths whose decoded values differ; looks only where the tree changed."""
     if old is None:
@@ -44,7 +62,7 @@ def changed_paths(old: Part | None, new: Part, changes: Changes) -> list[Path]:
 
 
 def _compare(old: Part, new: Part, changes: Changes, path: Path, found: list[Path]) -> None:
-    if old.kept is NOTHING or new.kept is NOTHING:
+    if old.kept is NOTHING or new.kept is NOTHING or new.own_code:
         found += changed_values(old.value, new.value, path)
         return
     before = len(found)

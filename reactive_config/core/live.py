@@ -97,7 +97,7 @@ class Live(Generic[U]):
         self._source = source
         self._compute = compute or _root
         self.name = name
-        # A path gives a decoded part, which keeps its identity while it is equal; a function may build.
+        # Most paths give a decoded part, which keeps its identity while it is equal; a function may build.
         self._exact = exact
         # Those who wait, in the order of coming; a dict, so that one who is cancelled leaves at once.
         self._waiters: dict[asyncio.Future[None], None] = {}

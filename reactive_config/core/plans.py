@@ -9,14 +9,18 @@ tagged unions, constrained containers, TypedDicts, attrs classes, whatever is py
 nothing but scalars: to make it anew is cheaper than to remember its fields.
 
 A parent is always rebuilt by its constructor from the decoded values kept beside it, never from an
-instance whose `__post_init__` ran: that is what makes the result the same as decoding the whole.
+instance whose `__post_init__` ran: that is what makes the result the same as decoding the whole. A constructor
+that runs the user's code is given values of its own: it may change them, and neither what is kept nor an
+older snapshot may change with them.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from itertools import islice
 from typing import Any, Final
 
@@ -36,9 +40,11 @@ from reactive_config.core.refusals import is_refusal
 from reactive_config.core.trees import ABSENT
 from reactive_config.core.types import (
     FieldType,
+    Same,
     class_of,
     describe,
     fields_of,
+    is_immutable,
     is_scalar,
     kind_of,
     may_be_float,
@@ -60,15 +66,19 @@ class Part:
         value: The decoded value; the same object as before where nothing changed.
         kept: The values of its names, never given to anybody: a published mapping is the user's to spoil.
         inner: Those of them that are parts too.
+        own_code: Whether the user's code made the value: then only the value tells what changed, not what is kept.
     """
 
-    __slots__ = ("inner", "kept", "tree", "value")
+    __slots__ = ("inner", "kept", "own_code", "tree", "value")
 
-    def __init__(self, tree: Any, value: Any, kept: Mapping[str, Any], inner: Mapping[str, Part]) -> None:
+    def __init__(
+        self, tree: Any, value: Any, kept: Mapping[str, Any], inner: Mapping[str, Part], own_code: bool = False
+    ) -> None:
         self.tree = tree
         self.value = value
         self.kept = kept
         self.inner = inner
+        self.own_code = own_code
 
 
 Decoded = Any
@@ -84,6 +94,20 @@ class Plan(ABC):
     """How to decode one type."""
 
     kind: Any
+
+    @cached_property
+    def immutable(self) -> bool:
+        """Whether nothing in its values can be changed in place."""
+        return is_immutable(self.kind)
+
+    @abstractmethod
+    def anew(self, tree: Any, decoded: Decoded) -> Any:
+        """The value of a subtree once more, sharing nothing with `decoded` that can be changed in place.
+
+        Args:
+            tree: The subtree.
+            decoded: What this plan made of it.
+        """
 
     @abstractmethod
     def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
@@ -128,13 +152,22 @@ class LeafPlan(Plan):
                 return value
         return decode_leaf(tree, self.kind)
 
+    def anew(self, tree: Any, decoded: Decoded) -> Any:
+        return decoded if self.immutable else self._converted(tree)
+
     def is_sound(self, value: Any) -> bool:
         """Whether a value that was converted at once may stand."""
         return type(value) is not float or math.isfinite(value)
 
 
 class TablePlan(Plan):
-    """A table whose values decode one by one; subclasses say which, and build the whole of them."""
+    """A table whose values decode one by one; subclasses say which, and build the whole of them.
+
+    Attributes:
+        own_code: Whether the user's code runs when the whole is built.
+    """
+
+    own_code = False
 
     def decode(  # noqa: C901 - a call for each name would cost more than the rest of it
         self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]
@@ -171,9 +204,13 @@ class TablePlan(Plan):
             return MISSING
         parts = old.inner if inner is None else inner
         if kept is None:
-            return Part(tree, old.value, old.kept, parts)
-        value = self._build(kept, tree, path, found)
-        return MISSING if value is MISSING else Part(tree, value, kept, parts)
+            return Part(tree, old.value, old.kept, parts, self.own_code)
+        value = self._build(kept, parts, tree, path, found)
+        if value is MISSING:
+            return MISSING
+        if self.own_code:  # what it makes of other values may be the same
+            value = _settled(old.value, value)
+        return Part(tree, value, kept, parts, self.own_code)
 
     def _decode_all(self, tree: Any, previous: Any, path: Path, found: list[Fault]) -> Decoded:
         try:
@@ -188,8 +225,10 @@ class TablePlan(Plan):
         kept, inner = self.decode_names(table, path, found)
         if len(found) > before:
             return MISSING
-        value = self._build(kept, tree, path, found)
-        return MISSING if value is MISSING else Part(tree, _settled(previous, value), kept, inner or NOTHING)
+        value = self._build(kept, inner, table, path, found)
+        if value is MISSING:
+            return MISSING
+        return Part(tree, _settled(previous, value), kept, inner or NOTHING, self.own_code)
 
     def decode_names(
         self, table: Mapping[str, Any], path: Path, found: list[Fault]
@@ -208,16 +247,40 @@ class TablePlan(Plan):
                 break
         return kept, inner
 
-    def _build(self, kept: Mapping[str, Any], tree: Any, path: Path, found: list[Fault]) -> Any:
+    def anew(self, tree: Any, decoded: Decoded) -> Any:
+        if self.immutable or type(decoded) is not Part:
+            return value_of(decoded)
+        return self.build(self._renewed(decoded.kept, decoded.inner, _as_table(tree) or {}))
+
+    def _renewed(
+        self, kept: Mapping[str, Any], inner: Mapping[str, Part], table: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """The values of the names, those that can be changed in place made anew."""
+        return {name: self.anew_at(name, inner.get(name, value), table) for name, value in kept.items()}
+
+    def anew_at(self, name: str, decoded: Decoded, table: Mapping[str, Any]) -> Any:
+        """The same as `anew` for one name."""
+        plan = self.plan_of(name)
+        assert plan is not None  # it has a value
+        return plan.anew(table[name], decoded)
+
+    def _build(
+        self,
+        kept: Mapping[str, Any],
+        inner: Mapping[str, Part],
+        table: Mapping[str, Any],
+        path: Path,
+        found: list[Fault],
+    ) -> Any:
         try:
-            return self.build(kept)
+            return self.build(self._renewed(kept, inner, table) if self.own_code else kept)
         except BaseException as error:
             if not is_refusal(error):
                 raise
             if isinstance(error, NotFiniteError):
                 found.append(Fault((*path, *map(str, error.steps[:1])), "", FINITE, "one that is not"))
             elif (own := own_words(error)) is not None:
-                found.append(own_fault(own, tree, self.kind, path, ""))
+                found.append(own_fault(own, table, self.kind, path, ""))
             else:  # its text is not copied: it may quote the value
                 got = f"a refused table ({type(error).__name__})"
                 found.append(Fault(path, "", f"what {self.title()} accepts", got))
@@ -269,8 +332,9 @@ class RecordPlan(TablePlan):
         self.make: Any = class_of(kind)
         config = getattr(self.make, "__struct_config__", None)
         self.closed: bool = config is not None and config.forbid_unknown_fields
+        self.own_code = own_code(kind)
         # Its fields are finite, but what it makes of them may not be.
-        self._computes = own_code(kind) and may_hold_floats(kind)
+        self._computes = self.own_code and may_hold_floats(kind)
 
     def plan_of(self, name: str) -> Plan | None:
         return self.plans.get(name)
@@ -296,6 +360,15 @@ class RecordPlan(TablePlan):
             expected = own.expected if own is not None else describe(field.type)
             found.append(Fault((*path, name), "", expected, f"nothing (its default raised {type(error).__name__})"))
             return MISSING
+
+    def anew_at(self, name: str, decoded: Decoded, table: Mapping[str, Any]) -> Any:
+        plan = self.plans[name]
+        if plan.immutable:
+            return value_of(decoded)
+        if name in table:
+            return plan.anew(table[name], decoded)
+        default = self.fields[name].default
+        return copy.deepcopy(default.value) if isinstance(default, Same) else default and default()
 
     def build(self, kept: Mapping[str, Any]) -> Any:
         value = self.make(**{self.fields[name].attribute: value for name, value in kept.items()})
@@ -334,6 +407,9 @@ class FlatPlan(RecordPlan):
             if not is_refusal(error):
                 raise
         return _settled(old, value)
+
+    def anew(self, tree: Any, decoded: Decoded) -> Any:
+        return decoded if self.immutable else self.decode(tree, MISSING, None, (), [])
 
     def _at_once(self, tree: dict[str, Any]) -> Any:
         try:
@@ -403,7 +479,10 @@ class UntypedPlan(Plan):
     def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
         if type(tree) is dict:
             return self._table.decode(tree, old, changes, path, found)
-        return _settled(value_of(old), infer(tree.text) if type(tree) is Bare else untyped(tree))
+        return _settled(value_of(old), untyped(tree))
+
+    def anew(self, tree: Any, decoded: Decoded) -> Any:
+        return untyped(tree)
 
 
 class _OpenTable(MapPlan):
@@ -441,6 +520,9 @@ class OptionalPlan(Plan):
         if tree is None or (type(tree) is Bare and tree.text == "null"):
             return None
         return self.inner.decode(tree, old, changes, path, found)
+
+    def anew(self, tree: Any, decoded: Decoded) -> Any:
+        return None if decoded is None else self.inner.anew(tree, decoded)
 
 
 def _settled(old: Any, value: Any) -> Any:
