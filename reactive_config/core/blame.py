@@ -14,8 +14,10 @@ from typing import Any, NamedTuple, get_args
 from reactive_config.core.changes import Changes
 from reactive_config.core.faults import Fault
 from reactive_config.core.lookup import inner_type, plain_type
+from reactive_config.core.map_plans import MapPlan, OptionalPlan
 from reactive_config.core.paths import Path
-from reactive_config.core.plans import LeafPlan, MapPlan, OptionalPlan, Plan, RecordPlan
+from reactive_config.core.plans import LeafPlan, Plan
+from reactive_config.core.record_plans import RecordPlan
 from reactive_config.core.trees import ABSENT, same
 from reactive_config.core.trial import Trial, UnitKey
 from reactive_config.core.types import bare_type, fields_of, is_pydantics, is_union, mapping_types, own_code

@@ -8,16 +8,9 @@ from typing import Any, get_args
 import msgspec
 
 from reactive_config.core.generics import cached
-from reactive_config.core.plans import (
-    FlatPlan,
-    LeafPlan,
-    MapPlan,
-    OptionalPlan,
-    Plan,
-    RecordPlan,
-    TablePlan,
-    UntypedPlan,
-)
+from reactive_config.core.map_plans import MapPlan, OptionalPlan, UntypedPlan
+from reactive_config.core.plans import LeafPlan, Plan, TablePlan
+from reactive_config.core.record_plans import FlatPlan, RecordPlan
 from reactive_config.core.refusals import is_refusal
 from reactive_config.core.sealed import holds_secret_names
 from reactive_config.core.types import (

@@ -16,12 +16,10 @@ older snapshot may change with them.
 
 from __future__ import annotations
 
-import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -31,25 +29,18 @@ from reactive_config.core.changes import Changes
 from reactive_config.core.delta import Bare
 from reactive_config.core.equality import unchanged
 from reactive_config.core.faults import ENOUGH, Fault, faults, own_fault, own_words
-from reactive_config.core.finite import NotFiniteError, check_finite, is_finite
+from reactive_config.core.finite import NotFiniteError
 from reactive_config.core.json_text import JsonRefusedError, decode_json
 from reactive_config.core.leaf import decode_leaf
-from reactive_config.core.lenient import infer, untyped
 from reactive_config.core.paths import Path
 from reactive_config.core.refusals import is_refusal
 from reactive_config.core.trees import ABSENT
 from reactive_config.core.types import (
-    FieldType,
-    Same,
-    class_of,
     describe,
-    fields_of,
     is_immutable,
     is_scalar,
     kind_of,
     may_be_float,
-    may_hold_floats,
-    own_code,
 )
 
 NOTHING: Final[Mapping[str, Any]] = {}
@@ -143,7 +134,7 @@ class LeafPlan(Plan):
                 raise
             found += faults(tree, self.kind, path)
             return MISSING
-        return _settled(old, value)
+        return settled(old, value)
 
     def _converted(self, tree: Any) -> Any:
         if self.scalar and type(tree) is not Bare:  # what is bare has to be prepared first
@@ -209,7 +200,7 @@ class TablePlan(Plan):
         if value is MISSING:
             return MISSING
         if self.own_code:  # what it makes of other values may be the same
-            value = _settled(old.value, value)
+            value = settled(old.value, value)
         return Part(tree, value, kept, parts, self.own_code)
 
     def _decode_all(self, tree: Any, previous: Any, path: Path, found: list[Fault]) -> Decoded:
@@ -228,7 +219,7 @@ class TablePlan(Plan):
         value = self._build(kept, inner, table, path, found)
         if value is MISSING:
             return MISSING
-        return Part(tree, _settled(previous, value), kept, inner or NOTHING, self.own_code)
+        return Part(tree, settled(previous, value), kept, inner or NOTHING, self.own_code)
 
     def decode_names(
         self, table: Mapping[str, Any], path: Path, found: list[Fault]
@@ -322,210 +313,7 @@ class TablePlan(Plan):
         return getattr(self.kind, "__name__", describe(self.kind))
 
 
-class RecordPlan(TablePlan):
-    """A Struct or a plain dataclass."""
-
-    def __init__(self, kind: Any) -> None:
-        self.kind = kind
-        self.fields: Mapping[str, FieldType] = fields_of(kind) or {}
-        self.plans: dict[str, Plan] = {}
-        self.make: Any = class_of(kind)
-        config = getattr(self.make, "__struct_config__", None)
-        self.closed: bool = config is not None and config.forbid_unknown_fields
-        self.own_code = own_code(kind)
-        # Its fields are finite, but what it makes of them may not be.
-        self._computes = self.own_code and may_hold_floats(kind)
-
-    def plan_of(self, name: str) -> Plan | None:
-        return self.plans.get(name)
-
-    def all_names(self, table: Mapping[str, Any]) -> Iterable[str]:
-        return {**self.plans, **table} if self.closed else self.plans
-
-    def without(self, name: str, plan: Plan | None, old: Any, path: Path, found: list[Fault]) -> Any:
-        if plan is None:
-            if self.closed:
-                found.append(Fault((*path, name), "", f"one of the names {', '.join(self.plans)}", "an unknown name"))
-            return MISSING
-        field = self.fields[name]
-        if field.default is None:
-            found.append(Fault((*path, name), "", describe(field.type), "nothing"))
-            return MISSING
-        try:
-            return _settled(old, field.default())
-        except BaseException as error:
-            if not is_refusal(error):
-                raise
-            own = own_words(error)
-            expected = own.expected if own is not None else describe(field.type)
-            found.append(Fault((*path, name), "", expected, f"nothing (its default raised {type(error).__name__})"))
-            return MISSING
-
-    def anew_at(self, name: str, decoded: Decoded, table: Mapping[str, Any]) -> Any:
-        plan = self.plans[name]
-        if plan.immutable:
-            return value_of(decoded)
-        if name in table:
-            return plan.anew(table[name], decoded)
-        default = self.fields[name].default
-        return copy.deepcopy(default.value) if isinstance(default, Same) else default and default()
-
-    def build(self, kept: Mapping[str, Any]) -> Any:
-        value = self.make(**{self.fields[name].attribute: value for name, value in kept.items()})
-        if self._computes:
-            self._check_computed(value, kept)
-        return value
-
-    def _check_computed(self, value: Any, kept: Mapping[str, Any]) -> None:
-        if not all(map(is_finite, kept.values())):  # a default is infinite, and so may be what is made of it
-            return
-        for name, field in self.fields.items():
-            computed = getattr(value, field.attribute, None)
-            if computed is not kept.get(name):
-                check_finite({name: computed})
-
-
-class FlatPlan(RecordPlan):
-    """A Struct of scalars: one value, which msgspec makes in one call."""
-
-    def __init__(self, kind: Any) -> None:
-        super().__init__(kind)
-        self._compares = self.make.__eq__ is msgspec.Struct.__eq__ and self.make.__struct_config__.eq
-        self._floats = [field.attribute for field in self.fields.values() if may_be_float(field.type)]
-        self.has_floats = bool(self._floats)
-
-    def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
-        value = self._at_once(tree) if type(tree) is dict else MISSING
-        if value is MISSING:  # something is bare, or wrong: name by name it is found what
-            value = value_of(self._decode_all(tree, MISSING, path, found))
-        if value is MISSING:
-            return value
-        try:
-            if self._compares and old != value:
-                return value  # what is equal by `==` may still differ in a type or a sign
-        except BaseException as error:  # an enum may have an `==` of its own
-            if not is_refusal(error):
-                raise
-        return _settled(old, value)
-
-    def anew(self, tree: Any, decoded: Decoded) -> Any:
-        return decoded if self.immutable else self.decode(tree, MISSING, None, (), [])
-
-    def _at_once(self, tree: dict[str, Any]) -> Any:
-        try:
-            value = msgspec.convert(tree, self.kind)
-        except BaseException as error:
-            if not is_refusal(error):
-                raise
-            return MISSING
-        return value if self.is_sound(value) else MISSING
-
-    def is_sound(self, value: Any) -> bool:
-        """Whether a value that was converted at once may stand."""
-        return all(is_finite(getattr(value, attribute)) for attribute in self._floats)
-
-
-class MapPlan(TablePlan):
-    """dict[str, X]."""
-
-    def __init__(self, kind: Any, values: Plan) -> None:
-        self.kind = kind
-        self.values = values
-        self._whole: Any = dict[str, values.kind]  # type: ignore[name-defined]
-
-    def plan_of(self, name: str) -> Plan | None:
-        return self.values
-
-    def all_names(self, table: Mapping[str, Any]) -> Iterable[str]:
-        return table
-
-    def decode_names(
-        self, table: Mapping[str, Any], path: Path, found: list[Fault]
-    ) -> tuple[dict[str, Any], dict[str, Part]]:
-        if not isinstance(self.values, FlatPlan) and not (isinstance(self.values, LeafPlan) and self.values.scalar):
-            return super().decode_names(table, path, found)
-        kept = self._at_once(table)
-        if kept is None:  # something is bare, or wrong: by the thousand, and then name by name, it is found what
-            kept = {}
-            names = iter(table)
-            while (some := {name: table[name] for name in islice(names, 1000)}) and len(found) < ENOUGH:
-                few = self._at_once(some) if len(table) > len(some) else None
-                kept |= super().decode_names(some, path, found)[0] if few is None else few
-        return kept, {}
-
-    def _at_once(self, table: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The values, if conversion of all of them at once gives them."""
-        assert isinstance(self.values, (FlatPlan, LeafPlan))
-        try:
-            kept: dict[str, Any] = msgspec.convert(table, self._whole)
-        except BaseException as error:
-            if not is_refusal(error):
-                raise
-            return None
-        return kept if not self.values.has_floats or all(map(self.values.is_sound, kept.values())) else None
-
-    def build(self, kept: Mapping[str, Any]) -> Any:
-        return dict(kept)
-
-
-class UntypedPlan(Plan):
-    """Anything; tables in it decode part by part all the same."""
-
-    kind = Any
-
-    def __init__(self) -> None:
-        self._table = _OpenTable(self)
-
-    def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
-        if type(tree) is dict:
-            return self._table.decode(tree, old, changes, path, found)
-        return _settled(value_of(old), untyped(tree))
-
-    def anew(self, tree: Any, decoded: Decoded) -> Any:
-        return untyped(tree)
-
-
-class _OpenTable(MapPlan):
-    """A table of anything."""
-
-    def __init__(self, values: UntypedPlan) -> None:
-        super().__init__(dict[str, Any], values)
-
-    def decode_names(
-        self, table: Mapping[str, Any], path: Path, found: list[Fault]
-    ) -> tuple[dict[str, Any], dict[str, Part]]:
-        """As everywhere, but tables in it at once: two calls a level, because there may be `MAX_DEPTH` levels.
-
-        The recursion limit is Python's, 1000, and a part of it belongs to the program that runs the loop.
-        """
-        kept: dict[str, Any] = {}
-        inner: dict[str, Part] = {}
-        for name, tree in table.items():
-            if type(tree) is not dict:
-                kept[name] = infer(tree.text) if type(tree) is Bare else untyped(tree)
-                continue
-            part = inner[name] = self._decode_all(tree, MISSING, (*path, name), found)
-            kept[name] = part.value
-        return kept, inner
-
-
-class OptionalPlan(Plan):
-    """X | None for an X that decodes part by part."""
-
-    def __init__(self, kind: Any, inner: TablePlan) -> None:
-        self.kind = kind
-        self.inner = inner
-
-    def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
-        if tree is None or (type(tree) is Bare and tree.text == "null"):
-            return None
-        return self.inner.decode(tree, old, changes, path, found)
-
-    def anew(self, tree: Any, decoded: Decoded) -> Any:
-        return None if decoded is None else self.inner.anew(tree, decoded)
-
-
-def _settled(old: Any, value: Any) -> Any:
+def settled(old: Any, value: Any) -> Any:
     """The old value where the new one is equal to it, so that it keeps its identity."""
     return old if old is not MISSING and unchanged(old, value) else value
 
