@@ -1,4 +1,4 @@
-"""For random types of every kind: incremental decoding equals decoding the whole, and older snapshots never change."""
+"""For random types: incremental decoding equals decoding the whole, also as shown, and older snapshots never change."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from reactive_config.core.compiling import compile_plan
 from reactive_config.core.decode import changed_paths, decode
 from reactive_config.core.equality import unchanged
 from reactive_config.core.plans import Part
+from reactive_config.core.showing import show, spot_of
 from tests.properties.random_types import Kind, barely, edited, kinds, picture
 
 
@@ -34,6 +35,7 @@ def follow(kind: Any, trees: list[Any]) -> int:
             assert {fault[:2] for fault in faults} == {fault[:2] for fault in fresh_faults}
             continue
         assert picture(part.value) == picture(fresh.value)
+        assert show(spot_of(part.value, kind)) == show(spot_of(fresh.value, kind))
         if old is not None:
             assert bool(changed_paths(old, part, changes)) == (old.value is not part.value)
             assert (old.value is part.value) == unchanged(old.value, part.value)
