@@ -3,7 +3,8 @@
 EtcdError
 ├── Unavailable        try again, elsewhere or later
 │   ├── Unreachable    nobody accepts connections there
-│   └── TooLarge       a message above the receive limit: ask for less
+│   ├── Late           no answer before the deadline: it may be dead, or the link slow
+│   └── TooLarge       an answer or request above a limit: ask for less
 ├── AuthOff            the cluster takes no users: go on without a token
 ├── Unauthenticated    the token is not (or no longer) known: get a new one, once
 ├── Refused            a person is needed: credentials, permissions
@@ -30,8 +31,12 @@ class Unreachable(Unavailable):
     """Connections are refused."""
 
 
+class Late(Unavailable):
+    """The deadline has passed."""
+
+
 class TooLarge(Unavailable):
-    """The answer does not fit the receive limit."""
+    """The answer does not fit the receive limit, or the request has more parts than the server takes."""
 
 
 class AuthOff(EtcdError):

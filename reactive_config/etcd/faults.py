@@ -15,6 +15,7 @@ from reactive_config.etcd.errors import (
     Compacted,
     EtcdError,
     FutureRevision,
+    Late,
     Refused,
     TLSTrouble,
     TooLarge,
@@ -61,7 +62,8 @@ _ANSWERS: tuple[tuple[str, str, type[EtcdError], str], ...] = (
     ("INVALID_ARGUMENT", "authentication failed", BadLogin, "wrong user or password"),
     ("FAILED_PRECONDITION", "authentication is not enabled", AuthOff, ""),
     ("RESOURCE_EXHAUSTED", "larger than max", TooLarge, ""),
-    ("DEADLINE_EXCEEDED", "", Unavailable, "no answer in time"),
+    ("INVALID_ARGUMENT", "too many operations", TooLarge, ""),
+    ("DEADLINE_EXCEEDED", "", Late, "no answer in time"),
 )
 
 

@@ -1,23 +1,34 @@
-"""Reading a range: what it looks like now, and all of it at one revision."""
+"""Reading a range: what it looks like now, and all of it at one revision, over links of any speed."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from reactive_config.etcd.errors import Compacted, TooLarge, Unavailable
+from reactive_config.etcd.errors import Compacted, Late, TooLarge, Unavailable
 from reactive_config.etcd.link import Link
 from reactive_config.etcd.messages import Item, Listing, Sight
+from reactive_config.etcd.pace import Pace
 from reactive_config.etcd.ranges import KeyRange
 from reactive_config.etcd.rpc import RangeRequest
 
 PAGE = 5000
 """Keys in a page at most: some 5 ms of this process."""
 
-FIRST = 500
+FIRST = 8
 """Keys in the first page at most: it tells how large the values are."""
+
+GROWTH = 16
+"""Times the keys of the page before, at most."""
 
 PAGE_BYTES = 1 << 20
 """Bytes that a later page is to have, if its values are as large as those before: receiving holds the event loop."""
+
+PAGE_SECONDS = 1.0
+"""Seconds that a later page is to take, if the link is as fast as before: a page that fails is read again."""
+
+TRIES = 2
+"""Deadlines in a row that may pass before a connection counts as dead."""
 
 ATTEMPTS = 5
 """Lists that a compaction may overtake before it counts as trouble."""
@@ -56,55 +67,104 @@ async def look(
     return _sight(reply.header, int(reply.count), top)
 
 
-async def read_all(link: Link, keys: KeyRange, *, revision: int = 0, page: int = PAGE) -> Listing:
+class Reading:
+    """A list under way. What was read stays read: after an error `finish` goes on where it was, over any link.
+
+    It is for the caller to know that a later link leads to the same history.
+
+    Attributes:
+        sight: What the first page told of the whole range; None before it.
+        revision: Of the list; 0 before the first page.
+        items: What was read, in the order of the keys.
+    """
+
+    def __init__(self, keys: KeyRange, *, revision: int = 0, page: int = PAGE, pace: Pace | None = None) -> None:
+        """`revision` 0 is the one that is current at the first page; of `pace`, see `Pace`."""
+        self.sight: Sight | None = None
+        self.items: list[Item] = []
+        self._keys = keys
+        self._start = keys.start
+        self.revision = revision
+        self._page = page if keys.end else 1
+        self._limit = min(self._page, FIRST)
+        self._pace = pace or Pace()
+
+    async def finish(self, link: Link) -> Listing:
+        """Read the rest.
+
+        Raises:
+            Compacted: The list must begin anew.
+            FutureRevision: Only for a given revision, or at another history.
+            Unavailable, Refused: See `errors`.
+        """
+        while True:
+            begin = time.monotonic()
+            reply = await self._next_page(link)
+            if self.sight is None:
+                # Later pages carry the current revision in their header, not the one that is read.
+                self.revision = self.revision or reply.header.revision
+                self.sight = _sight(reply.header, int(reply.count), None)
+            news = [Item(kv.key, kv.value, kv.mod_revision) for kv in reply.kvs]
+            self.items += news
+            if not reply.more or not news:
+                return self._listing(self.sight)
+            self._start = news[-1].key + b"\0"
+            size = sum(len(item.key) + len(item.value) for item in news)
+            self._pace.took(size, time.monotonic() - begin)
+            wanted = int(min(PAGE_BYTES, self._pace.rate * PAGE_SECONDS))
+            self._limit = max(1, min(self._page, GROWTH * len(news), wanted * len(news) // size))
+
+    async def _next_page(self, link: Link) -> Any:
+        late = 0
+        while True:
+            request = RangeRequest(key=self._start, range_end=self._keys.end, limit=self._limit, revision=self.revision)
+            try:
+                return await link.call(link.kv.Range, request, self._pace.deadline(link.settings.timeout))
+            except TooLarge:
+                if self._limit == 1:
+                    raise
+                self._page = self._limit = max(1, self._limit // 4)
+            except Late:
+                late += 1
+                self._pace.late()
+                self._limit = max(1, self._limit // 4)
+                if late == TRIES:
+                    raise
+
+    def _listing(self, sight: Sight) -> Listing:
+        newest = max((item.mod_revision for item in self.items), default=0)
+        whole = Sight(sight.cluster, sight.term, self.revision, len(self.items), newest)
+        return Listing(whole, tuple(self.items))
+
+
+async def read_all(
+    link: Link, keys: KeyRange, *, revision: int = 0, page: int = PAGE, pace: Pace | None = None
+) -> Listing:
     """Every key of the range at one revision, in pages.
 
     Args:
         link: Whom to ask.
         keys: The range.
         revision: At which; 0 for now, and then a compaction while paging begins a new list.
-        page: Keys in one page at most; a quarter of it where an answer is too large to receive.
+        page: Keys in one page at most; less where an answer is too large to receive, or takes long.
+        pace: What is known of the link's speed.
 
     Raises:
         Compacted, FutureRevision: Only for a given revision.
         Unavailable, Refused: See `errors`.
     """
-    overtaken = 0
-    while overtaken < ATTEMPTS:
+    for _ in range(ATTEMPTS):
         try:
-            return await _read_pages(link, keys, revision, page)
-        except TooLarge:
-            if page == 1:
-                raise
-            page = max(1, page // 4)
+            return await Reading(keys, revision=revision, page=page, pace=pace).finish(link)
         except Compacted:
             if revision:
                 raise
-            overtaken += 1
-    raise Unavailable(f"{link.endpoint}: {keys} was compacted away under {ATTEMPTS} lists")
+    raise overtaken(link, keys)
 
 
-async def _read_pages(link: Link, keys: KeyRange, revision: int, page: int) -> Listing:
-    items: list[Item] = []
-    start, limit = keys.start, min(page, FIRST)
-    header: Any = None
-    while True:
-        request = RangeRequest(key=start, range_end=keys.end, limit=limit, revision=revision)
-        reply = await link.call(link.kv.Range, request)
-        if header is None:
-            # Later pages carry the current revision in their header, not the one that is read.
-            header = reply.header
-            revision = revision or header.revision
-        news = [Item(kv.key, kv.value, kv.mod_revision) for kv in reply.kvs]
-        items += news
-        if not reply.more or not news:
-            break
-        start = news[-1].key + b"\0"
-        size = sum(len(item.key) + len(item.value) for item in news)
-        limit = max(1, min(page, 4 * len(news), PAGE_BYTES * len(news) // size))
-    top = max((item.mod_revision for item in items), default=0)
-    sight = _sight(header, len(items), top)
-    return Listing(Sight(sight.cluster, sight.term, revision, sight.count, top), tuple(items))
+def overtaken(link: Link, keys: KeyRange) -> Unavailable:
+    """What to raise where compactions came faster than lists."""
+    return Unavailable(f"{link.endpoint}: {keys} was compacted away under {ATTEMPTS} lists")
 
 
 def _sight(header: Any, count: int, newest: int | None) -> Sight:

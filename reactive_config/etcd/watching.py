@@ -8,7 +8,7 @@ stands in a task of its own, and a heartbeat beside it decides when the connecti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,11 +23,16 @@ DELETE = Event.DELETE
 
 
 class Watch:
-    """A created watch. Made by `open_watch`."""
+    """A created watch. Made by `open_watch`.
+
+    Attributes:
+        heard: Called for every sign of life, parts of a large answer too.
+    """
 
     def __init__(self, call: Any, subject: str) -> None:
         self._call = call
         self._subject = subject
+        self.heard: Callable[[], object] = int
 
     async def read(self) -> Batch:
         """The next whole transactions, or an empty batch as a sign of life. Not to be cancelled and called again.
@@ -64,6 +69,7 @@ class Watch:
 
     async def _response(self) -> Any:
         response = await answer(self._call.read(), self._subject)
+        self.heard()
         if response is grpc.aio.EOF:
             raise Unavailable(f"{self._subject}: ended the stream")
         if response.canceled:

@@ -65,7 +65,7 @@ async def test_a_compaction_between_two_pages_begins_a_new_list(link, prefix):
 
 @pytest.mark.parametrize(
     ("count", "size", "limits"),
-    [(60, 10, [5, 20, 30, 30]), (11, 300_000, [5, 3, 3]), (7, 1_200_000, [5, 1, 1])],
+    [(60, 10, [5, 30, 30]), (11, 300_000, [5, 3, 3]), (7, 1_200_000, [5, 1, 1])],
 )
 async def test_pages_grow_with_small_values_and_shrink_with_large_ones(link, prefix, monkeypatch, count, size, limits):
     monkeypatch.setattr(listing, "FIRST", 5)

@@ -9,7 +9,7 @@ import pytest
 
 from reactive_config.etcd import auth, listing
 from reactive_config.etcd.auth import Credentials
-from reactive_config.etcd.errors import BadLogin, Unavailable
+from reactive_config.etcd.errors import BadLogin, Late
 from reactive_config.etcd.listing import look
 from reactive_config.etcd.ranges import prefix_range
 from reactive_config.testing.etcd_server import running_etcd
@@ -100,7 +100,7 @@ async def test_no_answer_is_shared_too(fake_etcd, connect, monkeypatch):
         fake.before = slow = Slow()
         links = [await stack.enter_async_context(connect(fake.endpoint, Credentials("app", "p"))) for _ in range(3)]
         ends = await asyncio.gather(*(look(link, KEYS) for link in links), return_exceptions=True)
-        assert [(type(end), str(end)) for end in ends] == [(Unavailable, f"{fake.endpoint}: no answer in time")] * 3
+        assert [(type(end), str(end)) for end in ends] == [(Late, f"{fake.endpoint}: no answer in time")] * 3
         assert slow.calls == ["Authenticate"]
 
 
