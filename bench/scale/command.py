@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.scale.model import Fleet
 from bench.scale.points import Plan
 from bench.scale.runtimes import STAMP
-from reactive_config.sources.etcd.session import SMALL_BYTES, SMALL_KEYS
+from reactive_config.sources.etcd.resuming import SMALL_BYTES, SMALL_KEYS
 from reactive_config.testing.etcd_server import etcd_binaries
 
 EPILOG = """\

@@ -20,6 +20,7 @@ from reactive_config.etcd.link import open_link
 from reactive_config.etcd.probe import first_speaking, wait_speaking
 from reactive_config.etcd.settings import Endpoint
 from reactive_config.sources.etcd.backoff import Backoff
+from reactive_config.sources.etcd.handover import Handover
 from reactive_config.sources.etcd.plan import Plan
 from reactive_config.sources.etcd.session import Session
 from reactive_config.sources.etcd.stand import Stand
@@ -42,6 +43,7 @@ class Follower:
         self._plan = plan
         self._store = store
         self._stand = stand
+        self._handover = Handover()
         self._standby = standby
         self._credentials = Credentials(*plan.login, stand.logging_in) if plan.login else None
         self._silent: set[Endpoint] = set()
@@ -94,7 +96,7 @@ class Follower:
         session: Session | None = None
         try:
             async with open_link(endpoint, self._plan.settings, self._credentials) as link:
-                session = Session(self._plan, link, self._store, self._stand)
+                session = Session(self._plan, link, self._store, self._stand, self._handover)
                 await session.run()
         except EtcdError as trouble:
             synced_at = session.synced_at if session else None

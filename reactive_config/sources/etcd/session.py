@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import anyio.to_thread
 
 from reactive_config.core.delta import Patch
-from reactive_config.etcd.errors import Compacted, EtcdError, FutureRevision, Unavailable
+from reactive_config.etcd.errors import EtcdError, Late, Unavailable
 from reactive_config.etcd.link import Link
-from reactive_config.etcd.listing import look, read_all
+from reactive_config.etcd.listing import look
 from reactive_config.etcd.messages import Batch, Sight
 from reactive_config.etcd.watching import Watch, open_watch
+from reactive_config.sources.etcd.comparison import Comparison
 from reactive_config.sources.etcd.documents import read_documents
+from reactive_config.sources.etcd.handover import Handover
 from reactive_config.sources.etcd.plan import Plan
+from reactive_config.sources.etcd.resuming import OTHERS, Resuming
 from reactive_config.sources.etcd.stand import Stand
-from reactive_config.sources.etcd.store import Store
-
-FAR_BEHIND = 20_000
-"""Revisions. Replaying 60,000 of them took etcd 14 s, listing 10,000 keys 25 ms."""
-
-SMALL_KEYS, SMALL_BYTES = 500, 256 * 1024
-"""A range up to this is compared byte by byte when a session begins, a larger one by its newest key and count."""
+from reactive_config.sources.etcd.store import LARGE, Store
 
 CHEAP_KEYS = 2000
 """Up to this every heartbeat asks for the newest key too; the server sorts the range for it."""
-
-LARGE = 20_000
-"""Keys from which a list is taken in a thread: 100,000 would hold the event loop for 40 to 140 ms."""
 
 RARELY = 12
 """Of a larger range, every so many heartbeats."""
@@ -41,8 +36,10 @@ class Session:
         synced_at: When it first was SYNCED, by the loop's clock; None before.
     """
 
-    def __init__(self, plan: Plan, link: Link, store: Store, stand: Stand) -> None:
+    def __init__(self, plan: Plan, link: Link, store: Store, stand: Stand, handover: Handover) -> None:
         self.synced_at: float | None = None
+        self._handover = handover
+        self._resuming = Resuming(plan, link, store, handover)
         self._plan = plan
         self._range = plan.keys.range
         self._link = link
@@ -52,6 +49,7 @@ class Session:
         self._told = 0  # the newest revision known to be in the store
         self._target: Sight | None = None
         self._doubt: tuple[int, int] | None = None
+        self._doubted_at = 0.0
 
     async def run(self) -> None:
         """Deliver until the connection ends.
@@ -61,60 +59,25 @@ class Session:
         """
         settings = self._plan.settings
         sight = await look(self._link, self._range, timeout=settings.connect_timeout)
-        why = await self._reason_to_list(sight)
+        why = await self._resuming.reason_to_list(sight)
         if not why and self._stand.on_mirror:
             why = "mirror"  # what is in force is not ours, so a resume would not bring ours back
         if why:
-            await self._list(why)
+            await self._list(why, sight)
         else:
             self._target, self._told = sight, sight.revision
             self._store.term = max(self._store.term, sight.term)
         self._stand.back()
-        async with open_watch(self._link, self._range, self._store.revision + 1) as watch:
+        # On a slow link a backlog comes in parts, so that it is seen to come.
+        fragment = self._handover.pace.slow
+        async with open_watch(self._link, self._range, self._store.revision + 1, fragment=fragment) as watch:
+            watch.heard = self._hear
             self._settle()
-            await _first_end(lambda: self._read(watch), self._beat)
+            await _first_end(lambda: self._read(watch), self._beat, self._compare)
 
-    async def _reason_to_list(self, sight: Sight) -> str:
-        store = self._store
-        if not store.revision:
-            return "first"
-        lost = self._lost_history(sight, store.revision)
-        if lost:
-            return lost
-        if sight.revision - store.revision > FAR_BEHIND:
-            return "far behind"
-        try:
-            return "" if await self._still_true() else "restored: the keys at our revision are others than before"
-        except Compacted:
-            return "compacted"
-        except FutureRevision:
-            return "restored: its revision fell meanwhile"
-
-    def _lost_history(self, sight: Sight, known: int) -> str:
-        """Why the store cannot be the one that we knew; empty if it can.
-
-        A cluster made anew from the same settings has the same ids, so revision and term are looked at too.
-        """
-        store = self._store
-        if sight.cluster != store.cluster:
-            return "restored: it is another cluster"
-        if sight.revision < known:
-            return f"restored: revision {sight.revision} is below ours, {known}"
-        if sight.term < store.term:
-            return f"restored: raft term {sight.term} is below the one seen, {store.term}"
-        return ""
-
-    async def _still_true(self) -> bool:
-        """Whether the store at our revision is what we hold: a wiped one that advanced past it is not."""
-        store = self._store
-        if store.count <= SMALL_KEYS and store.size <= SMALL_BYTES:
-            return store.equals(await read_all(self._link, self._range, revision=store.revision))
-        then = await look(self._link, self._range, newest=True, revision=store.revision)
-        return then.count == store.count and then.newest == store.newest
-
-    async def _list(self, why: str) -> None:
+    async def _list(self, why: str, sight: Sight) -> None:
         store, stand = self._store, self._stand
-        listing = await read_all(self._link, self._range)
+        listing = await self._resuming.listing(sight)
         documents = await read_documents(self._plan.keys, listing.items, store.documents)
         if store.revision:
             stand.feed.count("relists")
@@ -133,9 +96,11 @@ class Session:
     async def _read(self, watch: Watch) -> None:
         while True:
             batch = await watch.read()
-            self._heard += 1
             if batch.changes:
                 await self._take(batch)
+
+    def _hear(self) -> None:
+        self._heard += 1
 
     async def _take(self, batch: Batch) -> None:
         latest = batch.latest()
@@ -163,17 +128,36 @@ class Session:
                 await asyncio.sleep(keepalive * rng.uniform(0.35, 0.5))
             newest = self._target is not None or self._store.count <= CHEAP_KEYS or beats % RARELY == 0
             beats += 1
-            await self._check(newest, keepalive * 0.4)
+            asked = time.monotonic()
+            await self._check(newest, self._handover.pace.patience(keepalive * 0.4))
+            if self.synced_at is not None and time.monotonic() - asked < keepalive * 0.1:
+                self._handover.pace.on_time()
+
+    async def _compare(self) -> None:
+        """After a resume, find out in the background whether this is the etcd that we know."""
+        if not self._resuming.unproven:
+            return
+
+        async def advance() -> None:
+            await self._check(newest=True, timeout=self._link.settings.timeout)
+
+        walk = Comparison(self._link, self._range, self._store, self._handover, self._plan.rng, advance)
+        if not await walk.equal():
+            self._store.distrusted = OTHERS  # whatever a sample says in the next session
+            raise Unavailable(f"{self._link.endpoint}: etcd was {OTHERS}")
+        self._stand.feed.count("comparisons")
 
     async def _check(self, newest: bool, timeout: float) -> None:
         known, heard = self._store.revision, self._heard
         try:
             sight = await look(self._link, self._range, newest=newest, timeout=timeout)
-        except Unavailable:
+        except Unavailable as trouble:
             if self._heard != heard:
                 return  # slow, but alive
+            if isinstance(trouble, Late):
+                self._handover.pace.late()
             raise
-        lost = self._lost_history(sight, known)
+        lost = self._resuming.lost_history(sight, known)
         if lost:
             raise Unavailable(f"{self._link.endpoint}: etcd was {lost}")
         self._store.term = max(self._store.term, sight.term)
@@ -186,12 +170,19 @@ class Session:
                 # Others write, this range is quiet: resuming from here survives a compaction up to here.
                 self._store.advance(sight.revision)
                 self._stand.send(Patch({}, {}, sight.revision))
-        elif self._doubt == (self._store.revision, self._heard):
-            # Nothing has come for a whole beat although something was there: this watch is deaf.
-            raise Unavailable(f"{self._link.endpoint}: the watch has fallen silent")
-        else:
+        elif self._doubt != (self._store.revision, self._heard):
             self._doubt = (self._store.revision, self._heard)
+            self._doubted_at = asyncio.get_running_loop().time()
+        elif asyncio.get_running_loop().time() - self._doubted_at > self._silence():
+            # Nothing has come for a whole beat although something was there: this watch is deaf.
+            self._handover.pace.late()
+            raise Unavailable(f"{self._link.endpoint}: the watch has fallen silent")
         self._settle()
+
+    def _silence(self) -> float:
+        """Seconds without a word that are too many where there is news."""
+        beat, pace = self._plan.settings.keepalive * 0.3, self._handover.pace
+        return 2 * pace.patience(beat) if pace.slow else beat
 
 
 async def _first_end(*parts: Callable[[], Awaitable[None]]) -> None:

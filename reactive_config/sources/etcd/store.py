@@ -8,9 +8,12 @@ from itertools import chain
 import msgspec
 
 from reactive_config.core.delta import Malformed, Patch, Replace, Unit
-from reactive_config.etcd.messages import Change, Listing, Sight
+from reactive_config.etcd.messages import Change, Item, Listing, Sight
 from reactive_config.sources.etcd.documents import Document, Read
 from reactive_config.sources.etcd.keys import SUFFIXES
+
+LARGE = 20_000
+"""Keys from which what walks over all of them runs in a thread: 100,000 would hold the event loop for 40 to 140 ms."""
 
 NAMED = 5
 """Ignored keys that a note names; the rest is counted."""
@@ -24,6 +27,31 @@ class _Left(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """What is known of one key; `raw` is None where its value was not kept, because it is left out."""
+
+    revision: int
+    size: int
+    raw: bytes | None
+
+    def equals(self, item: Item) -> bool:
+        """Whether etcd's is the same."""
+        if item.mod_revision != self.revision:
+            return False
+        return len(item.key) + len(item.value) == self.size if self.raw is None else item.value == self.raw
+
+
+class Names(msgspec.Struct, frozen=True):
+    """The keys of a store: those of documents, and those that are left out."""
+
+    documents: list[str]
+    left: list[bytes]
+
+    def keys(self) -> list[bytes]:
+        """All of them, in no order."""
+        return [*map(str.encode, self.documents), *self.left]
+
+
 class Store:
     """Keys, documents, and which documents are in the way of one another.
 
@@ -34,6 +62,7 @@ class Store:
         cluster: The id of the cluster it came from.
         term: The highest raft term seen there; within one history it never falls.
         documents: Key to document as read, whether or not it collides with another.
+        distrusted: Why etcd is known to hold something else, whatever its revision; empty if it is not.
     """
 
     def __init__(self) -> None:
@@ -41,6 +70,7 @@ class Store:
         self.cluster = 0
         self.term = 0
         self.documents: dict[str, Document] = {}
+        self.distrusted = ""
         self._left: dict[bytes, _Left] = {}
         # Of two keys that mount one path at least one has a suffix. A key without its suffix, to all that had one.
         self._suffixed: dict[str, tuple[str, ...]] = {}
@@ -78,6 +108,18 @@ class Store:
             return True
         return self.count == sight.count and sight.newest is not None and self.newest == sight.newest
 
+    def names(self) -> Names:
+        """Every key, the control area's too: a copy that a thread may work on."""
+        return Names(list(self.documents), list(self._left))
+
+    def held(self, key: bytes) -> Held | None:
+        """What is known of a key; None if it is not there."""
+        document = self.documents.get(key.decode(errors="surrogateescape"))
+        if document is not None:
+            return Held(document.revision, len(key) + len(document.raw), document.raw)
+        left = self._left.get(key)
+        return None if left is None else Held(left.revision, left.size, None)
+
     def equals(self, listing: Listing) -> bool:
         """Whether a listing at our own revision tells of the same keys, revisions and bytes."""
         told = {item.key: (item.mod_revision, item.value) for item in listing.items}
@@ -95,6 +137,7 @@ class Store:
         sent, self._altered = self._altered, {}
         self.documents, self._left, self._suffixed = {}, {}, {}
         self._newest = self._notes = None
+        self.distrusted = ""
         self.revision, self.cluster, self.term = listing.sight.revision, listing.sight.cluster, listing.sight.term
         for item, document in zip(listing.items, documents, strict=True):
             if isinstance(document, Document):

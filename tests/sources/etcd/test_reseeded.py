@@ -1,0 +1,244 @@
+"""An etcd that was wiped and filled by the same script, with one value another, is recognised whatever its size."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from reactive_config.etcd.errors import Compacted
+from reactive_config.etcd.listing import look
+from reactive_config.etcd.pace import Pace
+from reactive_config.etcd.picking import pick
+from reactive_config.etcd.ranges import prefix_range
+from reactive_config.etcd.transaction import write
+from reactive_config.sources.etcd import comparison, sample
+from reactive_config.sources.etcd.comparison import Comparison
+from reactive_config.sources.etcd.handover import Handover
+from reactive_config.sources.etcd.store import Store
+from reactive_config.testing.tcp_proxy import tcp_proxy
+
+pytestmark = pytest.mark.etcd
+
+RANGE = prefix_range(b"/s/")
+
+
+def names(keys):
+    return [f"/s/k{number:05}" for number in range(keys)]
+
+
+async def seed(server, keys, *, changed="", dropped="", added=""):
+    """What a seed script does: the same transactions each time."""
+    puts = {name: "changed" if name == changed else "as before" for name in names(keys) if name != dropped}
+    puts |= {added: "as before"} if added else {}
+    items = sorted(puts.items())
+    async with server.connect() as link:
+        for start in range(0, len(items), 100):
+            await write(link, dict(items[start : start + 100]))
+        return await look(link, RANGE, newest=True)
+
+
+async def reseed(server, keys, **difference):
+    server.kill()
+    server.wipe()
+    await server.start()
+    return await seed(server, keys, **difference)
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """No pause to speak of between pages, and many of them."""
+    monkeypatch.setattr(comparison, "PAUSE", 0.002)
+    monkeypatch.setattr(comparison, "SHARE", 0)
+    monkeypatch.setattr(comparison, "KEYS", 100)
+
+
+@pytest.mark.parametrize("keys", [600, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("place", [0, 0.37, 1], ids=["first", "middle", "last"])
+async def test_one_value_of_all(own, follow, values, synced, replaces, hasty, keys, place):
+    before = await seed(own, keys)
+    other = names(keys)[int(place * (keys - 1))]
+    async with tcp_proxy(own.endpoint) as proxy, follow(proxy.endpoint, prefix="/s/") as feed:
+        await feed.wait(synced)
+        proxy.refuse()
+        after = await reseed(own, keys, changed=other)
+        assert after == before  # cluster, term, revision, count and newest
+        await proxy.listen()
+        await feed.wait(lambda feed: feed.counters["restores"] == 1 and synced(feed))
+        assert values(feed) == dict.fromkeys(names(keys), "<as before>") | {other: "<changed>"}
+        assert replaces(feed) == 2
+        assert "etcd was restored: the keys at our revision are others" in feed.said[0]
+
+
+async def test_another_key_in_place_of_one(own, follow, values, synced, replaces, hasty):
+    before = await seed(own, 600)
+    gone, new = names(600)[100], "/s/k00099x"
+    async with tcp_proxy(own.endpoint) as proxy, follow(proxy.endpoint, prefix="/s/") as feed:
+        await feed.wait(synced)
+        proxy.refuse()
+        after = await reseed(own, 600, dropped=gone, added=new)
+        assert (after.revision, after.count, after.newest) == (before.revision, before.count, before.newest)
+        await proxy.listen()
+        await feed.wait(lambda feed: feed.counters["restores"] == 1 and synced(feed))
+        assert set(values(feed)) == {*names(600), new} - {gone}
+        assert replaces(feed) == 2
+
+
+async def test_a_large_share_is_found_before_anything_resumes(own, follow, values, synced):
+    """Without the comparison in the background, which never begins here."""
+    await seed(own, 600)
+    async with tcp_proxy(own.endpoint) as proxy, follow(proxy.endpoint, prefix="/s/") as feed:
+        await feed.wait(synced)
+        proxy.refuse()
+        own.kill()
+        own.wipe()
+        await own.start()
+        async with own.connect() as link:
+            for start in range(0, 600, 100):
+                await write(link, dict.fromkeys(names(600)[start : start + 100], "others"))
+        await proxy.listen()
+        await feed.wait(lambda feed: feed.counters["restores"] == 1 and synced(feed))
+        assert feed.counters["comparisons"] == 0
+        assert feed.counters["reconnects"] == 1
+
+
+async def test_an_etcd_that_is_the_same_is_compared_once_and_not_listed(own, follow, synced, replaces, hasty):
+    """While keys come, change and go."""
+    await seed(own, 1000)
+    async with own.connect() as link, tcp_proxy(own.endpoint) as proxy, follow(proxy.endpoint, prefix="/s/") as feed:
+        await feed.wait(synced)
+        proxy.refuse()
+        await feed.wait(lambda feed: not synced(feed))
+        await write(link, {"/s/k00500": "away"}, ["/s/k00501"])
+        await proxy.listen()
+        rng = random.Random(1)
+        while not feed.counters["comparisons"]:
+            name, other = rng.sample(names(1000), 2)
+            last = await write(link, {name: "changed", f"{name}x": "new"}, [other, f"{other}x"])
+        await feed.wait(lambda feed: feed.revision >= last)
+        assert feed.counters["relists"] == feed.counters["restores"] == 0
+        assert feed.counters["comparisons"] == 1
+        assert replaces(feed) == 1
+
+
+async def test_sessions_that_are_short_compare_all_keys_in_the_end(own, follow, values, synced, hasty, monkeypatch):
+    """Each one ends after a page, and the next goes on there."""
+    keys = 1000
+    await seed(own, keys)
+    walked = []
+    real = Comparison._page
+
+    async def page(self, start, end):
+        if walked and walked[-1] != start:
+            walked.append(start)
+            proxy.reset()
+        walked.append(start)
+        return await real(self, start, end)
+
+    monkeypatch.setattr(Comparison, "_page", page)
+    async with tcp_proxy(own.endpoint) as proxy, follow(proxy.endpoint, prefix="/s/") as feed:
+        await feed.wait(synced)
+        proxy.refuse()
+        await reseed(own, keys, changed=names(keys)[700])
+        await proxy.listen()
+        await feed.wait(lambda feed: feed.counters["restores"] == 1 and synced(feed))
+        assert values(feed)[names(keys)[700]] == "<changed>"
+
+
+class Holding:
+    """A comparison of what a store holds with what the server has."""
+
+    def __init__(self, link, store, advance=None):
+        async def nothing():
+            raise AssertionError("nothing is to be advanced")
+
+        rng = random.Random(3)
+        self.equal = Comparison(link, RANGE, store, Handover(), rng, advance or nothing).equal
+
+
+@pytest.fixture
+async def held(own, hasty):
+    """A store that holds what `own` has, 600 keys of it."""
+    from reactive_config.etcd.listing import read_all
+    from reactive_config.sources.etcd.documents import read_documents
+    from reactive_config.sources.etcd.keys import Keys
+
+    await seed(own, 600)
+    store = Store()
+    async with own.connect() as link:
+        listing = await read_all(link, RANGE)
+        store.replace(listing, await read_documents(Keys(prefix="/s/"), listing.items, {}))
+        yield store, link
+
+
+async def test_what_the_watch_has_not_brought_yet_is_no_difference(own, held):
+    store, link = held
+    await write(link, {"/s/k00001": "later", "/s/new": "later"}, ["/s/k00002"])
+    assert await Holding(link, store).equal()
+
+
+async def test_a_compaction_under_a_comparison_goes_on_at_a_later_revision(own, held):
+    store, link = held
+    revision = await write(link, {"/other": "1"})
+    await own.compact(revision)
+    advanced = []
+
+    async def advance():
+        advanced.append(revision)
+        store.advance(revision)
+
+    with pytest.raises(Compacted):
+        await pick(link, RANGE, [b"/s/k00001"], store.revision, Pace())
+    assert await Holding(link, store, advance).equal()
+    assert advanced == [revision]
+
+
+@pytest.mark.parametrize("change", ["missing", "more", "value", "revision"])
+async def test_every_kind_of_difference_is_found(own, held, change):
+    store, link = held
+    if change == "more":
+        del store.documents["/s/k00300"]
+    else:
+        document = store.documents.pop("/s/k00300")
+        import msgspec
+
+        name = "/s/k00300x" if change == "missing" else "/s/k00300"
+        changes = {"missing": {"place": name}, "value": {"raw": b"other"}, "revision": {"revision": 2}}[change]
+        if change == "missing":
+            store.documents["/s/k00300"] = document
+        store.documents[name] = msgspec.structs.replace(document, **changes)
+    assert not await Holding(link, store).equal()
+
+
+async def test_fewer_operations_than_usual_are_picked_in_several_transactions(binary):
+    from reactive_config.testing.etcd_server import etcd_server
+
+    async with etcd_server(binary, flags=["--max-txn-ops", "20"]) as server, server.connect() as link:
+        for name in names(40):
+            last = await write(link, {name: "1"})
+        picked = await pick(link, RANGE, [name.encode() for name in names(40)], last, Pace())
+        assert [item.key.decode() for item in picked.items] == names(40)
+        assert picked.count == 40
+
+
+def test_a_sample_finds_a_difference_as_often_as_chance_has_it():
+    """Of 5,000 keys 100 differ: the chance to miss them all is that of drawing 111 times without replacement."""
+    keys = [str(number).encode() for number in range(5000)]
+    first = keys[-sample.NEWEST :]
+    others = set(keys[:100])
+    rng = random.Random(7)
+    drawn, rounds = 127 - sample.NEWEST, 2000
+    missed = sum(not others & set(sample.sample(keys, lambda _: 1, rng, first=first)) for _ in range(rounds))
+    expected = rounds * math.comb(4900, drawn) / math.comb(5000, drawn)
+    assert abs(missed - expected) < 4 * math.sqrt(expected)
+
+
+def test_a_sample_has_all_of_the_newest_and_no_more_than_its_bytes():
+    keys = [str(number).encode() for number in range(5000)]
+    rng = random.Random(7)
+    chosen = sample.sample(keys, lambda _: 1, rng, first=keys[:16])
+    assert chosen[:16] == keys[:16]
+    assert len(set(chosen)) == len(chosen) == 127
+    assert len(sample.sample(keys, lambda _: 10_000, rng)) == 26
+    assert len(sample.sample(keys, lambda _: 1_000_000, rng)) == 1
