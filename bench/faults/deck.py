@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from bench.faults.stage import Stage
 
+BALLAST = (600, 5000)
+"""Keys beside those of the writers: above 500 a source resumes on a sample, and compares the rest later."""
+
 Fault = Callable[[Stage, random.Random], Awaitable[None]]
 
 
@@ -54,12 +57,17 @@ async def compact_away(stage: Stage, rng: random.Random) -> None:
 
 async def restore(stage: Stage, rng: random.Random) -> None:
     """A snapshot, more writes, and back to the snapshot."""
-    await stage.restore(rng.uniform(0.2, 1.0))
+    await stage.restore(rng.uniform(0.2, 1.0), rng.choice([0, *BALLAST]))
 
 
 async def wipe(stage: Stage, _: random.Random) -> None:
     """An empty etcd in place of the old one."""
     await stage.wipe()
+
+
+async def reseed(stage: Stage, rng: random.Random) -> None:
+    """Another etcd that differs in one value, and in nothing else that can be asked for."""
+    await stage.reseed(rng.choice([0, *BALLAST]))
 
 
 async def partition(stage: Stage, rng: random.Random) -> None:
@@ -79,10 +87,19 @@ async def delay(stage: Stage, rng: random.Random) -> None:
     await stage.delay(rng.uniform(0.5, 1.5), rng.uniform(0.02, 0.2))
 
 
-SINGLE: dict[Fault, int] = {kill: 22, terminate: 3, stop: 7, compact: 10, compact_away: 3, restore: 1, wipe: 1}
+SINGLE: dict[Fault, int] = {
+    kill: 22,
+    terminate: 3,
+    stop: 7,
+    compact: 10,
+    compact_away: 3,
+    restore: 1,
+    wipe: 1,
+    reseed: 1,
+}
 SINGLE |= {partition: 3, reset: 2, delay: 1}
 CLUSTER: dict[Fault, int] = {kill: 10, kill_leader: 9, kill_quorum: 3, terminate: 3, stop: 4, stop_leader: 3}
-CLUSTER |= {compact: 10, compact_away: 3, restore: 1, wipe: 1, partition: 3, reset: 2, delay: 1}
+CLUSTER |= {compact: 10, compact_away: 3, restore: 1, wipe: 1, reseed: 1, partition: 3, reset: 2, delay: 1}
 
 
 def deal(members: int, rng: random.Random) -> Iterator[Fault]:

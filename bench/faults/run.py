@@ -117,13 +117,28 @@ class Run:
                 for number in range(self._shape.writers)
             ]
             rng = random.Random(f"{seed} stage")
-            stage = Stage(cluster, proxies, self._book, self._shape, self._gate, writers, self._compacted, home, rng)
+            stage = Stage(
+                cluster, proxies, self._book, self._shape, self._gate, writers, self._compacted, self._shown, home, rng
+            )
             await writers[-1].write_now()  # so that there is something to open
             yield stage, writers, writers[-1]
 
     def _compacted(self, revision: int) -> None:
         for follower in self._followers:
             follower.overtaken_by(revision)
+
+    async def _shown(self, slot: int, number: int) -> None:
+        """Return once every open follower shows a number, or never will."""
+        async with anyio.create_task_group() as group:
+            for follower in self._followers:
+                if follower.config is not None:
+                    group.start_soon(self._wait_shown, follower, slot, number)
+
+    async def _wait_shown(self, follower: Follower, slot: int, number: int) -> None:
+        life = follower.sources[-1]
+        at = await follower.wait_number(slot, number, PATIENCE)
+        if at is None and follower.config is not None and follower.sources[-1] is life:
+            self._late.append(Breach("not converged", life.name, f"does not show a reseed after {PATIENCE:g} s"))
 
     def _open(self, group: anyio.abc.TaskGroup, home: Path, stage: Stage) -> None:
         direct, behind = stage.cluster.endpoints, [proxy.endpoint for proxy in stage.proxies]

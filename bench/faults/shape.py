@@ -2,6 +2,7 @@
 
 <prefix>groups/g3/k0 ... k3    the number of the transaction that wrote them, in all of them
 <prefix>writers/w1             the number of the writer's last transaction
+<prefix>ballast/b1             nothing: keys that make the range large
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class App(msgspec.Struct, frozen=True):
 
     groups: dict[str, dict[str, int]] = {}
     writers: dict[str, int] = {}
+    ballast: dict[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Shape:
             return [f"{self.prefix}writers/w{slot - self.groups}"]
         return [f"{self.prefix}groups/g{slot}/k{number}" for number in range(self.keys)]
 
+    def ballast(self, keys: int) -> list[str]:
+        """So many keys that are in no slot."""
+        return [f"{self.prefix}ballast/b{number:05}" for number in range(keys)]
+
     def state(self, app: App) -> State:
         """The state that a configuration shows."""
         groups = [self.group(app.groups.get(f"g{slot}")) for slot in range(self.groups)]
@@ -64,6 +70,6 @@ class Shape:
             _, *names = item.key.decode().removeprefix(self.prefix[:-1]).split("/")
             if names[0] == "groups":
                 app.groups.setdefault(names[1], {})[names[2]] = int(item.value)
-            else:
+            elif names[0] == "writers":
                 app.writers[names[1]] = int(item.value)
         return self.state(app)

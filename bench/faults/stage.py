@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from reactive_config.etcd.errors import Compacted, EtcdError, FutureRevision
 from reactive_config.etcd.listing import read_all
 from reactive_config.etcd.messages import Listing
 from reactive_config.etcd.ranges import prefix_range
+from reactive_config.etcd.transaction import write
 from reactive_config.testing.etcd_cluster import EtcdCluster
 from reactive_config.testing.etcd_server import EtcdServer
 from reactive_config.testing.tcp_proxy import TcpProxy
@@ -31,6 +32,7 @@ class Stage:
         book: The account of the writers.
         writers: To be asked what they left open when history ends.
         compacted: Told of every compaction.
+        shown: Returns once every follower shows a number in a slot.
         home: For snapshots.
 
     Attributes:
@@ -47,6 +49,7 @@ class Stage:
         gate: Gate,
         writers: Sequence[Writer],
         compacted: Callable[[int], None],
+        shown: Callable[[int, int], Awaitable[None]],
         home: Path,
         rng: random.Random,
     ) -> None:
@@ -60,6 +63,7 @@ class Stage:
         self._gate = gate
         self._writers = writers
         self._compacted = compacted
+        self._shown = shown
         self._snapshot = home / "snapshot.db"
         self._rng = rng
 
@@ -94,8 +98,12 @@ class Stage:
             self.cluster.cont(*members)
             self.healthy_at = time.monotonic()
 
-    async def restore(self, later: float) -> None:
-        """Save a snapshot, let writes go on, and put the snapshot in place of everything."""
+    async def restore(self, later: float, ballast: int) -> None:
+        """Save a snapshot, let writes go on, and put the snapshot in place of everything.
+
+        With so much ballast; it stays until the next wipe.
+        """
+        await self._fill(ballast)
         self._snapshot.unlink(missing_ok=True)
         await self._off_loop(self.cluster.save, self._snapshot)
         await asyncio.sleep(later)
@@ -109,17 +117,50 @@ class Stage:
         async with self._new_segment("wipe"):
             self.cluster.wipe()
 
+    async def reseed(self, ballast: int) -> None:
+        """Fill an empty etcd, let everybody follow it, and fill another one by the same transactions.
+
+        Of all that a follower can know, only the values of one group are others then.
+        """
+        slot = self._rng.randrange(self._shape.groups)
+        async with self._gate.closed():
+            for _ in range(2):
+                await self._off_loop(self.cluster.kill)
+                async with self._segment("wipe"):
+                    self.cluster.wipe()
+                number = self._book.next_number()
+                revision = await self._put(dict.fromkeys(self._shape.names(slot), str(number)))
+                self._book.wrote(number, {slot: number}, revision, acknowledged=True)
+                await self._fill(ballast)
+                self.healthy_at = time.monotonic()
+                # Until then a follower may show a state that is neither's.
+                await self._shown(slot, number)
+        self.healthy_at = time.monotonic()
+
+    async def _fill(self, ballast: int) -> None:
+        keys = self._shape.ballast(ballast)
+        for start in range(0, ballast, 100):
+            await self._put(dict.fromkeys(keys[start : start + 100], "0"))
+
+    async def _put(self, puts: Mapping[str, str]) -> int:
+        async with self.cluster.serving()[0].connect() as link:
+            return await write(link, puts)
+
     @asynccontextmanager
     async def _new_segment(self, cause: str) -> AsyncIterator[None]:
         """Inside, no member runs and no writer asks; after it, all run and the book knows what they hold."""
-        async with self._gate.closed():
+        async with self._gate.closed(), self._segment(cause):
             yield
-            await self._start()
-            listing = await self.read()
-            items = {item.key: item for item in listing.items}
-            for writer in self._writers:
-                writer.settle(items)
-            self._book.begin(listing.sight.revision, self._shape.state_of_items(listing.items), cause)
+
+    @asynccontextmanager
+    async def _segment(self, cause: str) -> AsyncIterator[None]:
+        yield
+        await self._start()
+        listing = await self.read()
+        items = {item.key: item for item in listing.items}
+        for writer in self._writers:
+            writer.settle(items)
+        self._book.begin(listing.sight.revision, self._shape.state_of_items(listing.items), cause)
 
     # Reading and compacting.
 
