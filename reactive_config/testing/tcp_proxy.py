@@ -166,6 +166,8 @@ class TcpProxy:
             if due > clock():
                 await asyncio.sleep(due - clock())
             await self._passing.wait()
+            if writer.is_closing():
+                raise ConnectionResetError  # uvloop's write has another error for it
             writer.write(data)
             await writer.drain()
 
