@@ -85,10 +85,13 @@ class Account:
     def take(self, delta: Delta) -> None:
         """Make the delta the current state; what then differs from the accepted one is pending."""
         if isinstance(delta, Replace):
-            for entry_id in {*self.accepted, *self.pending} - delta.entries.keys():
+            known = self.accepted
+            for entry_id in {*known, *self.pending} - delta.entries.keys():
                 self._record(Change(entry_id, None, GONE, relist=True))
             for entry_id, entry in delta.entries.items():
-                self._record(Change(entry_id, admitted(entry), entry.unit, relist=True))
+                # Most of a relist is what is in force already: sources read anew only what has changed.
+                if entry_id in self.pending or known.get(entry_id) is not entry:
+                    self._record(Change(entry_id, admitted(entry), entry.unit, relist=True))
         else:
             for entry_id, entry in delta.set.items():
                 self._record(Change(entry_id, admitted(entry), entry.unit, relist=False))
