@@ -83,7 +83,8 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 MIRROR = """
-from reactive_config.sources.etcd.mirror import Copy, Mirror, Row, Saved
+from reactive_config.sources.etcd.copies import Copy, Row
+from reactive_config.sources.etcd.mirror import Mirror, Saved
 mirror = Mirror(Path(sys.argv[1], "var", "shop.json"), "/s/")
 for revision in (5, 6):
     state = Copy("/s/", 7, revision, revision, {"/s/a": Row(str(revision), revision)})

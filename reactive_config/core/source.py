@@ -146,8 +146,9 @@ class Source(Protocol):
         """Send deltas until cancelled. Returning says that nothing more will come.
 
         Raises:
-            SourceError: A person is needed; becomes FAILED. Any other exception is taken for a bug and
-                ends the configuration.
+            SourceError: A person is needed; becomes FAILED.
+            StartupError: Before the first delta: the program must not start like this, even if the source is optional.
+                Any other exception is taken for a bug and ends the configuration.
         """
 
     async def last_good(self) -> Replace | None:

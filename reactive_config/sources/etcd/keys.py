@@ -72,6 +72,17 @@ class Keys:
         self.layers = tuple(layers) or (key or prefix or "/",)
         self.label = (key or prefix or "") + "".join(f" {name}" for name in layers)
 
+    @property
+    def what(self) -> str:
+        """What is read, for messages."""
+        if self._single is not None:
+            return f"the key {self._single}"
+        return f"keys below {self._prefix.decode()}" if self._prefix else "any key"
+
+    def hold(self, name: str) -> bool:
+        """Whether a key is one of them, so that `meaning` may be asked."""
+        return name == self._single if self._single is not None else name.encode().startswith(self._prefix)
+
     def meaning(self, key: bytes) -> Meaning:
         """What a key of the range means."""
         try:

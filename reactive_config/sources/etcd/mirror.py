@@ -1,30 +1,32 @@
 """The mirror: a file with the last accepted state, for the hours in which etcd is away.
 
-    {"about": "...", "checksum": "...", "cluster": "14841639068965178418", "format": 1, "of": "/shop/",
-     "revision": 812, "taken": 815,
-     "keys": {"/shop/debug": {"revision": 800, "value": "true"}}}
-
-Values are the bytes of etcd as text, so a sealed value stays sealed and a person can edit the others. A
-content that does not match its checksum is such an edit. Blocking and without a loop: runs in a thread.
+What it holds stands in `copies`. A file that is no mirror, or that of something else, is never touched. Blocking and
+without a loop: runs in a thread.
 """
 
 from __future__ import annotations
 
-import hashlib
+import errno
+import logging
 import os
+import stat
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
-import msgspec
-import orjson
-
-from reactive_config.errors import ParseError
-from reactive_config.formats import registry
+from reactive_config.sources.etcd.copies import (
+    HEAD,
+    Copy,
+    NoCopy,
+    begins_as_copy,
+    decode,
+    encode,
+    label_in,
+    may_be_copy,
+)
 
 try:
     import fcntl
@@ -33,43 +35,37 @@ except ImportError:  # no such locks there: processes that share a mirror may ov
 else:
     LOCKS = True
 
-FORMAT = 1
-ABOUT = "Last accepted state. While etcd is away, edits of the values are followed; when it is back, it wins."
 LOCK_PATIENCE = 2.0
 """Seconds to wait for another process that writes."""
 
+HURRY = 0.2
+"""The same once our own process wants to end."""
+
+MODE = 0o600
+
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
 Signature = tuple[int, int, int, int]
+
+logger = logging.getLogger("reactive_config")
 
 
 class MirrorError(Exception):
     """The mirror cannot be used; the text says why and holds nothing of its content."""
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One key: its value as text and its mod_revision (0 where an edit gave none)."""
-
-    value: str
-    revision: int = 0
+class NoMirror(MirrorError):
+    """There is no file."""
 
 
-class Copy(msgspec.Struct, frozen=True):
-    """What a mirror holds.
-
-    Attributes:
-        of: The prefix or key, with the layers' names.
-        cluster: etcd's cluster id.
-        revision: Up to which everything is accepted or superseded.
-        taken: Up to which the source had read when the copy was made; orders copies while something is held.
-        keys: Key to row.
-        edited: The content does not match its checksum.
-    """
-
-    of: str
-    cluster: int
-    revision: int
-    taken: int
-    keys: Mapping[str, Row]
-    edited: bool = False
+class NotOurs(MirrorError):
+    """The file is no mirror, or that of something else, or cannot be read. It is not touched."""
 
 
 class Saved(Enum):
@@ -79,7 +75,6 @@ class Saved(Enum):
     UNCHANGED = "unchanged"
     SUPERSEDED = "another process has written a newer copy"
     EDITED = "there is a hand edit, and etcd is away"
-    FOREIGN = "it is the mirror of something else"
 
 
 class Mirror:
@@ -106,104 +101,163 @@ class Mirror:
         """The copy in the file.
 
         Raises:
-            MirrorError: Missing, unreadable, truncated, not a mirror, or the mirror of something else.
+            NoMirror: There is no file.
+            NotOurs: Something else stands there.
+            MirrorError: It is a mirror that cannot be read any more: truncated, or edited with a slip.
         """
-        copy = _decode(self._read(), self.path)
-        if copy.of != self._of:
-            raise MirrorError(f"{self.path} is the mirror of {copy.of}, not of {self._of}")
-        return copy
+        return self._read()[0]
 
-    def save(self, copy: Copy, *, set_aside: bool, rewound: bool) -> Saved:
+    def save(self, copy: Copy, *, set_aside: bool, rewound: bool, ending: Callable[[], bool] = lambda: False) -> Saved:
         """Write a copy, unless the file has a newer one of the same cluster.
 
         Args:
             copy: The state.
             set_aside: etcd is there: a hand edit is kept beside the file as NAME.edited-TIME.
             rewound: etcd has lost history: a higher revision in the file is no newer copy.
+            ending: Whether there is no time to wait for another process that writes.
 
         Raises:
-            OSError: The file or its folder cannot be written.
+            NotOurs: Something else stands there.
+            OSError: The file or its folder cannot be written. What was there is still there.
         """
+        with suppress(FileNotFoundError, NotADirectoryError):
+            self._expect_file(self.path.stat().st_mode)  # before there is a lock beside it
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._locked():
-            verdict = self._judge(copy, set_aside=set_aside, rewound=rewound)
+        with self._locked(ending):
+            try:
+                present, mode = self._read()
+            except NoMirror:
+                verdict, edited = Saved.WRITTEN, False
+            except NotOurs:
+                raise
+            except MirrorError:
+                verdict, edited = Saved.WRITTEN if set_aside else Saved.EDITED, self._has_content()
+            else:
+                edited = present.edited
+                verdict = _judge(copy, present, mode, set_aside=set_aside, rewound=rewound)
             if verdict is Saved.WRITTEN:
-                self._write(_encode(copy))
+                self._write(encode(copy), keep=edited)
             return verdict
 
-    def _judge(self, copy: Copy, *, set_aside: bool, rewound: bool) -> Saved:
-        if self.signature() is None:
-            return Saved.WRITTEN
+    def _has_content(self) -> bool:
+        found = self.signature()
+        return found is not None and found[1] > 0
+
+    def _read(self) -> tuple[Copy, int]:
+        """The copy, and the file's mode."""
         try:
-            present = _decode(self._read(), self.path)
-        except MirrorError:
-            present = None
-        if present is None or present.edited:
-            if not set_aside:
-                return Saved.EDITED
-            self._keep_beside()
-            return Saved.WRITTEN
-        if present.of != copy.of:
-            return Saved.FOREIGN
-        if present.cluster == copy.cluster and not rewound:
-            if (present.revision, present.taken) > (copy.revision, copy.taken):
-                return Saved.SUPERSEDED
-            if present.keys == copy.keys:
-                return Saved.UNCHANGED
-        return Saved.WRITTEN
+            self._expect_file(self.path.stat().st_mode)
+            # Whatever has taken its place since then: a pipe must not block us.
+            handle = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+            with os.fdopen(handle, "rb") as file:
+                mode = os.fstat(handle).st_mode
+                self._expect_file(mode)
+                content = file.read(HEAD)
+                content += file.read() if may_be_copy(content) else b""
+        except (FileNotFoundError, NotADirectoryError):
+            raise NoMirror(f"{self.path} is not there yet") from None
+        except OSError as error:
+            raise NotOurs(f"{self.path} cannot be read: {error.strerror}") from None
+        return self._understand(content), stat.S_IMODE(mode)
+
+    def _expect_file(self, mode: int) -> None:
+        if not stat.S_ISREG(mode):
+            raise self._not_ours(_KINDS.get(stat.S_IFMT(mode), "no file"))
+
+    def _understand(self, content: bytes) -> Copy:
+        try:
+            copy = decode(content)
+        except NoCopy as error:
+            if not begins_as_copy(content):
+                raise self._not_ours("another file") from None
+            of = label_in(content)
+            if of not in (None, self._of):
+                raise self._not_ours(f"that of {of}") from None
+            raise MirrorError(f"{self.path} cannot be used: {error}") from None
+        if copy.of != self._of:
+            raise self._not_ours(f"that of {copy.of}")
+        return copy
+
+    def _not_ours(self, got: str) -> NotOurs:
+        return NotOurs(f"{self.path}: expected the mirror of {self._of}, or nothing, got {got}; it is left as it is")
+
+    def _write(self, content: bytes, *, keep: bool) -> None:
+        """Write beside, and rename once all is on the disk: a disk that is full changes nothing."""
+        # One fixed name under the lock: a process killed while it writes leaves no litter that grows.
+        scratch = self.path.with_name(f".{self.path.name}.tmp")
+        scratch.unlink(missing_ok=True)
+        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), MODE)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.chmod(MODE)  # whatever the umask has made of it
+            self._tell_if_open()
+            if keep:
+                self._keep_beside()
+            scratch.replace(self.path)
+        except BaseException:
+            scratch.unlink(missing_ok=True)
+            raise
+        _flush_folder(self.path.parent)
+
+    def _tell_if_open(self) -> None:
+        with suppress(OSError):
+            mode = stat.S_IMODE(self.path.stat().st_mode)
+            if _open_to_others(mode):
+                logger.warning("%s: expected mode %o, got %o, so others could read or write it", self.path, MODE, mode)
 
     def _keep_beside(self) -> None:
         stamp = f"{self.path}.edited-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         target, count = Path(stamp), 1
         while target.exists():
             target, count = Path(f"{stamp}-{count}"), count + 1
-        self.path.rename(target)
-        target.chmod(0o600)  # an editor may have left it readable for others
-
-    def _read(self) -> bytes:
         try:
-            return self.path.read_bytes()
-        except FileNotFoundError:
-            reason = "is not there yet"
-        except OSError as error:
-            reason = f"cannot be read: {error.strerror}"
-        raise MirrorError(f"{self.path} {reason}")
-
-    def _write(self, content: bytes) -> None:
-        # One fixed name under the lock: a process killed while it writes leaves no litter that grows.
-        scratch = self.path.with_name(f".{self.path.name}.tmp")
-        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        with os.fdopen(handle, "wb") as file:
-            scratch.chmod(0o600)  # the scratch of a killed process may have had another mode
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(self.path)
-        _flush_folder(self.path.parent)
+            target.hardlink_to(self.path)  # so that there is a mirror at every moment
+        except OSError:  # a file system without links
+            self.path.rename(target)
+        target.chmod(MODE)  # an editor may have left it readable for others
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        handle = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    def _locked(self, ending: Callable[[], bool]) -> Iterator[None]:
+        lock = self.path.with_name(f"{self.path.name}.lock")
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), MODE)
         try:
-            self._lock(handle)
+            self._lock(handle, ending)
             yield
         finally:
             os.close(handle)  # gives the lock back
 
     @staticmethod
-    def _lock(handle: int) -> None:
+    def _lock(handle: int, ending: Callable[[], bool]) -> None:
         if not LOCKS:
             return
         deadline = time.monotonic() + LOCK_PATIENCE
         while True:
-            try:
+            with suppress(BlockingIOError):
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-            else:
                 return
+            if ending():
+                deadline = min(deadline, time.monotonic() + HURRY)
+            if time.monotonic() > deadline:
+                raise OSError(errno.EAGAIN, "another process holds its lock")
+            time.sleep(0.01)
+
+
+def _judge(copy: Copy, present: Copy, mode: int, *, set_aside: bool, rewound: bool) -> Saved:
+    if present.edited:
+        return Saved.WRITTEN if set_aside else Saved.EDITED
+    if present.cluster == copy.cluster and not rewound:
+        if (present.revision, present.taken) > (copy.revision, copy.taken):
+            return Saved.SUPERSEDED
+        if present.keys == copy.keys and present.empty == copy.empty and not _open_to_others(mode):
+            return Saved.UNCHANGED
+    return Saved.WRITTEN
+
+
+def _open_to_others(mode: int) -> bool:
+    return os.name == "posix" and bool(mode & ~MODE)
 
 
 def _flush_folder(folder: Path) -> None:
@@ -219,43 +273,3 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _checksum(document: Mapping[str, Any]) -> str:
-    told = {name: value for name, value in document.items() if name not in ("about", "checksum")}
-    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def _encode(copy: Copy) -> bytes:
-    keys = {key: {"revision": row.revision, "value": row.value} for key, row in sorted(copy.keys.items())}
-    document: dict[str, Any] = {"format": FORMAT, "of": copy.of, "cluster": str(copy.cluster)}
-    document |= {"revision": copy.revision, "taken": copy.taken, "keys": keys}
-    document = {"about": ABOUT, "checksum": _checksum(document), **document}
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def _decode(content: bytes, path: Path) -> Copy:
-    try:
-        document = registry.parse(content, ".json")
-    except ParseError as error:
-        reason = str(error)  # holds no word of the document
-    else:
-        try:
-            keys = {key: _row(row) for key, row in document["keys"].items()}
-            cluster, revision, taken = int(document["cluster"]), int(document["revision"]), int(document["taken"])
-            edited = document.get("checksum") != _checksum(document)
-            if document["format"] == FORMAT:
-                return Copy(str(document["of"]), cluster, revision, taken, keys, edited)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            pass  # the error might quote the content
-        reason = f"expected a mirror of format {FORMAT}, got something else"
-    raise MirrorError(f"{path} cannot be used: {reason}")
-
-
-def _row(row: Any) -> Row:
-    """A row as written, or as a person may write it: a bare value, or a table in place of its text."""
-    if not isinstance(row, dict) or "value" not in row:
-        row = {"value": row}
-    value = row["value"]
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return Row(text, int(row.get("revision", 0)))

@@ -13,6 +13,7 @@ import anyio.to_thread
 from reactive_config.core.delta import Replace
 from reactive_config.core.guard import Guard
 from reactive_config.core.source import Feed
+from reactive_config.errors import StartupError
 from reactive_config.etcd.settings import TLS, Settings, parse_endpoint, tls_for
 from reactive_config.sources.etcd.keys import Keys
 from reactive_config.sources.etcd.plan import Plan
@@ -100,16 +101,25 @@ class Etcd:
         return f"Etcd({', '.join(map(str, self._plan.endpoints))}, {self._keys.label!r})"
 
     async def run(self, feed: Feed) -> None:
-        """Deliver until cancelled; see `core.source.Source`. Loads grpc."""
+        """Deliver until cancelled; see `core.source.Source`. Loads grpc.
+
+        Raises:
+            StartupError: The mirror's file is something else. An optional source does not start either: without its
+                mirror it would not be what was asked for.
+        """
         from reactive_config.sources.etcd.follow import Follower
 
         stand, store = Stand(feed), Store()
         standby: Standby | None = None
         if self._mirror is not None:
+            from reactive_config.sources.etcd.mirror import NotOurs
             from reactive_config.sources.etcd.standby import Standby
 
             standby = Standby(self._mirror, self._keys, stand, store, self._mirror_after)
-            await standby.prepare()
+            try:
+                await standby.prepare()
+            except NotOurs as error:
+                raise StartupError((), {self.name: f"mirror= {error}"}) from None
         async with asyncio.TaskGroup() as group:
             group.create_task(Follower(self._plan, store, stand, standby).run())
             if standby is not None:
@@ -126,10 +136,9 @@ class Etcd:
         from reactive_config.sources.etcd.standby import replace_from
 
         try:
-            copy = await anyio.to_thread.run_sync(self._mirror.load)
+            return await replace_from(await anyio.to_thread.run_sync(self._mirror.load), self._keys)
         except MirrorError:
             return None  # the run has noted why
-        return await replace_from(copy, self._keys)
 
 
 def _mirror(path: str | os.PathLike[str], of: str) -> Mirror:

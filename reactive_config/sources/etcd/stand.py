@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import datetime
 
@@ -10,6 +11,11 @@ from reactive_config.core.delta import Delta
 from reactive_config.core.source import Feed
 from reactive_config.core.status import State
 from reactive_config.etcd.waiting import wait_within
+
+MIRROR = "mirror"
+"""The topic of notes about the mirror."""
+
+logger = logging.getLogger("reactive_config")
 
 
 class Stand:
@@ -97,6 +103,8 @@ class Stand:
     def tell(self) -> None:
         """Say in the status what keeps etcd away."""
         trouble = self._trouble or "etcd has not answered yet"
+        if not self.delivered:  # what could have started the program comes first
+            trouble = "; ".join([*self._notes.get(MIRROR, ()), trouble])
         if self.on_mirror:
             trouble += f"; running on {self.on_mirror}"
         state = State.FAILED if self.refused else State.STALE if self.delivered or self._may_lack else State.CONNECTING
@@ -107,6 +115,12 @@ class Stand:
         if self._notes.get(topic, ()) != texts:
             self._notes[topic] = texts
             self.feed.notes([text for group in self._notes.values() for text in group])
+
+    def warn(self, topic: str, text: str) -> None:
+        """Replace the notes of one topic by a text that a person should act on: it is logged, too, if it is new."""
+        if self._notes.get(topic) != (text,):
+            logger.warning("etcd: %s", text)
+            self.note(topic, text)
 
     async def wait(self, condition: Callable[[], object], timeout: float | None = None) -> None:
         """Return once the condition holds, or after `timeout` seconds."""

@@ -11,10 +11,11 @@ import msgspec
 
 from reactive_config.core.delta import Entry, Replace
 from reactive_config.etcd.messages import Item, Listing, Sight
+from reactive_config.sources.etcd.copies import Copy, Row
 from reactive_config.sources.etcd.documents import Document, read_documents
 from reactive_config.sources.etcd.keys import Keys
-from reactive_config.sources.etcd.mirror import Copy, Mirror, MirrorError, Row, Saved, Signature
-from reactive_config.sources.etcd.stand import Stand
+from reactive_config.sources.etcd.mirror import Mirror, MirrorError, NoMirror, NotOurs, Saved, Signature
+from reactive_config.sources.etcd.stand import MIRROR, Stand
 from reactive_config.sources.etcd.store import Store
 
 POLL = 0.5
@@ -28,7 +29,14 @@ RETRY_PAUSE = 5.0
 
 
 async def replace_from(copy: Copy, keys: Keys) -> Replace:
-    """The state that a copy holds. A hand edit is one unit: it fits as a whole, or is held as a whole."""
+    """The state that a copy holds. A hand edit is one unit: it fits as a whole, or is held as a whole.
+
+    Raises:
+        MirrorError: It has a key that the source would never read from etcd.
+    """
+    for name in copy.keys:
+        if not keys.hold(name):
+            raise MirrorError(f"the mirror of {copy.of} cannot be used: expected {keys.what}, got the key {name!r}")
     items = tuple(Item(key.encode(), row.value.encode(), row.revision) for key, row in copy.keys.items())
     sight = Sight(copy.cluster, 0, copy.revision, len(items))
     replace = Store().replace(Listing(sight, items), await read_documents(keys, items, {}))
@@ -63,16 +71,31 @@ class Standby:
         self._dirty = anyio.Event()
         self._one = anyio.Lock()
         self._before: Copy | None = None
+        self._ending = False
 
     async def prepare(self) -> None:
-        """Remember what the file says before etcd is asked, to recognise a history that etcd has lost."""
+        """Remember what the file says before etcd is asked, to recognise a history that etcd has lost.
+
+        Raises:
+            NotOurs: Something else stands there.
+        """
         if self._stand.feed.holds_secret:
             text = f"the type holds secrets: what etcd has of them unsealed is plain in {self._mirror.path}"
             self._stand.note("secrets", text)
         try:
             self._before = await anyio.to_thread.run_sync(self._mirror.load)
+        except NotOurs:
+            raise
         except MirrorError as error:
-            self._stand.note("mirror", str(error))
+            self._note_trouble(error)
+
+    def _note_trouble(self, error: MirrorError) -> None:
+        if isinstance(error, NoMirror):  # as at every first start
+            self._stand.note(MIRROR, str(error))
+            return
+        self._stand.warn(MIRROR, str(error))
+        if not self._stand.delivered:
+            self._stand.tell()  # a start waits for etcd, and may wait in vain
 
     async def run(self) -> None:
         """Never returns."""
@@ -81,6 +104,14 @@ class Standby:
             group.start_soon(self._notice_return)
             group.start_soon(self._keep)
             group.start_soon(self._speak)
+            group.start_soon(self._notice_end)
+
+    async def _notice_end(self) -> None:
+        """A copy that waits for another process in a thread cannot be cancelled, but told."""
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self._ending = True
 
     # While etcd is there.
 
@@ -114,7 +145,7 @@ class Standby:
                 await anyio.sleep(WRITE_PAUSE if written else RETRY_PAUSE)
         finally:
             if self._dirty.is_set():
-                with anyio.CancelScope(shield=True):  # bounded by the lock's patience
+                with anyio.CancelScope(shield=True):  # bounded by `mirror.HURRY`
                     await self._save()
 
     async def _save(self) -> bool:
@@ -129,20 +160,24 @@ class Standby:
         write = functools.partial(self._write, copy, accepted, set_aside=not stand.away, rewound=rewound)
         try:
             saved = await anyio.to_thread.run_sync(write)
+        except NotOurs as error:
+            stand.warn(MIRROR, str(error))
+            return True
         except OSError as error:
-            stand.note("mirror", f"{self._mirror.path} cannot be written: {error.strerror}")
+            stand.warn(MIRROR, f"{self._mirror.path} cannot be written: {error.strerror}")
             self._dirty.set()
             return False
         if saved is Saved.WRITTEN:
             stand.feed.count("mirror_writes")
             stand.rewound = stand.rewound and not rewound
-        noted = saved in (Saved.EDITED, Saved.FOREIGN)
-        stand.note("mirror", *([f"{self._mirror.path} is not written: {saved.value}"] if noted else []))
+        noted = saved is Saved.EDITED
+        stand.note(MIRROR, *([f"{self._mirror.path} is not written: {saved.value}"] if noted else []))
         return True
 
     def _write(self, copy: Copy, accepted: Mapping[str, Entry], *, set_aside: bool, rewound: bool) -> Saved:
         rows = {name: Row(_raw(entry).decode(), entry.revision) for name, entry in accepted.items()}
-        return self._mirror.save(msgspec.structs.replace(copy, keys=rows), set_aside=set_aside, rewound=rewound)
+        copy = msgspec.structs.replace(copy, keys=rows)
+        return self._mirror.save(copy, set_aside=set_aside, rewound=rewound, ending=lambda: self._ending)
 
     # While etcd is away.
 
@@ -172,21 +207,21 @@ class Standby:
             found = await anyio.to_thread.run_sync(self._mirror.signature)
             try:
                 copy = await anyio.to_thread.run_sync(self._mirror.load)
+                if copy.edited and found == self._overruled:
+                    self._stand.warn(MIRROR, f"the hand edit of {self._mirror.path} gave way to etcd: edit it again")
+                    return
+                if not self._wanted(copy):
+                    return
+                replace = await replace_from(copy, self._keys)
             except MirrorError as error:
-                self._stand.note("mirror", str(error))
+                self._note_trouble(error)
                 return
-            if copy.edited and found == self._overruled:
-                self._stand.note("mirror", f"the hand edit of {self._mirror.path} gave way to etcd: edit it again")
-                return
-            if not self._wanted(copy):
-                return
-            replace = await replace_from(copy, self._keys)
             if not self._stand.away:
                 return  # etcd has come back meanwhile, and what it says wins
             self._followed, self._followed_at = (copy.keys, found) if copy.edited else (None, None)
             what = f"the mirror {self._mirror.path}, revision {copy.revision}"
             self._stand.feed.count("mirror_reads")
-            self._stand.note("mirror")
+            self._stand.note(MIRROR)
             self._stand.send(replace, on_mirror=f"a hand edit of {what}" if copy.edited else what)
 
     def _wanted(self, copy: Copy) -> bool:

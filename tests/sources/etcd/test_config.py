@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 
 import msgspec
 import orjson
@@ -126,6 +128,61 @@ async def test_a_mirror_starts_the_program_without_etcd(server, prefix, tmp_path
         assert config.current.pool.size == 5
         assert told(config).state is State.STALE
         assert "running on the mirror" in told(config).reason
+
+
+@pytest.mark.parametrize("optional", [False, True])
+@pytest.mark.parametrize(
+    ("make", "got"),
+    [
+        (lambda path: path.mkdir(), "a directory"),
+        (os.mkfifo, "a pipe"),
+        (lambda path: path.write_text("[database]\nsize = 1"), "another file"),
+    ],
+)
+async def test_a_start_with_something_else_in_place_of_a_mirror_is_one_clear_error(
+    server, prefix, tmp_path, make, got, optional
+):
+    mirror = tmp_path / "m.json"
+    make(mirror)
+    await server.put(f"{prefix}name", "a")
+    source = Etcd(server.endpoint, prefix=prefix, mirror=mirror, optional=optional)
+    with pytest.raises(StartupError) as refused:
+        async with open_config(App, source):
+            pass
+    expected = f"etcd: mirror= {mirror}: expected the mirror of {prefix}, or nothing, got {got}; it is left as it is"
+    assert str(refused.value).splitlines()[1:] == [f"  {expected}"]
+    assert [path.name for path in tmp_path.iterdir()] == ["m.json"]
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"), [({}, "Connection refused"), ({"tls": TLS(ca="/no/such")}, "CA file /no/such cannot be read")]
+)
+async def test_a_start_without_etcd_names_a_slip_in_the_edited_mirror_at_once_and_first(
+    server, prefix, tmp_path, caplog, options, cause
+):
+    mirror = tmp_path / "m.json"
+    await server.put(f"{prefix}name", "a")
+    async with open_config(App, Etcd(server.endpoint, prefix=prefix, mirror=mirror)) as config:
+        await until(config, lambda: told(config).counters.get("mirror_writes"))
+    mirror.write_bytes(mirror.read_bytes().replace(b'"value"', b"value"))
+    caplog.clear()
+    opened = asyncio.create_task(
+        open_config(
+            App, Etcd("127.0.0.1:1", prefix=prefix, mirror=mirror, mirror_after=0.05, **options), startup_timeout=1.0
+        ).__aenter__()
+    )
+    trouble = f"{mirror} cannot be used: line 13, column 7: expected valid JSON"
+    begin = time.monotonic()
+    async with asyncio.timeout(0.9):
+        while not [record for record in caplog.records if trouble in record.getMessage()]:
+            await asyncio.sleep(0.01)
+    assert time.monotonic() - begin < 0.5
+    with pytest.raises(StartupError) as refused:
+        await opened
+    line = str(refused.value).splitlines()[1]
+    assert line.removeprefix("  etcd: ").removeprefix("connecting: ").startswith(trouble)
+    assert line.index(cause) > line.index(trouble)
+    assert len([record for record in caplog.records if trouble in record.getMessage()]) == 1
 
 
 class Vault(msgspec.Struct, frozen=True):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import orjson
 import pytest
 
-from reactive_config.sources.etcd.mirror import Copy, Mirror, MirrorError, Row, Saved
+from reactive_config.sources.etcd.copies import Copy, Row
+from reactive_config.sources.etcd.mirror import Mirror, MirrorError, NoMirror, NotOurs, Saved
 
 KEYS = {"/s/a": Row("1.10", 3), "/s/b": Row('{"x": "ü\\n"}', 5)}
 
@@ -68,12 +72,166 @@ def test_after_etcd_lost_history_a_lower_revision_is_written(mirror):
     assert mirror.load().revision == 3
 
 
-def test_the_mirror_of_something_else_is_neither_used_nor_overwritten(mirror):
+def untouched(mirror, refusal):
+    """Neither read nor written nor renamed."""
+    before = {path: path.lstat() for path in mirror.path.parent.iterdir()}
+    with pytest.raises(NotOurs) as told:
+        mirror.load()
+    assert str(told.value).startswith(f"{mirror.path}: expected the mirror of /s/, or nothing, got {refusal}")
+    for aside in (True, False):
+        with pytest.raises(NotOurs):
+            save(mirror, copy(), set_aside=aside)
+    mirror.path.with_name("shop.json.lock").unlink(missing_ok=True)
+    now = {path: path.lstat() for path in mirror.path.parent.iterdir()}
+    assert now.keys() == before.keys()
+    assert [(stat.st_ino, stat.st_mtime_ns) for stat in now.values()] == [
+        (stat.st_ino, stat.st_mtime_ns) for stat in before.values()
+    ]
+
+
+@pytest.mark.parametrize("edited", ["no", "well", "with a slip"])
+def test_the_mirror_of_something_else_is_neither_used_nor_touched(mirror, edited):
+    save(Mirror(mirror.path, "/other/"), Copy("/other/", 7, 9, 9, {"/other/a": Row("1", 9)}))
+    if edited != "no":
+        edit(mirror, lambda document: document["keys"].update({"/other/a": "hand"}))
+    if edited == "with a slip":
+        mirror.path.write_bytes(mirror.path.read_bytes().replace(b'"keys"', b"keys"))
+    mirror.path.with_name("shop.json.lock").unlink()
+    untouched(mirror, "that of /other/")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[]", b"null", b'{"keys": 1}', b"\xff", b"[database]\nsize = 1\n", b'{"about": "notes", "of": 1}'],
+)
+def test_a_file_that_is_no_mirror_is_not_touched(mirror, content):
+    mirror.path.parent.mkdir()
+    mirror.path.write_bytes(content)
+    untouched(mirror, "another file")
+    assert mirror.path.read_bytes() == content
+
+
+def a_folder(path):
+    path.mkdir()
+    (path / "file").write_text("x")
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(a_folder, "a directory"), (os.mkfifo, "a pipe"), (lambda path: path.symlink_to("/dev/null"), "a device")],
+)
+def test_what_is_no_file_is_not_touched_and_blocks_nobody(tmp_path, make, kind):
+    (tmp_path / "var").mkdir()
+    make(tmp_path / "var" / "shop.json")
+    mirror = Mirror(tmp_path / "var" / "shop.json", "/s/")
+    if kind != "a device":
+        untouched(mirror, kind)
+    for use in (mirror.load, lambda: save(mirror, copy())):
+        with pytest.raises(NotOurs, match=f"or nothing, got {kind}; it is left as it is"):
+            use()
+    assert not Path("/dev/null.lock").exists()
+
+
+def test_a_file_that_cannot_be_read_is_not_touched(mirror, monkeypatch):
     save(mirror, copy())
-    other = Mirror(mirror.path, "/other/")
-    with pytest.raises(MirrorError, match="is the mirror of /s/, not of /other/"):
-        other.load()
-    assert save(other, Copy("/other/", 7, 9, 9, {})) is Saved.FOREIGN
+    before = mirror.path.stat()
+    really = os.open
+
+    def forbidden(path, flags, *more, **options):
+        if path == mirror.path and flags & os.O_ACCMODE == os.O_RDONLY:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return really(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", forbidden)  # root may read what has no permission for anybody
+    for use in (mirror.load, lambda: save(mirror, copy(9))):
+        with pytest.raises(NotOurs, match="cannot be read: Permission denied"):
+            use()
+    assert mirror.path.stat() == before
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o640, 0o700])
+def test_a_mirror_that_others_may_read_is_written_anew_and_told(mirror, mode, caplog):
+    save(mirror, copy())
+    mirror.path.chmod(mode)
+    assert save(mirror, copy()) is Saved.WRITTEN
+    assert mirror.path.stat().st_mode & 0o777 == 0o600
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{mirror.path}: expected mode 600, got {mode:o}, so others could read or write it"
+    ]
+    assert save(mirror, copy()) is Saved.UNCHANGED
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+
+from reactive_config.sources.etcd.copies import Copy, Row
+from reactive_config.sources.etcd.mirror import Mirror
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+copy = Copy("/s/", 7, 9, 9, {"/s/n": Row("x" * 5000, 9)})
+try:
+    Mirror(Path(sys.argv[1]), "/s/").save(copy, set_aside=True, rewound=False)
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_what_cannot_be_written_whole_changes_nothing(mirror, edited):
+    """A write that fails in the middle, as on a full disk."""
+    save(mirror, copy())
+    if edited:
+        edit(mirror, lambda document: document["keys"].update({"/s/a": "hand"}))
+    before = mirror.path.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(mirror.path)], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout == "File too large\n"
+    assert mirror.path.read_bytes() == before
+    assert {p.name for p in mirror.path.parent.iterdir()} == {"shop.json", "shop.json.lock"}
+
+
+def test_a_write_that_cannot_keep_an_edit_beside_changes_nothing(mirror, monkeypatch):
+    save(mirror, copy())
+    edit(mirror, lambda document: document["keys"].update({"/s/a": "hand"}))
+    before = mirror.path.read_bytes()
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "link", full)
+    monkeypatch.setattr(os, "rename", full)
+    with pytest.raises(OSError, match="No space left"):
+        save(mirror, copy(9))
+    assert mirror.path.read_bytes() == before
+    assert {p.name for p in mirror.path.parent.iterdir()} == {"shop.json", "shop.json.lock"}
+
+
+def test_where_there_are_no_links_an_edit_is_kept_all_the_same(mirror, monkeypatch):
+    save(mirror, copy())
+    edit(mirror, lambda document: document["keys"].update({"/s/a": "hand"}))
+
+    def no_links(*args):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", no_links)
+    assert save(mirror, copy(9)) is Saved.WRITTEN
+    assert len(list(mirror.path.parent.glob("shop.json.edited-*"))) == 1
+    assert mirror.load() == copy(9)
+
+
+def test_a_lock_that_another_process_holds_is_waited_for_only_so_long(mirror):
+    """And much shorter once our own process ends, also if it waits already."""
+    save(mirror, copy())
+    lock = os.open(mirror.path.with_name("shop.json.lock"), os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    begin = time.monotonic()
+    with pytest.raises(OSError, match="another process holds its lock"):
+        mirror.save(copy(9), set_aside=True, rewound=False, ending=lambda: time.monotonic() - begin > 0.1)
+    assert 0.2 < time.monotonic() - begin < 1.0
+    os.close(lock)
+    assert save(mirror, copy(9, keys={})) is Saved.WRITTEN
 
 
 def test_an_edit_is_told_by_the_checksum_and_may_be_written_comfortably(mirror):
@@ -121,32 +279,45 @@ def test_a_mirror_cut_anywhere_is_refused_and_never_a_crash(mirror):
         assert "1.10" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"[]", b"null", b'{"keys": 1}', b"\xff", b'{"format": 2, "keys": {}, "cluster": 1, "revision": 1, "taken": 1}'],
-)
-def test_what_is_no_mirror_is_refused(mirror, content):
-    mirror.path.parent.mkdir()
-    mirror.path.write_bytes(content)
-    with pytest.raises(MirrorError, match="cannot be used"):
+def test_a_newer_format_is_refused_and_kept_beside(mirror):
+    save(mirror, copy())
+    edit(mirror, lambda document: document.update(format=2))
+    with pytest.raises(MirrorError, match="cannot be used: expected a mirror of format 1"):
         mirror.load()
     assert save(mirror, copy()) is Saved.WRITTEN
     assert len(list(mirror.path.parent.glob("shop.json.edited-*"))) == 1
 
 
-def test_a_missing_or_forbidden_mirror_is_refused_with_its_reason(mirror):
-    with pytest.raises(MirrorError, match="is not there yet"):
+def test_an_empty_file_is_refused_and_nothing_of_it_is_kept(mirror):
+    """As an editor leaves it on a full disk, or `mktemp`."""
+    mirror.path.parent.mkdir()
+    mirror.path.touch()
+    with pytest.raises(MirrorError, match="cannot be used"):
         mirror.load()
-    mirror.path.mkdir(parents=True)
-    with pytest.raises(MirrorError, match="cannot be read: Is a directory"):
+    assert save(mirror, copy()) is Saved.WRITTEN
+    assert not list(mirror.path.parent.glob("shop.json.edited-*"))
+
+
+def test_an_edit_without_the_words_at_its_begin_is_one_all_the_same(mirror):
+    save(mirror, copy())
+    edit(mirror, lambda document: document.pop("about"))
+    assert mirror.load() == copy()
+
+
+def test_a_missing_mirror_is_told(mirror, tmp_path):
+    with pytest.raises(NoMirror, match="is not there yet"):
         mirror.load()
+    (tmp_path / "file").touch()
+    with pytest.raises(NoMirror, match="is not there yet"):
+        Mirror(tmp_path / "file" / "m.json", "/s/").load()
 
 
 WRITER = """
 import sys
 from pathlib import Path
 
-from reactive_config.sources.etcd.mirror import Copy, Mirror, Row
+from reactive_config.sources.etcd.copies import Copy, Row
+from reactive_config.sources.etcd.mirror import Mirror
 
 mirror = Mirror(Path(sys.argv[1]), "/s/")
 for revision in range(int(sys.argv[2]), int(sys.argv[3]), 2):
@@ -186,7 +357,8 @@ KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
 
-from reactive_config.sources.etcd.mirror import Copy, Mirror, Row
+from reactive_config.sources.etcd.copies import Copy, Row
+from reactive_config.sources.etcd.mirror import Mirror
 
 mirror, rng, last, torn = Mirror(Path(sys.argv[1]), "/s/"), random.Random(7), 0, 0
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import time
 
 import msgspec
 import orjson
@@ -184,7 +186,7 @@ def read_only(*args, **options):
     raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
-@pytest.mark.parametrize("content", [b"", b'{"keys"', b"[]", b"\xff"])
+@pytest.mark.parametrize("content", [b"", b'{"about": "Last accepted state. Whi'])
 async def test_a_broken_mirror_is_noted_and_ignored(prefix, follow, file, content):
     file.write_bytes(content)
     async with follow(NOBODY, prefix=prefix, mirror=file, mirror_after=0.05) as feed:
@@ -192,6 +194,31 @@ async def test_a_broken_mirror_is_noted_and_ignored(prefix, follow, file, conten
         assert "cannot be used" in feed.said[0]
         assert not feed.deltas
     assert file.read_bytes() == content
+
+
+async def test_a_key_of_another_prefix_in_a_hand_edit_is_refused_by_name(
+    server, prefix, follow, file, synced, values, proxy
+):
+    await server.put(f"{prefix}a", "1")
+    async with follow(proxy.endpoint, prefix=prefix, mirror=file, mirror_after=0.05) as feed:
+        await feed.wait(lambda feed: synced(feed) and feed.counters["mirror_writes"])
+        proxy.refuse()
+        edit(file, **{"/some/other/prefix/a": "hand"})
+        await feed.wait(lambda feed: feed.said)
+        expected = f"expected keys below {prefix}, got the key '/some/other/prefix/a'"
+        assert feed.said == (f"the mirror of {prefix} cannot be used: {expected}",)
+        assert values(feed) == {f"{prefix}a": "<1>"}
+
+
+async def test_an_end_does_not_wait_for_the_lock_of_another_process(server, prefix, follow, file, synced):
+    await mirrored(follow, server, prefix, file, synced, a="1")
+    lock = os.open(file.with_name("mirror.json.lock"), os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    async with follow(server.endpoint, prefix=prefix, mirror=file) as feed:
+        await feed.wait(lambda feed: synced(feed) and feed.deltas)
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 1.0
+    os.close(lock)
 
 
 async def test_a_broken_edit_is_noted_with_its_line_and_what_is_in_force_stays(
