@@ -52,6 +52,7 @@ class Account:
         touched: The units whose changes are other ones than at the last attempt; True where
             something came to them, False where they only lost changes to newer units. A unit that lost all of them
             is no longer in `units`.
+        emptied: Layers that may be empty, see `Replace.emptied`.
         revision: The store's, of the current state; None before the first delta.
         accepted_at: Counts the acceptances that changed something.
     """
@@ -65,6 +66,7 @@ class Account:
         self.pending: dict[str, Change] = {}
         self.units: dict[Unit, dict[str, Change]] = {}
         self.touched: dict[Unit, bool] = {}
+        self.emptied: frozenset[int] = frozenset()
         self.revision: int | None = None
         self.accepted_at = 0
 
@@ -98,6 +100,7 @@ class Account:
             for entry_id, unit in delta.deleted.items():
                 self._record(Change(entry_id, None, unit, relist=False))
         self.revision = delta.revision
+        self.emptied = delta.emptied
 
     def _record(self, change: Change) -> None:
         entry_id, entry = change.entry_id, change.entry

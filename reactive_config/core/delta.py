@@ -92,10 +92,13 @@ class Replace(msgspec.Struct, frozen=True):
     Attributes:
         entries: Id to entry. The id is unique inside the source (an etcd key, a file's path).
         revision: The store's revision of this state.
+        emptied: Layers (indexes) without an entry whose last entries were deleted one by one, so that somebody meant
+            it. They are accepted as empty even if the source is not optional; not at a start.
     """
 
     entries: Mapping[str, Entry]
     revision: int = 0
+    emptied: frozenset[int] = frozenset()
 
 
 class Patch(msgspec.Struct, frozen=True):
@@ -105,11 +108,13 @@ class Patch(msgspec.Struct, frozen=True):
         set: Id to entry.
         deleted: Id to the unit that deleted it.
         revision: The store's revision after it.
+        emptied: As in `Replace`, of the whole state after it.
     """
 
     set: Mapping[str, Entry]
     deleted: Mapping[str, Unit] = {}
     revision: int = 0
+    emptied: frozenset[int] = frozenset()
 
 
 Delta = Union[Replace, Patch]

@@ -13,7 +13,7 @@ class Guard(msgspec.Struct, frozen=True):
 
     Attributes:
         growth: How many times as large as in force all documents of the source together may become; None
-            for no bound.
+            for no bound. Not asked while nothing is in force.
         free: Bytes up to which growth is never asked about.
         removal: The largest share of its entries (keys, files), from 0 to 1, that may go at once; None for
             no bound.
@@ -36,9 +36,11 @@ class Guard(msgspec.Struct, frozen=True):
             before: Bytes in force.
             after: Bytes with the change.
         """
-        if self.growth is None or after <= max(self.free, before * self.growth):
+        # From nothing everything is infinitely many times as large; there is as little to compare with as at a start.
+        if self.growth is None or not before or after <= max(self.free, before * self.growth):
             return ""
-        return f"at most {self.growth:g} times the {before} bytes in force"
+        most = f"{max(self.free, before * self.growth):.0f}"
+        return f"at most {most} bytes ({self.growth:g} times the {before} in force, or {self.free})"
 
     def too_much_gone(self, before: int, gone: int) -> str:
         """What was expected where too much was removed, otherwise the empty text.

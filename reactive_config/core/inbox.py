@@ -46,7 +46,7 @@ class Inbox:
         self._replace: Replace | None = None
         self._set: dict[str, Entry] = {}
         self._deleted: dict[str, Unit] = {}
-        self._patch_revision: int | None = None
+        self._patch: Patch | None = None  # the last of those that are merged
         self.heard = 0.0
         self._seen_acceptance = 0
         self._accepted = asyncio.Event()
@@ -59,9 +59,9 @@ class Inbox:
             self.heard = time.monotonic()
         if isinstance(delta, Replace):
             self._replace = delta
-            self._set, self._deleted, self._patch_revision = {}, {}, None
-        elif self._patch_revision is None:
-            self._set, self._deleted, self._patch_revision = dict(delta.set), dict(delta.deleted), delta.revision
+            self._set, self._deleted, self._patch = {}, {}, None
+        elif self._patch is None:
+            self._set, self._deleted, self._patch = dict(delta.set), dict(delta.deleted), delta
         else:
             for entry_id, entry in delta.set.items():
                 self._deleted.pop(entry_id, None)
@@ -69,7 +69,7 @@ class Inbox:
             for entry_id, unit in delta.deleted.items():
                 self._set.pop(entry_id, None)
                 self._deleted[entry_id] = unit
-            self._patch_revision = delta.revision
+            self._patch = delta
         self._wake()
 
     def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
@@ -122,15 +122,15 @@ class Inbox:
     @property
     def waits(self) -> bool:
         """Whether there are deltas to take."""
-        return self._replace is not None or self._patch_revision is not None
+        return self._replace is not None or self._patch is not None
 
     def drain(self) -> None:
         """Writer only: make everything that waits the source's current state."""
         if self._replace is not None:
             self.account.take(self._replace)
-        if self._patch_revision is not None:
-            self.account.take(Patch(self._set, self._deleted, self._patch_revision))
-        self._replace, self._set, self._deleted, self._patch_revision = None, {}, {}, None
+        if self._patch is not None:
+            self.account.take(Patch(self._set, self._deleted, self._patch.revision, self._patch.emptied))
+        self._replace, self._set, self._deleted, self._patch = None, {}, {}, None
 
     def settle(self, held_at: Callable[[Account, int], Held | None], undecided: Callable[[Account, int], bool]) -> None:
         """Writer only: after an attempt, answer those who wait for a revision or for an acceptance."""

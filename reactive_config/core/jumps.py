@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from reactive_config.core.accounts import Account, Change
 from reactive_config.core.delta import Entry
+from reactive_config.core.layers import Layer
 from reactive_config.core.trial import Trial, UnitKey
 from reactive_config.errors import Origin, Problem
 
@@ -42,7 +43,12 @@ class Jumps:
 
     def __init__(self, accounts: Sequence[Account]) -> None:
         self._accounts = accounts
-        self._needed = [layer for account in accounts if not account.optional for layer in account.layers]
+        self._needed = [
+            (account, number, layer)
+            for account in accounts
+            if not account.optional
+            for number, layer in enumerate(account.layers)
+        ]
         self._counted = [index for index, account in enumerate(accounts) if account.guard.removal is not None]
         self._sizes = [0] * len(accounts)
         self._entries = [0] * len(accounts)
@@ -51,6 +57,7 @@ class Jumps:
         self._least: dict[tuple[int, str, int], int] = {}
         self._rules: dict[UnitKey, list[tuple[int, str, int]]] = {}
         self._started = False
+        self._empty_in_force: set[Layer] = set()
 
     def begin(self) -> None:
         """What is accepted from now on counts as one change."""
@@ -61,13 +68,14 @@ class Jumps:
     def accepted(self, trial: Trial) -> None:
         """A trial is in force now."""
         self._started = True
+        self._empty_in_force = {layer for _, _, layer in self._needed if not layer.entries}
         for index in self._counted:
             self._removed[index] += sum(map(_removes, _changes(trial, index)))
 
     def any_in(self, trial: Trial) -> bool:
         """Whether a trial, which is applied, goes too far."""
-        for layer in self._needed:
-            if not layer.entries:
+        for account, number, layer in self._needed:
+            if not layer.entries and not self._may_be_empty(account, number):
                 return True
         if not self._started:
             return False
@@ -77,6 +85,10 @@ class Jumps:
         if not self._counted:
             return False
         return any(next(self._too_much_gone(trial, index), None) is not None for index in self._counted)
+
+    def _may_be_empty(self, account: Account, number: int) -> bool:
+        """Whether a layer was emptied on purpose, or is empty in force: then it is not this trial that loses it."""
+        return self._started and (number in account.emptied or account.layers[number] in self._empty_in_force)
 
     def found(self, trial: Trial) -> list[Jump]:
         """The units of a trial that go too far; at most one problem of each kind for each of them."""
@@ -121,11 +133,11 @@ class Jumps:
             return not account.guard.too_large(account.size, account.size + least)
         if what == REMOVAL:
             return not account.guard.too_much_gone(_entries(account), least)
-        return len(account.layers[layer].entries) > least
+        return layer in account.emptied or len(account.layers[layer].entries) > least
 
     def _empty(self, trial: Trial, index: int, account: Account) -> Iterator[Jump]:
         for number, layer in enumerate(account.layers):
-            if layer.entries:
+            if layer.entries or self._may_be_empty(account, number):
                 continue
             gone = {
                 key: amount

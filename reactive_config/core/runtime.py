@@ -200,7 +200,7 @@ class Runtime(Generic[T]):
             if good is not None:
                 account = inbox.account
                 entries = {i: c.entry for i, c in account.pending.items() if c.entry is not None}
-                said[inbox] = Replace(entries, account.revision or 0)
+                said[inbox] = Replace(entries, account.revision or 0, account.emptied)
                 account.take(good)
         if not said or self.acceptance.start():
             return False

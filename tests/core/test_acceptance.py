@@ -205,7 +205,7 @@ def test_a_sudden_jump_in_size_is_held_until_it_is_mended():
     account.take(Patch({"c": sized("c", 9000, 3)}, {}, 3))
     assert acceptance.attempt() == []
     assert str(acceptance.held[(0, 3)].problems[0]) == (
-        "(root): expected at most 10 times the 900 bytes in force, got 9900 bytes (etcd)"
+        "(root): expected at most 9000 bytes (10 times the 900 in force, or 1000), got 9900 bytes (etcd)"
     )
     account.take(Patch({"c": sized("c", 8000, 4)}, {}, 4))
     assert acceptance.attempt() == [("c",)]

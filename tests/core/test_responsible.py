@@ -329,11 +329,14 @@ def test_a_jump_in_size_does_not_block_a_fix(accepting):
     a = accepting(dict)
     account = a.accounts[0]
     account.guard = Guard(growth=10, free=1000)
-    big, fix = Entry(("big",), 1, 2, 2, size=9000), Entry(("fix",), 1, 3, 3, size=10)
-    account.take(Replace({"big": big, "fix": fix}, 3))
+    old = Entry(("old",), 1, 1, 1, size=100)
+    account.take(Replace({"old": old}, 1))
     a.attempt()
-    assert (a.held, a.value) == ([2], {"fix": 1})
-    assert a.acceptance.held[0, 2].problems[0].got == "9000 bytes"
+    big, fix = Entry(("big",), 1, 2, 2, size=9000), Entry(("fix",), 1, 3, 3, size=10)
+    account.take(Replace({"old": old, "big": big, "fix": fix}, 3))
+    a.attempt()
+    assert (a.held, a.value) == ([2], {"old": 1, "fix": 1})
+    assert a.acceptance.held[0, 2].problems[0].got == "9100 bytes"
 
 
 def test_a_jump_in_size_is_taken_once_the_source_has_grown(accepting):

@@ -19,6 +19,7 @@ class Plan(msgspec.Struct, frozen=True):
         keys: What is followed, and what keys mean.
         login: User and password; None for neither.
         rng: Jitter.
+        optional: Whether a layer may be without a key.
     """
 
     endpoints: tuple[Endpoint, ...]
@@ -26,6 +27,7 @@ class Plan(msgspec.Struct, frozen=True):
     keys: Keys
     login: tuple[str, str] | None
     rng: random.Random
+    optional: bool = False
 
     def __repr__(self) -> str:
         return f"Plan({self.keys.label!r})"  # never the password

@@ -50,6 +50,7 @@ class Session:
         self._target: Sight | None = None
         self._doubt: tuple[int, int] | None = None
         self._doubted_at = 0.0
+        self._emptied = store.emptied
 
     async def run(self) -> None:
         """Deliver until the connection ends.
@@ -91,7 +92,7 @@ class Session:
         else:
             replace = store.replace(listing, documents)
         stand.send(replace)
-        stand.note("keys", *store.notes())
+        self._tell_keys()
 
     async def _read(self, watch: Watch) -> None:
         while True:
@@ -107,8 +108,19 @@ class Session:
         documents = await read_documents(self._plan.keys, latest, self._store.documents)
         self._stand.send(self._store.patch(latest, documents))
         self._stand.feed.count("events", len(batch.changes))
-        self._stand.note("keys", *self._store.notes())
+        self._tell_keys()
         self._settle()
+
+    def _tell_keys(self) -> None:
+        """Say which keys are left out, and which layers have lost their last one."""
+        store, stand = self._store, self._stand
+        stand.note("keys", *store.notes())
+        if store.emptied == self._emptied or self._plan.optional:
+            return
+        self._emptied = store.emptied
+        layers = [self._plan.keys.layers[layer] for layer in sorted(store.emptied)]
+        text = f"{', '.join(layers)}: the last key was deleted, and by itself, so this is accepted as empty"
+        stand.warn("empty", f"{text}; a new start needs optional=True or a key with the value {{}}" if layers else "")
 
     def _settle(self) -> None:
         """Say how far behind we are, and SYNCED once everything that was there at the begin of the session has come."""
@@ -169,7 +181,7 @@ class Session:
             if self._store.revision < sight.revision:
                 # Others write, this range is quiet: resuming from here survives a compaction up to here.
                 self._store.advance(sight.revision)
-                self._stand.send(Patch({}, {}, sight.revision))
+                self._stand.send(Patch({}, {}, sight.revision, self._store.emptied))
         elif self._doubt != (self._store.revision, self._heard):
             self._doubt = (self._store.revision, self._heard)
             self._doubted_at = asyncio.get_running_loop().time()

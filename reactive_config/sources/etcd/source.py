@@ -46,7 +46,7 @@ class Etcd:
         keepalive: Seconds within which a connection that died without a word is found; 2 or more.
         timeout: Seconds that etcd has for one answer.
         optional: Whether there may be no key at all, or no etcd: then a start waits for it only one second
-            longer than `mirror_after`.
+            longer than `mirror_after`. Say so for overrides above other sources, whose last key may be removed.
         name: What the status calls it.
         guard: How far etcd's content may jump at once.
         rng: Where the jitter comes from.
@@ -89,7 +89,7 @@ class Etcd:
             tls_for(endpoint, settings)
         self._keys = Keys(prefix=prefix, key=key, layers=layers)
         login = None if username is None or password is None else (username, password)
-        self._plan = Plan(parsed, settings, self._keys, login, rng or random.Random())
+        self._plan = Plan(parsed, settings, self._keys, login, rng or random.Random(), optional)
         self._mirror = None if mirror is None else _mirror(mirror, self._keys.label)
         self._mirror_after = mirror_after
         self.name = name or "etcd"

@@ -117,10 +117,13 @@ class Stand:
             self.feed.notes([text for group in self._notes.values() for text in group])
 
     def warn(self, topic: str, text: str) -> None:
-        """Replace the notes of one topic by a text that a person should act on: it is logged, too, if it is new."""
-        if self._notes.get(topic) != (text,):
+        """Replace the notes of one topic by a text that a person should act on: it is logged, too, if it is new.
+
+        An empty text says that there is nothing to act on any more.
+        """
+        if text and self._notes.get(topic) != (text,):
             logger.warning("etcd: %s", text)
-            self.note(topic, text)
+        self.note(topic, *([text] if text else []))
 
     async def wait(self, condition: Callable[[], object], timeout: float | None = None) -> None:
         """Return once the condition holds, or after `timeout` seconds."""

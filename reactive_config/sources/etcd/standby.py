@@ -40,10 +40,13 @@ async def replace_from(copy: Copy, keys: Keys) -> Replace:
     items = tuple(Item(key.encode(), row.value.encode(), row.revision) for key, row in copy.keys.items())
     sight = Sight(copy.cluster, 0, copy.revision, len(items))
     replace = Store().replace(Listing(sight, items), await read_documents(keys, items, {}))
-    if not copy.edited:
-        return replace
-    unit = f"hand edit of the mirror, {copy.revision}"
-    return Replace({i: msgspec.structs.replace(e, unit=unit) for i, e in replace.entries.items()}, replace.revision)
+    entries = replace.entries
+    filled = {entry.layer for entry in entries.values()}
+    emptied = {number for number, layer in enumerate(keys.layers) if layer in copy.empty} - filled
+    if copy.edited:
+        unit = f"hand edit of the mirror, {copy.revision}"
+        entries = {name: msgspec.structs.replace(entry, unit=unit) for name, entry in entries.items()}
+    return Replace(entries, replace.revision, frozenset(emptied))
 
 
 class Standby:
@@ -156,7 +159,8 @@ class Standby:
         if stand.on_mirror or not self._accepted or (self._store.documents and not accepted):
             return True  # nothing of etcd's own was accepted yet
         revision, rewound = stand.feed.accepted_revision, stand.rewound
-        copy = Copy(self._keys.label, self._store.cluster, revision, self._store.revision, {})
+        empty = tuple(self._keys.layers[layer] for layer in sorted(self._store.emptied))
+        copy = Copy(self._keys.label, self._store.cluster, revision, self._store.revision, {}, empty)
         write = functools.partial(self._write, copy, accepted, set_aside=not stand.away, rewound=rewound)
         try:
             saved = await anyio.to_thread.run_sync(write)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 import msgspec
@@ -63,6 +64,8 @@ class Store:
         term: The highest raft term seen there; within one history it never falls.
         documents: Key to document as read, whether or not it collides with another.
         distrusted: Why etcd is known to hold something else, whatever its revision; empty if it is not.
+        emptied: Layers without a document whose last one was deleted by a transaction that deleted nothing else. A
+            list does not tell how the last one went, so it adds none, and keeps those that are still empty.
     """
 
     def __init__(self) -> None:
@@ -71,6 +74,8 @@ class Store:
         self.term = 0
         self.documents: dict[str, Document] = {}
         self.distrusted = ""
+        self.emptied: frozenset[int] = frozenset()
+        self._filled: Counter[int] = Counter()  # documents by layer
         self._left: dict[bytes, _Left] = {}
         # Of two keys that mount one path at least one has a suffix. A key without its suffix, to all that had one.
         self._suffixed: dict[str, tuple[str, ...]] = {}
@@ -145,6 +150,8 @@ class Store:
                 self._mount(document.place)
             elif document is not None:
                 self._left[item.key] = _Left(item.mod_revision, len(item.key) + len(item.value), document.reason)
+        self._filled = Counter([document.layer for document in self.documents.values()])
+        self.emptied -= self._filled.keys()
         for stem, suffixed in self._suffixed.items():
             if len(suffixed) == 1 and stem not in self.documents:
                 continue  # nearly all
@@ -155,7 +162,7 @@ class Store:
             entry = self._altered.get(name) or self.documents.get(name)
             if entry is not None and _says_the_same(before, entry):
                 self._altered[name] = before
-        return Replace({**self.documents, **self._altered}, self.revision)
+        return Replace({**self.documents, **self._altered}, self.revision, self.emptied)
 
     def patch(self, changes: Sequence[Change], documents: Sequence[Read]) -> Patch:
         """Take whole transactions; those that are covered already change nothing.
@@ -168,6 +175,7 @@ class Store:
         changed: dict[str, Document] = {}
         deleted: dict[str, Unit] = {}
         touched: dict[str, int] = {}
+        layers: dict[int, list[int]] = {}  # of what each transaction deleted
         for change, document in zip(changes, documents, strict=True):
             unit = change.mod_revision
             if unit <= covered:
@@ -184,13 +192,21 @@ class Store:
                 gone = self._delete(change.key)
                 if gone is None:
                     continue
-                stem = self._unmount(gone)
-                deleted[gone] = unit
+                stem = self._unmount(gone.place)
+                deleted[gone.place] = unit
+                layers.setdefault(unit, []).append(gone.layer)
             if stem is not None:
                 touched[stem] = unit
         for stem, unit in touched.items():
             self._settle(stem, unit, changed)
-        return Patch(changed, deleted, self.revision)
+        if layers or self.emptied:
+            self._note_emptied(layers)
+        return Patch(changed, deleted, self.revision, self.emptied)
+
+    def _note_emptied(self, layers: Mapping[int, Sequence[int]]) -> None:
+        last = {layer: unit for unit, deleted in layers.items() for layer in deleted}
+        alone = {layer for layer, unit in last.items() if len(layers[unit]) == 1}
+        self.emptied = frozenset(layer for layer in alone | self.emptied if not self._filled[layer])
 
     def advance(self, revision: int) -> None:
         """The state is proven for a later revision; see `covers`."""
@@ -211,6 +227,8 @@ class Store:
     # One key. Those that touch a mount return its stem if other keys mount the same path, or may have.
 
     def _put(self, name: str, document: Document) -> str | None:
+        if name not in self.documents:
+            self._filled[document.layer] += 1
         self.documents[name] = document
         self._newest = document.revision  # revisions only grow, and nothing older than ours gets here
         if self._altered:
@@ -222,8 +240,8 @@ class Store:
         self._newest = change.mod_revision
         self._notes = None if reason else self._notes
 
-    def _delete(self, key: bytes) -> str | None:
-        """Forget a key; its name if it was a document's."""
+    def _delete(self, key: bytes) -> Document | None:
+        """Forget a key; its document if it had one."""
         name = key.decode(errors="surrogateescape")  # a key that is not UTF-8 is left out
         document, left = self.documents.pop(name, None), self._left.pop(key, None)
         if self._newest in [held.revision for held in (document, left) if held is not None]:
@@ -231,7 +249,9 @@ class Store:
         if left is not None and left.reason:
             self._notes = None
         self._altered.pop(name, None)
-        return name if document is not None else None
+        if document is not None:
+            self._filled[document.layer] -= 1
+        return document
 
     def _mount(self, name: str) -> str | None:
         if not name.endswith(SUFFIXES):

@@ -242,3 +242,52 @@ async def test_a_long_list_gives_the_loop_its_turn():
     assert len(await read_documents(KEYS, items, {})) == len(items)
     task.cancel()
     assert 2 <= turns <= 5
+
+
+LAYERED = Keys(prefix="/s/", layers=["low", "high"])
+
+
+def layered_store(*keys):
+    store = Store()
+    items = tuple(Item(f"/s/{key}".encode(), b"1", 1) for key in keys)
+    documents = [read_document(i.key.decode(), i.value, 1, LAYERED.meaning(i.key)) for i in items]
+    store.replace(Listing(Sight(1, 1, 5, len(items), 1), items), documents)
+    return store
+
+
+def test_a_layer_whose_last_key_is_deleted_by_itself_is_emptied():
+    store = layered_store("low/a", "high/a", "high/b")
+    assert patched(store, delete("/s/high/a", 6)).emptied == set()
+    assert patched(store, delete("/s/high/b", 7)).emptied == {1}
+    assert patched(store, delete("/s/low/a", 8)).emptied == {0, 1}
+
+
+def test_deletions_one_by_one_that_arrive_together_empty_a_layer_too():
+    store = layered_store("low/a", "high/a", "high/b", "high/c")
+    changes = delete("/s/high/a", 6), delete("/s/high/b", 6), delete("/s/high/c", 7)
+    assert patched(store, *changes).emptied == {1}
+
+
+def test_a_transaction_that_deletes_several_keys_empties_nothing():
+    store = layered_store("low/a", "high/a", "high/b")
+    assert patched(store, delete("/s/high/a", 6), delete("/s/high/b", 6)).emptied == set()
+    store = layered_store("low/a", "high/a")
+    assert patched(store, delete("/s/high/a", 6), delete("/s/low/a", 6)).emptied == set()
+
+
+def test_a_list_keeps_what_is_emptied_and_adds_nothing():
+    store = layered_store("low/a", "high/a")
+    patched(store, delete("/s/high/a", 6))
+    assert listed(store, {}, 7).emptied == {1}
+    assert patched(store).emptied == {1}
+    assert listed(store, {b"/s/a": (b"1", 8)}, 8).emptied == {1}
+
+
+def test_a_layer_with_a_key_again_is_emptied_no_more():
+    store = layered_store("low/a", "high/a")
+    patched(store, delete("/s/low/a", 6))
+    assert listed(store, {b"/s/x": (b"1", 8)}, 8).emptied == set()  # the unlayered keys' one layer is the first
+    store = layered_store("low/a")
+    patched(store, delete("/s/low/a", 6))
+    assert patched(store, put("/s/x", "1", 7)).emptied == set()
+    assert listed(store, {}, 8).emptied == set()
