@@ -30,13 +30,14 @@ class Link:
     """
 
     def __init__(
-        self, channel: Channel, endpoint: Endpoint, settings: Settings, credentials: Credentials | None
+        self, channel: Channel, endpoint: Endpoint, settings: Settings, credentials: Credentials | None, purpose: str
     ) -> None:
         self.endpoint = endpoint
         self.settings = settings
         self.kv = KVStub(channel)
         self._channel = channel
         self._credentials = credentials
+        self._purpose = purpose
 
     async def call(self, method: Any, request: Any, timeout: float | None = None, *, again: float | None = None) -> Any:
         """Make one unary call and return its reply. An unknown token is replaced once.
@@ -78,9 +79,10 @@ class Link:
             raise self._blamed(refused) from None
 
     def _blamed(self, refused: Refused) -> Refused:
-        if self._credentials is None or not str(refused).endswith("permission denied"):
+        if not str(refused).endswith("permission denied"):
             return refused
-        return Refused(f"{self.endpoint}: user {self._credentials.username!r} has no permission")
+        who = f"user {self._credentials.username!r}" if self._credentials else "the user of our certificate"
+        return Refused(f"{self.endpoint}: {who} has no permission {self._purpose}".rstrip())
 
     async def _token(self) -> str:
         """Empty where there is none to send."""
@@ -129,8 +131,15 @@ async def _first_end(ask: Callable[[], Awaitable[Any]], every: float) -> Any:
 
 @asynccontextmanager
 async def open_link(
-    endpoint: Endpoint, settings: Settings, credentials: Credentials | None = None
+    endpoint: Endpoint, settings: Settings, credentials: Credentials | None = None, purpose: str = ""
 ) -> AsyncIterator[Link]:
-    """A connection on a channel of its own, closed at the end within `channel.CLOSE_WITHIN` seconds."""
+    """A connection on a channel of its own, closed at the end within `channel.CLOSE_WITHIN` seconds.
+
+    Args:
+        endpoint: Whom to speak to.
+        settings: How.
+        credentials: Whose; None for nobody's.
+        purpose: What it is for, after "has no permission": "to read ...".
+    """
     async with open_channel(endpoint, settings) as channel:
-        yield Link(channel, endpoint, settings, credentials)
+        yield Link(channel, endpoint, settings, credentials, purpose)

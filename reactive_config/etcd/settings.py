@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from reactive_config.errors import SourceError
+from reactive_config.printable import printable
 
 
 class TLS(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +40,11 @@ class Endpoint(msgspec.Struct, frozen=True):
         return self.target
 
 
-_ENDPOINT = re.compile(r"(?:(?P<scheme>https?)://)?(?P<target>(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\]@]+):\d{1,5})/?")
+_ENDPOINT = re.compile(
+    r"(?:(?P<scheme>https?)://)?(?P<target>(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\]@]+):(?P<port>-?[0-9]+))/?"
+)
+_BARE_IPV6 = re.compile(r"(?:https?://)?[0-9a-fA-F:.]*:[0-9a-fA-F.]*:[0-9]+/?")
+_HIGHEST_PORT = 65535
 
 
 def parse_endpoint(text: str) -> Endpoint:
@@ -48,10 +53,18 @@ def parse_endpoint(text: str) -> Endpoint:
     Raises:
         ValueError: It is none of these. The text is quoted only when it cannot hold a password.
     """
-    found = _ENDPOINT.fullmatch(text.strip())
+    stripped, shown = text.strip(), f"'{printable(text)}'"
+    found = _ENDPOINT.fullmatch(stripped)
     if found is None:
-        shown = "one with a user or password in it (use username= and password=)" if "@" in text else repr(text)
-        raise ValueError(f"expected an etcd endpoint as host:port, got {shown}")
+        wanted = "as host:port"
+        if _BARE_IPV6.fullmatch(stripped):
+            wanted = "with its IPv6 address in brackets, as [::1]:2379"
+        if "@" in text:
+            shown = "one with a user or password in it (use username= and password=)"
+        raise ValueError(f"expected an etcd endpoint {wanted}, got {shown}")
+    digits = found["port"].lstrip("0")
+    if len(digits) > len(str(_HIGHEST_PORT)) or not 1 <= int(digits or 0) <= _HIGHEST_PORT:
+        raise ValueError(f"expected an etcd endpoint with a port from 1 to {_HIGHEST_PORT}, got {shown}")
     scheme = found["scheme"]
     return Endpoint(found["target"], None if scheme is None else scheme == "https")
 

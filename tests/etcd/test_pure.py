@@ -49,9 +49,24 @@ def test_an_endpoint_is_read(text, endpoint):
     assert parse_endpoint(text) == endpoint
 
 
-@pytest.mark.parametrize("text", ["", "a", "a:", "ftp://a:1", "a:1/path", "a b:1", "::1:2379"])
+@pytest.mark.parametrize("text", ["", "a", "a:", "a:http", "a:2379.0", "ftp://a:1", "a:1/path", "a b:1", "a:١"])
 def test_what_is_no_endpoint_is_refused(text):
     with pytest.raises(ValueError, match="as host:port"):
+        parse_endpoint(text)
+
+
+@pytest.mark.parametrize("text", ["a:0", "a:-1", "a:65536", "a:70000", "https://[::1]:123456", f"a:{'9' * 5000}"])
+def test_a_port_out_of_range_is_refused(text):
+    with pytest.raises(ValueError, match="with a port from 1 to 65535") as refused:
+        parse_endpoint(text)
+    assert text[:50] in str(refused.value)
+    assert len(str(refused.value)) < 300
+    assert parse_endpoint("a:65535").target == "a:65535"
+
+
+@pytest.mark.parametrize("text", ["::1:2379", "http://fe80::1:2379", "2001:db8::10.0.0.1:2379"])
+def test_an_ipv6_address_without_brackets_is_refused(text):
+    with pytest.raises(ValueError, match=r"in brackets, as \[::1\]:2379"):
         parse_endpoint(text)
 
 

@@ -95,7 +95,8 @@ class Follower:
     async def _attempt(self, endpoint: Endpoint) -> tuple[EtcdError, bool]:
         session: Session | None = None
         try:
-            async with open_link(endpoint, self._plan.settings, self._credentials) as link:
+            purpose = f"to read {self._plan.keys.what}"
+            async with open_link(endpoint, self._plan.settings, self._credentials, purpose) as link:
                 session = Session(self._plan, link, self._store, self._stand, self._handover)
                 await session.run()
         except EtcdError as trouble:

@@ -77,7 +77,7 @@ class Keys:
         """What is read, for messages."""
         if self._single is not None:
             return f"the key {self._single}"
-        return f"keys below {self._prefix.decode()}" if self._prefix else "any key"
+        return f"keys below {self._prefix.decode()}" if self._prefix else "all keys"
 
     def hold(self, name: str) -> bool:
         """Whether a key is one of them, so that `meaning` may be asked."""

@@ -86,7 +86,11 @@ async def test_user_and_password_open_the_prefix(guarded, follow, synced, values
 
 async def test_a_forbidden_prefix_is_one_clear_error(guarded, follow):
     reason = await refusal(follow, guarded.endpoint, prefix="/other/", **USER)
-    assert reason == f"{guarded.endpoint}: user 'app' has no permission"
+    assert reason == f"{guarded.endpoint}: user 'app' has no permission to read keys below /other/"
+    reason = await refusal(follow, guarded.endpoint, prefix=None, key="/other/a", **USER)
+    assert reason == f"{guarded.endpoint}: user 'app' has no permission to read the key /other/a"
+    reason = await refusal(follow, guarded.endpoint, prefix="", **USER)
+    assert reason == f"{guarded.endpoint}: user 'app' has no permission to read all keys"
 
 
 @pytest.mark.parametrize(("name", "password"), [("app", "wrong-secret"), ("nobody", "wrong-secret")])

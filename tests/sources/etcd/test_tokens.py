@@ -68,7 +68,8 @@ async def test_a_forbidden_prefix_is_tried_again_and_again_with_one_token(forget
     monkeypatch.setattr(Backoff, "pause", lambda self: 0.01)
     async with follow(forgetful.endpoint, prefix="/other/", **USER) as feed:
         await feed.wait(lambda feed: len(feed.states) == 20)
-        assert set(feed.states) == {(State.FAILED, f"{forgetful.endpoint}: user 'app' has no permission")}
+        reason = f"{forgetful.endpoint}: user 'app' has no permission to read keys below /other/"
+        assert set(feed.states) == {(State.FAILED, reason)}
         assert len(asked) == 1
 
 
