@@ -115,11 +115,6 @@ async def first_speaking(endpoints: Iterable[Endpoint], settings: Settings, *, h
     return spoke[0] if spoke else None
 
 
-def _host(endpoint: Endpoint) -> tuple[str, int]:
-    host, port = endpoint.target.rsplit(":", 1)
-    return host.strip("[]"), int(port)
-
-
 def _hello(endpoint: Endpoint, settings: Settings) -> bytes:
     tls = tls_for(endpoint, settings)
     if tls is None:
@@ -130,14 +125,17 @@ def _hello(endpoint: Endpoint, settings: Settings) -> bytes:
     context.set_alpn_protocols(["h2"])
     said = ssl.MemoryBIO()
     try:
-        name = tls.server_name or _host(endpoint)[0]
+        name = tls.server_name or endpoint.address[0]
         context.wrap_bio(ssl.MemoryBIO(), said, server_hostname=name).do_handshake()
     except ssl.SSLWantReadError:
         pass  # it has written the ClientHello and waits for an answer, as meant
     return said.read()
 
 
-async def _connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _connect(endpoint: Endpoint) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if endpoint.socket:
+        return await asyncio.open_unix_connection(endpoint.socket)
+    host, port = endpoint.address
     for address in await resolve(host):
         try:
             return await asyncio.open_connection(address, port)
@@ -151,7 +149,7 @@ async def _speaks(endpoint: Endpoint, settings: Settings) -> bool:
     try:
         hello = _hello(endpoint, settings)
         async with asyncio.timeout(CONNECT):
-            reader, writer = await _connect(*_host(endpoint))
+            reader, writer = await _connect(endpoint)
     except (OSError, ValueError):  # not reached in time; or a name that can be none, which the attempt will say
         return False
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import msgspec
@@ -31,14 +32,36 @@ class TLS(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """One member's client address; `secure` is what its scheme said, None without one."""
+    """One member's client address.
+
+    Attributes:
+        target: As gRPC wants it: `host:port`, or `unix:PATH`.
+        secure: What its scheme said; None without one.
+    """
 
     target: str
     secure: bool | None = None
 
+    @property
+    def socket(self) -> str:
+        """The path of a Unix socket; empty for an address."""
+        return self.target[len(_UNIX) :] if self.target.startswith(_UNIX) else ""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port; those of a Unix socket are what gRPC takes them for."""
+        if self.socket:
+            return "localhost", 0
+        host, port = self.target.rsplit(":", 1)
+        return host.strip("[]"), int(port)
+
     def __str__(self) -> str:
         return self.target
 
+
+_UNIX = "unix:"
+_LONGEST_SOCKET = 107
+"""Bytes that Linux has for a socket's path; other systems have a few less."""
 
 _ENDPOINT = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<target>(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\]@]+):(?P<port>-?[0-9]+))/?"
@@ -48,12 +71,14 @@ _HIGHEST_PORT = 65535
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Read `host:port`, `http://host:port` or `https://host:port`; IPv6 as `[::1]:2379`.
+    """Read `host:port`, `http://host:port`, `https://host:port`, or `unix:/path`; IPv6 as `[::1]:2379`.
 
     Raises:
         ValueError: It is none of these. The text is quoted only when it cannot hold a password.
     """
     stripped, shown = text.strip(), f"'{printable(text)}'"
+    if stripped.startswith(_UNIX):
+        return _unix_endpoint(stripped.removeprefix(_UNIX), shown)
     found = _ENDPOINT.fullmatch(stripped)
     if found is None:
         wanted = "as host:port"
@@ -67,6 +92,17 @@ def parse_endpoint(text: str) -> Endpoint:
         raise ValueError(f"expected an etcd endpoint with a port from 1 to {_HIGHEST_PORT}, got {shown}")
     scheme = found["scheme"]
     return Endpoint(found["target"], None if scheme is None else scheme == "https")
+
+
+def _unix_endpoint(path: str, shown: str) -> Endpoint:
+    path = "/" + path.lstrip("/") if path.startswith("///") else path
+    if not path.startswith("/") or path.startswith("//") or "\0" in path:
+        raise ValueError(f"expected a Unix socket as unix:/path, got {shown}")
+    if os.name != "posix":
+        raise ValueError(f"expected an etcd endpoint as host:port (no Unix sockets here), got {shown}")
+    if len(os.fsencode(path)) > _LONGEST_SOCKET:
+        raise ValueError(f"expected a Unix socket of {_LONGEST_SOCKET} bytes at most, got {shown}")
+    return Endpoint(_UNIX + path)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

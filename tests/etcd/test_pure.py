@@ -43,6 +43,8 @@ def test_a_range_is_shown_as_people_write_it():
         (" http://10.0.0.1:2379/", Endpoint("10.0.0.1:2379", False)),
         ("https://etcd.example:2379", Endpoint("etcd.example:2379", True)),
         ("[::1]:2379", Endpoint("[::1]:2379")),
+        ("unix:/run/etcd.sock", Endpoint("unix:/run/etcd.sock")),
+        ("unix:///run/localhost:2379", Endpoint("unix:/run/localhost:2379")),
     ],
 )
 def test_an_endpoint_is_read(text, endpoint):
@@ -62,6 +64,16 @@ def test_a_port_out_of_range_is_refused(text):
     assert text[:50] in str(refused.value)
     assert len(str(refused.value)) < 300
     assert parse_endpoint("a:65535").target == "a:65535"
+
+
+@pytest.mark.parametrize("text", ["unix:", "unix:etcd.sock", "unix://localhost:2379", "unix:/a\0b"])
+def test_a_unix_socket_is_a_whole_path(text):
+    with pytest.raises(ValueError, match="expected a Unix socket as unix:/path"):
+        parse_endpoint(text)
+    with pytest.raises(ValueError, match="of 107 bytes at most"):
+        parse_endpoint("unix:/" + "ü" * 54)
+    endpoint = parse_endpoint("unix:/" + "x" * 106)
+    assert (endpoint.socket, endpoint.address) == ("/" + "x" * 106, ("localhost", 0))
 
 
 @pytest.mark.parametrize("text", ["::1:2379", "http://fe80::1:2379", "2001:db8::10.0.0.1:2379"])

@@ -33,7 +33,7 @@ class Etcd:
         Etcd("10.0.0.1:2379", key="/myapp/config")
 
     Args:
-        *endpoints: host:port of the members, tried in this order and then in turn.
+        *endpoints: host:port of the members, tried in this order and then in turn; or unix:/path.
         prefix: Ends in "/"; every key below it is a path. Names that begin with "_" directly below it (and
             below a layer) are the control area and left out.
         key: One key that holds the whole document, in place of a prefix.

@@ -1,0 +1,75 @@
+"""An etcd, or a sidecar before one, that is reached over a Unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from reactive_config.core.status import State
+from reactive_config.testing.etcd_server import EtcdServer
+
+pytestmark = pytest.mark.etcd
+
+
+class OnSocket(EtcdServer):
+    """Listens on the socket `etcd:0` of its working directory, too: that is how etcd spells it."""
+
+    def command(self):
+        command = super().command()
+        urls = command.index("--listen-client-urls") + 1
+        command[urls] += ",unix://etcd:0"
+        return command
+
+
+async def test_etcd_is_followed_over_its_own_socket_through_a_restart(binary, tmp_path, follow, synced, values):
+    server = OnSocket(binary, tmp_path)
+    await server.start()
+    try:
+        await server.put("/s/a", "1")
+        async with follow(f"unix:{tmp_path}/etcd:0", prefix="/s/") as feed:
+            await feed.wait(synced)
+            revision = await server.put("/s/a", "2")
+            await feed.wait(lambda feed: feed.revision >= revision)
+            assert values(feed) == {"/s/a": "<2>"}
+            server.kill()
+            await feed.wait(lambda feed: feed.states[-1][0] is State.STALE)
+            assert f"unix:{tmp_path}/etcd:0: " in feed.states[-1][1]
+            (tmp_path / "etcd:0").unlink(missing_ok=True)  # 3.4 does not take the place of one that it has left
+            await server.start()
+            await feed.wait(synced)
+    finally:
+        server.kill()
+
+
+async def test_a_socket_that_is_not_there_yet_is_waited_for(server, prefix, tmp_path, follow, synced):
+    """A sidecar that starts later, between a socket and etcd's port."""
+    host, port = server.endpoint.split(":")
+
+    served = []
+
+    async def pump(reader, writer):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def serve(reader, writer):
+        served.append(asyncio.current_task())
+        from_etcd, to_etcd = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(pump(reader, to_etcd), pump(from_etcd, writer))
+        for end in (to_etcd, writer):
+            with contextlib.suppress(OSError):
+                await end.wait_closed()
+
+    await server.put(f"{prefix}a", "1")
+    path = tmp_path / "etcd.sock"
+    async with follow(f"unix://{path}", "127.0.0.1:1", prefix=prefix) as feed:
+        await feed.wait(lambda feed: feed.states)
+        assert feed.states[-1][0] is State.CONNECTING
+        sidecar = await asyncio.start_unix_server(serve, path)
+        await feed.wait(synced)
+    sidecar.close()
+    await asyncio.gather(*served)
