@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 
 from reactive_config.etcd.errors import AuthOff, EtcdError
 from reactive_config.etcd.faults import answer
+from reactive_config.etcd.passwords import Password, read_password
 from reactive_config.etcd.rpc import AuthenticateRequest, AuthStub, Channel
 from reactive_config.etcd.settings import TLS, Endpoint
 
@@ -33,14 +34,14 @@ class Credentials:
 
     Args:
         username: For messages, too.
-        password: Never shown.
+        password: Where it comes from, read anew for every login. Never shown.
         tell_waiting: Called with the reason when a login takes long, and with "" once it has come to a good end.
 
     Attributes:
         asked: How often these credentials asked etcd for a token; 0 if others of this loop always had one.
     """
 
-    def __init__(self, username: str, password: str, tell_waiting: Callable[[str], None] | None = None) -> None:
+    def __init__(self, username: str, password: Password, tell_waiting: Callable[[str], None] | None = None) -> None:
         self.username = username
         self.asked = 0
         self._password = password
@@ -65,10 +66,13 @@ class Credentials:
             Unavailable: No answer.
         """
         if self._token is None:
-            self._login = _shared_login(endpoint, tls, self.username, self._password)
+            password = await read_password(self._password, str(endpoint))
+            self._login = _shared_login(endpoint, tls, self.username, password)
             telling = asyncio.get_running_loop().call_later(LONG, self._tell, endpoint)
             try:
-                self._token = await self._login.wait_token(partial(self._authenticate, channel, str(endpoint)))
+                self._token = await self._login.wait_token(
+                    partial(self._authenticate, channel, str(endpoint), password)
+                )
             finally:
                 telling.cancel()
             if self._told and self._tell_waiting is not None:
@@ -91,9 +95,9 @@ class Credentials:
                 "(it checks one after the other)"
             )
 
-    async def _authenticate(self, channel: Channel, subject: str) -> str:
+    async def _authenticate(self, channel: Channel, subject: str, password: str) -> str:
         self.asked += 1
-        request = AuthenticateRequest(name=self.username, password=self._password)
+        request = AuthenticateRequest(name=self.username, password=password)
         try:
             # With the need for a leader: a member without one would let this wait.
             call = AuthStub(channel).Authenticate(request, timeout=DEADLINE, metadata=(("hasleader", "true"),))

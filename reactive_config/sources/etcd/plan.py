@@ -6,6 +6,7 @@ import random
 
 import msgspec
 
+from reactive_config.etcd.passwords import Password
 from reactive_config.etcd.settings import Endpoint, Settings
 from reactive_config.sources.etcd.keys import Keys
 
@@ -17,7 +18,7 @@ class Plan(msgspec.Struct, frozen=True):
         endpoints: In the order in which they are tried.
         settings: For every connection.
         keys: What is followed, and what keys mean.
-        login: User and password; None for neither.
+        login: User, and where the password comes from; None for neither.
         rng: Jitter.
         optional: Whether a layer may be without a key.
     """
@@ -25,7 +26,7 @@ class Plan(msgspec.Struct, frozen=True):
     endpoints: tuple[Endpoint, ...]
     settings: Settings
     keys: Keys
-    login: tuple[str, str] | None
+    login: tuple[str, Password] | None
     rng: random.Random
     optional: bool = False
 

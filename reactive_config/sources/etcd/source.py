@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -14,6 +15,7 @@ from reactive_config.core.delta import Replace
 from reactive_config.core.guard import Guard
 from reactive_config.core.source import Feed
 from reactive_config.errors import StartupError
+from reactive_config.etcd.passwords import Password
 from reactive_config.etcd.settings import TLS, Settings, parse_endpoint, tls_for
 from reactive_config.sources.etcd.keys import Keys
 from reactive_config.sources.etcd.plan import Plan
@@ -39,8 +41,10 @@ class Etcd:
         key: One key that holds the whole document, in place of a prefix.
         layers: Names below the prefix that become layers, lowest first; other keys are left out and noted.
         tls: Certificates; None for plain text.
-        username: With `password`, where etcd has authentication on.
-        password: Its password; never shown.
+        username: With `password` or `password_file`, where etcd has authentication on.
+        password: Its password, or what returns it: a function that may block, or be async, and has 30 s. It is called
+            for every login, so the password may rotate. Never shown.
+        password_file: A file that holds it, read for every login; one line break at its end is left out.
         mirror: A file that keeps the last accepted state and starts the program while etcd is away.
         mirror_after: Seconds without etcd before the mirror speaks.
         keepalive: Seconds within which a connection that died without a word is found; 2 or more.
@@ -67,7 +71,8 @@ class Etcd:
         layers: Sequence[str] = (),
         tls: TLS | None = None,
         username: str | None = None,
-        password: str | None = None,
+        password: str | Callable[[], str | Awaitable[str]] | None = None,
+        password_file: str | os.PathLike[str] | None = None,
         mirror: str | os.PathLike[str] | None = None,
         mirror_after: float = 2.0,
         keepalive: float = 10.0,
@@ -79,8 +84,6 @@ class Etcd:
     ) -> None:
         if not endpoints:
             raise ValueError("expected one endpoint or more, as host:port")
-        if (username is None) != (password is None):
-            raise ValueError("username= and password= belong together")
         if mirror_after < 0:
             raise ValueError(f"expected mirror_after of 0 or more seconds, got {mirror_after}")
         settings = Settings(tls=tls, timeout=timeout, connect_timeout=min(3.0, timeout), keepalive=keepalive)
@@ -88,7 +91,7 @@ class Etcd:
         for endpoint in parsed:
             tls_for(endpoint, settings)
         self._keys = Keys(prefix=prefix, key=key, layers=layers)
-        login = None if username is None or password is None else (username, password)
+        login = _login(username, password, password_file)
         self._plan = Plan(parsed, settings, self._keys, login, rng or random.Random(), optional)
         self._mirror = None if mirror is None else _mirror(mirror, self._keys.label)
         self._mirror_after = mirror_after
@@ -141,9 +144,24 @@ class Etcd:
             return None  # the run has noted why
 
 
-def _mirror(path: str | os.PathLike[str], of: str) -> Mirror:
-    from pathlib import Path
+def _login(
+    username: str | None,
+    password: str | Callable[[], str | Awaitable[str]] | None,
+    file: str | os.PathLike[str] | None,
+) -> tuple[str, Password] | None:
+    if password is not None and file is not None:
+        raise ValueError("expected either password= or password_file=, got both")
+    source = password if file is None else Path(file)
+    if username is None or source is None:
+        if username is not None or source is not None:
+            raise ValueError("username= and password= (or password_file=) belong together")
+        return None
+    if not isinstance(source, (str, Path)) and not callable(source):
+        raise ValueError(f"expected password= as a str or a function that returns one, got {type(source).__name__}")
+    return username, source
 
+
+def _mirror(path: str | os.PathLike[str], of: str) -> Mirror:
     from reactive_config.sources.etcd.mirror import Mirror
 
     return Mirror(Path(path), of)
