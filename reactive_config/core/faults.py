@@ -23,7 +23,7 @@ from reactive_config.core.paths import Path
 from reactive_config.core.places import alternatives, are_open, is_container
 from reactive_config.core.pydantic_messages import safe_message
 from reactive_config.core.pydantic_types import validated
-from reactive_config.core.refusals import is_refusal
+from reactive_config.core.refusals import is_a, is_refusal, name_of
 from reactive_config.core.sealed import holds_secret
 from reactive_config.core.sensitive import is_sensitive
 from reactive_config.core.trees import ABSENT
@@ -91,9 +91,9 @@ def _faults(value: Any, kind: Any, path: Path, inside: str) -> Iterator[Fault]:
             inner = list(islice(_inner_faults(value, bare_type(kind), path, inside), ENOUGH))
         except RecursionError:  # the program uses much of the stack itself: this much of the path is named then
             inner = []
-        if not inner and isinstance(error, NotFiniteError):
+        if not inner and is_a(error, NotFiniteError):
             inner = [_walk(_Part(value, kind, path, inside), error.steps)[-1].fault(FINITE)]
-        elif isinstance(error, JsonRefusedError):
+        elif is_a(error, JsonRefusedError):
             inner = [Fault(path, inside, error.expected, error.got)]
         elif not inner and (own := own_words(error)) is not None:
             inner = [own_fault(own, value, kind, path, inside)]
@@ -166,7 +166,7 @@ def own_words(error: BaseException) -> Unfit | None:
 def _readable(error: object) -> Unfit | None:
     """A copy of an Unfit, since a class of somebody's own may hold anything, or raise; None for anything else."""
     try:
-        if isinstance(error, Unfit) and type(error.expected) is str and type(error.at) is str:
+        if is_a(error, Unfit) and type(error.expected) is str and type(error.at) is str:
             return Unfit(error.expected, at=error.at)
     except BaseException as failure:
         if not is_refusal(failure):
@@ -338,9 +338,9 @@ def _expected(error: BaseException, kind: Any) -> str:
         if found and not holds_secret(kind) and fields_of(bare_type(kind)) is None:
             return describe(kind) if "duration" in describe(kind) else found.group(1).replace("`", "")
         return describe(kind)
-    if isinstance(error, (TypeError, ValueError, AssertionError)):
+    if is_a(error, (TypeError, ValueError, AssertionError)):
         return f"what {describe(kind)} accepts"
-    return f"{describe(kind)} (its validation raised {type(error).__name__})"
+    return f"{describe(kind)} (its validation raised {name_of(error)})"
 
 
 def _place(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from reactive_config.core.equality import unchanged
 from reactive_config.core.home import Home
 from reactive_config.core.observing import Observers
 from reactive_config.core.paths import Path
-from reactive_config.core.refusals import is_refusal
+from reactive_config.core.refusals import is_refusal, name_of
 from reactive_config.core.status import BindingStatus
 from reactive_config.errors import Closed
 
@@ -210,7 +210,7 @@ class Live(Generic[U]):
         if error is None:
             self._hub.errors.pop(self, None)
         else:
-            self._hub.errors[self] = f"{self.name}: raised {type(error).__name__}, the value is an older one"
+            self._hub.errors[self] = f"{self.name}: raised {name_of(error)}, the value is an older one"
 
     def _enlist(self) -> asyncio.Future[None]:
         """A future for one who waits: done when it may look again. Whoever stops waiting before that is to `_leave`."""

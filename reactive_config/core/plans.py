@@ -33,7 +33,7 @@ from reactive_config.core.finite import NotFiniteError
 from reactive_config.core.json_text import JsonRefusedError, decode_json
 from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.paths import Path
-from reactive_config.core.refusals import is_refusal
+from reactive_config.core.refusals import is_a, is_refusal, name_of
 from reactive_config.core.trees import ABSENT
 from reactive_config.core.types import (
     describe,
@@ -268,12 +268,12 @@ class TablePlan(Plan):
         except BaseException as error:
             if not is_refusal(error):
                 raise
-            if isinstance(error, NotFiniteError):
+            if is_a(error, NotFiniteError):
                 found.append(Fault((*path, *map(str, error.steps[:1])), "", FINITE, "one that is not"))
             elif (own := own_words(error)) is not None:
                 found.append(own_fault(own, table, self.kind, path, ""))
             else:  # its text is not copied: it may quote the value
-                got = f"a refused table ({type(error).__name__})"
+                got = f"a refused table ({name_of(error)})"
                 found.append(Fault(path, "", f"what {self.title()} accepts", got))
             return MISSING
 

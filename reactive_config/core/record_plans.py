@@ -13,7 +13,7 @@ from reactive_config.core.faults import Fault, own_words
 from reactive_config.core.finite import check_finite, is_finite
 from reactive_config.core.paths import Path
 from reactive_config.core.plans import MISSING, Decoded, Plan, TablePlan, settled, value_of
-from reactive_config.core.refusals import is_refusal
+from reactive_config.core.refusals import is_refusal, name_of
 from reactive_config.core.types import (
     FieldType,
     Same,
@@ -62,7 +62,7 @@ class RecordPlan(TablePlan):
                 raise
             own = own_words(error)
             expected = own.expected if own is not None else describe(field.type)
-            found.append(Fault((*path, name), "", expected, f"nothing (its default raised {type(error).__name__})"))
+            found.append(Fault((*path, name), "", expected, f"nothing (its default raised {name_of(error)})"))
             return MISSING
 
     def anew_at(self, name: str, decoded: Decoded, table: Mapping[str, Any]) -> Any:

@@ -15,12 +15,31 @@ import pytest
 from pydantic_core import PydanticCustomError
 
 from reactive_config import Memory, Rejected, StartupError, Unfit, open_config
+from reactive_config.core.refusals import name_of
 
 SECRET = "canary-9f2"
 
 
 class OwnError(BaseException):
     """No Exception: a careless program has such a thing."""
+
+
+class Lying(Exception):
+    """Its class cannot be asked for."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError(SECRET)
+
+
+class _NoName(type):
+    @property
+    def __name__(cls):
+        raise RuntimeError(SECRET)
+
+
+class Nameless(Exception, metaclass=_NoName):
+    """The name of its class cannot be asked for."""
 
 
 RAISED: list[Callable[[], BaseException]] = [
@@ -35,6 +54,8 @@ RAISED: list[Callable[[], BaseException]] = [
     lambda: GeneratorExit(SECRET),
     lambda: SystemExit(SECRET),
     lambda: OwnError(SECRET),
+    lambda: Lying(SECRET),
+    lambda: Nameless(SECRET),
     lambda: ExceptionGroup(SECRET, [ValueError(SECRET)]),
     lambda: BaseExceptionGroup(SECRET, [OwnError(SECRET)]),
     # What looks like the words of a library, as a validator that parses gives them on.
@@ -201,7 +222,7 @@ async def test_a_default_factory_that_raises_is_a_rejection():
                     await memory.replace({})
                 assert refused.value.problems[0].path == "a"
                 assert refused.value.problems[0].expected == "str"
-                assert refused.value.problems[0].got == f"nothing (its default raised {type(make()).__name__})"
+                assert refused.value.problems[0].got == f"nothing (its default raised {name_of(make())})"
                 assert SECRET not in str(refused.value)
                 assert config.current.a == "x"
 
