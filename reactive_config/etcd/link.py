@@ -11,7 +11,7 @@ from reactive_config.etcd.auth import Credentials
 from reactive_config.etcd.channel import open_channel
 from reactive_config.etcd.errors import EtcdError, Refused, Unauthenticated, Unavailable
 from reactive_config.etcd.faults import NEEDS_USER, answer
-from reactive_config.etcd.rpc import Channel, KVStub, WatchStub
+from reactive_config.etcd.rpc import Channel, ClusterStub, KVStub, WatchStub
 from reactive_config.etcd.settings import Endpoint, Settings, tls_for
 from reactive_config.etcd.waiting import wait_within
 
@@ -39,11 +39,16 @@ class Link:
         self._credentials = credentials
         self._purpose = purpose
 
+    @property
+    def cluster(self) -> Any:
+        """aetcd's stub of what is asked about the cluster, for `call`."""
+        return ClusterStub(self._channel)
+
     async def call(self, method: Any, request: Any, timeout: float | None = None, *, again: float | None = None) -> Any:
         """Make one unary call and return its reply. An unknown token is replaced once.
 
         Args:
-            method: A method of `kv`.
+            method: A method of `kv` or `cluster`.
             request: Its message.
             timeout: Seconds; the settings' when None. A token ahead of the store hangs a call: there is always one.
                 A login is not part of it (`auth.DEADLINE`).

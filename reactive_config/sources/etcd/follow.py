@@ -21,6 +21,7 @@ from reactive_config.etcd.probe import first_speaking, wait_speaking
 from reactive_config.etcd.settings import Endpoint
 from reactive_config.sources.etcd.backoff import Backoff
 from reactive_config.sources.etcd.handover import Handover
+from reactive_config.sources.etcd.members import Members
 from reactive_config.sources.etcd.plan import Plan
 from reactive_config.sources.etcd.session import Session
 from reactive_config.sources.etcd.stand import Stand
@@ -47,6 +48,7 @@ class Follower:
         self._standby = standby
         self._credentials = Credentials(*plan.login, stand.logging_in) if plan.login else None
         self._silent: set[Endpoint] = set()
+        self._members = Members(plan, stand)
         self._order = deque(plan.endpoints)
         self._soon = Backoff(plan.rng, base=0.1, cap=10.0)
         # What a person must mend is tried seldom, and a password most seldom: each try costs the server a bcrypt.
@@ -64,7 +66,7 @@ class Follower:
                 await self._standby.serve()  # before FAILED is told, which would end a start
             self._stand.tell()
             # One that refuses is left alone; another that comes back may not refuse.
-            worth = self._silent if refused else self._plan.endpoints
+            worth = self._silent if refused else self._members.endpoints
             if await wait_speaking(worth, pause, self._plan.rng, self._plan.settings, silent=self._silent):
                 self._soon.reset()  # it may not serve yet, and will in a moment
 
@@ -75,6 +77,7 @@ class Follower:
 
     async def _round(self) -> EtcdError:
         """Try every endpoint once, or until one gives an answer that holds for all; return the trouble."""
+        self._take_members()
         await self._begin_with_one_that_speaks()
         troubles: list[EtcdError] = []
         for endpoint in list(self._order):
@@ -85,6 +88,12 @@ class Follower:
             troubles.append(trouble)
         text = "; ".join(map(str, troubles))
         return TLSTrouble(text) if any(isinstance(t, TLSTrouble) for t in troubles) else Unavailable(text)
+
+    def _take_members(self) -> None:
+        endpoints = self._members.endpoints
+        kept = [endpoint for endpoint in self._order if endpoint in endpoints]
+        self._order = deque([*kept, *(endpoint for endpoint in endpoints if endpoint not in kept)])
+        self._silent &= set(endpoints)
 
     async def _begin_with_one_that_speaks(self) -> None:
         if len(self._order) > 1:
@@ -97,8 +106,10 @@ class Follower:
         try:
             purpose = f"to read {self._plan.keys.what}"
             async with open_link(endpoint, self._plan.settings, self._credentials, purpose) as link:
-                session = Session(self._plan, link, self._store, self._stand, self._handover)
-                await session.run()
+                only = self._members.cluster_of(endpoint)
+                session = Session(self._plan, link, self._store, self._stand, self._handover, only)
+                async with self._members.followed(link):
+                    await session.run()
         except EtcdError as trouble:
             synced_at = session.synced_at if session else None
             health = 0.0 if synced_at is None else asyncio.get_running_loop().time() - synced_at

@@ -21,6 +21,7 @@ class Plan(msgspec.Struct, frozen=True):
         login: User, and where the password comes from; None for neither.
         rng: Jitter.
         optional: Whether a layer may be without a key.
+        discover: Whether to try the other members that etcd advertises, too.
     """
 
     endpoints: tuple[Endpoint, ...]
@@ -29,6 +30,7 @@ class Plan(msgspec.Struct, frozen=True):
     login: tuple[str, Password] | None
     rng: random.Random
     optional: bool = False
+    discover: bool = False
 
     def __repr__(self) -> str:
         return f"Plan({self.keys.label!r})"  # never the password

@@ -36,7 +36,9 @@ class Session:
         synced_at: When it first was SYNCED, by the loop's clock; None before.
     """
 
-    def __init__(self, plan: Plan, link: Link, store: Store, stand: Stand, handover: Handover) -> None:
+    def __init__(
+        self, plan: Plan, link: Link, store: Store, stand: Stand, handover: Handover, cluster: int | None
+    ) -> None:
         self.synced_at: float | None = None
         self._handover = handover
         self._resuming = Resuming(plan, link, store, handover)
@@ -45,6 +47,7 @@ class Session:
         self._link = link
         self._store = store
         self._stand = stand
+        self._cluster = cluster
         self._heard = 0
         self._told = 0  # the newest revision known to be in the store
         self._target: Sight | None = None
@@ -60,6 +63,8 @@ class Session:
         """
         settings = self._plan.settings
         sight = await look(self._link, self._range, timeout=settings.connect_timeout)
+        if self._cluster not in (None, sight.cluster):
+            raise Unavailable(f"{self._link.endpoint}: this is another cluster than the one that advertised it")
         why = await self._resuming.reason_to_list(sight)
         if not why and self._stand.on_mirror:
             why = "mirror"  # what is in force is not ours, so a resume would not bring ours back

@@ -40,6 +40,8 @@ class Etcd:
             below a layer) are the control area and left out.
         key: One key that holds the whole document, in place of a prefix.
         layers: Names below the prefix that become layers, lowest first; other keys are left out and noted.
+        discover: Ask etcd for its members, and try the addresses that they advertise for clients, too. The given
+            endpoints stay. Off by default, because members often advertise `localhost`.
         tls: Certificates; None for plain text.
         username: With `password` or `password_file`, where etcd has authentication on.
         password: Its password, or what returns it: a function that may block, or be async, and has 30 s. It is called
@@ -69,6 +71,7 @@ class Etcd:
         prefix: str | None = None,
         key: str | None = None,
         layers: Sequence[str] = (),
+        discover: bool = False,
         tls: TLS | None = None,
         username: str | None = None,
         password: str | Callable[[], str | Awaitable[str]] | None = None,
@@ -92,7 +95,7 @@ class Etcd:
             tls_for(endpoint, settings)
         self._keys = Keys(prefix=prefix, key=key, layers=layers)
         login = _login(username, password, password_file)
-        self._plan = Plan(parsed, settings, self._keys, login, rng or random.Random(), optional)
+        self._plan = Plan(parsed, settings, self._keys, login, rng or random.Random(), optional, discover)
         self._mirror = None if mirror is None else _mirror(mirror, self._keys.label)
         self._mirror_after = mirror_after
         self.name = name or "etcd"
