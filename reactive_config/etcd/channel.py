@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
@@ -60,16 +61,21 @@ async def open_channel(endpoint: Endpoint, settings: Settings) -> AsyncIterator[
     tls = tls_for(endpoint, settings)
     options = channel_options(settings, tls)
     if tls is None:
-        channel = insecure_channel(endpoint.target, options=options)
+        channel = insecure_channel(_target(endpoint), options=options)
     else:
         credentials = await anyio.to_thread.run_sync(channel_credentials, tls)
-        channel = secure_channel(endpoint.target, credentials, options=options)
+        channel = secure_channel(_target(endpoint), credentials, options=options)
     try:
         yield channel
     finally:
         with anyio.move_on_after(CLOSE_WITHIN, shield=True):
             await _settle(channel)
             await channel.close()
+
+
+def _target(endpoint: Endpoint) -> str:
+    """As gRPC wants it: a path is part of a URI."""
+    return f"unix:{quote(endpoint.socket)}" if endpoint.socket else endpoint.target
 
 
 async def _settle(channel: Channel) -> None:

@@ -35,7 +35,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     """One member's client address.
 
     Attributes:
-        target: As gRPC wants it: `host:port`, or `unix:PATH`.
+        target: `host:port`, or `unix:PATH`.
         secure: What its scheme said; None without one.
     """
 

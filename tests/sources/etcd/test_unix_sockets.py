@@ -65,7 +65,7 @@ async def test_a_socket_that_is_not_there_yet_is_waited_for(server, prefix, tmp_
                 await end.wait_closed()
 
     await server.put(f"{prefix}a", "1")
-    path = tmp_path / "etcd.sock"
+    path = tmp_path / "a #?%41.sock"
     async with follow(f"unix://{path}", "127.0.0.1:1", prefix=prefix) as feed:
         await feed.wait(lambda feed: feed.states)
         assert feed.states[-1][0] is State.CONNECTING
