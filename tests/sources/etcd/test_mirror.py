@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from reactive_config.sources.etcd import copies
 from reactive_config.sources.etcd.copies import Copy, Row
 from reactive_config.sources.etcd.mirror import Mirror, MirrorError, NoMirror, NotOurs, Saved
 
@@ -286,6 +287,17 @@ def test_a_newer_format_is_refused_and_kept_beside(mirror):
         mirror.load()
     assert save(mirror, copy()) is Saved.WRITTEN
     assert len(list(mirror.path.parent.glob("shop.json.edited-*"))) == 1
+
+
+def test_a_mirror_of_before_layers_could_be_emptied_is_no_edit(mirror):
+    save(mirror, copy())
+
+    def older(document):
+        del document["empty"]
+        document["checksum"] = copies._checksum(document)
+
+    edit(mirror, older)
+    assert mirror.load() == copy()
 
 
 def test_an_empty_file_is_refused_and_nothing_of_it_is_kept(mirror):

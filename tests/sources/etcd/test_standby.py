@@ -13,7 +13,7 @@ import pytest
 
 from reactive_config.core.delta import Bare, Replace
 from reactive_config.core.status import State
-from reactive_config.sources.etcd import Etcd
+from reactive_config.sources.etcd import Etcd, mirror, standby
 from reactive_config.sources.etcd.mirror import Mirror
 from reactive_config.testing.feed import RecordingFeed
 
@@ -292,3 +292,46 @@ async def test_two_runs_share_one_file(server, prefix, follow, file, synced):
         await other.wait(lambda feed: feed.revision >= last)
     assert read(file)["keys"] == {f"{prefix}a": {"revision": last, "value": "19"}}
     assert not edits(file)
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_what_takes_the_mirrors_place_later_is_left_as_it_is(
+    server, prefix, follow, file, synced, proxy, caplog, away
+):
+    await server.put(f"{prefix}a", "1")
+    async with follow(proxy.endpoint, prefix=prefix, mirror=file, mirror_after=0.05) as feed:
+        await feed.wait(lambda feed: synced(feed) and feed.counters["mirror_writes"])
+        file.unlink()
+        file.mkdir()
+        if away:
+            proxy.refuse()
+        else:
+            await server.put(f"{prefix}a", "2")
+        text = f"{file}: expected the mirror of {prefix}, or nothing, got a directory; it is left as it is"
+        await feed.wait(lambda feed: feed.said == (text,))
+        assert [record.getMessage() for record in caplog.records] == [f"etcd: {text}"]
+        file.rmdir()
+        if away:
+            await proxy.listen()
+        await server.put(f"{prefix}a", "3")
+        # Back from an outage, what etcd had then is written first.
+        await feed.wait(lambda feed: file.exists() and read(file)["keys"][f"{prefix}a"]["value"] == "3")
+        await feed.wait(lambda feed: not feed.said)
+
+
+async def test_a_lock_that_is_held_is_noted_and_the_copy_is_written_later(
+    server, prefix, follow, file, synced, monkeypatch, caplog
+):
+    monkeypatch.setattr(mirror, "LOCK_PATIENCE", 0.05)
+    monkeypatch.setattr(standby, "RETRY_PAUSE", 0.05)
+    await mirrored(follow, server, prefix, file, synced, a="1")
+    lock = os.open(file.with_name("mirror.json.lock"), os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    revision = await server.put(f"{prefix}a", "2")
+    async with follow(server.endpoint, prefix=prefix, mirror=file) as feed:
+        text = f"{file} cannot be written: another process holds its lock"
+        await feed.wait(lambda feed: feed.said == (text,))
+        assert [record.getMessage() for record in caplog.records] == [f"etcd: {text}"]
+        os.close(lock)
+        await feed.wait(lambda feed: feed.counters["mirror_writes"] and not feed.said)
+        assert read(file)["revision"] == revision
