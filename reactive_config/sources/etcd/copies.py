@@ -53,7 +53,7 @@ class Copy(msgspec.Struct, frozen=True):
         revision: Up to which everything is accepted or superseded.
         taken: Up to which the source had read when the copy was made; orders copies while something is held.
         keys: Key to row.
-        empty: Layers that were emptied key by key, see `store.Store.emptied`.
+        empty: Layers that were emptied key by key, see `emptied.Emptied`.
         edited: The content does not match its checksum.
     """
 

@@ -53,7 +53,7 @@ class Session:
         self._target: Sight | None = None
         self._doubt: tuple[int, int] | None = None
         self._doubted_at = 0.0
-        self._emptied = store.emptied
+        self._emptied = store.emptied.layers
 
     async def run(self) -> None:
         """Deliver until the connection ends.
@@ -120,10 +120,10 @@ class Session:
         """Say which keys are left out, and which layers have lost their last one."""
         store, stand = self._store, self._stand
         stand.note("keys", *store.notes())
-        if store.emptied == self._emptied or self._plan.optional:
+        if store.emptied.layers == self._emptied or self._plan.optional:
             return
-        self._emptied = store.emptied
-        layers = [self._plan.keys.layers[layer] for layer in sorted(store.emptied)]
+        self._emptied = store.emptied.layers
+        layers = [self._plan.keys.layers[layer] for layer in sorted(store.emptied.layers)]
         text = f"{', '.join(layers)}: the last key was deleted, and by itself, so this is accepted as empty"
         stand.warn("empty", f"{text}; a new start needs optional=True or a key with the value {{}}" if layers else "")
 
@@ -186,7 +186,7 @@ class Session:
             if self._store.revision < sight.revision:
                 # Others write, this range is quiet: resuming from here survives a compaction up to here.
                 self._store.advance(sight.revision)
-                self._stand.send(Patch({}, {}, sight.revision, self._store.emptied))
+                self._stand.send(Patch({}, {}, sight.revision, self._store.emptied.layers))
         elif self._doubt != (self._store.revision, self._heard):
             self._doubt = (self._store.revision, self._heard)
             self._doubted_at = asyncio.get_running_loop().time()

@@ -159,7 +159,7 @@ class Standby:
         if stand.on_mirror or not self._accepted or (self._store.documents and not accepted):
             return True  # nothing of etcd's own was accepted yet
         revision, rewound = stand.feed.accepted_revision, stand.rewound
-        empty = tuple(self._keys.layers[layer] for layer in sorted(self._store.emptied))
+        empty = tuple(self._keys.layers[layer] for layer in sorted(self._store.emptied.layers))
         copy = Copy(self._keys.label, self._store.cluster, revision, self._store.revision, {}, empty)
         write = functools.partial(self._write, copy, accepted, set_aside=not stand.away, rewound=rewound)
         try:

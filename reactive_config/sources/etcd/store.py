@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from reactive_config.core.delta import Malformed, Patch, Replace, Unit
 from reactive_config.etcd.messages import Change, Item, Listing, Sight
 from reactive_config.sources.etcd.documents import Document, Read
+from reactive_config.sources.etcd.emptied import Emptied
 from reactive_config.sources.etcd.keys import SUFFIXES
 
 LARGE = 20_000
@@ -64,8 +64,7 @@ class Store:
         term: The highest raft term seen there; within one history it never falls.
         documents: Key to document as read, whether or not it collides with another.
         distrusted: Why etcd is known to hold something else, whatever its revision; empty if it is not.
-        emptied: Layers without a document whose last one was deleted by a transaction that deleted nothing else. A
-            list does not tell how the last one went, so it adds none, and keeps those that are still empty.
+        emptied: Which layers were emptied on purpose.
     """
 
     def __init__(self) -> None:
@@ -74,8 +73,7 @@ class Store:
         self.term = 0
         self.documents: dict[str, Document] = {}
         self.distrusted = ""
-        self.emptied: frozenset[int] = frozenset()
-        self._filled: Counter[int] = Counter()  # documents by layer
+        self.emptied = Emptied()
         self._left: dict[bytes, _Left] = {}
         # Of two keys that mount one path at least one has a suffix. A key without its suffix, to all that had one.
         self._suffixed: dict[str, tuple[str, ...]] = {}
@@ -150,8 +148,7 @@ class Store:
                 self._mount(document.place)
             elif document is not None:
                 self._left[item.key] = _Left(item.mod_revision, len(item.key) + len(item.value), document.reason)
-        self._filled = Counter([document.layer for document in self.documents.values()])
-        self.emptied -= self._filled.keys()
+        self.emptied.listed([document.layer for document in self.documents.values()])
         for stem, suffixed in self._suffixed.items():
             if len(suffixed) == 1 and stem not in self.documents:
                 continue  # nearly all
@@ -162,7 +159,7 @@ class Store:
             entry = self._altered.get(name) or self.documents.get(name)
             if entry is not None and _says_the_same(before, entry):
                 self._altered[name] = before
-        return Replace({**self.documents, **self._altered}, self.revision, self.emptied)
+        return Replace({**self.documents, **self._altered}, self.revision, self.emptied.layers)
 
     def patch(self, changes: Sequence[Change], documents: Sequence[Read]) -> Patch:
         """Take whole transactions; those that are covered already change nothing.
@@ -199,14 +196,8 @@ class Store:
                 touched[stem] = unit
         for stem, unit in touched.items():
             self._settle(stem, unit, changed)
-        if layers or self.emptied:
-            self._note_emptied(layers)
-        return Patch(changed, deleted, self.revision, self.emptied)
-
-    def _note_emptied(self, layers: Mapping[int, Sequence[int]]) -> None:
-        last = {layer: unit for unit, deleted in layers.items() for layer in deleted}
-        alone = {layer for layer, unit in last.items() if len(layers[unit]) == 1}
-        self.emptied = frozenset(layer for layer in alone | self.emptied if not self._filled[layer])
+        self.emptied.settle(layers)
+        return Patch(changed, deleted, self.revision, self.emptied.layers)
 
     def advance(self, revision: int) -> None:
         """The state is proven for a later revision; see `covers`."""
@@ -228,7 +219,7 @@ class Store:
 
     def _put(self, name: str, document: Document) -> str | None:
         if name not in self.documents:
-            self._filled[document.layer] += 1
+            self.emptied.put(document.layer)
         self.documents[name] = document
         self._newest = document.revision  # revisions only grow, and nothing older than ours gets here
         if self._altered:
@@ -250,7 +241,7 @@ class Store:
             self._notes = None
         self._altered.pop(name, None)
         if document is not None:
-            self._filled[document.layer] -= 1
+            self.emptied.deleted(document.layer)
         return document
 
     def _mount(self, name: str) -> str | None:
