@@ -10,7 +10,7 @@ import msgspec
 import orjson
 import pytest
 
-from reactive_config import Etcd, Memory, StartupError, State, open_config
+from reactive_config import Etcd, Memory, Rejected, StartupError, State, open_config
 
 pytestmark = pytest.mark.etcd
 
@@ -98,6 +98,23 @@ async def test_each_layer_is_looked_at_by_itself(server, prefix):
             await config.wait_revision("etcd", await server.delete(f"{prefix}high/{key}"))
         assert config.current == App(1)
         assert told(config).notes[0].startswith("high: the last key was deleted")
+
+
+class Strict(msgspec.Struct, frozen=True):
+    size: int
+
+
+async def test_the_one_key_of_a_source_may_go_unless_what_is_left_does_not_fit(server, prefix):
+    key = f"{prefix}config"
+    await server.put(key, '{"size": 9}')
+    source = Etcd(server.endpoint, key=key)
+    async with open_config(App, Memory({"size": 1}), source) as both, open_config(Strict, source) as alone:
+        revision = await server.delete(key)
+        await both.wait_revision("etcd", revision)
+        assert both.current == App(1)
+        with pytest.raises(Rejected, match="size: expected int, got nothing"):
+            await alone.wait_revision("etcd", revision)
+        assert alone.current == Strict(9)
 
 
 async def test_a_reconnect_that_finds_it_still_empty_goes_on(server, prefix, proxy):
