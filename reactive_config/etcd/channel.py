@@ -19,10 +19,6 @@ from reactive_config.etcd.settings import TLS, Endpoint, Settings, tls_for
 MAX_MESSAGE = 256 * 1024 * 1024
 """Bytes of one answer. gRPC's default of 4 MiB fails a large list or backlog, again at every retry."""
 
-PING_TIMEOUT = 60_000
-"""Milliseconds. The answer to a ping waits behind what the server's kernel has taken: on 250 kB/s for 4.6 s, and a
-shorter timeout than that ends every large answer."""
-
 CLOSE_WITHIN = 2.0
 
 
@@ -30,13 +26,14 @@ def channel_options(settings: Settings, tls: TLS | None) -> list[tuple[str, int 
     """gRPC channel arguments (https://grpc.github.io/grpc/core/group__grpc__arg__keys.html).
 
     Pings go out every 6 s or more: etcd's minimum is 5 s, more of them end in GOAWAY too_many_pings. They keep the
-    connection in the tables of routers. They do not find a dead one: that is for deadlines and heartbeats.
+    connection in the tables of routers. A dead one is found by deadlines and heartbeats, long before a ping tells.
     """
     pause = max(6.0, settings.keepalive * 0.6)
+    patience = int(1000 * settings.ping_timeout)
     options: list[tuple[str, int | str]] = [
         ("grpc.keepalive_time_ms", int(1000 * pause)),
-        ("grpc.keepalive_timeout_ms", PING_TIMEOUT),
-        ("grpc.http2.ping_timeout_ms", PING_TIMEOUT),  # the one that counts: gRPC measures with pings while data comes
+        ("grpc.keepalive_timeout_ms", patience),
+        ("grpc.http2.ping_timeout_ms", patience),  # the one that counts: gRPC measures with pings while data comes
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.enable_http_proxy", 0),  # gRPC would obey http_proxy

@@ -88,6 +88,8 @@ def _unreachable(details: str, subject: str) -> EtcdError:
     for mark, reason in _TLS:
         if mark in details:
             return TLSTrouble(f"{subject}: TLS: {reason}")
+    if "ping timeout" in details:
+        return Late(f"{subject}: no answer to a ping")
     kind = Unreachable if "Failed to connect to remote host" in details else Unavailable
     return kind(f"{subject}: {_CUT.get(details, details)}")
 

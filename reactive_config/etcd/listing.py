@@ -98,8 +98,7 @@ class Reading:
             Unavailable, Refused: See `errors`.
         """
         while True:
-            begin = time.monotonic()
-            reply = await self._next_page(link)
+            reply, seconds = await self._next_page(link)
             if self.sight is None:
                 # Later pages carry the current revision in their header, not the one that is read.
                 self.revision = self.revision or reply.header.revision
@@ -110,16 +109,19 @@ class Reading:
                 return self._listing(self.sight)
             self._start = news[-1].key + b"\0"
             size = sum(len(item.key) + len(item.value) for item in news)
-            self._pace.took(size, time.monotonic() - begin)
+            self._pace.took(size, seconds)
             wanted = int(min(PAGE_BYTES, self._pace.rate * PAGE_SECONDS))
             self._limit = max(1, min(self._page, GROWTH * len(news), wanted * len(news) // size))
 
-    async def _next_page(self, link: Link) -> Any:
+    async def _next_page(self, link: Link) -> tuple[Any, float]:
+        """The reply, and after how many seconds it came."""
         late = 0
         while True:
             request = RangeRequest(key=self._start, range_end=self._keys.end, limit=self._limit, revision=self.revision)
+            begin = time.monotonic()
             try:
-                return await link.call(link.kv.Range, request, self._pace.deadline(link.settings.timeout))
+                reply = await link.call(link.kv.Range, request, self._pace.deadline(link.settings.timeout))
+                return reply, time.monotonic() - begin
             except TooLarge:
                 if self._limit == 1:
                     raise

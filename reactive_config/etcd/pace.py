@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
+from reactive_config.etcd.settings import Settings
+
 SLOW = 0.25
 """Seconds for an answer from which its rate is worth knowing; of a shorter one most was the way there and back."""
 
@@ -22,12 +26,16 @@ class Pace:
     """What is known of a link's speed. Shared by all sessions of one source, so that it is found out once.
 
     Attributes:
-        rate: Bytes a second of the last answer that took long; infinite for a link that is not slow.
+        rate: Bytes a second, as the last answers that took long have shown; infinite for a link that is not slow.
     """
 
     def __init__(self) -> None:
         self.rate = math.inf
         self._late = 0
+
+    def settings(self, usual: Settings) -> Settings:
+        """Those for the next connection."""
+        return msgspec.structs.replace(usual, ping_timeout=LONGEST) if self.slow else usual
 
     @property
     def slow(self) -> bool:
@@ -36,10 +44,13 @@ class Pace:
 
     def took(self, size: int, seconds: float) -> None:
         """An answer of so many bytes came after so many seconds."""
+        observed = size / max(seconds, 0.001)
         if seconds >= SLOW:
-            self.rate = max(1.0, size / seconds)
+            self.rate = max(1.0, observed)
         elif size >= TELLING:
             self.rate = math.inf
+        else:  # its way counts too, so it was no slower than that
+            self.rate = max(self.rate, observed)
 
     def late(self) -> None:
         """A deadline has passed, and nobody knows whether something was on its way: the next one is twice as long."""

@@ -113,12 +113,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         timeout: Deadline of one call; a page of a list counts as one.
         connect_timeout: Deadline of reaching one endpoint, TLS included.
         keepalive: A connection that died without a word is found within this; 2 or more.
+        ping_timeout: gRPC ends a connection on which a ping was not answered for so long, whatever is on its way: the
+            answer waits behind what the server's kernel has taken, on 250 kB/s for 4.6 s.
     """
 
     tls: TLS | None = None
     timeout: float = 5.0
     connect_timeout: float = 3.0
     keepalive: float = 10.0
+    ping_timeout: float = 15.0
 
     def __post_init__(self) -> None:
         if self.keepalive < 2 or self.timeout <= 0 or self.connect_timeout <= 0:

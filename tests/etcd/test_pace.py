@@ -8,11 +8,13 @@ import math
 import pytest
 
 from reactive_config.etcd import listing
+from reactive_config.etcd.channel import channel_options
 from reactive_config.etcd.errors import Late, Unavailable
 from reactive_config.etcd.listing import Reading, look, read_all
 from reactive_config.etcd.pace import LONGEST, Pace
 from reactive_config.etcd.ranges import prefix_range
 from reactive_config.etcd.rpc import RangeRequest
+from reactive_config.etcd.settings import Settings
 from reactive_config.etcd.transaction import write
 from reactive_config.testing.tcp_proxy import tcp_proxy
 
@@ -50,6 +52,7 @@ async def test_pings_behind_a_large_answer_do_not_end_it(server, prefix, link, c
 @pytest.mark.slow
 async def test_pages_shrink_when_they_take_long_and_grow_again(server, prefix, link, connect, monkeypatch):
     monkeypatch.setattr(listing, "PAGE_SECONDS", 0.3)
+    monkeypatch.setattr(listing, "FIRST", 32)
     await fill(link, prefix, 60, 10_000)
     pace = Pace()
     async with tcp_proxy(server.endpoint) as proxy:
@@ -57,8 +60,9 @@ async def test_pages_shrink_when_they_take_long_and_grow_again(server, prefix, l
         async with connect(proxy.endpoint) as slow:
             asked = counted(slow)
             task = asyncio.ensure_future(read_all(slow, prefix_range(prefix.encode()), pace=pace))
-            while len(asked) < 3:
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(10):
+                while len(asked) < 3:
+                    await asyncio.sleep(0.01)
             assert 3 <= asked[1] <= 16  # 0.3 s of 400 kB/s; 32 keys took 0.8 s
             proxy.rate = math.inf
             assert len((await task).items) == 60
@@ -66,8 +70,9 @@ async def test_pages_shrink_when_they_take_long_and_grow_again(server, prefix, l
 
 
 @pytest.mark.slow
-async def test_a_page_that_is_late_is_asked_for_again_in_a_smaller_one(server, prefix, link, connect):
-    """40 values of 12 kB are one page of 0.4 MB, and more than a second of this link."""
+async def test_a_page_that_is_late_is_asked_for_again_in_a_smaller_one(server, prefix, link, connect, monkeypatch):
+    """32 values of 12 kB are one page of 0.4 MB, and more than a second of this link."""
+    monkeypatch.setattr(listing, "FIRST", 32)
     await fill(link, prefix, 40, 12_000)
     async with tcp_proxy(server.endpoint) as proxy:
         proxy.rate = 250_000
@@ -133,6 +138,14 @@ async def test_a_dead_server_ends_a_list(server, prefix, link, connect):
             server.cont()
 
 
+def test_a_ping_has_longer_on_a_link_that_is_slow():
+    pace, usual = Pace(), Settings()
+    assert pace.settings(usual) == usual
+    pace.late()
+    assert pace.settings(usual).ping_timeout == LONGEST > usual.ping_timeout
+    assert dict(channel_options(pace.settings(usual), None))["grpc.http2.ping_timeout_ms"] == 1000 * LONGEST
+
+
 def test_patience_is_as_long_as_what_may_be_under_way():
     pace = Pace()
     assert pace.patience(4.0) == pace.deadline(4.0) == 4.0
@@ -141,6 +154,11 @@ def test_patience_is_as_long_as_what_may_be_under_way():
     pace.took(250_000, 1.0)
     assert 12.0 < pace.patience(4.0) < 13.0
     assert pace.deadline(4.0) == 4.0
+    pace.took(1_000, 2.0)  # a stall
+    pace.took(4_000, 0.016)  # small, and no slower than this
+    assert pace.rate == pytest.approx(250_000)
+    pace.took(100, 0.1)
+    assert pace.rate == pytest.approx(250_000)
     pace.took(100_000, 0.01)
     assert pace.patience(4.0) == 4.0
     pace.late()

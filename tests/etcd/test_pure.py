@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactive_config.errors import SourceError
-from reactive_config.etcd.channel import PING_TIMEOUT, channel_options
+from reactive_config.etcd.channel import channel_options
 from reactive_config.etcd.ranges import KeyRange, prefix_range, prefix_range_end
 from reactive_config.etcd.settings import TLS, Endpoint, Settings, parse_endpoint, tls_for
 
@@ -101,7 +101,7 @@ def test_a_scheme_and_certificates_must_not_contradict_each_other():
 def test_pings_are_never_more_frequent_than_etcd_allows(keepalive):
     options = dict(channel_options(Settings(keepalive=keepalive), None))
     assert options["grpc.keepalive_time_ms"] >= 6000
-    assert options["grpc.keepalive_timeout_ms"] == options["grpc.http2.ping_timeout_ms"] == PING_TIMEOUT
+    assert options["grpc.keepalive_timeout_ms"] == options["grpc.http2.ping_timeout_ms"] == 15_000
 
 
 def test_grpc_is_not_loaded_before_a_source_runs():

@@ -105,7 +105,8 @@ class Follower:
         session: Session | None = None
         try:
             purpose = f"to read {self._plan.keys.what}"
-            async with open_link(endpoint, self._plan.settings, self._credentials, purpose) as link:
+            settings = self._handover.pace.settings(self._plan.settings)
+            async with open_link(endpoint, settings, self._credentials, purpose) as link:
                 only = self._members.cluster_of(endpoint)
                 session = Session(self._plan, link, self._store, self._stand, self._handover, only)
                 async with self._members.followed(link):

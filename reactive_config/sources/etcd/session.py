@@ -71,6 +71,7 @@ class Session:
         if why:
             await self._list(why, sight)
         else:
+            self._handover.reading = None  # of a revision that may be older than ours
             self._target, self._told = sight, sight.revision
             self._store.term = max(self._store.term, sight.term)
         self._stand.back()

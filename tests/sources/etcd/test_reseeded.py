@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import math
+import os
 import random
+import sys
+import time
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from reactive_config.etcd.errors import Compacted
-from reactive_config.etcd.listing import look
+from reactive_config.etcd.link import Link
+from reactive_config.etcd.listing import look, read_all
 from reactive_config.etcd.pace import Pace
 from reactive_config.etcd.picking import pick
 from reactive_config.etcd.ranges import prefix_range
 from reactive_config.etcd.transaction import write
 from reactive_config.sources.etcd import comparison, sample
 from reactive_config.sources.etcd.comparison import Comparison
+from reactive_config.sources.etcd.documents import read_documents
 from reactive_config.sources.etcd.handover import Handover
+from reactive_config.sources.etcd.keys import Keys
 from reactive_config.sources.etcd.store import Store
+from reactive_config.testing.etcd_server import etcd_server
 from reactive_config.testing.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.etcd
@@ -160,10 +169,6 @@ class Holding:
 @pytest.fixture
 async def held(own, hasty):
     """A store that holds what `own` has, 600 keys of it."""
-    from reactive_config.etcd.listing import read_all
-    from reactive_config.sources.etcd.documents import read_documents
-    from reactive_config.sources.etcd.keys import Keys
-
     await seed(own, 600)
     store = Store()
     async with own.connect() as link:
@@ -201,8 +206,6 @@ async def test_every_kind_of_difference_is_found(own, held, change):
         del store.documents["/s/k00300"]
     else:
         document = store.documents.pop("/s/k00300")
-        import msgspec
-
         name = "/s/k00300x" if change == "missing" else "/s/k00300"
         changes = {"missing": {"place": name}, "value": {"raw": b"other"}, "revision": {"revision": 2}}[change]
         if change == "missing":
@@ -212,8 +215,6 @@ async def test_every_kind_of_difference_is_found(own, held, change):
 
 
 async def test_fewer_operations_than_usual_are_picked_in_several_transactions(binary):
-    from reactive_config.testing.etcd_server import etcd_server
-
     async with etcd_server(binary, flags=["--max-txn-ops", "20"]) as server, server.connect() as link:
         for name in names(40):
             last = await write(link, {name: "1"})
@@ -242,3 +243,54 @@ def test_a_sample_has_all_of_the_newest_and_no_more_than_its_bytes():
     assert len(set(chosen)) == len(chosen) == 127
     assert len(sample.sample(keys, lambda _: 10_000, rng)) == 26
     assert len(sample.sample(keys, lambda _: 1_000_000, rng)) == 1
+
+
+def cpu_of(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("keys", [10_000, 100_000])
+async def test_what_a_comparison_takes_and_costs(binary, follow, synced, monkeypatch, keys):
+    """With `-s` the figures of docs/etcd.md; values of 100 bytes."""
+    asked = []
+    real = Link.call
+
+    async def call(self, method, request, timeout=None, **more):
+        reply = await real(self, method, request, timeout, **more)
+        if not getattr(request, "count_only", False) and not getattr(request, "keys_only", False):  # a heartbeat
+            asked.append((request, reply.ByteSize()))
+        return reply
+
+    async with etcd_server(binary, flags=["--max-txn-ops", "10000"]) as server, server.connect() as link:
+        for start in range(0, keys, 5000):
+            await write(link, {f"/s/k{number:06}": "x" * 100 for number in range(start, start + 5000)})
+        async with tcp_proxy(server.endpoint) as proxy, follow(proxy.endpoint, prefix="/s/") as feed:
+            await feed.wait(synced, timeout=30)
+            proxy.refuse()
+            await feed.wait(lambda feed: not synced(feed))
+            monkeypatch.setattr(Link, "call", call)
+            begin = time.monotonic()
+            await proxy.listen()
+            await feed.wait(synced)
+            resumed = time.monotonic() - begin
+            await feed.wait(lambda feed: feed.counters["comparisons"] == 1, timeout=350)
+            took = time.monotonic() - begin
+            monkeypatch.undo()
+        # The same questions once more, without pauses and heartbeats: what they cost.
+        ours, etcds, rounds = time.process_time(), cpu_of(server.pid), 10
+        for request, _ in asked[1:] * rounds:
+            await link.call(link.kv.Range, request)
+        ours, etcds = (time.process_time() - ours) / rounds, (cpu_of(server.pid) - etcds) / rounds
+    sample, *pages = [size for _, size in asked]
+    print(
+        f"etcd {binary.version}, {keys} keys: resumed after {resumed:.2f} s, sample {sample / 1e3:.0f} kB; "
+        f"compared after {took:.0f} s, {len(pages)} pages, {sum(pages) / 1e6:.1f} MB, "
+        f"largest {max(pages) / 1e3:.0f} kB, "
+        f"{1000 * etcds:.0f} ms of etcd's CPU, {1000 * ours:.0f} ms here"
+    )
+    assert keys * 100 < sum(pages) < keys * 150
+    assert took < 1.5 * 2 * keys / 1000 + 10

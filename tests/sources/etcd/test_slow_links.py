@@ -88,7 +88,7 @@ async def test_a_start_over_a_link_that_stalls(own, follow, synced, monkeypatch,
 @pytest.mark.parametrize("known", [True, False], ids=["slow-before", "slow-only-then"])
 async def test_a_backlog(own, follow, synced, size, options, known):
     """Four values, in one answer of the watch."""
-    await fill(own, 20 if known else 1, 4000)
+    await fill(own, 60 if known else 1, 4000)
     async with own.connect() as link, tcp_proxy(own.endpoint) as proxy:
         proxy.rate = 200_000 if known else proxy.rate
         async with follow(proxy.endpoint, prefix="/s/", **options) as feed:
@@ -102,7 +102,8 @@ async def test_a_backlog(own, follow, synced, size, options, known):
             took = await timed(feed.wait(lambda feed: synced(feed) and feed.revision >= last, timeout=90))
             assert {len(feed.entries[f"/s/{name}"].raw) for name in "abcd"} == {size}
             assert feed.counters["relists"] == 0
-    print(f"backlog of {4 * size / 1e6:.1f} MB over {RATE / 1000:.0f} kB/s: {took:.1f} s")
+    what = "link known to be slow" if known else "link not known"
+    print(f"{what}: backlog of {4 * size / 1e6:.1f} MB over {RATE / 1000:.0f} kB/s: {took:.1f} s")
 
 
 async def test_a_black_hole_under_a_fast_link_is_found_as_before(own, follow, synced):
