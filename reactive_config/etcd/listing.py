@@ -105,11 +105,11 @@ class Reading:
                 self.sight = _sight(reply.header, int(reply.count), None)
             news = [Item(kv.key, kv.value, kv.mod_revision) for kv in reply.kvs]
             self.items += news
+            size = sum(len(item.key) + len(item.value) for item in news)
+            self._pace.took(size, seconds)
             if not reply.more or not news:
                 return self._listing(self.sight)
             self._start = news[-1].key + b"\0"
-            size = sum(len(item.key) + len(item.value) for item in news)
-            self._pace.took(size, seconds)
             wanted = int(min(PAGE_BYTES, self._pace.rate * PAGE_SECONDS))
             self._limit = max(1, min(self._page, GROWTH * len(news), wanted * len(news) // size))
 

@@ -35,7 +35,7 @@ async def test_a_paged_list_is_of_one_revision_however_much_is_written_meanwhile
 
     link.call = writing
     listing = await read_all(link, prefix_range(prefix.encode()), page=30)
-    assert len(pages) == 4
+    assert len(pages) == 5
     assert listing.sight.revision == revision
     assert [item.value for item in listing.items] == [str(number).encode() for number in range(100)]
     assert (listing.sight.count, listing.sight.newest) == (100, revision)
