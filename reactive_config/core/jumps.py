@@ -1,7 +1,8 @@
 """Changes that go too far for their source: it grows too much, loses too much, or all of a layer.
 
 No path can be named for these, so they have a rule of their own: units are counted in order of arrival, and the
-one that goes too far is responsible. What one delta may do is counted from where its first attempt began.
+one that goes too far is responsible. All that empty a layer together are: a directory that vanishes must not leave one
+of its files behind. What one delta may do is counted from where its first attempt began.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Jump(NamedTuple):
 class Jumps:
     """The rules for all sources, and the units that wait because of them.
 
-    Such a unit is tried again once the one that changes least would fit. So it costs nothing meanwhile, however many
-    wait.
+    Such a unit is tried again once the one that changes least would fit; those that empty a layer once something else
+    stands in it. So they cost nothing meanwhile, however many wait.
     """
 
     def __init__(self, accounts: Sequence[Account]) -> None:
@@ -54,7 +55,7 @@ class Jumps:
         self._entries = [0] * len(accounts)
         self._removed = [0] * len(accounts)
         self._waiting: dict[tuple[int, str, int], dict[UnitKey, int]] = {}
-        self._least: dict[tuple[int, str, int], int] = {}
+        self._least: dict[tuple[int, str, int], int] = {}  # of all together where a layer would be empty
         self._rules: dict[UnitKey, list[tuple[int, str, int]]] = {}
         self._started = False
         self._empty_in_force: set[Layer] = set()
@@ -107,15 +108,20 @@ class Jumps:
         for _, _, rule, amount in jumps:
             self._waiting.setdefault(rule, {})[key] = amount
             self._rules.setdefault(key, []).append(rule)
-            self._least[rule] = min(self._least.get(rule, amount), amount)
+            if rule[1] == EMPTY:
+                self._least[rule] = self._least.get(rule, 0) + amount
+            else:
+                self._least[rule] = min(self._least.get(rule, amount), amount)
 
     def release(self, key: UnitKey) -> None:
         """A unit does not wait any more."""
         for rule in self._rules.pop(key, ()):
             waiting = self._waiting[rule]
-            amount = waiting.pop(key, None)
+            amount = waiting.pop(key)
             if not waiting:
                 del self._waiting[rule], self._least[rule]
+            elif rule[1] == EMPTY:
+                self._least[rule] -= amount
             elif amount == self._least[rule]:
                 self._least[rule] = min(waiting.values())
 
@@ -147,8 +153,11 @@ class Jumps:
             problem = Problem(
                 "", "some content (the source is not optional)", "nothing", Origin(account.name, layer.name)
             )
-            last = next(reversed(gone), None)  # until then there was something left
-            yield Jump(last, problem, (index, EMPTY, number), gone.get(last, 0) if last is not None else 0)
+            rule = (index, EMPTY, number)
+            if gone:
+                yield from (Jump(key, problem, rule, amount) for key, amount in gone.items())
+            else:
+                yield Jump(None, problem, rule, 0)
 
     def _too_large(self, trial: Trial, index: int, account: Account) -> Iterator[Jump]:
         before = self._sizes[index]

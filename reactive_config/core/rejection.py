@@ -16,7 +16,7 @@ from reactive_config.core.blame import Blame, blame
 from reactive_config.core.changes import Changes, add, union
 from reactive_config.core.faults import Fault
 from reactive_config.core.holding import Holding
-from reactive_config.core.jumps import Jump, Jumps
+from reactive_config.core.jumps import EMPTY, Jump, Jumps
 from reactive_config.core.layers import Stack
 from reactive_config.core.plans import Part, Plan
 from reactive_config.core.queue import Budget, Queue
@@ -164,7 +164,8 @@ class Rejection:
         verdicts: dict[UnitKey, Verdict] = {}
         alone: list[UnitKey] = [key for key in found.likely if key not in far]
         for key in {**found.guilty, **far}:
-            if self._may_have_a_partner(key, len(found.guilty)):
+            empties = any(jump.rule[1] == EMPTY for jump in far.get(key, ()))  # with others: alone it would fit
+            if not empties and self._may_have_a_partner(key, len(found.guilty)):
                 alone.append(key)
             else:
                 verdicts[key] = self._verdict(key, found.guilty.get(key, ()), far.get(key, ()))
