@@ -36,6 +36,7 @@ class Looker:
         max_bytes: Of one file.
         clock: Seconds, monotonic.
         poll_interval: Seconds after which all files are looked at, whatever is told.
+        optional: Whether a directory may lose all of its files.
     """
 
     def __init__(
@@ -47,9 +48,12 @@ class Looker:
         max_bytes: int,
         clock: Callable[[], float],
         poll_interval: float,
+        *,
+        optional: bool,
     ) -> None:
         self._layers, self._feed, self._notifier, self._clock = layers, feed, notifier, clock
         self._poll_interval = poll_interval
+        self._optional = optional
         self._limits = limits
         self._documents = Documents(feed.resolve)
         self._attempts = Attempts(notifier, limits, max_bytes, clock, self._documents.limiter, feed.count)
@@ -112,7 +116,15 @@ class Looker:
             if seen is not None:
                 return seen
         self._scanned_at = now
-        return scan(self._layers, self._known.__contains__)
+        return scan(self._layers, self._known.__contains__, self._needed())
+
+    def _needed(self) -> set[int]:
+        """The layers that must not be without a file: they had one."""
+        if self._optional:
+            return set()
+        own = {layer.id for layer in self._layers}  # a directory's own entry tells only of trouble
+        sent = [known.found for known in self._known.values() if known.outcome is not None]
+        return {found.layer for found in sent if found is not None and found.id not in own}
 
     async def _read(self, seen: Scan, writes: Mapping[str, Write]) -> tuple[list[Change], list[str]]:
         """Read what is due; files of one swap come all or none.
@@ -145,7 +157,10 @@ class Looker:
         deleted: dict[str, str] = {}
         for id, known in list(self._known.items()):  # noqa: A001
             before = known.found
-            if id in seen.files or (before is not None and before.layer in seen.blind):
+            if id in seen.files:
+                continue
+            if before is not None and before.layer in seen.blind:
+                known.gone_at = None  # counted anew once the directory is back: its files may need their time
                 continue
             if before is None:
                 del self._known[id]

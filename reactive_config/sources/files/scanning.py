@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Union
 
 from reactive_config.core.delta import Malformed
@@ -16,6 +16,8 @@ from reactive_config.sources.files.notifier import Plan
 from reactive_config.sources.files.reading import Signature, irregular, unusable
 
 _GONE = (errno.ENOENT, errno.ENOTDIR)
+_NO_DIRECTORY = Malformed("a directory (the source is not optional)", "nothing")
+_NO_FILE = Malformed("a file that can be used (the source is not optional)", "a directory without one")
 
 Listing = Union[frozenset[str], int]
 """The names in a directory, or the errno where it cannot be listed."""
@@ -81,7 +83,8 @@ class Scan(NamedTuple):
         fresh: Those that this look asked for; the others are as they were.
         plan: The directories whose changes matter.
         skipped: Sentences for the notes.
-        blind: Layers whose directory is there and cannot be listed: what it held is not known to be gone.
+        blind: Layers whose directory cannot be listed, or has lost all of its files and must not: what it held is not
+            known to be gone for good.
         swaps: The directories of `..data` links, and where each led.
         homes: Layer number to the directory in which its names are looked up, or in which the way ended.
         unfinished: Directories of `..data` links whose names do not all have their own link yet.
@@ -106,14 +109,16 @@ class Scan(NamedTuple):
         return Signature.of(status) if status else None
 
 
-def scan(layers: Sequence[Layer], tracked: Callable[[str], bool]) -> Scan:
+def scan(layers: Sequence[Layer], tracked: Callable[[str], bool], needed: Collection[int] = ()) -> Scan:
     """Look at everything once; all paths see one state of every link.
 
     Args:
         layers: What to look at.
         tracked: Whether an id was a file before: a directory in its place is then an error, and skipped otherwise.
+        needed: Numbers of directory layers that have files in force and must not be without one: then the
+            directory is at fault as a whole, and its files do not go one by one.
     """
-    scanner = _Scanner(tracked)
+    scanner = _Scanner(tracked, needed)
     for layer in layers:
         if layer.suffix:
             scanner.file(layer)
@@ -123,8 +128,8 @@ def scan(layers: Sequence[Layer], tracked: Callable[[str], bool]) -> Scan:
 
 
 class _Scanner:
-    def __init__(self, tracked: Callable[[str], bool]) -> None:
-        self._tracked = tracked
+    def __init__(self, tracked: Callable[[str], bool], needed: Collection[int]) -> None:
+        self._tracked, self._needed = tracked, needed
         self._lookups = Lookups()
         files: dict[str, Found] = {}
         self.result = Scan(files, files, Plan(), [], set(), {}, {}, set(), self._lookups, {})
@@ -141,6 +146,7 @@ class _Scanner:
         self._home(layer, chain)
         if chain.error in _GONE:
             self.result.skipped.append(f"{layer.text} is not there")
+            self._lost(layer, _NO_DIRECTORY)
         elif chain.status is None or chain.real is None:
             self._blind(layer, unusable(chain.error))
         elif not stat.S_ISDIR(chain.status.st_mode):
@@ -156,14 +162,19 @@ class _Scanner:
         self.result.plan.watch_all(real, layer.wants, status)
         names = self._names(real)
         if isinstance(names, int):
-            if names not in _GONE:  # gone since the lookup: the next look tells
+            if names not in _GONE:
                 self._blind(layer, unusable(names))
+            else:  # since the lookup
+                self._lost(layer, _NO_DIRECTORY)
             return
+        before = len(self.result.files)
         for name in sorted(names, key=os.fsencode):
             if not _hidden(name):
                 self._entry(layer, real, name)
         if SWAP in names:
             self._check_swap(real, names)
+        if len(self.result.files) == before:
+            self._lost(layer, _NO_FILE)
 
     def _names(self, directory: str) -> Listing:
         known = self.result.listings
@@ -212,6 +223,10 @@ class _Scanner:
         if real:
             self.result.plan.watch_file(*texts.split(real))
         self.result.files[id] = Found(id, place, layer.number, mount, suffix, real, signature, trouble, chain.swap)
+
+    def _lost(self, layer: Layer, trouble: Malformed) -> None:
+        if layer.number in self._needed:
+            self._blind(layer, trouble)
 
     def _blind(self, layer: Layer, trouble: Malformed) -> None:
         self.result.blind.add(layer.number)

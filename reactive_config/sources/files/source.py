@@ -37,8 +37,9 @@ class Files:
     Every file is one entry and one unit; its id and place are its path as given. Where files are reached
     through a `..data` link, all that one swap of the link changes share a unit and come in one delta.
     Content that cannot be used comes as `Malformed`, and after `settle` seconds if time may mend it (empty,
-    permission, not a file); it is tried again. A file that is gone for `settle` seconds is deleted. What is not
-    there at the start is followed when it appears.
+    permission, not a file); it is tried again. A file that is gone for `settle` seconds is deleted. If a directory
+    is gone, or has lost all of its files, and is not optional, then none of them is deleted: the directory itself
+    is `Malformed` until it has files again. What is not there at the start is followed when it appears.
 
     What is promised: no file is seen half written, as far as the notifier can tell.
 
@@ -109,7 +110,14 @@ class Files:
         async with anyio.create_task_group() as group:
             notifier = Guarded(lambda: self._make(wake.set, feed, group), self._clock)
             looker = Looker(
-                self._layers, feed, notifier, self._limits, self._max_bytes, self._clock, self._poll_interval
+                self._layers,
+                feed,
+                notifier,
+                self._limits,
+                self._max_bytes,
+                self._clock,
+                self._poll_interval,
+                optional=self.optional,
             )
             try:
                 while True:

@@ -54,7 +54,7 @@ async def test_what_appears_later_is_followed(follow: Callable[..., Any], tmp_pa
     """Even if directories on the way were missing; then it goes and comes again."""
     file = tmp_path / "deep" / "down" / "app.toml"
     layer = tmp_path / "later" / "layer"
-    async with follow(file, layer) as feed:
+    async with follow(file, layer, optional=True) as feed:
         for number in range(3):
             file.parent.mkdir(parents=True)
             file.write_text(f"n = {number}")
