@@ -1,7 +1,7 @@
 """YAML 1.2, by ryaml, within the bounds that `yaml_guard` sets; where ryaml cannot be imported, by PyYAML's events.
 
 Scalars are those of YAML 1.2: `no`, `22:22`, `017` and dates are text. Aliases are copies. An empty document is
-refused, one of comments is an empty table.
+refused, and so is one of comments alone: YAML has `{}` for an empty table.
 """
 
 from __future__ import annotations
@@ -173,10 +173,10 @@ def _fault(text: str, tree: Tree) -> ParseError | None:
 
 
 def _blank(text: str) -> Tree:
-    """Null: refused where the document holds nothing at all, an empty table where it holds comments."""
+    """Null, where somebody wrote it. A document without a value is refused."""
     lines = text.splitlines()
     if not all(_MARKERS.fullmatch(line.strip()) for line in lines):
         return None
     if any("#" in line for line in lines):
-        return {}
+        raise ParseError("a document ({} for an empty table)", "only comments", 1, 1)
     raise ParseError("a document", "an empty one", 1, 1)

@@ -65,10 +65,21 @@ def test_line_ends_and_a_byte_order_mark_change_nothing(suffix):
         assert parse(variant.encode(), suffix) == expected
 
 
-@pytest.mark.parametrize("suffix", [".yaml", ".yml", ".toml", ".env"])
-def test_a_document_of_comments_is_an_empty_table(suffix):
+@pytest.mark.parametrize("suffix", [".toml", ".env"])
+def test_a_document_of_comments_is_an_empty_table_where_no_other_text_is_one(suffix):
     assert parse(b"# nothing yet\n\n  # really\r\n", suffix) == {}
     assert parse(b"# nothing yet", suffix, table=False) == {}
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".yml"])
+@pytest.mark.parametrize("table", [True, False])
+@pytest.mark.parametrize("text", ["# a: 5\n", "\n # a\r\n\n#b", "---\n# a\n", "# a\n---\n", "--- # a\n...\n"])
+def test_yaml_of_comments_is_no_document(suffix, table, text):
+    """All of it commented out, or cut after the first lines: `{}` says that nothing is meant."""
+    with pytest.raises(ParseError) as caught:
+        parse(text.encode(), suffix, table=table)
+    assert (caught.value.expected, caught.value.got) == ("a document ({} for an empty table)", "only comments")
+    assert parse(b"# a\n{}\n", suffix) == {}
 
 
 def test_integers_keep_all_of_their_64_bits():
