@@ -28,7 +28,8 @@ class Binding(ABC, Generic[U]):
 
     Make before break: a new thing is prepared beside the one in use. Only when that has worked is it
     committed, synchronously; if it fails, the old one stays in use and it is tried again, until it works or
-    a newer value comes. Entering prepares and commits the first one, and raises if that fails.
+    a newer value comes. If it raises `Unfit`, only another value is tried. Entering prepares and commits the
+    first one, and raises if that fails.
 
     A subclass says what preparing, committing, aborting, settling and releasing mean for its thing. Its methods run
     one after the other in a task of their own. One that does not end in time is cancelled, again and again for

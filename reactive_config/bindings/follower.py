@@ -149,7 +149,10 @@ class Follower:
             await self._advance()
 
     async def _advance(self) -> None:
-        """Put the newest values in force, however many tries that takes and however often they change meanwhile."""
+        """Put the newest values in force, however many tries that takes and however often they change meanwhile.
+
+        What raises `Unfit` is tried once: time mends nothing about it, only another value does.
+        """
         pause = FIRST_PAUSE
         while self._leave_by is None:
             self._newer.clear()
@@ -167,6 +170,9 @@ class Follower:
                 return
             else:
                 self._failed(error)
+                if isinstance(error, Unfit):
+                    await self._newer.wait()
+                    continue
                 with anyio.move_on_after(self._rng.uniform(0, pause)):
                     await self._newer.wait()
                 pause = min(2 * pause, LONGEST_PAUSE)
@@ -250,7 +256,7 @@ class Follower:
         # The text of any other error may quote the value, which may be a secret.
         why = str(error) if isinstance(error, Unfit) else type(error).__name__
         self._trouble = f"the new one could not be made: {why}"
-        self._enter(BindingState.RETRYING)
+        self._enter(BindingState.REFUSED if isinstance(error, Unfit) else BindingState.RETRYING)
         self._culprit.failures += 1
         others = ", ".join(member.name for member in self._members if member is not self._culprit)
         stays = f"; so do those of {others}, which change together with it" if others else ""

@@ -122,7 +122,7 @@ class Timer(AsyncIterator[Tick]):
             rule = rule_of(value)
         except ValueError as error:
             self._account.failures += 1
-            self._account.enter(BindingState.RETRYING, str(error))
+            self._account.enter(BindingState.REFUSED, str(error))
             return schedule
         self._account.enter(BindingState.IN_FORCE)
         self._account.changes += rule != self._rule

@@ -116,6 +116,8 @@ class BindingState(enum.Enum):
     """A newer one is being made; the one before is in use."""
     RETRYING = "retrying"
     """The newer one could not be made; the one before is in use, and it is tried again."""
+    REFUSED = "refused"
+    """The newer value can never be followed (`Unfit`); the one before is in use, and only another value is tried."""
     DRAINING = "draining"
     """The newest is in use; the one before waits for its last users."""
     CLOSED = "closed"

@@ -140,7 +140,7 @@ async def test_a_number_that_is_none_keeps_the_limit_and_shows_in_the_status():
         await memory.patch({"limit": -1})
         await until(lambda: limit.failures)
         status = config.status().bindings[0]
-        assert (status.name, status.state) == ("capacity(select(limit))", BindingState.RETRYING)
+        assert (status.name, status.state) == ("capacity(select(limit))", BindingState.REFUSED)
         assert limit.limiter.total_tokens == 2
         await memory.patch({"limit": 3})
         await until(lambda: config.status().bindings[0].state is BindingState.IN_FORCE)

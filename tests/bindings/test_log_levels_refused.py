@@ -235,7 +235,7 @@ async def test_a_member_of_together_refuses_all_of_its_rules_so_the_group_stays_
             await memory.patch({"log": {"": "DEBUG", "rc_refused.a": "DEBUG", "rc_refused.b": "DEBUG"}, "size": 2})
             await until(lambda: levels.failures)
             assert (size.current, a.level, b.level) == (1, logging.INFO, logging.NOTSET)
-            assert levels.status().state is BindingState.RETRYING
+            assert levels.status().state is BindingState.REFUSED
             told = "the rule of '': expected a logger's name, or root for the root logger, got an empty one"
             assert levels.status().error == f"the new one could not be made: {told}"
             assert size.status().error == f"waits for {levels.name}: the new one could not be made: {told}"

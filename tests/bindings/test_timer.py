@@ -283,7 +283,7 @@ async def test_a_value_that_is_no_interval_keeps_the_one_before_and_shows_in_the
         await until(lambda: config.status().bindings[0].failures == 1)
         status = config.status().bindings[0]
         assert (status.state, status.error) == (
-            BindingState.RETRYING,
+            BindingState.REFUSED,
             "timer: expected a duration, 0 or more, a cron rule, or None, got timedelta",
         )
         assert due(clock) == [10]

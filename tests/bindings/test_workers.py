@@ -255,7 +255,7 @@ async def test_a_number_that_is_none_keeps_the_group_and_shows_in_the_status(job
         await memory.patch({"workers": -1})
         await until(lambda: group.failures)
         status = config.status().bindings[0]
-        assert (status.name, status.state) == ("workers(select(workers))", BindingState.RETRYING)
+        assert (status.name, status.state) == ("workers(select(workers))", BindingState.REFUSED)
         assert group.running == 2
 
 
