@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import anyio
 
 from reactive_config.bindings.binding import Binding
+from reactive_config.bindings.got import got
 from reactive_config.core.live import Live
-from reactive_config.core.types import kind_of
 from reactive_config.errors import Unfit
 
 N = TypeVar("N", bound=int | None)
@@ -39,7 +39,7 @@ class Capacity(Binding[N]):
         return self._limiter
 
     async def prepare(self, value: N) -> None:
-        tokens = _tokens(value)
+        tokens = _tokens(value, self.live)
         # Whether 0 is a limit depends on anyio's version. Its own check runs here, so that `commit` cannot fail.
         fresh = anyio.CapacityLimiter(tokens)
         if self._limiter is None:
@@ -56,11 +56,11 @@ class Capacity(Binding[N]):
             self._given.total_tokens = self._before
 
 
-def _tokens(value: int | None) -> float:
+def _tokens(value: int | None, live: Live[Any]) -> float:
     if value is None:
         return math.inf
     if type(value) is not int or value < 0:
-        raise Unfit(f"a whole number, 0 or more, or None, got {kind_of(value)}", at="capacity")
+        raise Unfit(f"a whole number, 0 or more, or None, got {got(value, live)}", at="capacity")
     return value
 
 

@@ -19,6 +19,7 @@ import anyio
 from reactive_config.bindings.clocks import Clock, LoopClock
 from reactive_config.bindings.cron import Cron
 from reactive_config.bindings.cron_times import CronTimes
+from reactive_config.bindings.got import got
 from reactive_config.bindings.grid import Grid
 from reactive_config.bindings.schedule import Manner, Missed, Tick
 from reactive_config.core.live import Live
@@ -59,7 +60,7 @@ class Timer(AsyncIterator[Tick]):
         self._live = live
         self._values = aiter(live)
         self._seen = live.current
-        self._rule = rule_of(self._seen)
+        self._rule = rule_of(self._seen, live)
         self._manner = manner
         self._clock = clock
         self._schedule: Grid | CronTimes | None = None
@@ -119,7 +120,7 @@ class Timer(AsyncIterator[Tick]):
             return schedule
         self._seen = value
         try:
-            rule = rule_of(value)
+            rule = rule_of(value, self._live)
         except ValueError as error:
             self._account.failures += 1
             self._account.enter(BindingState.REFUSED, str(error))
@@ -146,20 +147,20 @@ class Timer(AsyncIterator[Tick]):
             self._forget()
 
 
-def rule_of(value: object) -> Cron | int:
+def rule_of(value: object, live: Live[Any]) -> Cron | int:
     """A cron rule, or an interval in whole nanoseconds; 0 for a pause.
 
     Raises:
-        ValueError: It is neither. The text names only its kind.
+        ValueError: It is neither. The text shows it if `got` does.
     """
-    return value if isinstance(value, Cron) else nanoseconds(value)
+    return value if isinstance(value, Cron) else nanoseconds(value, live)
 
 
-def nanoseconds(value: object) -> int:
+def nanoseconds(value: object, live: Live[Any] | None = None) -> int:
     """An interval in whole nanoseconds; 0 for a pause. Exact for a timedelta.
 
     Raises:
-        ValueError: It is no interval. The text names only its kind.
+        ValueError: It is no interval. The text shows it if `got` does.
     """
     if value is None:
         return 0
@@ -167,7 +168,7 @@ def nanoseconds(value: object) -> int:
         return value // _MICROSECOND * 1000
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
         return max(round(value * 1_000_000_000), 1 if value else 0)  # the smallest number is not a pause
-    raise ValueError(f"timer: expected a duration, 0 or more, a cron rule, or None, got {type(value).__name__}")
+    raise ValueError(f"timer: expected a duration, 0 or more, a cron rule, or None, got {got(value, live)}")
 
 
 def timer(

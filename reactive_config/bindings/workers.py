@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import anyio
 
 from reactive_config.bindings.binding import Binding
+from reactive_config.bindings.got import got
 from reactive_config.bindings.insistent_scope import CANCEL_FOR, InsistentScope
 from reactive_config.bindings.user_task import UserStep, UserTask
 from reactive_config.core.host import Host, outlast
 from reactive_config.core.live import Live
-from reactive_config.core.types import kind_of
 from reactive_config.errors import StrayCancellation, Unfit
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ class Workers(Binding[int], Generic[T]):
         if not self._open:
             raise TypeError(f"{self.name}: expected an `async with` of its own, got together(...)")
         if type(value) is not int or value < 0:
-            raise Unfit(f"a whole number, 0 or more, got {kind_of(value)}", at=self.name)
+            raise Unfit(f"a whole number, 0 or more, got {got(value, self.live)}", at=self.name)
         self._next = value
 
     def commit(self) -> None:

@@ -14,6 +14,7 @@ from reactive_config.core.delta import Entry
 from reactive_config.core.describing import Setting, settings
 from reactive_config.core.host import Host
 from reactive_config.core.live import Live, describe_function
+from reactive_config.core.live_path import LivePath
 from reactive_config.core.lookup import selector
 from reactive_config.core.observing import Observer
 from reactive_config.core.paths import format_path, parse_path
@@ -110,7 +111,8 @@ class Config(Generic[T]):
         return self._select_path(part) if isinstance(part, str) else self._select_function(part)
 
     def _select_function(self, function: Callable[[T], Any]) -> Live[Any]:
-        live = self._derived(function, f"select({describe_function(function)})", exact=False)
+        name = f"select({describe_function(function)})"
+        live = Live(function(self.current), self._runtime.hub, source=self._stream, compute=function, name=name)
         self._runtime.by_function.add(live)
         return live
 
@@ -119,13 +121,12 @@ class Config(Generic[T]):
         live = self._runtime.by_path.get(path)
         if live is None:
             exact = keeps_identity(self._runtime.acceptance.plan, path)
-            live = self._derived(selector(self._runtime.kind, path), f"select({format_path(path)})", exact=exact)
+            compute, name = selector(self._runtime.kind, path), f"select({format_path(path)})"
+            live = LivePath(
+                compute(self.current), self._runtime.hub, source=self._stream, compute=compute, name=name, exact=exact
+            )
             self._runtime.by_path.add(path, live)
         return live
-
-    def _derived(self, function: Callable[[T], Any], name: str, *, exact: bool) -> Live[Any]:
-        value = function(self.current)
-        return Live(value, self._runtime.hub, source=self._stream, compute=function, name=name, exact=exact)
 
     def explain(self, path: str) -> tuple[Explanation, ...]:
         """What every layer says about a path, the strongest first; empty where none says anything.

@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 from reactive_config.core.kinds import bare_type, is_secret, is_union, is_untyped, item_types, mapping_types, root_type
 from reactive_config.core.records import fields_of
 
+_UNITS = ((86400_000_000, "d"), (3600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s"), (1_000, "ms"), (1, "us"))
+
 
 def describe(kind: Any) -> str:
     """What a person would call the type, in the words of configuration files."""
@@ -42,3 +44,14 @@ def kind_of(value: Any) -> str:
     """What a person would call a value of a tree, without showing it."""
     names = {dict: "table", list: "list", type(None): "null", str: "str"}
     return names.get(type(value)) or ("text" if type(value).__name__ == "Bare" else type(value).__name__)
+
+
+def duration_text(value: timedelta) -> str:
+    """A duration as configurations write it, exactly: `1m30s`, `250ms`, `-5s`."""
+    left = value // timedelta(microseconds=1)
+    sign, left = ("-", -left) if left < 0 else ("", left)
+    text = ""
+    for size, unit in _UNITS:
+        count, left = divmod(left, size)
+        text += f"{count}{unit}" if count else ""
+    return sign + (text or "0s")

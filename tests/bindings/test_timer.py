@@ -284,7 +284,7 @@ async def test_a_value_that_is_no_interval_keeps_the_one_before_and_shows_in_the
         status = config.status().bindings[0]
         assert (status.state, status.error) == (
             BindingState.REFUSED,
-            "timer: expected a duration, 0 or more, a cron rule, or None, got timedelta",
+            "timer: expected a duration, 0 or more, a cron rule, or None, got -5s",
         )
         assert due(clock) == [10]
         await config.patch({"every": 5})

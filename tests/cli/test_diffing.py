@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from reactive_config import Secret
 from reactive_config.cli.diffing import Change, changes
-from reactive_config.cli.shown import duration_text, show
+from reactive_config.cli.shown import show
 from reactive_config.core.lenient import duration
 from reactive_config.core.showing import spot_of
 from reactive_config.core.trees import ABSENT
+from reactive_config.core.wording import duration_text
 
 
 class Inner(msgspec.Struct, frozen=True):

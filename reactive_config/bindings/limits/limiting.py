@@ -60,7 +60,7 @@ class Limiting(Binding[R]):
         self._keys: Keys[Any] | None = None  # None without a limit
 
     async def prepare(self, value: R) -> None:
-        self._next = rate_of(value)
+        self._next = rate_of(value, self.live)
         if self._next is not None:
             self._make(self._next, 0)  # raises where the algorithm cannot hold it, so that `commit` cannot fail
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import msgspec
 
+from reactive_config.bindings.got import got
 from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.lenient import duration
-from reactive_config.core.types import kind_of
+from reactive_config.core.live import Live
 from reactive_config.errors import Unfit
 
 MOST = 1e15
@@ -65,11 +66,15 @@ RateRule = RateText | Rate | None
 """A rate in short (`100/s`, `5000/h`, `100/10s`), as a table (`limit`, `per`, `burst`), or null for no limit."""
 
 
-def rate_of(value: object) -> Rate | None:
+def rate_of(value: object, live: Live[Any] | None = None) -> Rate | None:
     """The rate that a value of a configuration means, typed or untyped; None for no limit.
 
+    Args:
+        value: The value.
+        live: Where it comes from, which decides what a message may show of it.
+
     Raises:
-        Unfit: It means none. The text names only the value's kind.
+        Unfit: It means none. The text shows the value if `got` does.
     """
     if value is None or isinstance(value, Rate):
         return value
@@ -77,7 +82,7 @@ def rate_of(value: object) -> Rate | None:
         found: str | Rate | None = decode_leaf(value, RateRule)
     except Exception:  # noqa: BLE001 - its text may quote the value
         expected = "a text like 100/s, a table of limit, per and burst, or null"
-        raise Unfit(f"{expected}, got {kind_of(value)}", at="rate") from None
+        raise Unfit(f"{expected}, got {got(value, live)}", at="rate") from None
     return _read(found) if isinstance(found, str) else found
 
 
