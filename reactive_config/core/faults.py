@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 _SCALARS = (str, int, float, bool, type(None), Bare)
 _EXPECTED = re.compile(r"Expected (.+?)(?:, got .*)?(?: - at .*)?", re.DOTALL)
+_TYPE = re.compile(r"(?<=`)[^`]*(?=`)")
+_CONTAINERS = {"array": "list", "object": "table"}
 _AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 
 
@@ -321,11 +323,14 @@ def shown(value: Any, kind: Any, path: Path, inside: str) -> str:
 def _may_quote(value: Any, kind: Any, path: Path, inside: str) -> bool:
     """Whether a single value may stand in a message: it does not fit, so it may be anything, in the wrong place.
 
-    A text that may spell a table or a list is not quoted where one belongs, nor is any text under a sensitive name.
+    Where a table or a list belongs, a text may be all of one. Where both belong, only a text where a text does may be
+    quoted, and none that may spell a table or a list. Nor is any text under a sensitive name.
     """
     kinds = alternatives(kind)
-    spells = type(value) is str and value.lstrip()[:1] in ("{", "[")
-    if any(is_untyped(inner) or (spells and is_container(inner)) for inner in kinds):
+    single = [inner for inner in kinds if not is_container(inner)]
+    if not single or any(map(is_untyped, kinds)):
+        return False
+    if len(single) < len(kinds) and type(value) is str and (str not in single or value.lstrip()[:1] in ("{", "[")):
         return False
     named = is_sensitive(inside) or any(map(is_sensitive, path))
     return not named or (type(value) is not str and are_open(kinds))
@@ -336,11 +341,20 @@ def _expected(error: BaseException, kind: Any) -> str:
     if _is_of_msgspec(error):
         found = _EXPECTED.fullmatch(str(error))
         if found and not holds_secret(kind) and fields_of(bare_type(kind)) is None:
-            return describe(kind) if "duration" in describe(kind) else found.group(1).replace("`", "")
+            return describe(kind) if "duration" in describe(kind) else _in_words(found.group(1))
         return describe(kind)
     if is_a(error, (TypeError, ValueError, AssertionError)):
         return f"what {describe(kind)} accepts"
     return f"{describe(kind)} (its validation raised {name_of(error)})"
+
+
+def _in_words(expected: str) -> str:
+    """msgspec's words with ours for tables and lists; its type stands in the first backquotes."""
+    return _TYPE.sub(_with_our_names, expected, count=1).replace("`", "")
+
+
+def _with_our_names(found: re.Match[str]) -> str:
+    return " | ".join(_CONTAINERS.get(name, name) for name in found[0].split(" | "))
 
 
 def _place(error: BaseException) -> str:

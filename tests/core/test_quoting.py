@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
+import re
 import uuid
 from datetime import date
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
+import attrs
 import msgspec
 import pydantic
 import pytest
@@ -14,6 +17,7 @@ from msgspec import Meta
 
 from reactive_config import Bare, Memory, Rejected, Secret, StartupError, open_config
 from reactive_config.core.faults import faults
+from reactive_config.core.types import is_pydantic
 
 S = "hunter2"
 
@@ -42,6 +46,9 @@ class Painted(pydantic.BaseModel):
     link: pydantic.HttpUrl | None = None
     raw: pydantic.Json[Any] | None = None
     size: Annotated[int, pydantic.Field(gt=3)] = 5
+
+
+Short = Annotated[str, Meta(max_length=3)]
 
 
 class Listed(msgspec.Struct):
@@ -81,7 +88,8 @@ def test_a_message_quotes_nothing_that_may_be_a_secret(value, kind, path):
     [
         ("lots", int, ("size",), "'lots'"),
         ("off", Mode, ("mode",), "'off'"),
-        ("a,b", list[str], ("hosts",), "'a,b'"),
+        ("5 a second", Annotated[str, Meta(pattern="/s$")] | Listed, ("rate",), "'5 a second'"),
+        (150, bool | Annotated[float, Meta(le=100)] | Listed, ("flag",), "150"),
         (9000, Annotated[int, Meta(le=500)], ("max_tokens",), "9000"),
         (9000, Annotated[int, Meta(le=500)], ("secrets", "tries"), "9000"),
         (Bare("9000"), Annotated[int, Meta(le=500)], ("secrets", "tries"), "9000"),
@@ -89,6 +97,72 @@ def test_a_message_quotes_nothing_that_may_be_a_secret(value, kind, path):
 )
 def test_what_is_no_secret_is_quoted(value, kind, path, got):
     assert [fault.got for fault in faults(value, kind, path)] == [got]
+
+
+class Plain(msgspec.Struct):
+    host: str = "h"
+
+
+class Tagged(msgspec.Struct, tag="a"):
+    host: str = "h"
+
+
+class Row(msgspec.Struct, array_like=True):
+    host: str = "h"
+
+
+@attrs.define
+class Held:
+    host: str = "h"
+
+
+class Model(pydantic.BaseModel):
+    host: str = "h"
+
+
+@dataclasses.dataclass
+class Crate:
+    host: str = "h"
+
+
+class Named(TypedDict, total=False):
+    host: str
+
+
+class Place(NamedTuple):
+    host: str = "h"
+
+
+TABLES = [Plain, Tagged, Held, Model, Crate, Named, dict[str, str], dict[str, Held]]
+LISTS = [Row, Place, list[str], list[Held], tuple[str, int], set[str], frozenset[int]]
+
+
+@pytest.mark.parametrize("wrap", [lambda kind: kind, lambda kind: kind | None])
+@pytest.mark.parametrize(("word", "kind"), [("table", k) for k in TABLES] + [("list", k) for k in LISTS])
+def test_no_value_is_quoted_where_a_table_or_a_list_belongs(word, kind, wrap):
+    for outer, tree in ((wrap(kind), S), (list[wrap(kind)], [S]), (dict[str, wrap(kind)], {"x": S})):
+        (fault,) = faults(tree, outer, ("a",))
+        assert S not in repr(fault)
+        if not is_pydantic(kind):  # which has words of its own
+            assert fault.got == "str"
+            assert word in fault.expected
+        assert not re.search("array|object", fault.expected)
+    (fault,) = faults(5, wrap(kind), ("a",))
+    assert "5" not in fault.got
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(S, int | Plain), (S, list[str] | int), (S, Mode | dict[str, int]), (f'{{"a": "{S}', Short | Plain)],
+)
+def test_a_text_that_may_be_all_of_a_table_is_not_quoted(value, kind):
+    assert [fault.got for fault in faults(value, kind, ("a",))] == ["str"]
+
+
+def test_a_lists_own_bounds_are_told_in_our_words():
+    assert [f.expected for f in faults([], Annotated[list[int], Meta(min_length=1)], ("a",))] == ["list of length >= 1"]
+    pattern = Annotated[str, Meta(pattern="`array`")]
+    assert [f.expected for f in faults("x", pattern, ("a",))] == ["str matching regex 'array'"]
 
 
 @pytest.mark.parametrize(

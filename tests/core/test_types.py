@@ -236,7 +236,7 @@ class Deep(msgspec.Struct, forbid_unknown_fields=True):
         ({"limits": {"a.b": 9000}}, 'limits."a.b"', "int <= 500", "9000"),
         ({"hosts": ["a", 5, "b", None]}, "hosts[1]", "str", "5"),
         ({"pair": [1, 2]}, "pair[1]", "str", "2"),
-        ({"child": {"child": {"hosts": "x"}}}, "child.child.hosts", "array", "'x'"),
+        ({"child": {"child": {"hosts": "x"}}}, "child.child.hosts", "list", "str"),
         ({"child": {"chidl": 1}}, "child.chidl", "one of the names hosts, limits, pair, child", "an unknown name"),
         ({"child": 5}, "child", "table", "int"),
     ],
