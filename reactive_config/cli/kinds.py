@@ -7,11 +7,11 @@ import difflib
 import importlib
 import importlib.util
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
 from reactive_config.cli.failures import Usage
+from reactive_config.cli.raised import raised
 from reactive_config.core.compiling import compile_plan
 from reactive_config.errors import TypeNotSupported
 
@@ -39,7 +39,8 @@ def load_kind(text: str | None) -> Any:
     except (Usage, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the module does, SystemExit included
-        raise Usage(f"--type {text} cannot be loaded: {type(error).__name__}{_where(error)}{_words(error)}") from None
+        file = getattr(sys.modules.get(module_name), "__file__", None)
+        raise Usage(f"--type {text} cannot be loaded: {raised(error, file)}") from None
     return value
 
 
@@ -52,27 +53,13 @@ def _module(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise Usage(f"--type: there is no module {error.name}", hints=_near_modules(name)) from None
+        if error.name is None:  # the module raised it by itself
+            raise Usage(f"--type: {name} cannot be imported: {raised(error)}") from None
         raise Usage(f"--type: {name} imports {error.name}, which is not installed") from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the module does, SystemExit included
-        why = f"{type(error).__name__}{_where(error)}{_words(error)}"
-        raise Usage(f"--type: {name} cannot be imported: {why}") from None
-
-
-def _words(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except BaseException:  # noqa: BLE001 - the module's own class
-        return ""
-    return f": {text}" if text else ""
-
-
-def _where(error: BaseException) -> str:
-    if isinstance(error, SyntaxError):
-        return f" ({error.filename}:{error.lineno})" if error.filename else ""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
-    return f" ({frames[-1].filename}:{frames[-1].lineno})" if len(frames) > 1 else ""
+        raise Usage(f"--type: {name} cannot be imported: {raised(error)}") from None
 
 
 def _near_modules(name: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,3 +106,38 @@ def test_a_password_never_comes_from_the_command_line_and_never_shows(quick: Run
     result = quick(*arguments)
     assert result.code == 1
     assert CANARY not in result.out + result.err
+
+
+RAISING = {
+    "def connect():\n    raise RuntimeError('postgres://u:CANARY@h/db')\nconnect()": "RuntimeError ({}:2)",
+    "import pydantic\nclass S(pydantic.BaseModel):\n    n: int\nS(n='CANARY')": "ValidationError ({}:4)",
+    "raise SyntaxError('CANARY')": "SyntaxError ({}:1)",
+    "import ast\nast.literal_eval('CANARY CANARY')": "SyntaxError ({}:2)",
+    "raise ModuleNotFoundError('CANARY')": "ModuleNotFoundError ({}:1)",
+    "raise ImportError('CANARY')": "ImportError ({}:1)",
+    "import json\nfrom json import nothing": "ImportError ({}:2): cannot import name 'nothing' from 'json'",
+    "App = (": "SyntaxError ({}:1): '(' was never closed",
+    "class M(type):\n    def __getattr__(c, n): raise KeyError('CANARY')\nclass App(metaclass=M): 0": "KeyError ({}:2)",
+}
+
+
+@pytest.mark.parametrize(("code", "words"), RAISING.items())
+def test_what_the_types_module_raises_is_told_by_its_type_and_line(
+    quick: Run, shop: Path, code: str, words: str
+) -> None:
+    (shop / "raising.py").write_text(code)
+    sys.modules.pop("raising", None)
+    importlib.invalidate_caches()
+    result = quick("check", "config/common", "--type", "raising:App.inner")
+    assert (result.code, result.out) == (2, "")
+    assert words.format(shop / "raising.py") in result.err
+    assert CANARY not in result.err
+
+
+def test_of_what_the_types_module_imports_its_own_line_is_told(quick: Run, shop: Path) -> None:
+    (shop / "inner_raising.py").write_text("\n\nraise ValueError('CANARY')")
+    (shop / "outer_raising.py").write_text("\nimport inner_raising")
+    importlib.invalidate_caches()
+    result = quick("check", "config/common", "--type", "outer_raising:App")
+    assert f"ValueError ({shop / 'outer_raising.py'}:2)" in result.err
+    assert CANARY not in result.err
