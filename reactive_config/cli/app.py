@@ -19,6 +19,7 @@ from reactive_config.cli.explain import explain
 from reactive_config.cli.failures import OK, TROUBLE, USAGE, Failure, Unwritable, Usage
 from reactive_config.cli.get import get
 from reactive_config.cli.output import Output, make_console
+from reactive_config.cli.quoting import without_values
 from reactive_config.cli.schema import schema
 from reactive_config.cli.watch import watch
 from reactive_config.errors import ReactiveConfigError
@@ -97,7 +98,8 @@ def _told(out: Output, arguments: Sequence[str]) -> int:
         out.fail(failure)
         return failure.code
     except CycloptsError as error:
-        out.fail(Usage(str(error), hints=[f"reactive-config {_command(arguments)}--help"]))
+        message = without_values(str(error), arguments)
+        out.fail(Usage(message, hints=[f"reactive-config {_command(arguments)}--help"]))
         return USAGE
     except ReactiveConfigError as error:
         out.fail(Failure(str(error)))

@@ -13,6 +13,7 @@ from reactive_config.cli.failures import OK, NotThere, Usage
 from reactive_config.cli.opening import Opened, opened
 from reactive_config.cli.options import Options
 from reactive_config.cli.output import Output, printable
+from reactive_config.cli.quoting import may_hold_login
 from reactive_config.cli.shown import show
 from reactive_config.core.lookup import selector
 from reactive_config.core.paths import Path, format_path, parse_path
@@ -55,9 +56,12 @@ def read_path(text: str, sources: tuple[str, ...]) -> Path:
     Raises:
         Usage: It is none, or a source stands where the path belongs.
     """
+    if may_hold_login(text):
+        raise Usage("expected PATH, before the sources, got what may hold a password")
     if _SOURCE.match(text) or ("/" in text and os.path.exists(text)):  # noqa: PTH110 - any text, also an invalid path
-        hint = f"for the whole configuration: . {' '.join([text, *sources])}"
-        raise Usage(f"expected PATH before the sources, got {text}", hints=[hint])
+        hints = [] if any(map(may_hold_login, sources)) else [f". {' '.join([text, *sources])}"]
+        hints = [f"for the whole configuration: {hint}" for hint in hints]
+        raise Usage(f"expected PATH before the sources, got {text}", hints=hints)
     try:
         return () if text in ("", ".") else parse_path(text)
     except InvalidPath as error:

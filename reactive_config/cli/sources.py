@@ -24,6 +24,7 @@ import msgspec
 
 from reactive_config.cli.failures import Usage
 from reactive_config.cli.options import Options
+from reactive_config.cli.quoting import may_hold_login
 from reactive_config.core.source import Source
 from reactive_config.errors import SourceError
 
@@ -35,7 +36,13 @@ _LONGEST_PASSWORD = 64 << 10  # bytes
 Kind = Literal["files", "values", "env", "etcd"]
 
 _ETCD = re.compile(r"etcd(?P<tls>s)?://(?P<hosts>[^/]*)(?P<key>/.*)?", re.DOTALL)
+_HOST = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\s:\[\]@?#&=%]+)(?::\d+)?|[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*")
+"""A host and maybe a port; an IPv6 address without brackets too, which the source then refuses in words of its own."""
+
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://")
+
+
+_KINDS = "etcd://, etcds:// (TLS), env:, values:, optional: or a path"
 
 
 class Spec(msgspec.Struct, frozen=True):
@@ -70,8 +77,7 @@ def parse_spec(text: str) -> Spec:
     if text.startswith(("etcd:", "etcds:")):
         return _etcd(text)
     if (scheme := _SCHEME.match(text)) is not None:
-        expected = "etcd://, etcds:// (TLS), env:, values:, optional: or a path"
-        raise Usage(f"expected a source ({expected}), got {scheme['scheme']}://...")
+        raise Usage(f"expected a source ({_KINDS}), got {scheme['scheme']}://...")
     return _simple(text, "files", text)
 
 
@@ -79,20 +85,25 @@ def _simple(text: str, kind: Kind, target: str) -> Spec:
     if not target:
         wanted = {"env": "env:SHOP_", "values": "values:/run/secrets"}.get(kind, "config/common")
         raise Usage(f"expected a source such as {wanted}, got {text!r}")
+    if may_hold_login(target):
+        hints = ["a path that looks like this begins with ./"] if kind != "env" else []
+        raise Usage(f"expected a source ({_KINDS}), got what may hold a password", hints=hints)
     if "\0" in target:
         raise Usage(f"expected a source without a NUL character, got {text}")
     return Spec(text, kind, target)
 
 
 def _etcd(text: str) -> Spec:
+    # What does not fit is not quoted, as it may hold a password, and that may hold a slash: `etcd://root:a/b@host/`.
     found = _ETCD.fullmatch(text)
-    if "@" in (found["hosts"] if found else text):  # not quoted: what stands before it may be a password
-        raise Usage(
-            "expected etcd://HOST:PORT/..., got one with a user in it",
-            hints=[f"use --username, and --password-file or {PASSWORD_VARIABLE}"],
-        )
-    if found is None or not found["hosts"]:
-        raise Usage(f"expected etcd://HOST:PORT[,HOST:PORT...]/PREFIX/ or .../KEY, got {text}")
+    for mark, what in (("@", "a user"), ("?", "a query"), ("#", "a fragment")):
+        if mark in text:
+            raise Usage(
+                f"expected etcd://HOST:PORT/... without {what}, got one with {mark}",
+                hints=[f"use --username, and --password-file or {PASSWORD_VARIABLE}"],
+            )
+    if found is None or not all(map(_HOST.fullmatch, found["hosts"].split(","))):
+        raise Usage("expected etcd://HOST:PORT[,HOST:PORT...]/PREFIX/ or .../KEY, got hosts that are none")
     if not found["key"]:
         raise Usage(f"expected a prefix or a key after {text}", hints=[f"{text}/shop/ for a prefix, {text}/ for all"])
     scheme = "https://" if found["tls"] else ""
@@ -110,7 +121,7 @@ def read_specs(texts: Sequence[str], options: Options) -> list[Spec]:
     Raises:
         Usage: There is none, one cannot be read, or one is given twice.
     """
-    given = list(texts) or shlex.split(os.environ.get(SOURCES_VARIABLE, ""))
+    given = list(texts) or _from_environment()
     if not given:
         raise Usage(
             "expected at least one source, the lowest layer first, got none",
@@ -124,7 +135,19 @@ def read_specs(texts: Sequence[str], options: Options) -> list[Spec]:
     return [msgspec.structs.replace(spec, optional=spec.optional or options.optional) for spec in specs]
 
 
+def _from_environment() -> list[str]:
+    try:
+        return shlex.split(os.environ.get(SOURCES_VARIABLE, ""))
+    except ValueError:
+        raise Usage(f"{SOURCES_VARIABLE}: expected sources as a shell splits them, got an unclosed quote") from None
+
+
 def _check_etcd_options(specs: Sequence[Spec], options: Options) -> None:
+    if options.username and ":" in options.username:
+        raise Usage(
+            "--username: expected a name, got one with a colon, and maybe a password",
+            hints=[f"use --password-file or {PASSWORD_VARIABLE}"],
+        )
     etcds = [spec for spec in specs if spec.kind == "etcd"]
     used = [name for name, value in options.for_etcd().items() if value]
     if used and not etcds:

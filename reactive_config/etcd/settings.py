@@ -64,9 +64,16 @@ _LONGEST_SOCKET = 107
 """Bytes that Linux has for a socket's path; other systems have a few less."""
 
 _ENDPOINT = re.compile(
-    r"(?:(?P<scheme>https?)://)?(?P<target>(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\]@]+):(?P<port>-?[0-9]+))/?"
+    r"(?:(?P<scheme>https?)://)?(?P<target>(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\]@?#&=%]+):(?P<port>-?[0-9]+))/?"
 )
 _BARE_IPV6 = re.compile(r"(?:https?://)?[0-9a-fA-F:.]*:[0-9a-fA-F.]*:[0-9]+/?")
+_HARMLESS = re.compile(
+    r"unix:[^:@?#&=%]*|(?:\w+://)?[^:/@?#&=%]*(?::-?[\d.]*)?/?|(?:https?://)?[0-9a-fA-F:.\[\]]*(?::-?\d+)?/?"
+)
+"""Without a user, a query, or anything but a number after a colon."""
+
+_UNSAID = "one that may hold a password"
+
 _HIGHEST_PORT = 65535
 
 
@@ -76,7 +83,8 @@ def parse_endpoint(text: str) -> Endpoint:
     Raises:
         ValueError: It is none of these. The text is quoted only when it cannot hold a password.
     """
-    stripped, shown = text.strip(), f"'{printable(text)}'"
+    stripped = text.strip()
+    shown = f"'{printable(text)}'" if _HARMLESS.fullmatch(stripped) else _UNSAID
     if stripped.startswith(_UNIX):
         return _unix_endpoint(stripped.removeprefix(_UNIX), shown)
     found = _ENDPOINT.fullmatch(stripped)
@@ -84,8 +92,8 @@ def parse_endpoint(text: str) -> Endpoint:
         wanted = "as host:port"
         if _BARE_IPV6.fullmatch(stripped):
             wanted = "with its IPv6 address in brackets, as [::1]:2379"
-        if "@" in text:
-            shown = "one with a user or password in it (use username= and password=)"
+        if shown == _UNSAID:
+            shown += " (use username= and password=)"
         raise ValueError(f"expected an etcd endpoint {wanted}, got {shown}")
     digits = found["port"].lstrip("0")
     if len(digits) > len(str(_HIGHEST_PORT)) or not 1 <= int(digits or 0) <= _HIGHEST_PORT:

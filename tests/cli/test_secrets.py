@@ -141,3 +141,31 @@ def test_of_what_the_types_module_imports_its_own_line_is_told(quick: Run, shop:
     result = quick("check", "config/common", "--type", "outer_raising:App")
     assert f"ValueError ({shop / 'outer_raising.py'}:2)" in result.err
     assert CANARY not in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("get", ".", "x", "--password=CANARY"), "Did you mean --password-file?"),
+        (("get", ".", "x", "--PASSWORD=CANARY"), "--PASSWORD=..."),
+        (("get", ".", "x", "--password='CANARY\\'"), "--password=..."),
+        (("get", ".", "x", "--passwordCANARY"), "--password..."),
+        (("get", ".", "x", "-pCANARY"), "-p..."),
+        (("get", ".", "x", "-p=CANARY"), "-p..."),
+        (("get", ".", "x", "--user=u:CANARY"), "--user=..."),
+        (("get", ".", "etcd://h/x/", "--username", "u:CANARY"), "--username: expected a name"),
+        (("--password=CANARY", "get"), "--password=..."),
+        (("etcd://u:CANARY@h/",), "get, explain, watch"),
+        (("schema", "etcd://u:CANARY@h/"), "Unused Tokens"),
+        (("get", "etcd://u:CANARY@h/s/", "x"), "expected PATH"),
+        (("get", "u:CANARY@h", "x"), "expected PATH"),
+        (("explain", "x://u:CANARY@h", "x"), "expected PATH"),
+        (("get", "env:A_", "etcd://u:CANARY@h/s/"), "expected PATH before the sources, got env:A_"),
+    ],
+)
+def test_a_mistyped_argument_with_a_password_is_not_quoted(quick: Run, arguments: tuple[str, ...], words: str) -> None:
+    for form in ((), ("--json",)):
+        result = quick(*arguments, *form)
+        assert result.code == 2
+        assert words in result.out + result.err
+        assert CANARY not in result.out + result.err

@@ -36,11 +36,24 @@ def test_a_text_that_is_no_source_is_a_usage_error(text: str) -> None:
         parse_spec(text)
 
 
-@pytest.mark.parametrize("text", ["etcd://root:CANARY@a:1/shop/", "etcd:root:CANARY@a", "redis://u:CANARY@a"])
+HOLDING = """
+    etcd://root:CANARY@a:1/shop/ etcd:root:CANARY@a redis://u:CANARY@a etcds://u:CANARY/x@h:1/s/ etcd://u:12/CANARY@h/s/
+    etcd//u:CANARY@h:1/s/ etcd://h:1/s/?password=CANARY etcd://h:1/s/#CANARY etcd://u:CANARY/s/ etcd:u:CANARY etcd://u:CANARY
+    etcd://h:1,u:CANARY/s/ etcd://h?password=CANARY:1/s/ optional:etcd://u:CANARY@h/s/ optional:u:CANARY@h
+    values:u:CANARY@h env:u:CANARY@h etcd:///u:CANARY@h u:CANARY/x@h:1 etcd//h/s/?password=CANARY
+"""
+
+
+@pytest.mark.parametrize("text", [*HOLDING.split(), " etcd://u:CANARY@h/s/", "etcd://u:CANARY \n@h/s/"])
 def test_a_password_in_a_source_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(Usage) as caught:
         parse_spec(text)
     assert "CANARY" not in str((caught.value.message, caught.value.hints))
+
+
+@pytest.mark.parametrize("text", ["./u:x@h", "/run/a:b@c", "values:/run/a@b", "a@b/config", "a:b", "what?", "a#b"])
+def test_a_path_with_odd_characters_is_a_path(text: str) -> None:
+    assert parse_spec(text).target == text.removeprefix("values:")
 
 
 def test_the_order_of_the_command_line_is_the_order_of_the_layers() -> None:
@@ -58,6 +71,18 @@ def test_sources_come_from_the_environment_where_none_is_given(monkeypatch: pyte
     monkeypatch.setenv("REACTIVE_CONFIG_SOURCES", "'with space' env:A_")
     assert [spec.target for spec in read_specs([], Options())] == ["with space", "A_"]
     assert [spec.target for spec in read_specs(["other"], Options())] == ["other"]
+
+
+def test_an_unclosed_quote_in_the_environment_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REACTIVE_CONFIG_SOURCES", "'etcd://u:CANARY@h/s/")
+    with pytest.raises(Usage, match=r"^REACTIVE_CONFIG_SOURCES: expected .* an unclosed quote$"):
+        read_specs([], Options())
+
+
+def test_a_user_with_a_password_is_refused_and_not_quoted() -> None:
+    with pytest.raises(Usage, match="--username: expected a name") as caught:
+        read_specs(["etcd://h/s/"], Options(username="u:CANARY"))
+    assert "CANARY" not in str((caught.value.message, caught.value.hints))
 
 
 def test_optional_is_for_one_source_or_for_all() -> None:

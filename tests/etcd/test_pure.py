@@ -82,10 +82,28 @@ def test_an_ipv6_address_without_brackets_is_refused(text):
         parse_endpoint(text)
 
 
-def test_a_password_in_an_endpoint_is_never_shown():
-    with pytest.raises(ValueError, match="use username=") as refused:
-        parse_endpoint("http://root:hunter2@a:2379")
+HOLDING = """
+    http://root:hunter2@a:2379 root:hunter2@a:1 hunter2@a:1 host:1?password=hunter2 http://host:1/?password=hunter2
+    host?password=hunter2:2379 host#hunter2:2379 http://root:hunter2/x@a:1 root:hunter2 http://root:hunter2
+    root:1/hunter2
+    etcd://root:hunter2@a:1 unix:root:hunter2@a unix://root:hunter2@a/ root%3Ahunter2@a:1
+    http://root:hunter2@[::1] https://root:12hunter2@a:99999 http:root:hunter2@a:1 root:hunter2:2379 [::1]:hunter2
+"""
+
+
+@pytest.mark.parametrize("text", HOLDING.split())
+def test_a_password_in_an_endpoint_is_never_shown(text):
+    with pytest.raises(ValueError, match=r"expected an? ") as refused:
+        parse_endpoint(text)
     assert "hunter2" not in str(refused.value)
+    assert "may hold a password" in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", "a", "a:", "a:2379.0", "ftp://a:1", "a b:1", "::1:2379", "unix:etcd.sock", "a:0"])
+def test_an_endpoint_that_holds_no_password_is_shown(text):
+    with pytest.raises(ValueError, match=r"expected an? ") as refused:
+        parse_endpoint(text)
+    assert f"'{text}'" in str(refused.value)
 
 
 def test_a_scheme_and_certificates_must_not_contradict_each_other():
