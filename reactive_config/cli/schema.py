@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,10 +15,10 @@ from reactive_config.cli.failures import OK, Usage
 from reactive_config.cli.kinds import load_kind
 from reactive_config.cli.options import Json, TypeName
 from reactive_config.cli.output import Output
+from reactive_config.cli.schema_defaults import without_secrets
 from reactive_config.core.plain import plain
 from reactive_config.core.sealed import is_sealed
 from reactive_config.core.secret import HIDDEN
-from reactive_config.core.showing import show, spot_of
 from reactive_config.core.types import is_pydantic, is_secret
 
 _DURATION = {
@@ -37,20 +37,23 @@ def schema(*, type: TypeName = None, json: Json = False) -> int:  # noqa: A002 -
     if type is None:
         raise Usage("expected --type MODULE:CLASS, got none: without a type there is no schema")
     kind = load_kind(type)
-    Output(json=json).schema({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema_of(kind)})
+    with warnings.catch_warnings():  # pydantic's quote defaults that JSON cannot have
+        warnings.simplefilter("ignore")
+        found = schema_of(kind)
+    Output(json=json).schema({"$schema": "https://json-schema.org/draft/2020-12/schema", **found})
     return OK
 
 
 def schema_of(kind: Any) -> dict[str, Any]:
     """The JSON Schema of a type; a pydantic model's is its own."""
     if is_pydantic(kind):
-        return dict(_without_secrets(_durations(kind.model_json_schema())))
+        return without_secrets(_durations(kind.model_json_schema()), kind)
     definitions: dict[str, Any] = {}
     with _secrets_written():
         found = msgspec.json.schema(kind, schema_hook=lambda custom: _custom(custom, definitions))
     if definitions:
         found["$defs"] = {**definitions, **found.get("$defs", {})}
-    return dict(_without_secrets(_durations(found)))
+    return without_secrets(_durations(found), kind)
 
 
 def _custom(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -78,27 +81,6 @@ def _secrets_written() -> Iterator[None]:
 
 def _default(value: Any) -> Any:
     return HIDDEN if is_sealed(type(value)) else plain(value)
-
-
-def _without_secrets(schema: Any, name: str = "") -> Any:
-    """The schema without the defaults that are hidden everywhere else."""
-    if isinstance(schema, list):
-        return [_without_secrets(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    default = schema.get("default")
-    kept = {key: value for key, value in schema.items() if key != "default" or _is_open(default, name)}
-    properties = kept.get("properties")
-    if isinstance(properties, dict):
-        kept["properties"] = {key: _without_secrets(inner, key) for key, inner in properties.items()}
-    return {key: inner if key in ("properties", "default") else _without_secrets(inner) for key, inner in kept.items()}
-
-
-def _is_open(default: Any, name: str) -> bool:
-    """Whether a default may be shown at a name; a number may, and so may no default at all."""
-    if isinstance(default, (int, float)):
-        return True
-    return HIDDEN not in json.dumps(default) and bool(show(spot_of(default, Any, (name,))) == default)
 
 
 def _durations(schema: Any) -> Any:

@@ -115,7 +115,7 @@ class Place:
         self.kinds = kinds
         self.sensitive = sensitive
         self.free = free
-        self._beside = beside  # whether a type around this place has a Secret
+        self.beside = beside  # whether a type around this place has a Secret
         self.sealed = any(map(is_sealed, kinds))
         self.holds_secret = any(map(holds_secret, kinds))
         self._tables = [Said(Any if is_untyped(kind) else mapping[1]) for kind in kinds if (mapping := _table(kind))]
@@ -151,7 +151,7 @@ class Place:
         """This place, if a value of just this record type stands there."""
         if kind not in self._own:
             own = tuple(declared for declared in self.kinds if get_origin(declared) is kind) or (kind,)
-            self._own[kind] = Place(own, sensitive=self.sensitive, free=self.free, beside=self._beside)
+            self._own[kind] = Place(own, sensitive=self.sensitive, free=self.free, beside=self.beside)
         return self._own[kind]
 
     def _below(self, name: str, said: list[Said], *, shape: bool) -> Place:
@@ -162,7 +162,7 @@ class Place:
             said: What the types here say about it.
             shape: If nothing: whether they know names at all, or else something of another shape belongs here.
         """
-        beside = self._beside or self.holds_secret
+        beside = self.beside or self.holds_secret
         if said:
             kinds = tuple(kind for one in said for kind in alternatives(one.kind))
         else:  # a name that nobody knows may be a Secret's, misspelt; a wrong shape may be that of what is beside it

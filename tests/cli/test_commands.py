@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pydantic
 import pytest
 
-from reactive_config import Secret
+from reactive_config import Secret, Shown
+from reactive_config.cli import schema
 from reactive_config.cli.schema import schema_of
 from reactive_config.testing.etcd_server import EtcdServer
 
@@ -210,6 +212,64 @@ def test_schema_leaves_out_the_defaults_that_are_secrets() -> None:
     found = schema_of(HidingModel)
     assert "CANARY" not in json.dumps(found)
     assert {n: f.get("default") for n, f in found["properties"].items() if "default" in f} == {"port": 80}
+
+
+class Credentials(pydantic.BaseModel):
+    zed: pydantic.SecretStr = "CANARY"  # type: ignore[assignment]
+    dsn_or: Annotated[str, pydantic.Field(default="CANARY")]
+    other: str = pydantic.Field(default="CANARY", alias="password")
+    odd: Any = object()
+    host: str = "h"
+
+
+class Nested(pydantic.BaseModel):
+    part: Credentials = Credentials.model_construct()
+    parts: dict[str, list[Credentials]] = {}
+
+
+class Named(msgspec.Struct):
+    pw: str = msgspec.field(default="CANARY", name="plain")
+    plain_one: str = msgspec.field(default="CANARY", name="password")
+    free: Any = msgspec.field(default_factory=lambda: {"password": "CANARY"})
+    secret_any: Any = 5
+    default: Literal["a"] = "a"
+    more: Annotated[str, Shown()] = msgspec.field(default="shown", name="secret")
+    again: list[Named] = []
+
+
+class Listed(msgspec.Struct, array_like=True, frozen=True):
+    token: str = "CANARY"
+    host: str = "h"
+
+
+class Inner(msgspec.Struct, frozen=True):
+    host: str = "CANARY"
+
+
+class Outer(msgspec.Struct):
+    auth: Inner = Inner()
+    listed: Listed = Listed()
+    secrets: tuple[str, ...] = ("CANARY",)
+    other: Inner | None = None
+
+
+@pytest.mark.parametrize("kind", [Credentials, Nested, Named, Outer, Around])
+def test_schema_shows_the_defaults_that_are_shown_everywhere_else(
+    kind: Any, quick: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "load_kind", lambda text: kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = quick("schema", "--type", "shop:App")
+    assert (result.code, result.err) == (0, "")
+    assert "CANARY" not in result.out
+    found = json.loads(result.out)
+    if kind is Named:
+        fields = found["$defs"]["Named"]["properties"]
+        shown = {name: field["default"] for name, field in fields.items() if "default" in field}
+        assert shown == {"default": "a", "secret": "shown", "again": []}
+    if kind is Nested:
+        assert found["$defs"]["Credentials"]["properties"]["host"]["default"] == "h"
 
 
 def test_schema_of_pydantic_models_is_their_own() -> None:
