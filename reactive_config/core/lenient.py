@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -271,7 +271,8 @@ def _from_text(text: str, kind: Any) -> Any:
             return None
         lax = _lenient(text, kind, strict=False)
         return text if lax is None else lax[0]
-    return text
+    # The conversion would take the text, but nothing bare.
+    return Bare(text) if Decimal in members and str not in members and _is_odd_decimal(text) else text
 
 
 def _revealed(plain: Any) -> Any:
@@ -279,6 +280,16 @@ def _revealed(plain: Any) -> Any:
     if is_secret(plain):
         return (get_args(plain) or (Any,))[0]
     return Union[tuple(map(_revealed, members_of(plain)))] if is_union(plain) else plain
+
+
+def _is_odd_decimal(text: str) -> bool:
+    """Whether only `Decimal` takes it for a number: `1_000`, one between blanks, digits of other scripts."""
+    if _NUMBER.fullmatch(text):
+        return False
+    try:
+        return Decimal(text).is_finite()
+    except InvalidOperation:
+        return False
 
 
 def _lenient(text: str, kind: Any, *, strict: bool) -> tuple[Any] | None:

@@ -86,6 +86,21 @@ def test_a_text_without_a_type_is_a_number_only_if_every_format_could_hold_it(te
     assert (type(found), found) == (type(value), value)
 
 
+@pytest.mark.parametrize("text", ["1_000", " 1", "1 ", "1\n", ARABIC, "\uff11", "1_0.5", "+1", "007", ".5"])
+@pytest.mark.parametrize("kind", [int, float, Decimal, Decimal | None, Secret[Decimal], list[Decimal]], ids=str)
+def test_bare_numbers_are_spelled_as_in_json_whatever_their_type(text, kind):
+    tree = [Bare(text)] if kind == list[Decimal] else Bare(text)
+    with pytest.raises(msgspec.ValidationError):
+        decode_leaf(tree, kind)
+    (fault,) = faults(tree, kind, ("a",))
+    assert any(word in fault.expected for word in ("int", "float", "decimal", "Decimal"))
+
+
+@pytest.mark.parametrize("text", ["1", "-1.10", "1e400", "9" * 400, "0." + "9" * 400])
+def test_a_bare_decimal_keeps_its_exponent_and_all_its_digits(text):
+    assert decode_leaf(Bare(text), Decimal).as_tuple() == Decimal(text).as_tuple()
+
+
 @pytest.mark.parametrize("text", [str(MOST + 1), str(LEAST - 1), "9" * 400])
 @pytest.mark.parametrize("kind", [int, int | None, Secret[int]], ids=str)
 def test_an_integer_beyond_64_bits_is_refused_as_in_json(text, kind):
