@@ -28,6 +28,8 @@ MOST = 1_000_000
 EXTRA = "__pydantic_extra__"
 """The attribute with what a pydantic model holds beside its fields: a mapping, or None."""
 
+_PRIVATE = "__pydantic_private__"  # a mapping of its private attributes, or None
+
 _DEEPEST = 128  # names on the way to a difference, as many as a tree may have
 _NOTHING = object()
 _SIMPLE = frozenset({str, int, bool, type(None), bytes, timedelta, date})
@@ -98,7 +100,11 @@ def _inner(old: Any, new: Any) -> _Pairs | None:
         return ((old.reveal(), new.reveal()),)
     kind: Any = type(old)
     names = attributes_of(kind)
-    return None if names is None else [(getattr(old, name, None), getattr(new, name, None)) for name in names]
+    if names is None:
+        return None
+    if is_pydantic(kind):  # what a validator left in a private attribute is a part of the value too
+        names = (*names, _PRIVATE)
+    return [(getattr(old, name, None), getattr(new, name, None)) for name in names]
 
 
 def _entries(old: Mapping[Any, Any], new: Mapping[Any, Any]) -> _Pairs:

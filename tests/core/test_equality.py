@@ -359,3 +359,41 @@ async def test_a_subscriber_that_skipped_a_change_and_its_undoing_is_told_of_non
             await memory.patch({"inner": {"size": 7}, "size": 7})
             expected = {App: {"inner.size"}, dict: {"inner.size", "size"}, Inner: {"size"}}
             assert config.snapshot.changed_since(a) == expected[kind]
+
+
+class WithPrivate(pydantic.BaseModel):
+    a: int = 0
+    _made: Any = pydantic.PrivateAttr(math.inf)
+
+    @pydantic.model_validator(mode="after")
+    def move(self) -> Any:
+        self._made, self.a = self.a * 1.0, 0
+        return self
+
+
+def test_what_a_validator_left_in_a_private_attribute_of_a_model_is_compared():
+    assert unchanged(WithPrivate(a=1), WithPrivate(a=1))
+    assert not unchanged(WithPrivate(a=1), WithPrivate(a=2))
+    assert not unchanged(_with(0.0), _with(-0.0))
+    assert changed_values({"m": WithPrivate(a=1)}, {"m": WithPrivate(a=2)}, ()) == [("m",)]
+
+
+def _with(made: float) -> WithPrivate:
+    model = WithPrivate()
+    model._made = made
+    return model
+
+
+async def test_a_change_of_a_private_attribute_alone_arrives():
+    memory = Memory({"a": 1})
+    async with open_config(WithPrivate, memory) as config:
+        first = config.snapshot
+        await memory.patch({"a": 2})
+        assert (first.value._made, config.current._made) == (1, 2)
+        assert config.snapshot.changed_since(first) == {""}
+
+
+async def test_the_default_of_a_private_attribute_may_be_infinite():
+    kind = pydantic.create_model("Model", a=(float, 0.0), _limit=(float, pydantic.PrivateAttr(math.inf)))
+    async with open_config(kind, Memory({"a": 1.0})) as config:
+        assert config.current._limit == math.inf
