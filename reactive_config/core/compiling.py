@@ -33,6 +33,7 @@ from reactive_config.core.types import (
     own_constructor,
     reachable,
     unmarked,
+    unserved_alias,
 )
 from reactive_config.errors import TypeNotSupported
 
@@ -101,18 +102,40 @@ def _check(kind: Any) -> None:
         for inner in reachable(kind):
             if (reason := not_served(inner)) is not None:
                 raise TypeNotSupported(f"{_name(inner)} cannot be decoded: {reason} is not served")
-        _check_info(msgspec.inspect.type_info(kind), set())
+        _check_info(msgspec.inspect.type_info(kind), {})
     except (TypeError, NameError, NotImplementedError, RecursionError) as error:
         if isinstance(error, TypeNotSupported):
             raise
+        if (reason := _alias_below(kind)) is not None:
+            raise TypeNotSupported(reason) from None
         raise TypeNotSupported(f"expected a type that can be decoded, got {kind!r}: {error}") from None
 
 
-def _check_info(info: Any, seen: set[int]) -> None:
+def _alias_below(kind: Any) -> str | None:
+    """Which alias in a type is to blame that msgspec takes it for none."""
+    try:
+        inside = reachable(kind)
+    except (TypeError, NameError):
+        return None
+    fields = [field.type for inner in inside for field in (fields_of(inner) or {}).values()]
+    return next(filter(None, map(unserved_alias, (kind, *inside, *fields))), None)
+
+
+def _check_info(info: Any, seen: dict[Any, Any]) -> None:
+    """Look for types that cannot be decoded.
+
+    Args:
+        info: What msgspec knows of a type.
+        seen: What was looked at: by its id, which stays its own while it is kept here, and the classes that are made
+            by their own constructor, since each of their fields is described anew.
+    """
     if id(info) in seen:
         return
-    seen.add(id(info))
+    seen[id(info)] = info
     if isinstance(info, msgspec.inspect.DataclassType) and own_constructor(info.cls):
+        if info.cls in seen:
+            return
+        seen[info.cls] = info
         if not is_pydantics(info.cls):  # pydantic knows types that msgspec does not
             for field in (fields_of(info.cls) or {}).values():  # not what the constructor makes of them
                 _check_info(msgspec.inspect.type_info(field.type), seen)

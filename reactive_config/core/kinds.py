@@ -72,6 +72,27 @@ def _is_alias(kind: Any) -> bool:
     return type(kind).__name__ == "TypeAliasType"  # `type X = ...`, Python 3.12 and up
 
 
+def unserved_alias(kind: Any, above: tuple[Any, ...] = ()) -> str | None:
+    """Why an alias among a type and its parameters cannot be decoded, in words; None if there is no such alias.
+
+    Args:
+        kind: Records in it are not looked into.
+        above: The aliases that it stands in.
+    """
+    alias = get_origin(kind) or kind
+    if _is_alias(alias):
+        if type(alias) is not getattr(typing, "TypeAliasType", None):
+            return f"{alias} cannot be decoded: a TypeAliasType of typing_extensions is not served"
+        if alias in above:
+            return f"{alias} cannot be decoded: a type alias that holds itself is not served, a Struct that does is"
+        above = (*above, alias)
+    inner = _unwrapped(kind)
+    for one in get_args(kind) if inner is kind else (inner,):
+        if (reason := unserved_alias(one, above)) is not None:
+            return reason
+    return None
+
+
 def _is_qualifier(origin: Any) -> bool:
     return not isinstance(origin, type) and getattr(origin, "_name", None) in _QUALIFIERS
 

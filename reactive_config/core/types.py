@@ -27,6 +27,7 @@ from reactive_config.core.kinds import (
     members_of,
     root_type,
     unmarked,
+    unserved_alias,
 )
 from reactive_config.core.records import FieldType, Same, fields_of, inputs_of, may_hold_floats, reachable
 from reactive_config.core.wording import describe, kind_of
@@ -66,4 +67,5 @@ __all__ = [
     "reachable",
     "root_type",
     "unmarked",
+    "unserved_alias",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, Self, TypedDict, TypeVar
 
@@ -10,6 +11,7 @@ import attrs
 import msgspec
 import pydantic
 import pytest
+import typing_extensions
 
 from reactive_config import Memory, TypeNotSupported, open_config
 from reactive_config.core.compiling import compile_plan
@@ -99,6 +101,9 @@ class OtherModel(pydantic.BaseModel):
     n: int
 
 
+Foreign = typing_extensions.TypeAliasType("Foreign", dict[str, int])
+Itself = typing_extensions.TypeAliasType("Itself", "dict[str, Itself] | int")
+
 CASES = [
     (WithInitVar, "WithInitVar", "InitVar"),
     (OtherNames, "OtherNames", "number"),
@@ -113,6 +118,8 @@ CASES = [
     (Growing[int], "Growing", "larger self"),
     (Model | OtherModel, "OtherModel", "decoded"),
     (Callable[[], int], "Callable", "decoded"),
+    (Foreign, "Foreign", "typing_extensions"),
+    (Itself, "Itself", "typing_extensions"),
 ]
 
 
@@ -133,3 +140,22 @@ async def test_it_is_refused_at_the_start():
     with pytest.raises(TypeNotSupported, match="InitVar"):
         async with open_config(WithInitVar, Memory({"port": 1})):
             pass
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="needs the syntax of Python 3.12")
+@pytest.mark.parametrize("inside", [lambda kind: kind, lambda kind: dict[str, list[kind]], lambda kind: holder(kind)])
+def test_an_alias_that_holds_itself_is_refused_by_name(inside):
+    scope: dict[str, Any] = {}
+    exec("type Rec = dict[str, Rec] | int\ntype Gen[X] = dict[str, Gen[X]] | X", scope)
+    for name, kind in (("Rec", scope["Rec"]), ("Gen", scope["Gen"][int])):
+        with pytest.raises(TypeNotSupported, match=f"{name} cannot be decoded: a type alias that holds itself"):
+            compile_plan(inside(kind))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="needs the syntax of Python 3.12")
+async def test_pydantic_serves_an_alias_that_holds_itself():
+    scope: dict[str, Any] = {}
+    exec("type Rec = dict[str, Rec] | int", scope)
+    kind = pydantic.create_model("Tree", tree=(scope["Rec"], 0))
+    async with open_config(kind, Memory({"tree": {"a": {"b": 1}}})) as config:
+        assert config.current.tree == {"a": {"b": 1}}

@@ -420,6 +420,46 @@ def test_what_converters_and_validators_of_attrs_refuse_is_refused():
     assert refused(Services, {"one": {"name": "a"}, "more": {"x": [{"name": 5}]}}) == [("k", "more", "x")]
 
 
+@attrs.define
+class Branch:
+    v: int = attrs.field(default=0, converter=int)
+    one: Branch | None = None
+    many: dict[str, Branch] = attrs.field(factory=dict)
+    twig: Twig | None = None
+
+
+@attrs.define
+class Twig:
+    v: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    back: list[Branch] = attrs.field(factory=list)
+
+
+@attrs.define
+class Bough(Branch):
+    name: str = ""
+
+
+@dataclasses.dataclass
+class Ring:
+    v: int = 0
+    ring: Ring | None = None
+
+    def __init__(self, v: int = 0, ring: Ring | None = None) -> None:
+        self.v, self.ring = v + 1, ring
+
+
+def test_attrs_classes_and_dataclasses_with_a_constructor_may_hold_themselves():
+    tree = {"v": 1, "one": {"v": 2}, "many": {"a": {"many": {"b": {}}}}, "twig": {"back": [{"v": 3}]}}
+    value = Branch(1, Branch(2), {"a": Branch(many={"b": Branch()})}, Twig(back=[Branch(3)]))
+    assert made(Branch, tree) == value
+    assert made(Bough, {"name": "x", **tree}) == Bough(value.v, value.one, value.many, value.twig, "x")
+    assert made(dict[str, list[Branch]], {"k": [tree]}) == {"k": [value]}
+    assert made(msgspec.defstruct("Holder", [("tree", Branch)]), {"tree": tree}).tree == value
+    assert refused(Branch, {"one": {"twig": {"back": [{"v": "x"}]}}}) == [("k", "one", "twig", "back")]
+    assert refused(Branch, {"one": {"twig": {"v": -1}}}) == [("k", "one", "twig")]
+    assert made(Ring, {"ring": {"v": 1}}).ring.v == 2
+
+
 def test_bare_texts_reach_attrs_classes():
     service = made(Service, {"name": Bare("5"), "port": Bare("8"), "tags": Bare("1.10,x"), "pause": Bare("1m")})
     assert (service.name, service.port, service.tags, service.wait) == ("5", 8, ["1.10", "x"], 2 * HALF)
