@@ -12,10 +12,10 @@ from reactive_config.testing.etcd_server import EtcdBinary, etcd_binaries
 
 EPILOG = """\
 Real etcds on loopback, in temporary directories. Writers make transactions over groups of keys; kill -9,
-SIGTERM, SIGSTOP, compactions, restored snapshots, wipes, black holes, resets and delays come at random from
-the seed; in a cluster also killed leaders and lost quorums. Open configurations follow it: conflating, slow,
-`updates()`, `select`, opened late, with a mirror. Everything that was acknowledged and seen is then checked:
-order, uniqueness, atomicity, no loss, resumption, convergence.
+SIGTERM, SIGSTOP, compactions, restored snapshots, wipes, reseeds of up to 5,000 keys, black holes, resets and
+delays come at random from the seed; in a cluster also killed leaders and lost quorums. Open configurations
+follow it: conflating, slow, `updates()`, `select`, opened late, with a mirror. Everything that was
+acknowledged and seen is then checked: order, uniqueness, atomicity, no loss, resumption, convergence.
 
 The table ends with the breaches; the exit code is 1 if there is any. Writes that etcd itself lost are
 counted apart: a lone etcd 3.5.0 to 3.5.4 that is killed may forget what it has shown (etcd-io/etcd#14370).
@@ -42,6 +42,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--rate", type=float, default=200.0, help="transactions attempted a second (default 200)")
     parser.add_argument("--pause", type=float, default=0.5, help="mean seconds between two faults (default 0.5)")
+    parser.add_argument("--login", action="store_true", help="with authentication: a user that may read the prefix")
     parser.add_argument("--verbose", action="store_true", help="what the sources log, too")
     parser.set_defaults(run=run)
 
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.verbose:
         logging.getLogger("reactive_config").addHandler(logging.NullHandler())
     plans = [
-        Plan(binary, members, arguments.seed, arguments.duration, arguments.rate, arguments.pause)
+        Plan(binary, members, arguments.seed, arguments.duration, arguments.rate, arguments.pause, arguments.login)
         for binary, members in _targets(arguments.etcd)
     ]
     return asyncio.run(_run(plans))

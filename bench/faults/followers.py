@@ -32,6 +32,7 @@ class Follower:
         endpoints: Of the members, or of the proxies before them.
         ways: How it follows: stream, slow, updates, select.
         mirror: A file, for the programs that have one.
+        login: User and password.
 
     Attributes:
         logs, parts, sources: What was recorded, of every life.
@@ -40,8 +41,16 @@ class Follower:
     """
 
     def __init__(
-        self, name: str, shape: Shape, endpoints: Sequence[str], ways: Sequence[str], *, mirror: Path | None = None
+        self,
+        name: str,
+        shape: Shape,
+        endpoints: Sequence[str],
+        ways: Sequence[str],
+        *,
+        mirror: Path | None = None,
+        login: tuple[str, str] | None = None,
     ) -> None:
+        self._username, self._password = login or (None, None)
         self.name = name
         self.logs: list[Log] = []
         self.parts: list[PartLog] = []
@@ -76,6 +85,8 @@ class Follower:
         self.source = HeardEtcd(
             *self._endpoints,
             prefix=self._shape.prefix,
+            username=self._username,
+            password=self._password,
             mirror=self._mirror,
             keepalive=KEEPALIVE,
             optional=True,

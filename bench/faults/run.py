@@ -20,7 +20,7 @@ from bench.faults.deck import deal
 from bench.faults.followers import Follower
 from bench.faults.history import Breach, Recovery
 from bench.faults.shape import Shape
-from bench.faults.stage import Stage
+from bench.faults.stage import READER, ROOT, Stage
 from bench.faults.writers import Gate, Writer
 from reactive_config.testing.etcd_cluster import etcd_cluster
 from reactive_config.testing.etcd_server import EtcdBinary
@@ -34,7 +34,8 @@ HURRY = 0.2
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What to run: `rate` is attempted transactions a second, `pause` the mean seconds between faults."""
+    """What to run: `rate` is attempted transactions a second, `pause` the mean seconds between faults, `login` whether
+    there is authentication."""
 
     binary: EtcdBinary
     members: int = 1
@@ -42,10 +43,15 @@ class Plan(msgspec.Struct, frozen=True):
     duration: float = 60.0
     rate: float = 200.0
     pause: float = 0.5
+    login: bool = False
 
     @property
     def label(self) -> str:
-        return f"etcd {self.binary.version}" + (f", {self.members} members" if self.members > 1 else "")
+        return (
+            f"etcd {self.binary.version}"
+            + (f", {self.members} members" if self.members > 1 else "")
+            + (", with authentication" if self.login else "")
+        )
 
 
 class Result(msgspec.Struct):
@@ -112,7 +118,13 @@ class Run:
             proxies = [await stack.enter_async_context(tcp_proxy(endpoint)) for endpoint in cluster.endpoints]
             writers = [
                 Writer(
-                    number, self._book, self._shape, cluster.endpoints, self._gate, random.Random(f"{seed} {number}")
+                    number,
+                    self._book,
+                    self._shape,
+                    cluster.endpoints,
+                    self._gate,
+                    random.Random(f"{seed} {number}"),
+                    ROOT if plan.login else None,
                 )
                 for number in range(self._shape.writers)
             ]
@@ -142,10 +154,11 @@ class Run:
 
     def _open(self, group: anyio.abc.TaskGroup, home: Path, stage: Stage) -> None:
         direct, behind = stage.cluster.endpoints, [proxy.endpoint for proxy in stage.proxies]
-        stream = Follower("direct", self._shape, direct, ["stream", "slow", "select"])
-        lossless = Follower("proxied", self._shape, behind, ["updates", "select"])
-        late = Follower("late", self._shape, direct, ["stream", "updates"])
-        mirror = Follower("mirror", self._shape, behind, ["updates"], mirror=home / "mirror.json")
+        login = READER if self._plan.login else None
+        stream = Follower("direct", self._shape, direct, ["stream", "slow", "select"], login=login)
+        lossless = Follower("proxied", self._shape, behind, ["updates", "select"], login=login)
+        late = Follower("late", self._shape, direct, ["stream", "updates"], login=login)
+        mirror = Follower("mirror", self._shape, behind, ["updates"], mirror=home / "mirror.json", login=login)
         self._followers += [stream, lossless, late, mirror]
         for follower in (stream, lossless):
             group.start_soon(follower.run, self._rng(follower.name))

@@ -22,6 +22,21 @@ from reactive_config.testing.etcd_cluster import EtcdCluster
 from reactive_config.testing.etcd_server import EtcdServer
 from reactive_config.testing.tcp_proxy import TcpProxy
 
+ROOT = ("root", "root-password")
+READER = ("app", "app-password")
+"""Who may read the prefix, where there is authentication."""
+
+
+def add_users(cluster: EtcdCluster, prefix: str) -> None:
+    """Turn authentication on in an empty cluster. Blocks."""
+    for member in cluster.members:
+        member.login = None
+    first = cluster.members[0]
+    first.users = {READER[0]: (READER[1], [prefix])}
+    first.enable_auth(ROOT[1])
+    for member in cluster.members:
+        member.login = ROOT
+
 
 class Stage:
     """Everything that a fault needs.
@@ -34,6 +49,7 @@ class Stage:
         compacted: Told of every compaction.
         shown: Returns once every follower shows a number in a slot.
         home: For snapshots.
+        login: An empty etcd gets users.
 
     Attributes:
         counts: What was done, beside the faults.
@@ -52,6 +68,8 @@ class Stage:
         shown: Callable[[int, int], Awaitable[None]],
         home: Path,
         rng: random.Random,
+        *,
+        login: bool = False,
     ) -> None:
         self.cluster = cluster
         self.proxies = list(proxies)
@@ -64,6 +82,7 @@ class Stage:
         self._writers = writers
         self._compacted = compacted
         self._shown = shown
+        self._login = login
         self._snapshot = home / "snapshot.db"
         self._rng = rng
 
@@ -117,6 +136,11 @@ class Stage:
         async with self._new_segment("wipe"):
             self.cluster.wipe()
 
+    async def add_users(self) -> None:
+        """Turn authentication on, if there is to be any."""
+        if self._login:
+            await self._off_loop(add_users, self.cluster, self._shape.prefix)
+
     async def reseed(self, ballast: int) -> None:
         """Fill an empty etcd, let everybody follow it, and fill another one by the same transactions.
 
@@ -156,6 +180,8 @@ class Stage:
     async def _segment(self, cause: str) -> AsyncIterator[None]:
         yield
         await self._start()
+        if cause == "wipe":
+            await self.add_users()
         listing = await self.read()
         items = {item.key: item for item in listing.items}
         for writer in self._writers:

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 
 from bench.faults.book import Book
 from bench.faults.shape import Shape
+from reactive_config.etcd.auth import Credentials
 from reactive_config.etcd.errors import EtcdError
 from reactive_config.etcd.link import Link, open_link
 from reactive_config.etcd.listing import read_all
@@ -76,11 +77,20 @@ class Writer:
         endpoints: Of the members, tried in turn.
         gate: Shared by all writers.
         rng: Decides what is written.
+        login: User and password.
     """
 
     def __init__(
-        self, number: int, book: Book, shape: Shape, endpoints: Sequence[str], gate: Gate, rng: random.Random
+        self,
+        number: int,
+        book: Book,
+        shape: Shape,
+        endpoints: Sequence[str],
+        gate: Gate,
+        rng: random.Random,
+        login: tuple[str, str] | None = None,
     ) -> None:
+        self._credentials = Credentials(*login) if login else None
         self._own = shape.groups + number
         self._book = book
         self._shape = shape
@@ -96,7 +106,7 @@ class Writer:
         """Write at random until told to stop, then find out about the last ones."""
         while not stopping.is_set():
             try:
-                async with open_link(parse_endpoint(next(self._endpoints)), SETTINGS) as link:
+                async with open_link(parse_endpoint(next(self._endpoints)), SETTINGS, self._credentials) as link:
                     await self._look(link)
                     while not stopping.is_set():
                         begin = time.monotonic()
@@ -111,7 +121,7 @@ class Writer:
         """Write its own key alone, however often that has to be tried; returns the number."""
         while True:
             try:
-                async with open_link(parse_endpoint(next(self._endpoints)), SETTINGS) as link:
+                async with open_link(parse_endpoint(next(self._endpoints)), SETTINGS, self._credentials) as link:
                     await self._look(link)
                     number = await self._write(link, [])
                     if number:

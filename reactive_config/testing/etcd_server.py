@@ -30,7 +30,12 @@ __all__ = ["EtcdBinary", "EtcdServer", "ServerTLS", "etcd_binaries", "etcd_serve
 
 
 class EtcdServer(EtcdProcess):
-    """One etcd and what a test does with it. Made by `etcd_server`, `running_etcd` or `etcd_cluster`."""
+    """One etcd and what a test does with it. Made by `etcd_server`, `running_etcd` or `etcd_cluster`.
+
+    Attributes:
+        users: What `enable_auth` adds: name to password and readable prefixes.
+        login: User and password of the test's own connections; None without authentication.
+    """
 
     def __init__(
         self,
@@ -46,7 +51,7 @@ class EtcdServer(EtcdProcess):
     ) -> None:
         super().__init__(binary, home, data_dir=data_dir, tls=tls, flags=flags, name=name, peers=peers)
         self.users = dict(users or {})
-        self._login: tuple[str, str] | None = None
+        self.login: tuple[str, str] | None = None
 
     def ctl(self, *args: str, stdin: str | None = None) -> str:
         """Run etcdctl against this server and return what it prints.
@@ -63,8 +68,8 @@ class EtcdServer(EtcdProcess):
             files = {"cacert": self.tls.client.ca, "cert": self.tls.client.cert, "key": self.tls.client.key}
             command += [f"--{flag}={path}" for flag, path in files.items() if path]
         environment = {**os.environ, "ETCDCTL_API": "3"}
-        if self._login:
-            environment["ETCDCTL_USER"] = ":".join(self._login)  # not on the command line, where ps shows it
+        if self.login:
+            environment["ETCDCTL_USER"] = ":".join(self.login)  # not on the command line, where ps shows it
         done = subprocess.run(  # noqa: S603
             [*command, *args], env=environment, input=stdin, capture_output=True, text=True, timeout=30, check=False
         )
@@ -92,7 +97,7 @@ class EtcdServer(EtcdProcess):
                 self.ctl("role", "grant-permission", name, "--prefix=true", "read", prefix)
             self.ctl("user", "grant-role", name, name)
         self.ctl("auth", "enable")
-        self._login = ("root", password)
+        self.login = ("root", password)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Link]:
@@ -102,7 +107,7 @@ class EtcdServer(EtcdProcess):
         from reactive_config.etcd.settings import Settings, parse_endpoint
 
         settings = Settings(tls=self.tls.client if self.tls else None)
-        credentials = Credentials(*self._login) if self._login else None
+        credentials = Credentials(*self.login) if self.login else None
         async with open_link(parse_endpoint(self.endpoint), settings, credentials) as link:
             yield link
 
