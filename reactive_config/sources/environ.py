@@ -13,7 +13,7 @@ from reactive_config.core.paths import Path, format_path
 from reactive_config.core.source import Feed, Source
 from reactive_config.core.status import State
 from reactive_config.errors import ParseError
-from reactive_config.formats.registry import parse_value
+from reactive_config.sources.json_tables import beside_others, may_be_table, read_table
 from reactive_config.sources.names import split
 
 
@@ -56,7 +56,8 @@ class Env(Source):
                     bad = Malformed(f"one variable for {format_path(entry.path)}", f"{first} and {variable}")
                     entry = Entry(entry.path, bad, variable, place=variable)
                 entries[variable] = entry
-        return {variable: _with_table(entry, taken, feed) for variable, entry in entries.items()}
+        beside = beside_others(taken)
+        return {variable: _with_table(entry, beside, feed) for variable, entry in entries.items()}
 
     def _entry(self, variable: str, text: str, feed: Feed) -> Entry:
         try:
@@ -70,21 +71,12 @@ class Env(Source):
         return Entry(path, Bare(text), variable, place=variable, depth=0)
 
 
-def _with_table(entry: Entry, paths: Collection[Path], feed: Feed) -> Entry:
+def _with_table(entry: Entry, beside: Collection[Path], feed: Feed) -> Entry:
     """The entry with the table that its text spells in JSON, if a table may be meant."""
-    if not isinstance(entry.value, Bare) or not entry.value.text.lstrip().startswith("{"):
-        return entry
-    shape = feed.shape(entry.path)
-    # What may be a text remains one, until other variables make a table of the place.
-    if shape == "value" or (shape == "any" and not _is_among(entry.path, paths)):
+    if not may_be_table(entry.value, entry.path, feed.shape, beside=entry.path in beside):
         return entry
     try:
-        value = parse_value(entry.value.text.encode())
+        value = read_table(entry.value)
     except ParseError as error:
         value = Malformed(error.expected, error.got, error.line, error.column)
     return msgspec.structs.replace(entry, value=value, depth=-1)
-
-
-def _is_among(path: Path, paths: Collection[Path]) -> bool:
-    """Whether one of the paths goes on below this one, or ends above it."""
-    return any(other != path and other[: len(path)] == path[: len(other)] for other in paths if other)

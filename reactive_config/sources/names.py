@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reactive_config.core.bounds import MAX_DEPTH
-from reactive_config.core.delta import Bare
+from reactive_config.core.delta import Bare, Tree
 from reactive_config.core.paths import Path, format_path
+from reactive_config.core.trees import overlay
 from reactive_config.errors import ParseError
+from reactive_config.sources.json_tables import ShapeAt, beside_others, may_be_table, read_table
 
 SEPARATOR = "__"
 
@@ -25,39 +27,69 @@ def split(name: str) -> Path:
     return parts
 
 
-def nest(variables: Mapping[str, Bare], resolve: Callable[[Path], Path]) -> dict[str, Any]:
-    """The tree that flat variables spell.
+Where = Callable[[str], tuple[int, int]]
+"""Line and column of a variable, both from 1; zeros where nobody can tell."""
+
+
+def nest(
+    variables: Mapping[str, Bare], resolve: Callable[[Path], Path], shape: ShapeAt, where: Where = lambda _: (0, 0)
+) -> dict[str, Any]:
+    """The tree that flat variables spell. Tables in JSON come first, and deeper names are laid over them.
 
     Args:
         variables: Name to value, without the prefix that selected them.
         resolve: From names in any case to the configuration's own path, as `Feed.resolve`.
+        shape: What fits at a path, as `Feed.shape`.
+        where: Where a variable stands, for what is refused.
 
     Returns:
-        A nested dict, owned by the caller; its leaves are the values given.
+        A nested dict, owned by the caller; its leaves are the values given, or those of JSON. With JSON it may nest
+        too deep.
 
     Raises:
-        ParseError: A name has an empty part or too many, two names mean one path, or one path is to be a value
-            and a table; it names the variables and never their values.
+        ParseError: A name has an empty part or too many, two names mean one path, one path is to be a value
+            and a table, or JSON cannot be read; it names the variables and never their values.
     """
+    names = _paths(variables, resolve, where)
+    beside = beside_others(names)
+    values = {
+        path: _value(variables[name], path, name, shape, where, beside=path in beside) for path, name in names.items()
+    }
     tree: dict[str, Any] = {}
-    values: dict[Path, str] = {}
-    tables: dict[Path, str] = {}
-    for name, value in variables.items():
+    for path in sorted(names, key=len):
+        table = tree
+        for length in range(1, len(path)):
+            above = values.get(path[:length])
+            if above is not None and type(above) is not dict:
+                both = f"both, from {names[path[:length]]} and {names[path]}"
+                raise ParseError("each name to be a value or a table", both, *where(names[path]))
+            inner = table.get(path[length - 1])
+            if type(inner) is not dict:  # a single value that JSON says: the deeper name wins
+                inner = table[path[length - 1]] = {}
+            table = inner
+        table[path[-1]] = overlay(table.get(path[-1]), values[path])
+    return tree
+
+
+def _paths(variables: Mapping[str, Bare], resolve: Callable[[Path], Path], where: Where) -> dict[Path, str]:
+    """Which variable stands at which path."""
+    names: dict[Path, str] = {}
+    for name in variables:
         parts = split(name)
         if len(parts) > MAX_DEPTH:  # all that follows takes the square of it
             raise ParseError(f"at most {MAX_DEPTH} names joined by `{SEPARATOR}`", f"{len(parts):,}")
         path = resolve(parts)
-        if path in values:
-            raise ParseError(f"one name for {format_path(path)}", f"{values[path]} and {name}")
-        above = [path[:length] for length in range(1, len(path))]
-        # Both ways, because the order of the names is not ours.
-        clash = tables.get(path) or next((values[p] for p in above if p in values), None)
-        if clash is not None:
-            raise ParseError("each name to be a value or a table", f"both, from {clash} and {name}")
-        values[path] = name
-        table = tree
-        for part, prefix in zip(path, above, strict=False):
-            tables[prefix] = name
-            table = table.setdefault(part, {})
-        table[path[-1]] = value
-    return tree
+        first = names.setdefault(path, name)
+        if first != name:
+            raise ParseError(f"one name for {format_path(path)}", f"{first} and {name}", *where(name))
+    return names
+
+
+def _value(value: Bare, path: Path, name: str, shape: ShapeAt, where: Where, *, beside: bool) -> Tree:
+    if not may_be_table(value, path, shape, beside=beside):
+        return value
+    try:
+        return read_table(value)
+    except ParseError as error:
+        expected, got = f"{error.expected} in {name}", error.got
+    raise ParseError(expected, got, *where(name))  # out of the handler, so that it has no context

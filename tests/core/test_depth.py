@@ -108,7 +108,7 @@ async def test_a_start_with_what_is_too_deep_is_refused_and_says_why(depth):
 
 
 def test_variables_and_dotenv_names_are_bounded_before_they_become_trees():
-    documents = Documents(lambda names: names)
+    documents = Documents(lambda names: names, lambda _: "value")
     for depth in (MAX_DEPTH + 1, 400_000):
         data = "__".join(["A"] * depth).encode() + b"=1\n"
         found = anyio.run(documents.value, data, ".env")

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import anyio
 import anyio.to_thread
 
-from reactive_config.core.delta import Bare, Locate, Malformed, Tree
+from reactive_config.core.delta import Bare, Entry, Locate, Malformed, Tree
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
 from reactive_config.formats import registry
+from reactive_config.sources.json_tables import ShapeAt, may_be_table, read_table
 from reactive_config.sources.names import nest, split
 
 Resolve = Callable[[Path], Path]
@@ -30,30 +31,38 @@ class Documents:
 
     Args:
         resolve: As `Feed.resolve`, for the names of dotenv files. Called on the loop only.
+        shape: As `Feed.shape`, for texts that may spell a table in JSON. Called on the loop only.
 
     Attributes:
         limiter: Holds the one thread that the source takes for long files.
     """
 
-    def __init__(self, resolve: Resolve) -> None:
-        self._resolve = resolve
+    def __init__(self, resolve: Resolve, shape: ShapeAt) -> None:
+        self._resolve, self._shape = resolve, shape
         self.limiter = anyio.CapacityLimiter(1)
 
-    async def value(self, data: bytes, suffix: str) -> Tree | Malformed:
-        """The tree of a document, or where it went wrong.
+    async def value(self, data: bytes, suffix: str, mount: Path = ()) -> Tree | Malformed:
+        """The tree of a document, or where it went wrong. With JSON in dotenv or in a bare value it may nest too deep.
 
         Cancelling waits for the parser, which `max_bytes` bounds.
 
         Args:
             data: All of it.
             suffix: Of the file; empty for a bare value.
+            mount: Where it stands in its layer.
         """
         try:
             if len(data) <= (_SLOW if registry.is_slow(suffix) else _ON_LOOP[suffix]):
                 tree = _parse(data, suffix)
             else:
                 tree = await anyio.to_thread.run_sync(_parse, data, suffix, limiter=self.limiter)
-            return nest(tree, self._resolve) if suffix == ".env" else tree
+            if suffix == ".env":
+                return nest(tree, self._resolve, self._shape, lambda name: _line(data, name))
+            if suffix or not may_be_table(tree, mount, self._shape):
+                return tree
+            if len(data) <= _ON_LOOP[".json"]:
+                return read_table(tree)
+            return await anyio.to_thread.run_sync(read_table, tree, limiter=self.limiter)
         except ParseError as error:
             return Malformed(error.expected, error.got, error.line, error.column)
 
@@ -64,7 +73,7 @@ class Documents:
         if suffix == ".env":
             return lambda _, path: _locate_name(data, path, self._resolve)
         if not suffix:
-            return lambda _, path: None if path else (1, 1)
+            return lambda entry, path: _locate_value(data, entry, path)
         return lambda _, path: registry.locate(data, suffix, path)
 
 
@@ -83,8 +92,20 @@ def _bare(data: bytes) -> Bare:
     return Bare(text)
 
 
+def _locate_value(data: bytes, entry: Entry, path: Path) -> tuple[int, int] | None:
+    if type(entry.value) is dict:  # spelt in JSON
+        return registry.locate(data, "", path)
+    return None if path else (1, 1)
+
+
 def _locate_name(data: bytes, path: Path, resolve: Resolve) -> tuple[int, int] | None:
-    for name in registry.parse(data, ".env"):
-        if resolve(split(name)) == path:
-            return registry.locate(data, ".env", (name,))
+    """The deepest name that stands at a path, or above it with a table in JSON."""
+    names = {resolve(split(name)): name for name in registry.parse(data, ".env")}
+    for length in range(len(path), 0, -1):
+        if path[:length] in names:
+            return registry.locate(data, ".env", (names[path[:length]],))
     return None
+
+
+def _line(data: bytes, name: str) -> tuple[int, int]:
+    return (registry.locate(data, ".env", (name,)) if len(data) <= _LOCATABLE else None) or (0, 0)

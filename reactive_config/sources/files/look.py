@@ -55,7 +55,7 @@ class Looker:
         self._poll_interval = poll_interval
         self._optional = optional
         self._limits = limits
-        self._documents = Documents(feed.resolve)
+        self._documents = Documents(feed.resolve, feed.shape)
         self._attempts = Attempts(notifier, limits, max_bytes, clock, self._documents.limiter, feed.count)
         self._known: dict[str, Known] = {}
         self._seen: Scan | None = None
@@ -201,15 +201,18 @@ class Looker:
 
     async def _entry(self, change: Change) -> Entry:
         found, data = change.found, change.content.data
+        value = data if isinstance(data, Malformed) else await self._documents.value(data, found.suffix, found.mount)
+        # JSON in a text comes with more levels: those of its path.
+        spelt = found.suffix in ("", ".env") and type(value) is dict
         return Entry(
             path=found.mount,
-            value=data if isinstance(data, Malformed) else await self._documents.value(data, found.suffix),
+            value=value,
             unit=str(found.swap) if change.swapped else found.place,
             layer=found.layer,
             place=found.place,
             locate=None if isinstance(data, Malformed) else self._documents.locate(data, found.suffix),
             size=0 if isinstance(data, Malformed) else len(data),
-            depth=MAX_DEPTH - len(found.mount),  # a bare value, or what a parser let through
+            depth=-1 if spelt else MAX_DEPTH - len(found.mount),  # a bare value, or what a parser let through
         )
 
     def _again(self, at: float | None) -> None:
