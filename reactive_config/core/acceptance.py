@@ -55,7 +55,7 @@ class Acceptance:
     @property
     def unsettled(self) -> bool:
         """Whether the last attempt left something for the next one."""
-        return bool(self._rule.queue.groups)
+        return self._rule.unsettled
 
     # -- accepting -----------------------------------------------------------------------------
 
@@ -125,6 +125,7 @@ class Acceptance:
                 elif came:
                     fresh.append((index, unit))
                 else:
+                    self._rule.linked.lost((index, unit))
                     rest.append((index, unit))
         queue = self._rule.queue
         queue.push(rest)

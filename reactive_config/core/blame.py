@@ -156,8 +156,14 @@ def _differs(path: Path, old: Any, new: Any) -> bool:
     return not same(old, new)
 
 
-def region(plan: Plan | None, path: Path) -> Path:
-    """The path of the subtree on which the verdict on a path depends."""
+def region(plan: Plan | None, path: Path, *, outermost: bool = False) -> Path:
+    """The path of the subtree on which the verdict on a path depends.
+
+    Args:
+        plan: Of the configuration's type.
+        path: Of the configuration.
+        outermost: Return the largest subtree whose verdict depends on the path instead.
+    """
     found = path
     for depth, name in enumerate(path):
         if isinstance(plan, OptionalPlan):
@@ -165,6 +171,8 @@ def region(plan: Plan | None, path: Path) -> Path:
         if isinstance(plan, RecordPlan):
             if validates(plan.kind):
                 found = path[:depth]  # it is built after its fields were found good: the nearest one decides
+                if outermost:
+                    return found
             plan = plan.plans.get(name)
         elif isinstance(plan, MapPlan):
             plan = plan.values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -13,6 +13,7 @@ from reactive_config.core.paths import Path
 from reactive_config.core.status import Held, Moment
 from reactive_config.core.trial import UnitKey
 from reactive_config.core.verdicts import Verdict
+from reactive_config.core.watched import Watched
 
 
 class _Record(NamedTuple):
@@ -36,7 +37,7 @@ class Holding:
         self._records: dict[UnitKey, _Record] = {}
         self._of: dict[int, dict[UnitKey, None]] = {}
         self._at: dict[tuple[int, int], dict[UnitKey, None]] = {}
-        self._waiting = _Watched()
+        self._waiting = Watched()
         self._order = 0
 
     def hold(self, key: UnitKey, verdict: Verdict, revisions: Iterable[int]) -> None:
@@ -89,11 +90,24 @@ class Holding:
         for path in record.regions:
             self._waiting.discard(path, key)
 
-    def concerned(self, touched: Changes) -> list[UnitKey]:
-        """The units that may fit after a change, in the order in which they came to be held."""
+    def regions_of(self, key: UnitKey) -> Sequence[Path]:
+        """Where something has to change before a held unit can fit."""
+        return self._records[key].regions
+
+    def concerned(self, touched: Changes, limit: int | None = None) -> list[UnitKey]:
+        """The units that may fit after a change, in the order in which they came to be held.
+
+        Args:
+            touched: Where something changed.
+            limit: If there are more of them, none is returned.
+        """
         if not self._records:
             return []
-        found = dict.fromkeys(self._waiting.at(touched))
+        found: dict[UnitKey, None] = {}
+        for key in self._waiting.at(touched):
+            found[key] = None
+            if limit is not None and len(found) > limit:
+                return []
         return sorted(found, key=lambda key: self._records[key].order) if len(found) > 1 else list(found)
 
     def take_news(self) -> Iterable[tuple[UnitKey, Held]]:
@@ -123,44 +137,3 @@ class Holding:
             return named
         key = next(iter(self._at.get((index, revision), ())), None)
         return None if key is None else self.held[key]
-
-
-class _Watched:
-    """Paths, and the units that wait for a change at, above or under them."""
-
-    def __init__(self) -> None:
-        self._units: dict[UnitKey, None] = {}
-        self._below: dict[str, _Watched] = {}
-
-    def add(self, path: Path, key: UnitKey) -> None:
-        node = self
-        for name in path:
-            child = node._below.get(name)
-            if child is None:
-                child = node._below[name] = _Watched()
-            node = child
-        node._units[key] = None
-
-    def discard(self, path: Path, key: UnitKey) -> None:
-        way = [self]
-        for name in path:
-            way.append(way[-1]._below[name])
-        way[-1]._units.pop(key, None)
-        for depth in range(len(path), 0, -1):
-            if way[depth]._units or way[depth]._below:
-                break
-            del way[depth - 1]._below[path[depth - 1]]
-
-    def at(self, touched: Changes) -> Iterator[UnitKey]:
-        """The units that wait for one of these changes; one may come several times."""
-        if touched is not None and not touched:
-            return
-        yield from self._units
-        if touched is None:
-            for child in self._below.values():
-                yield from child.at(None)
-        else:
-            below = self._below
-            for name in touched if len(touched) <= len(below) else below:
-                if name in below and name in touched:
-                    yield from below[name].at(touched[name])

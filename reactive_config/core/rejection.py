@@ -2,14 +2,16 @@
 
 What comes is tried together. If that fails, the units responsible are held and the rest is tried again; if nobody
 stands out, halves are tried, in order of arrival, until the unit is found that turns the verdict. A held unit is tried
-again only if something changes that may let it fit.
+again only if something changes that may let it fit: by itself, and then together with all held units that touch what
+it touches. So once the whole of what the sources say fits, nothing is held.
 
 One attempt does a bounded number of decodes. What is left waits in a queue for the next attempt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from reactive_config.core.accounts import GONE, Account, Change
 from reactive_config.core.blame import Blame, blame
@@ -18,6 +20,8 @@ from reactive_config.core.faults import Fault
 from reactive_config.core.holding import Holding
 from reactive_config.core.jumps import EMPTY, Jump, Jumps
 from reactive_config.core.layers import Stack
+from reactive_config.core.linked import Linked
+from reactive_config.core.paths import Path
 from reactive_config.core.plans import Part, Plan
 from reactive_config.core.queue import Budget, Queue
 from reactive_config.core.trial import Trial, UnitKey
@@ -27,6 +31,10 @@ _TOGETHER = 64
 """How many held units at most are tried together with what has just arrived."""
 _PARTNERS = 8
 """How many held units at most are tried, one by one, with a unit that does not fit alone."""
+_LINKED = 2000
+"""How many entries at most are tried together again, if more than `_PARTNERS` held units brought them."""
+_AGAIN = 256
+"""How many entries of held units are tried at once because something changed; a larger unit is tried alone."""
 
 
 class Rejection:
@@ -38,6 +46,7 @@ class Rejection:
         part: The decoded configuration; None before the first acceptance.
         changes: Where the effective tree differs from the one at the beginning of the attempt.
         holding: The units that do not fit.
+        linked: Which of them may need one another.
         queue: The units that there was no time for yet.
         jumps: What the sources' guards say.
         budget: What this attempt may still do.
@@ -49,11 +58,13 @@ class Rejection:
         self.part: Part | None = None
         self.changes: Changes = {}
         self.holding = Holding()
+        self.linked = Linked(plan)
         self.queue = Queue()
         self.jumps = Jumps(self.accounts)
         self.budget = Budget()
         self._plan = plan
         self._judge = Judge(self.accounts, plan)
+        self._large: set[UnitKey] = set()  # found to be too many to be tried together, until all are rechecked
 
     def begin(self) -> None:
         """An attempt begins."""
@@ -64,8 +75,19 @@ class Rejection:
 
     def go_on(self) -> None:
         """Try what is queued, and what may fit because of it, as far as the budget reaches."""
-        while (self.queue.groups or self._due()) and not self.budget.spent:
-            self.attempt(self.queue.pop())
+        while not self.budget.spent:
+            if self.queue.groups or self._due():
+                self.attempt(self.queue.pop())
+            elif self.linked.recheck:
+                self._recheck(next(iter(self.linked.recheck)))
+            else:
+                self._large.clear()
+                break
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something is left for the next attempt."""
+        return bool(self.queue.groups or self.linked.recheck)
 
     def _due(self) -> bool:
         """Queue the units that went too far and may fit now, as a change of their own; whether there are any."""
@@ -121,9 +143,8 @@ class Rejection:
 
     def _related(self, trial: Trial, limit: int) -> list[UnitKey]:
         """Held units that what is applied may let fit; none if there are too many of them."""
-        found = self.holding.concerned(trial.touched)
-        related = [key for key in found if key not in trial.units and key[1] is not GONE]
-        return related if len(related) <= limit else []
+        found = self.holding.concerned(trial.touched, limit)
+        return [key for key in found if key not in trial.units and key[1] is not GONE]
 
     def accept(self, trial: Trial) -> None:
         """Put a trial that fits in force."""
@@ -136,12 +157,27 @@ class Rejection:
             for key in trial.units:
                 self.leave(key)
             # What was refused before may fit now; what came with the delta is tried first.
-            self.queue.push(self.holding.concerned(trial.touched), last=True)
+            for group in self._portions(self.holding.concerned(trial.touched)):
+                self.queue.push(group, last=True)
+            self.linked.changed(trial.touched)
+
+    def _portions(self, units: Iterable[UnitKey]) -> Iterator[list[UnitKey]]:
+        """Held units in groups of which each takes a small part of a turn."""
+        group: list[UnitKey] = []
+        entries = 0
+        for key in units:
+            entries += len(self.changes_of(key))
+            if group and entries > _AGAIN:
+                yield group
+                group, entries = [], len(self.changes_of(key))
+            group.append(key)
+        if group:
+            yield group
 
     def _refuse(self, key: UnitKey, trial: Trial) -> None:
         """A unit does not fit. If it has just come, a held one may be what it needs."""
         jumps = self.jumps.found(trial)
-        verdict = self._verdict(key, trial.faults, jumps)
+        verdict = self._verdict(key, trial, trial.faults, jumps)
         partners = self._related(trial, len(self.holding.held))[-_PARTNERS:] if key in self.queue.undecided else []
         trial.undo()
         for partner in partners:
@@ -168,7 +204,7 @@ class Rejection:
             if not empties and self._may_have_a_partner(key, len(found.guilty)):
                 alone.append(key)
             else:
-                verdicts[key] = self._verdict(key, found.guilty.get(key, ()), far.get(key, ()))
+                verdicts[key] = self._verdict(key, trial, found.guilty.get(key, ()), far.get(key, ()))
         trial.undo()
         for key, verdict in verdicts.items():
             self.hold(key, verdict, far.get(key, ()))
@@ -214,28 +250,66 @@ class Rejection:
             return False
         if len(group) > 1:
             self.queue.push([gone], last=True)
-        elif not self._fits_with([first, *others], gone):
-            held = self.holding.held[first]
-            self.hold(gone, Verdict(held.problems, held.more, held.stopped))
+        else:
+            self.hold(gone, self._judge.waits(self.accounts[index], self.changes_of(gone), first[1]))
         return True
 
     def _relisted(self, key: UnitKey) -> bool:
         return key[1] is not GONE and any(change.relist for change in self.changes_of(key).values())
 
-    def _fits_with(self, others: Sequence[UnitKey], gone: UnitKey) -> bool:
-        """Whether deletions fit together with all units that they may belong to; if so, they are accepted."""
-        touched: Changes = {}
-        for change in self.changes_of(gone).values():
-            if (entry := self.accounts[gone[0]].find(change.entry_id)) is not None:
-                touched = add(touched, entry.path)
-        if not set(others) <= set(self.holding.concerned(touched)):
-            return False
-        trial = self.applied([*others, gone])
-        if self.fits(trial):
-            self.accept(trial)
-            return True
-        trial.undo()
-        return False
+    # -- held units that need one another ----------------------------------------------------------
+
+    def _recheck(self, key: UnitKey) -> None:
+        """Try a held unit together with all held units that it may need."""
+        found = self._needed_by(key)
+        for member in found:
+            self.linked.recheck.pop(member, None)
+        self.linked.recheck.pop(key, None)
+        if len(found) < 2 or self._large.intersection(found):
+            return
+        without_gone = [member for member in found if member[1] is not GONE]
+        for units in [found, without_gone] if 1 < len(without_gone) < len(found) else [found]:
+            trial = self.applied(units)
+            if self.fits(trial):
+                self.accept(trial)
+                return
+            trial.undo()
+
+    def _needed_by(self, start: UnitKey) -> list[UnitKey]:
+        """A held unit, its neighbours, theirs, and so on, without those that cannot fit whatever others do.
+
+        If there are too many of them, they are noted in `_large`.
+        """
+        if self._is_hopeless(start):
+            return []
+        found, waiting, entries = {start: None}, [start], 0
+        while waiting:
+            key = waiting.pop()
+            entries += len(self.changes_of(key))
+            if key in self._large or (entries > _LINKED and len(found) > _PARTNERS):
+                self._large.update(found)
+                break
+            for other in chain(self.linked.neighbours(key), self._belonging(key)):
+                if other not in found and not self._is_hopeless(other):
+                    found[other] = None
+                    waiting.append(other)
+        return list(found)
+
+    def _belonging(self, key: UnitKey) -> Sequence[UnitKey]:
+        """What a relist found changed, if a unit is of that, and what it found gone: these go together."""
+        if (key[0], GONE) not in self.holding.held or not (key[1] is GONE or self._relisted(key)):
+            return ()
+        return [other for other in self.holding.of(key[0]) if other[1] is GONE or self._relisted(other)]
+
+    def _is_hopeless(self, key: UnitKey) -> bool:
+        """Whether a held unit cannot fit before something comes for it.
+
+        That is so if it cannot be read, goes too far, or if nobody else touches a place where it does not fit.
+        """
+        if key[1] is GONE:
+            return any(self._is_hopeless(other) for other in self.holding.of(key[0]) if self._relisted(other))
+        regions = self.holding.regions_of(key)
+        return not regions or any(self.linked.alone_at(key, path) for path in regions)
 
     # -- verdicts ------------------------------------------------------------------------------
 
@@ -243,21 +317,41 @@ class Rejection:
         """What a pending unit changes, by entry."""
         return self.accounts[key[0]].units[key[1]]
 
-    def _verdict(self, key: UnitKey, faults: Sequence[Fault], jumps: Sequence[Jump]) -> Verdict:
-        verdict = self._judge.verdict(self.accounts[key[0]], self.changes_of(key), faults, self.budget.locates)
+    def _paths_of(self, key: UnitKey) -> Iterator[Path]:
+        """Where the entries of a pending unit stand, and those in force that it replaces or deletes."""
+        account = self.accounts[key[0]]
+        for entry_id, new, _, _ in self.changes_of(key).values():
+            old = account.find(entry_id)
+            if old is not None:
+                yield old.path
+            if new is not None and (old is None or new.path != old.path):
+                yield new.path
+
+    def _verdict(self, key: UnitKey, trial: Trial, faults: Sequence[Fault], jumps: Sequence[Jump]) -> Verdict:
+        """The verdict on a unit of a trial, which is still applied."""
+        account, changes = self.accounts[key[0]], self.changes_of(key)
+        # Of what a relist found gone nothing stands there any more: the places are those of before.
+        stood = {c.entry_id: trial.before(key, c) for c in changes.values()} if key[1] is GONE else {}
+        verdict = self._judge.verdict(account, changes, faults, self.budget.locates, stood)
         return verdict._replace(problems=[*verdict.problems, *(jump.problem for jump in jumps)])
 
     def hold(self, key: UnitKey, verdict: Verdict, jumps: Iterable[Jump] = ()) -> None:
         """A unit is refused."""
+        is_new = key not in self.holding.held
         self.queue.discard(key)
         entries = (change.entry for change in self.changes_of(key).values())
         self.holding.hold(key, verdict, {entry.revision for entry in entries if entry is not None})
         self.jumps.release(key)
         self.jumps.hold(key, jumps)
+        self.linked.add(key, self._paths_of(key))
+        if is_new or key[1] is GONE:
+            self.linked.recheck[key] = None
 
     def leave(self, key: UnitKey) -> None:
         """A unit is accepted, or overwritten."""
         self.queue.discard(key)
         self.jumps.release(key)
+        self.linked.lost(key)
+        self.linked.remove(key)
         if self.holding.release(key) and (gone := (key[0], GONE)) in self.holding.held:
             self.queue.push([gone], last=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from reactive_config.core.accounts import Account, Change, origin_of
+from reactive_config.core.accounts import Account, Change, origin_of, unit_name
 from reactive_config.core.blame import region
-from reactive_config.core.delta import Malformed
+from reactive_config.core.delta import Entry, Malformed, Unit
 from reactive_config.core.faults import ENOUGH, Fault
 from reactive_config.core.origins import origin
 from reactive_config.core.paths import Path, format_path
@@ -76,7 +76,12 @@ class Judge:
         self._plan = plan
 
     def verdict(
-        self, account: Account, changes: Mapping[str, Change], faults: Sequence[Fault], locates: Callable[[], bool]
+        self,
+        account: Account,
+        changes: Mapping[str, Change],
+        faults: Sequence[Fault],
+        locates: Callable[[], bool],
+        gone: Mapping[str, Entry | None],
     ) -> Verdict:
         """The verdict on a unit that has faults.
 
@@ -85,21 +90,44 @@ class Judge:
             changes: The unit's.
             faults: What is wrong; may be none.
             locates: Whether there still is time to find lines and columns too.
+            gone: What stood where nothing stands now, if the unit is what a relist found gone.
         """
         told = dict.fromkeys(faults[:TOLD])
         regions = {fault: region(self._plan, fault.path) for fault in told}
         problems = [
-            problem(fault, self._plan.kind, self._origin(account, changes, fault.path, regions[fault], locates()))
+            problem(fault, self._plan.kind, self._origin(account, changes, fault.path, regions[fault], locates(), gone))
             for fault in told
         ]
         return Verdict(problems, len(faults[TOLD:]), len(faults) >= ENOUGH, tuple(regions.values()))
 
+    def waits(self, account: Account, gone: Mapping[str, Change], unit: Unit) -> Verdict:
+        """The verdict on what a relist found gone, while a unit that it found changed is held.
+
+        Args:
+            account: Of both.
+            gone: What is gone.
+            unit: The unit that is held.
+        """
+        expected = f"{unit_name(unit)} to fit, as both may be one change"
+        for entry_id in gone:
+            if (entry := account.find(entry_id)) is not None:
+                place = Origin(account.name, entry.place or entry_id, entry.revision)
+                return Verdict([Problem(format_path(entry.path), expected, "a deletion", place)], len(gone) - 1)
+        return Verdict([Problem("", expected, "a deletion")])
+
     def _origin(
-        self, account: Account, changes: Mapping[str, Change], path: Path, region: Path, locate: bool
+        self,
+        account: Account,
+        changes: Mapping[str, Change],
+        path: Path,
+        region: Path,
+        locate: bool,
+        gone: Mapping[str, Entry | None],
     ) -> Origin | None:
         """Where the unit says what does not fit: at the path, or in its region; otherwise what stands there."""
         near = None
-        for entry_id, entry, _, _ in changes.values():
+        for entry_id, new, _, _ in changes.values():
+            entry = gone.get(entry_id, new)
             if entry is None:
                 continue
             mount = entry.path

@@ -1,6 +1,7 @@
 """The rejection rule under random deltas against the naive rule, which decodes everything anew.
 
-In force is always something whole and valid, and nobody is held who would fit.
+In force is always something whole and valid, nobody is held who would fit, and nobody at all once everything that the
+sources say fits.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec import Meta
@@ -74,13 +75,14 @@ class Whole(msgspec.Struct):
             raise ValueError("too much")
 
 
-KEYS = {
-    name: tuple(name.split("."))
-    for name in ("n", "range.low", "range.high", "home.pet.kind", "home.pet.age", "free", "free.a", "free.b", "free.c")
-}
+NAMES = "n", "range", "range.low", "range.high", "home.pet.kind", "home.pet.age", "free", "free.a", "free.b", "free.c"
+KEYS = {name: tuple(name.split(".")) for name in NAMES}
 keys = st.sampled_from(sorted(KEYS))
 scalars = st.one_of(st.integers(-1, 4), st.sampled_from(["bad", "cat", "dog"]), st.just(Malformed("JSON", "text")))
-values = st.one_of(scalars, st.dictionaries(st.sampled_from(["a", "b"]), st.integers(-1, 2), max_size=2))
+tables = [
+    st.dictionaries(st.sampled_from(names), st.integers(-1, 4), max_size=2) for names in (["a", "b"], ["low", "high"])
+]
+values = st.one_of(scalars, *tables)
 changes = st.dictionaries(keys, st.one_of(values, st.just("deleted")), min_size=1, max_size=3)
 documents = st.fixed_dictionaries(
     {},
@@ -280,6 +282,13 @@ class Rejecting(RuleBasedStateMachine):
                 assert key[1] == GONE or not self.fits([key]), key
 
     @invariant()
+    def nobody_is_held_once_the_whole_fits(self) -> None:
+        if self.acceptance.held and not self.acceptance.unsettled:
+            said = [entry.value for state in self.current for entry in state.values()]
+            if not any(isinstance(value, Malformed) for value in said):
+                assert decode(self.plan, self.tree(self.current), None, None)[0] is None
+
+    @invariant()
     def what_a_relist_found_gone_waits_for_others_or_does_not_fit(self) -> None:
         if not self.acceptance.unsettled:
             for index, unit in self.acceptance.held:
@@ -332,6 +341,52 @@ class RejectingParts(Rejecting):
 
 class RejectingWhole(Rejecting):
     kind = Whole
+
+
+class Ranges(msgspec.Struct, frozen=True):
+    """Two tables of which each can be jammed by itself, and by units that touch both."""
+
+    x: Range = Range()
+    y: Range = Range()
+
+
+PLACES = {name: tuple(name.split(".")) for name in ("x", "x.low", "x.high", "y.low", "y.high")}
+
+
+def transactions(places: Iterable[str]) -> st.SearchStrategy[dict[str, Any]]:
+    number = st.integers(0, 5)
+    table = st.dictionaries(st.sampled_from(["low", "high"]), number, min_size=1, max_size=1)
+    return st.fixed_dictionaries({}, optional={name: table if name == "x" else number for name in places})
+
+
+@settings(max_examples=800, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1), st.booleans(), transactions(PLACES), st.sets(st.sampled_from(sorted(PLACES)))),
+        max_size=12,
+    )
+)
+def test_nobody_is_held_once_the_whole_fits_whatever_relists_found_gone(
+    history: list[tuple[int, bool, dict[str, Any], set[str]]],
+) -> None:
+    machine = RejectingRanges()
+    for source, relisted, said, lost in history:
+        machine.unit += 1
+        unit = machine.unit
+        come = {name: Entry(PLACES[name], value, unit, unit) for name, value in said.items()}
+        kept = {name: entry for name, entry in machine.current[source].items() if name not in lost}
+        gone = dict.fromkeys(machine.current[source].keys() - kept.keys() - come.keys(), unit)
+        machine.current[source] = kept | come
+        account = machine.accounts[source]
+        account.take(Replace(kept | come, unit) if relisted else Patch(come, gone, unit))
+        machine.settle()
+        machine.nobody_is_held_once_the_whole_fits()
+        machine.with_nothing_held_it_is_the_current_state()
+        machine.what_is_in_force_is_valid_and_whole()
+
+
+class RejectingRanges(Rejecting):
+    kind = Ranges
 
 
 class TestParts(RejectingParts.TestCase):
