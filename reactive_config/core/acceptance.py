@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from reactive_config.core.accounts import Account
+from reactive_config.core.accounts import GONE, Account
 from reactive_config.core.decode import changed_paths
 from reactive_config.core.delta import Entry
 from reactive_config.core.layers import Stack
@@ -162,13 +162,21 @@ class Acceptance:
         return self._rule.holding.told(self.accounts.index(account))
 
     def held_at(self, account: Account, revision: int) -> Held | None:
-        """The unit that brought a revision, if it waits."""
-        return self._rule.holding.at(self.accounts.index(account), revision)
+        """The unit that brought a revision, if it waits; otherwise what a relist found gone, if that may be of it."""
+        index, holding = self.accounts.index(account), self._rule.holding
+        found = holding.at(index, revision)
+        if found is None and account.may_have_deleted(revision):
+            return holding.held.get((index, GONE))
+        return found
 
     def undecided(self, account: Account, revision: int) -> bool:
         """Whether the unit that brought a revision is still to be judged, as there was no time for it yet."""
         index = self.accounts.index(account)
-        return (index, revision) in self._rule.queue.undecided or any(
+        if self._rule.is_undecided((index, revision)):
+            return True
+        if account.may_have_deleted(revision) and self._rule.is_undecided((index, GONE)):
+            return True
+        return any(
             change.entry is not None and change.entry.revision == revision
             for key in self._rule.queue.undecided
             if key[0] == index

@@ -54,6 +54,8 @@ class Account:
             is no longer in `units`.
         emptied: Layers that may be empty, see `Replace.emptied`.
         revision: The store's, of the current state; None before the first delta.
+        gone_between: The revision that was known before the first `Replace` that found something gone which is still
+            pending, and that of the last such one: it went somewhere between them.
         accepted_at: Counts the acceptances that changed something.
     """
 
@@ -68,6 +70,7 @@ class Account:
         self.touched: dict[Unit, bool] = {}
         self.emptied: frozenset[int] = frozenset()
         self.revision: int | None = None
+        self.gone_between = (0, 0)
         self.accepted_at = 0
 
     @property
@@ -76,6 +79,11 @@ class Account:
         if len(self.layers) == 1:
             return self.layers[0].entries
         return ChainMap(*(layer.entries for layer in self.layers))
+
+    def may_have_deleted(self, revision: int) -> bool:
+        """Whether what a `Replace` found gone, and what is pending of it, may belong to a revision."""
+        first, last = self.gone_between
+        return GONE in self.units and (first < revision <= last or revision == last)
 
     def find(self, entry_id: str) -> Entry | None:
         """The accepted entry of an id."""
@@ -87,6 +95,8 @@ class Account:
     def take(self, delta: Delta) -> None:
         """Make the delta the current state; what then differs from the accepted one is pending."""
         if isinstance(delta, Replace):
+            first = self.gone_between[0] if GONE in self.units else self.revision or 0
+            self.gone_between = (first, delta.revision)
             known = self.accepted
             for entry_id in {*known, *self.pending} - delta.entries.keys():
                 self._record(Change(entry_id, None, GONE, relist=True))

@@ -57,7 +57,8 @@ class Linked:
 
     def changed(self, touched: Changes) -> None:
         """Something else is in force where units wait: try them with their neighbours."""
-        self.recheck.update(dict.fromkeys(self._watched.at(touched)))
+        for key in self._watched.at(touched):
+            self.recheck[key] = None
 
     def lost(self, key: UnitKey) -> None:
         """A held unit lost changes, or all of them: it and its neighbours may fit now."""

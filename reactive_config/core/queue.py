@@ -62,6 +62,9 @@ class Queue:
         self._queued.difference_update(group)
         return group
 
+    def __contains__(self, key: UnitKey) -> bool:
+        return key in self._queued
+
     def discard(self, key: UnitKey) -> None:
         """A unit is dealt with."""
         self._queued.discard(key)

@@ -75,19 +75,23 @@ class Rejection:
 
     def go_on(self) -> None:
         """Try what is queued, and what may fit because of it, as far as the budget reaches."""
-        while not self.budget.spent:
-            if self.queue.groups or self._due():
+        while (self.queue.groups or self._due() or self.linked.recheck) and not self.budget.spent:
+            if self.queue.groups:
                 self.attempt(self.queue.pop())
-            elif self.linked.recheck:
-                self._recheck(next(iter(self.linked.recheck)))
             else:
-                self._large.clear()
-                break
+                self._recheck(next(iter(self.linked.recheck)))
+        if self._large and not self.linked.recheck:
+            self._large.clear()
 
     @property
     def unsettled(self) -> bool:
         """Whether something is left for the next attempt."""
         return bool(self.queue.groups or self.linked.recheck)
+
+    def is_undecided(self, key: UnitKey) -> bool:
+        """Whether nobody has judged a unit yet, or not yet with those that it may need."""
+        queue = self.queue
+        return key in queue.undecided or key in self.linked.recheck or (key[1] is GONE and key in queue)
 
     def _due(self) -> bool:
         """Queue the units that went too far and may fit now, as a change of their own; whether there are any."""
@@ -157,9 +161,11 @@ class Rejection:
             for key in trial.units:
                 self.leave(key)
             # What was refused before may fit now; what came with the delta is tried first.
-            for group in self._portions(self.holding.concerned(trial.touched)):
-                self.queue.push(group, last=True)
-            self.linked.changed(trial.touched)
+            touched = trial.touched
+            if concerned := self.holding.concerned(touched):
+                for group in self._portions(concerned):
+                    self.queue.push(group, last=True)
+            self.linked.changed(touched)
 
     def _portions(self, units: Iterable[UnitKey]) -> Iterator[list[UnitKey]]:
         """Held units in groups of which each takes a small part of a turn."""
@@ -351,7 +357,9 @@ class Rejection:
         """A unit is accepted, or overwritten."""
         self.queue.discard(key)
         self.jumps.release(key)
+        if not self.holding.release(key):
+            return
         self.linked.lost(key)
         self.linked.remove(key)
-        if self.holding.release(key) and (gone := (key[0], GONE)) in self.holding.held:
+        if (gone := (key[0], GONE)) in self.holding.held:
             self.queue.push([gone], last=True)

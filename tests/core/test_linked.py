@@ -5,8 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from reactive_config import Guard, Rejected, open_config
+from reactive_config.core import queue
 from reactive_config.core.accounts import GONE
-from reactive_config.core.delta import Replace
+from reactive_config.core.delta import Entry, Patch, Replace
+from reactive_config.testing import Scripted
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -108,3 +111,37 @@ def test_two_that_need_each_other_fit_once_the_last_obstacle_in_one_is_overwritt
     config.attempt({"x": {"high": 1}})
     assert config.held == []
     assert config.value == App(x=Range(0, 2))
+
+
+async def test_whoever_waits_for_a_revision_is_told_that_what_went_with_it_is_held():
+    source = Scripted({"x": {"high": 4}})
+    source.guard = Guard(removal=0.5)
+    many = {f"k{n}": Entry(("x", "high"), 4, n, n) for n in range(2, 8)}
+    async with open_config(App, source) as config:
+        await source.send(Patch(many, {}, 8))
+        with pytest.raises(Rejected):
+            await source.send(Replace({"n": Entry(("n",), 5, 10, 10)}, 12))
+        assert config.current.n == 5
+        for revision in (9, 11, 12):  # what went with any of these, nobody knows
+            with pytest.raises(Rejected, match="at most 50% of"):
+                await config.wait_revision(source, revision)
+        await config.wait_revision(source, 8)
+        await config.wait_revision(source, 2)
+        await source.send(Patch({"n": Entry(("n",), 6, 13, 13)}, {}, 13))
+        with pytest.raises(Rejected):
+            await config.wait_revision(source, 12)
+
+
+async def test_whoever_waits_for_a_revision_waits_until_it_was_tried_with_those_that_it_needs(monkeypatch):
+    monkeypatch.setattr(queue, "DECODES", 1)
+    source = Scripted({})
+    low, high = Entry(("x",), {"low": 4}, 3, 3), Entry(("x", "high"), 0, 2, 2)
+    async with open_config(App, source) as config:
+        await source.send(Patch({"x": Entry(("x",), {"high": 4}, 2, 2), "high": high}, {}, 2))
+        with pytest.raises(Rejected):
+            await source.send(Patch({"x": low}, {}, 3))
+        with pytest.raises(Rejected):
+            await source.send(Replace({"x": low}, 4))
+        await source.send(Patch({"low": Entry(("x", "low"), 3, 5, 5)}, {}, 5))
+        assert config.current.x == Range(3, 3)
+        assert config.status().sources[0].held == ()
