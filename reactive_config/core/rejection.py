@@ -33,7 +33,7 @@ _PARTNERS = 8
 """How many held units at most are tried, one by one, with a unit that does not fit alone."""
 _LINKED = 2000
 """How many entries at most are tried together again, if more than `_PARTNERS` held units brought them."""
-_AGAIN = 256
+_AGAIN = 64
 """How many entries of held units are tried at once because something changed; a larger unit is tried alone."""
 
 
@@ -64,12 +64,14 @@ class Rejection:
         self.budget = Budget()
         self._plan = plan
         self._judge = Judge(self.accounts, plan)
+        self._relists: dict[int, Sequence[UnitKey]] = {}  # `_belonging` by source, until something is held or leaves
         self._large: set[UnitKey] = set()  # found to be too many to be tried together, until all are rechecked
 
     def begin(self) -> None:
         """An attempt begins."""
         self.changes = {}
         self.budget = Budget()
+        self._relists.clear()
         if not self.queue.groups:
             self.jumps.begin()
 
@@ -120,6 +122,9 @@ class Rejection:
                 self.accept(trial)
                 return
             trial.undo()
+            if self.budget.spent:
+                self._later(units)
+                return
             trial = self.applied(units)
         if self.fits(trial):
             self.accept(trial)
@@ -132,6 +137,12 @@ class Rejection:
             self._refuse(units[0], trial)
         else:
             self._part(trial)
+
+    def _later(self, units: list[UnitKey]) -> None:
+        """There is no time left for units that have just come: the next attempt begins with them."""
+        units.sort(key=self._arrival)
+        self.queue.undecided.update(dict.fromkeys(units))
+        self.queue.push(units)
 
     def applied(self, units: Iterable[UnitKey]) -> Trial:
         """A trial of units, not decoded yet."""
@@ -302,10 +313,15 @@ class Rejection:
         return list(found)
 
     def _belonging(self, key: UnitKey) -> Sequence[UnitKey]:
-        """What a relist found changed, if a unit is of that, and what it found gone: these go together."""
-        if (key[0], GONE) not in self.holding.held or not (key[1] is GONE or self._relisted(key)):
+        """What a relist found changed, if a unit is of that, and what it found gone: all or nothing."""
+        index = key[0]
+        if (index, GONE) not in self.holding.held or not (key[1] is GONE or self._relisted(key)):
             return ()
-        return [other for other in self.holding.of(key[0]) if other[1] is GONE or self._relisted(other)]
+        if index not in self._relists:
+            relisted = [other for other in self.holding.of(index) if self._relisted(other)]
+            hopeless = any(map(self._is_hopeless, relisted))
+            self._relists[index] = () if hopeless else (*relisted, (index, GONE))
+        return self._relists[index]
 
     def _is_hopeless(self, key: UnitKey) -> bool:
         """Whether a held unit cannot fit before something comes for it.
@@ -313,7 +329,7 @@ class Rejection:
         That is so if it cannot be read, goes too far, or if nobody else touches a place where it does not fit.
         """
         if key[1] is GONE:
-            return any(self._is_hopeless(other) for other in self.holding.of(key[0]) if self._relisted(other))
+            return not self._belonging(key)
         regions = self.holding.regions_of(key)
         return not regions or any(self.linked.alone_at(key, path) for path in regions)
 
@@ -343,6 +359,7 @@ class Rejection:
 
     def hold(self, key: UnitKey, verdict: Verdict, jumps: Iterable[Jump] = ()) -> None:
         """A unit is refused."""
+        self._relists.clear()
         is_new = key not in self.holding.held
         self.queue.discard(key)
         entries = (change.entry for change in self.changes_of(key).values())
@@ -359,6 +376,7 @@ class Rejection:
         self.jumps.release(key)
         if not self.holding.release(key):
             return
+        self._relists.clear()
         self.linked.lost(key)
         self.linked.remove(key)
         if (gone := (key[0], GONE)) in self.holding.held:

@@ -10,6 +10,7 @@ import pytest
 from reactive_config import Rejected, open_config
 from reactive_config.core import queue
 from reactive_config.core.delta import Entry, Patch
+from reactive_config.core.trial import Trial
 from reactive_config.testing import Scripted
 
 
@@ -80,3 +81,74 @@ async def test_a_fix_that_comes_in_between_does_not_wait(monkeypatch):
         assert config.current.keys["fix"] == 1
         assert not sending.done()
         await sending
+
+
+class Leaf(msgspec.Struct, frozen=True):
+    n: int = 0
+
+
+class Leaves(msgspec.Struct, frozen=True):
+    d: dict[str, Leaf] = {}
+
+
+class Clock:
+    """Time that passes only while entries are applied: 1 ms for each."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    real = Trial.apply
+
+    def apply(trial, units):
+        units = list(units)
+        clock.now += len(units) / 1000
+        real(trial, units)
+
+    monkeypatch.setattr(Trial, "apply", apply)
+    monkeypatch.setattr(queue, "time", clock)
+    return clock
+
+
+def turns(config, clock):
+    """Attempt until nothing is left; returns how long each took."""
+    took = []
+    while not took or config.acceptance.unsettled:
+        before = clock.now
+        config.acceptance.attempt()
+        took.append(clock.now - before)
+    return took
+
+
+def test_trying_many_held_units_again_takes_many_short_turns(accepting, clock):
+    """Something first comes into the table in which all of them stand: it may be what they need."""
+    config = accepting(Leaves)
+    for number in range(1000):
+        config.send({f"d.k{number}.n": "bad"})
+    config.attempt()
+    assert len(config.held) == 1000
+    config.send({"d.new.n": 1})
+    took = turns(config, clock)
+    assert config.value.d == {"new": Leaf(1)}
+    assert len(config.held) == 1000
+    assert sum(took) > 0.5  # they are tried again
+    assert max(took) < 0.12
+
+
+def test_units_that_came_have_a_turn_of_their_own_if_trying_them_with_held_ones_took_long(accepting, clock):
+    config = accepting(App)
+    for number in range(60):
+        config.attempt({f"keys.h{number}": -1})
+    for number in range(40):
+        config.send({f"keys.k{number}": number})
+    took = turns(config, clock)
+    assert config.value.keys == {f"k{number}": number for number in range(40)}
+    assert len(config.held) == 60
+    assert len(took) > 1
+    assert took[0] < 0.12  # 100 entries, and not once more 40 of them
