@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from reactive_config.core.blame import region
 from reactive_config.core.changes import Changes
@@ -62,12 +62,16 @@ class Linked:
 
     def lost(self, key: UnitKey) -> None:
         """A held unit lost changes, or all of them: it and its neighbours may fit now."""
-        self.recheck.update(dict.fromkeys(self.neighbours(key)))
+        for path in self.regions_of(key):
+            self.recheck.update(dict.fromkeys(self.at(path)))
 
-    def neighbours(self, key: UnitKey) -> Iterator[UnitKey]:
-        """The units that touch what a unit touches, itself among them; one may come several times."""
-        for path in self._regions.get(key, ()):
-            yield from self._watched.along(path)
+    def regions_of(self, key: UnitKey) -> Sequence[Path]:
+        """What a held unit touches."""
+        return self._regions.get(key, ())
+
+    def at(self, path: Path) -> Iterator[UnitKey]:
+        """The held units that touch something at, above or under a path; one may come several times."""
+        return self._watched.along(path)
 
     def alone_at(self, key: UnitKey, path: Path) -> bool:
         """Whether no other held unit changes anything at, above or under a path."""

@@ -11,12 +11,12 @@ One attempt does a bounded number of decodes. What is left waits in a queue for 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 
 from reactive_config.core.accounts import GONE, Account, Change
 from reactive_config.core.blame import Blame, blame
 from reactive_config.core.changes import Changes, add, union
 from reactive_config.core.faults import Fault
+from reactive_config.core.groups import Groups
 from reactive_config.core.holding import Holding
 from reactive_config.core.jumps import EMPTY, Jump, Jumps
 from reactive_config.core.layers import Stack
@@ -31,8 +31,6 @@ _TOGETHER = 64
 """How many held units at most are tried together with what has just arrived."""
 _PARTNERS = 8
 """How many held units at most are tried, one by one, with a unit that does not fit alone."""
-_LINKED = 2000
-"""How many entries at most are tried together again, if more than `_PARTNERS` held units brought them."""
 _AGAIN = 64
 """How many entries of held units are tried at once because something changed; a larger unit is tried alone."""
 
@@ -46,7 +44,8 @@ class Rejection:
         part: The decoded configuration; None before the first acceptance.
         changes: Where the effective tree differs from the one at the beginning of the attempt.
         holding: The units that do not fit.
-        linked: Which of them may need one another.
+        linked: Which of them touch the same parts.
+        groups: Which of them may need one another.
         queue: The units that there was no time for yet.
         jumps: What the sources' guards say.
         budget: What this attempt may still do.
@@ -59,19 +58,18 @@ class Rejection:
         self.changes: Changes = {}
         self.holding = Holding()
         self.linked = Linked(plan)
+        self.groups = Groups(self.accounts, self.holding, self.linked)
         self.queue = Queue()
         self.jumps = Jumps(self.accounts)
         self.budget = Budget()
         self._plan = plan
         self._judge = Judge(self.accounts, plan)
-        self._relists: dict[int, Sequence[UnitKey]] = {}  # `_belonging` by source, until something is held or leaves
-        self._large: set[UnitKey] = set()  # found to be too many to be tried together, until all are rechecked
 
     def begin(self) -> None:
         """An attempt begins."""
         self.changes = {}
         self.budget = Budget()
-        self._relists.clear()
+        self.groups.forget()
         if not self.queue.groups:
             self.jumps.begin()
 
@@ -82,8 +80,8 @@ class Rejection:
                 self.attempt(self.queue.pop())
             else:
                 self._recheck(next(iter(self.linked.recheck)))
-        if self._large and not self.linked.recheck:
-            self._large.clear()
+        if self.groups.large and not self.linked.recheck:
+            self.groups.large.clear()
 
     @property
     def unsettled(self) -> bool:
@@ -258,10 +256,10 @@ class Rejection:
     def _waits_for_others(self, gone: UnitKey, group: Sequence[UnitKey]) -> bool:
         """What a relist found deleted may belong to any unit that it found changed, so it waits for all of them."""
         index = gone[0]
-        if any(self._relisted(key) for key in self.queue.undecided if key[0] == index and key not in group):
+        if any(self.groups.is_relisted(key) for key in self.queue.undecided if key[0] == index and key not in group):
             self.queue.push([gone], last=True)
             return True
-        others = (key for key in self.holding.of(index) if key not in group and self._relisted(key))
+        others = (key for key in self.holding.of(index) if key not in group and self.groups.is_relisted(key))
         first = next(others, None)
         if first is None:
             return False
@@ -271,18 +269,15 @@ class Rejection:
             self.hold(gone, self._judge.waits(self.accounts[index], self.changes_of(gone), first[1]))
         return True
 
-    def _relisted(self, key: UnitKey) -> bool:
-        return key[1] is not GONE and any(change.relist for change in self.changes_of(key).values())
-
     # -- held units that need one another ----------------------------------------------------------
 
     def _recheck(self, key: UnitKey) -> None:
         """Try a held unit together with all held units that it may need."""
-        found = self._needed_by(key)
+        found = self.groups.around(key)
         for member in found:
             self.linked.recheck.pop(member, None)
         self.linked.recheck.pop(key, None)
-        if len(found) < 2 or self._large.intersection(found):
+        if len(found) < 2:
             return
         without_gone = [member for member in found if member[1] is not GONE]
         for units in [found, without_gone] if 1 < len(without_gone) < len(found) else [found]:
@@ -291,47 +286,6 @@ class Rejection:
                 self.accept(trial)
                 return
             trial.undo()
-
-    def _needed_by(self, start: UnitKey) -> list[UnitKey]:
-        """A held unit, its neighbours, theirs, and so on, without those that cannot fit whatever others do.
-
-        If there are too many of them, they are noted in `_large`.
-        """
-        if self._is_hopeless(start):
-            return []
-        found, waiting, entries = {start: None}, [start], 0
-        while waiting:
-            key = waiting.pop()
-            entries += len(self.changes_of(key))
-            if key in self._large or (entries > _LINKED and len(found) > _PARTNERS):
-                self._large.update(found)
-                break
-            for other in chain(self.linked.neighbours(key), self._belonging(key)):
-                if other not in found and not self._is_hopeless(other):
-                    found[other] = None
-                    waiting.append(other)
-        return list(found)
-
-    def _belonging(self, key: UnitKey) -> Sequence[UnitKey]:
-        """What a relist found changed, if a unit is of that, and what it found gone: all or nothing."""
-        index = key[0]
-        if (index, GONE) not in self.holding.held or not (key[1] is GONE or self._relisted(key)):
-            return ()
-        if index not in self._relists:
-            relisted = [other for other in self.holding.of(index) if self._relisted(other)]
-            hopeless = any(map(self._is_hopeless, relisted))
-            self._relists[index] = () if hopeless else (*relisted, (index, GONE))
-        return self._relists[index]
-
-    def _is_hopeless(self, key: UnitKey) -> bool:
-        """Whether a held unit cannot fit before something comes for it.
-
-        That is so if it cannot be read, goes too far, or if nobody else touches a place where it does not fit.
-        """
-        if key[1] is GONE:
-            return not self._belonging(key)
-        regions = self.holding.regions_of(key)
-        return not regions or any(self.linked.alone_at(key, path) for path in regions)
 
     # -- verdicts ------------------------------------------------------------------------------
 
@@ -359,7 +313,7 @@ class Rejection:
 
     def hold(self, key: UnitKey, verdict: Verdict, jumps: Iterable[Jump] = ()) -> None:
         """A unit is refused."""
-        self._relists.clear()
+        self.groups.forget()
         is_new = key not in self.holding.held
         self.queue.discard(key)
         entries = (change.entry for change in self.changes_of(key).values())
@@ -376,7 +330,7 @@ class Rejection:
         self.jumps.release(key)
         if not self.holding.release(key):
             return
-        self._relists.clear()
+        self.groups.forget()
         self.linked.lost(key)
         self.linked.remove(key)
         if (gone := (key[0], GONE)) in self.holding.held:
