@@ -44,6 +44,9 @@ class Secret(Generic[S]):
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled: it would leave the process in the clear")
 
+    def __getstate__(self) -> NoReturn:
+        self.__reduce__()
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         """Lets pydantic models have Secret fields; called by pydantic, which is therefore installed."""

@@ -12,9 +12,12 @@ from typing import NamedTuple
 
 import anyio.to_thread
 
+from reactive_config.core.secret import Secret
 from reactive_config.etcd.errors import BadLogin, Unavailable
 
-Password = str | Path | Callable[[], str | Awaitable[str]]
+Text = str | Secret[str]
+
+Password = Text | Path | Callable[[], Text | Awaitable[Text]]
 """A text; a file that holds it, and maybe a line break after it; or what returns it, at once or awaited."""
 
 LONGEST = 64 << 10
@@ -22,6 +25,21 @@ LONGEST = 64 << 10
 
 WITHIN = 30.0
 """Seconds that a function has."""
+
+
+def password_text(value: object) -> str:
+    """The text of a password, out of its `Secret` (or pydantic's `SecretStr`).
+
+    Raises:
+        ValueError: It is something else, or no text that can be sent. Says what was there, and quotes nothing.
+    """
+    reveal = value.reveal if isinstance(value, Secret) else getattr(value, "get_secret_value", None)
+    text: object = value if reveal is None else reveal()
+    if not isinstance(text, str):
+        raise ValueError(f"{'' if reveal is None else f'a {type(value).__name__} of '}{type(text).__name__}")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("one with lone surrogates, which UTF-8 does not have")
+    return text
 
 
 async def read_password(password: Password, subject: str) -> str:
@@ -32,32 +50,35 @@ async def read_password(password: Password, subject: str) -> str:
         subject: Whom it is for, for messages; they quote neither the password nor what its function raised.
 
     Raises:
-        BadLogin: The file cannot be used, or the function returned no text.
+        BadLogin: The file cannot be used, or there is no text that can be sent.
         Unavailable: The function raised an exception, or returned nothing in time: another try may do better.
     """
-    if isinstance(password, str):
-        return password
     if isinstance(password, Path):
         found = await anyio.to_thread.run_sync(_read_file, password, abandon_on_cancel=True)
         if found.trouble:
             raise BadLogin(f"{subject}: password_file= {password}: {found.trouble}")
-        return found.text
+        return str(found.text)
+    given: object = password
+    if callable(password):
+        try:
+            async with asyncio.timeout(WITHIN):
+                found = await _call(password)
+        except TimeoutError:
+            raise Unavailable(f"{subject}: password= returned nothing within {WITHIN:g} s") from None
+        if found.trouble:
+            raise Unavailable(f"{subject}: password= raised {found.trouble}")
+        given = found.text
     try:
-        async with asyncio.timeout(WITHIN):
-            found = await _call(password)
-    except TimeoutError:
-        raise Unavailable(f"{subject}: password= returned nothing within {WITHIN:g} s") from None
-    if found.trouble:
-        raise Unavailable(f"{subject}: password= raised {found.trouble}")
-    if not isinstance(found.text, str):
-        raise BadLogin(f"{subject}: password= expected to return a str, got {type(found.text).__name__}")
-    return found.text
+        return password_text(given)
+    except ValueError as error:
+        wanted = "expected to return a str" if callable(password) else "expected a str"
+        raise BadLogin(f"{subject}: password= {wanted}, got {error}") from None
 
 
 class _Found(NamedTuple):
     """A text (or what a function returned in its place), or why there is none."""
 
-    text: str
+    text: object
     trouble: str = ""
 
 
@@ -79,8 +100,8 @@ def _read_file(path: Path) -> _Found:
     return _Found(text) if text else _Found("", "expected a password, got an empty file")
 
 
-async def _call(function: Callable[[], str | Awaitable[str]]) -> _Found:
-    def returned() -> str | Awaitable[str] | _Found:
+async def _call(function: Callable[[], Text | Awaitable[Text]]) -> _Found:
+    def returned() -> Text | Awaitable[Text] | _Found:
         try:
             return function()
         except BaseException as error:  # noqa: BLE001 - SystemExit, too, would end the program
@@ -100,7 +121,7 @@ async def _call(function: Callable[[], str | Awaitable[str]]) -> _Found:
     return task.result() if not task.cancelled() else _Found("", "CancelledError")
 
 
-async def _awaited(value: Awaitable[str]) -> _Found:
+async def _awaited(value: Awaitable[Text]) -> _Found:
     try:
         return _Found(await value)
     except (asyncio.CancelledError, KeyboardInterrupt):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import enum
+import pickle
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -375,3 +377,9 @@ async def test_a_type_whose_names_are_secrets_is_refused(kind):
     with pytest.raises(TypeNotSupported, match="a name is a Secret"):
         async with open_config(kind, Memory({})):
             pass
+
+
+@pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy, lambda secret: secret.__getstate__()])
+def test_a_secret_gives_its_value_to_nobody_who_saves_it(take):
+    with pytest.raises(TypeError, match="a Secret is not pickled"):
+        take(Secret("S"))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
+import pickle
 import threading
+import traceback
 
+import pydantic
 import pytest
 
+from reactive_config import Secret
 from reactive_config.etcd import passwords
 from reactive_config.etcd.errors import BadLogin, Unavailable
 from reactive_config.etcd.passwords import read_password
@@ -129,14 +134,50 @@ async def test_a_function_that_never_returns_is_given_up_and_can_be_cancelled(mo
         ({"password_file": "p"}, "belong together"),
         ({"username": "app", "password": "p", "password_file": "p"}, "either password= or password_file="),
         ({"username": "app", "password": b"p"}, "a function that returns one, got bytes"),
+        ({"username": "app", "password": ["hunter2"]}, "a function that returns one, got list"),
+        ({"username": "app", "password": "hunter2\udcff"}, "password= .* got one with lone surrogates"),
+        ({"username": "app", "password": Secret("hunter2\udcff")}, "got one with lone surrogates"),
+        ({"username": "app", "password": Secret(["hunter2"])}, "got a Secret of list"),
+        ({"username": "app", "password": pydantic.SecretBytes(b"hunter2")}, "got a SecretBytes of bytes"),
+        ({"username": "app\udcff", "password": "hunter2"}, "username= .* got one with lone surrogates"),
+        ({"username": ["app"], "password": "hunter2"}, "username= as a str, got list"),
     ],
 )
 def test_a_login_that_is_none_is_refused(options, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=words) as refused:
         Etcd("a:1", prefix="/s/", **options)
+    shown = "".join(traceback.format_exception(refused.value)) + repr(refused.value.args)
+    assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize("wrap", [Secret, pydantic.SecretStr])
+async def test_a_secret_is_unwrapped_where_it_is_used(wrap):
+    source = Etcd("a:1", prefix="/s/", username="app", password=wrap("hunter2"))
+    user, password = source._plan.login
+    assert (user, await read_password(password, "etcd")) == ("app", "hunter2")
+    assert await read_password(lambda: wrap("hunter2"), "etcd") == "hunter2"
+
+
+@pytest.mark.parametrize("password", ["hunter2\udcff", Secret("hunter2\udcff"), lambda: "hunter2\udcff"])
+async def test_a_text_that_cannot_be_sent_is_a_bad_login(password):
+    with pytest.raises(BadLogin, match="got one with lone surrogates, which UTF-8 does not have") as refused:
+        await read_password(password, "etcd")
+    assert "hunter2" not in repr(refused.value)
+
+
+@pytest.mark.parametrize("save", [pickle.dumps, copy.copy, copy.deepcopy, lambda source: source.__getstate__()])
+def test_a_source_with_a_password_is_not_pickled(save):
+    for password in ("hunter2", Secret("hunter2")):
+        source = Etcd("a:1", prefix="/s/", username="app", password=password)
+        with pytest.raises(TypeError, match=r"^an Etcd with a password is not pickled"):
+            save(source)
+        with pytest.raises(TypeError, match="not pickled"):
+            pickle.dumps(source._plan)
+    plain = Etcd("a:1", prefix="/s/")
+    assert repr(pickle.loads(pickle.dumps(plain))) == repr(plain)
 
 
 def test_neither_the_password_nor_its_function_is_in_a_repr():
-    for password in ("hunter2", lambda: "hunter2"):
+    for password in ("hunter2", Secret("hunter2"), lambda: "hunter2"):
         source = Etcd("a:1", prefix="/s/", username="app", password=password)
         assert "hunter2" not in repr(source) + repr(source._plan)

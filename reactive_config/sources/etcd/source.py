@@ -13,9 +13,10 @@ import anyio.to_thread
 
 from reactive_config.core.delta import Replace
 from reactive_config.core.guard import Guard
+from reactive_config.core.secret import Secret
 from reactive_config.core.source import Feed
 from reactive_config.errors import StartupError
-from reactive_config.etcd.passwords import Password
+from reactive_config.etcd.passwords import Password, Text, password_text
 from reactive_config.etcd.settings import TLS, Settings, parse_endpoint, tls_for
 from reactive_config.sources.etcd.keys import Keys
 from reactive_config.sources.etcd.plan import Plan
@@ -44,8 +45,9 @@ class Etcd:
             endpoints stay. Off by default, because members often advertise `localhost`.
         tls: Certificates; None for plain text.
         username: With `password` or `password_file`, where etcd has authentication on.
-        password: Its password, or what returns it: a function that may block, or be async, and has 30 s. It is called
-            for every login, so the password may rotate. Never shown.
+        password: Its password, a str or a `Secret` of one, or what returns it: a function that may block, or be async,
+            and has 30 s. It is called for every login, so the password may rotate. Never shown. A source with
+            one is not pickled or copied.
         password_file: A file that holds it, read for every login; one line break at its end is left out.
         mirror: A file that keeps the last accepted state and starts the program while etcd is away.
         mirror_after: Seconds without etcd before the mirror speaks.
@@ -74,7 +76,7 @@ class Etcd:
         discover: bool = False,
         tls: TLS | None = None,
         username: str | None = None,
-        password: str | Callable[[], str | Awaitable[str]] | None = None,
+        password: Text | Callable[[], Text | Awaitable[Text]] | None = None,
         password_file: str | os.PathLike[str] | None = None,
         mirror: str | os.PathLike[str] | None = None,
         mirror_after: float = 2.0,
@@ -105,6 +107,11 @@ class Etcd:
 
     def __repr__(self) -> str:
         return f"Etcd({', '.join(map(str, self._plan.endpoints))}, {self._keys.label!r})"
+
+    def __getstate__(self) -> object:
+        if self._plan.login is not None:
+            raise TypeError("an Etcd with a password is not pickled: make the source in the process that uses it")
+        return super().__getstate__()
 
     async def run(self, feed: Feed) -> None:
         """Deliver until cancelled; see `core.source.Source`. Loads grpc.
@@ -149,7 +156,7 @@ class Etcd:
 
 def _login(
     username: str | None,
-    password: str | Callable[[], str | Awaitable[str]] | None,
+    password: Text | Callable[[], Text | Awaitable[Text]] | None,
     file: str | os.PathLike[str] | None,
 ) -> tuple[str, Password] | None:
     if password is not None and file is not None:
@@ -159,9 +166,18 @@ def _login(
         if username is not None or source is not None:
             raise ValueError("username= and password= (or password_file=) belong together")
         return None
-    if not isinstance(source, (str, Path)) and not callable(source):
-        raise ValueError(f"expected password= as a str or a function that returns one, got {type(source).__name__}")
-    return username, source
+    try:
+        password_text(username)
+    except ValueError as error:
+        raise ValueError(f"expected username= as a str, got {error}") from None
+    if isinstance(source, Path) or callable(source):
+        return username, source
+    try:
+        return username, Secret(password_text(source))
+    except ValueError as error:
+        raise ValueError(
+            f"expected password= as a str, a Secret of one or a function that returns one, got {error}"
+        ) from None
 
 
 def _mirror(path: str | os.PathLike[str], of: str) -> Mirror:
