@@ -16,6 +16,9 @@ from reactive_config.etcd.settings import TLS
 from reactive_config.testing.etcd_installed import EtcdBinary, free_ports
 from reactive_config.testing.server_process import ServerProcess
 
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Asks this machine whatever `http_proxy` says."""
+
 
 class ServerTLS(msgspec.Struct, frozen=True):
     """Files of a TLS server; with `client_ca` every client must show a certificate of it.
@@ -89,7 +92,7 @@ class EtcdProcess(ServerProcess):
 
     def _ask(self, page: str) -> bytes:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics_port}/{page}", timeout=1) as reply:
+            with _DIRECT.open(f"http://127.0.0.1:{self._metrics_port}/{page}", timeout=1) as reply:
                 return bytes(reply.read())
         except (urllib.error.URLError, OSError):
             return b""  # not yet, or it is stopped
