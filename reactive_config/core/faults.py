@@ -43,6 +43,7 @@ from reactive_config.core.types import (
     members_of,
     root_type,
 )
+from reactive_config.core.urls import hide_passwords
 from reactive_config.errors import Unfit
 
 if TYPE_CHECKING:
@@ -316,6 +317,7 @@ def shown(value: Any, kind: Any, path: Path, inside: str) -> str:
         value = value.text if bare_type(kind) is str else infer(value.text)
     if type(value) not in _SCALARS or holds_secret(kind) or not _may_quote(value, kind, path, inside):
         return kind_of(value)
+    value = hide_passwords(value) if type(value) is str else value
     text = repr(value) if value is not None else "null"
     return text if len(text) <= 80 else text[:77] + "..."
 
@@ -324,13 +326,17 @@ def _may_quote(value: Any, kind: Any, path: Path, inside: str) -> bool:
     """Whether a single value may stand in a message: it does not fit, so it may be anything, in the wrong place.
 
     Where a table or a list belongs, a text may be all of one. Where both belong, only a text where a text does may be
-    quoted, and none that may spell a table or a list. Nor is any text under a sensitive name.
+    quoted, and none that may spell a table or a list; nor is such a text where a number belongs, nor
+    any text under a sensitive name.
     """
     kinds = alternatives(kind)
     single = [inner for inner in kinds if not is_container(inner)]
     if not single or any(map(is_untyped, kinds)):
         return False
-    if len(single) < len(kinds) and type(value) is str and (str not in single or value.lstrip()[:1] in ("{", "[")):
+    spells = type(value) is str and value.lstrip()[:1] in ("{", "[")
+    if type(value) is str and str not in single and (spells or len(single) < len(kinds)):
+        return False
+    if spells and len(single) < len(kinds):
         return False
     named = is_sensitive(inside) or any(map(is_sensitive, path))
     return not named or (type(value) is not str and are_open(kinds))

@@ -5,7 +5,10 @@ What is shown may be a layer's tree or a decoded value; the type of its place an
 1. whatever may be a `Secret` by its type. If a type leaves open which of its members is meant, every member counts:
    a name at which one of them has a Secret is hidden, and so is a name that a type with a Secret does not know.
 2. text, bytes and what no type describes, if its name or a name above it sounds like a secret's, unless `Shown()`
-   says otherwise. Numbers, booleans, times, enums and Literals are shown if the content is what the type says.
+   says otherwise. Numbers, booleans, times, enums and Literals are shown if the content is what the type says, and
+   that has no text beside them.
+3. a text that may spell a table or a list, unless it does, with nothing in it that is hidden, or a text belongs there.
+4. the password in a URL, in whatever is shown.
 """
 
 from __future__ import annotations
@@ -20,13 +23,15 @@ from uuid import UUID
 import msgspec
 
 from reactive_config.core.delta import Bare
+from reactive_config.core.json_text import JsonRefusedError, decode_json
 from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.paths import Path
 from reactive_config.core.places import Place, are_open, is_container, place_of
 from reactive_config.core.plain import in_order, is_array_like, named, plain, tag_of
 from reactive_config.core.sealed import is_sealed, positions_of
 from reactive_config.core.secret import HIDDEN
-from reactive_config.core.types import fields_of
+from reactive_config.core.types import fields_of, is_untyped
+from reactive_config.core.urls import hide_passwords
 
 _NUMBERS = frozenset({int, float, bool, Decimal, timedelta, datetime, date, time})
 _SINGLE = frozenset({str, int, float, bool, Bare})
@@ -107,7 +112,8 @@ def show(spot: Spot, render: Render = plain) -> Any:
             return in_order(items) if isinstance(_opened(value), (set, frozenset)) else items
     if not _may_show(spot):
         return HIDDEN
-    return render(value.text if type(value) is Bare else _opened(value))
+    value = value.text if type(value) is Bare else _opened(value)
+    return render(hide_passwords(value) if type(value) is str else value)
 
 
 def _may_show(spot: Spot) -> bool:
@@ -124,14 +130,20 @@ def _may_show(spot: Spot) -> bool:
 
 
 def _may_show_json(text: str, place: Place) -> bool:
-    """Whether a text that may spell a table or a list may be shown: if nothing of what it spells is hidden."""
+    """Whether a text that may spell a table or a list may be shown: if nothing of what it spells is hidden.
+
+    One that spells none is shown where it is a single value and no table belongs.
+    """
     if place.sensitive:
         return False
     try:
-        spelt = msgspec.json.decode(text)
+        spelt = decode_json(text)
+    except JsonRefusedError:
+        return False
+    if spelt is not None:
         return bool(show(Spot(spelt, place)) == spelt)
-    except (msgspec.DecodeError, RecursionError):
-        return not any(map(is_container, place.kinds))
+    single = not any(is_untyped(kind) or is_container(kind) for kind in place.kinds)
+    return single and _fits(text, place.kinds)
 
 
 def _fits(value: Any, kinds: tuple[Any, ...]) -> bool:

@@ -153,7 +153,14 @@ def test_no_value_is_quoted_where_a_table_or_a_list_belongs(word, kind, wrap):
 
 @pytest.mark.parametrize(
     ("value", "kind"),
-    [(S, int | Plain), (S, list[str] | int), (S, Mode | dict[str, int]), (f'{{"a": "{S}', Short | Plain)],
+    [
+        (f'{{"password": "{S}"}}', int),
+        (f"[{S}", float),
+        (S, int | Plain),
+        (S, list[str] | int),
+        (S, Mode | dict[str, int]),
+        (f'{{"a": "{S}', Short | Plain),
+    ],
 )
 def test_a_text_that_may_be_all_of_a_table_is_not_quoted(value, kind):
     assert [fault.got for fault in faults(value, kind, ("a",))] == ["str"]

@@ -288,6 +288,30 @@ def test_under_a_sensitive_name_only_what_its_type_makes_harmless_is_shown(conte
     assert show(spot_of(at, dict[str, kind])) == {"token": shown}
 
 
+@pytest.mark.parametrize("kind", [dict, dict[str, Any], dict[str, int], dict[str, dict[str, str] | str]])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"password": S}', '{"a": NaN, "b": "S"}', '{"a": "S"', ' ["S"', '{"password": "S", "password": 1}',
+        '{"a": {"password": "S"}, "a": 1}', '{"password": "S"}', "{S", "[" * 500 + "S",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("wrap", [str, Bare])
+def test_a_text_that_may_spell_a_table_is_hidden_unless_it_does_and_hides_nothing(kind, text, wrap):
+    assert show(spot_of({"extra": wrap(text)}, kind)) == {"extra": HID}
+
+
+def test_a_text_that_spells_a_table_without_secrets_or_stands_where_a_text_belongs_is_shown():
+    assert show(spot_of({"extra": '{"a": 1}'}, dict)) == {"extra": '{"a": 1}'}
+    for kind in (str, str | None, int | str):
+        assert show(spot_of({"extra": "[x] S"}, dict[str, kind])) == {"extra": "[x] S"}
+
+
+def test_a_number_is_hidden_where_the_secret_may_be_a_text_too():
+    assert show(spot_of({"password": 5}, dict[str, int | str])) == {"password": HID}
+    assert show(spot_of({"password": 5}, dict[str, int])) == {"password": 5}
+
+
 class Part(msgspec.Struct):
     name: str = ""
     password: str = ""
