@@ -17,31 +17,59 @@ def _set(words: str) -> frozenset[str]:
 
 ANYWHERE = _set(
     "passwd password passwords passphrase passphrases passcode pwd secret secrets token tokens credential credentials"
-    " creds private dsn jwt authorization apikey apikeys accesskey accesskeys connectionstring"
+    " creds dsn jwt authorization apikey apikeys accesskey accesskeys connectionstring connectionstrings privatepem"
+    " privatecert masterauth sharedaccesssignature mnemonic otpseed recoverycode recoverycodes backupcode backupcodes"
+    " dockerconfigjson idrsa"
 )
 """Words that make a name sensitive wherever in it they stand, also in two parts (`api_key`)."""
 
 LAST = _set(
-    "pass pw auth oauth key keys pin pins otp totp cert certs certificate certificates pem cookie cookies salt hmac"
-    " bearer"
+    "pass pw auth oauth key keys pin pins otp totp cert certs certificate certificates pem cookie cookies salt pepper"
+    " hmac bearer psk pat sas signature keytab kubeconfig"
 )
-"""Words that make it sensitive as its last one: `db_pass` and `proxy-auth`, but not `pass_through` and `auth_url`."""
+"""Words that make it sensitive as its last one: `db_pass` and `proxy-auth`, but not `pass_through` and `auth_user`."""
 
-ENDINGS = ("password", "passwd", "passphrase", "secret", "token", "credentials", "apikey", "accesskey", "dsn")
+ENDINGS = (
+    "password", "passwd", "passphrase", "secret", "token", "credentials", "dsn", "apikey", "accesskey", "secretkey",
+    "privatekey", "masterkey", "sessionkey", "authkey", "hmackey", "aeskey", "rsakey",
+)  # fmt: skip
 """Words that are often written in one with the word before: `pgpassword`, `clientsecret`."""
 
-ORDINARY_KEYS = _set(
-    "sort order group partition primary foreign unique cache routing shard index row lookup hot public"
-)
-"""Words before `key` or `keys` that say it opens nothing."""
+LAST_ENDINGS = ("pass", "pw")
+"""The same for the last word alone: `requirepass`, `bindpw`."""
 
-COUNTED = _set("max min num number total input output prompt completion context")
-"""Words before `tokens` that say they are counted."""
+ENGLISH = _set(
+    "bypass compass encompass surpass trespass overpass underpass allpass bandpass highpass lowpass multipass prepass"
+)
+"""Words that end so and are none."""
+
+ORDINARY_KEYS = _set(
+    "sort order group partition primary foreign unique cache routing shard index row lookup hot public object s label"
+    " topology hash range dedup dedupe idempotency message join natural required allowed kms"
+)
+"""Words before `key` or `keys` that say it opens nothing; digits are no words, so `s3_key` has an `s`."""
+
+ORDINARY_PINS = _set("led gpio tx rx cs")
+"""Words before `pin` or `pins` that say it is one of a chip."""
+
+COUNTED = _set("max min num number total input output prompt completion context stop special eos pad new")
+"""Words before `tokens` that say they are a language model's."""
+
+VOCABULARY = _set("eos bos pad unk")
+"""Words before `token` that say it is a language model's."""
 
 MEASURES = _set(
-    "count counts limit limits bucket buckets rate rates size length ttl timeout lifetime expiry age file path"
+    "count counts limit limits bucket buckets rate rates size length ttl timeout lifetime expiry age minutes file path"
+    " dir type url uri endpoint name issuer audience algorithm mode policy header provider ref enabled hashers"
+    " validators store"
 )
 """Last words of names that say something about a secret, or where it stands, and not the secret itself."""
+
+_ORDINARY = {
+    "key": ORDINARY_KEYS, "keys": ORDINARY_KEYS, "pin": ORDINARY_PINS, "pins": ORDINARY_PINS,
+    "token": VOCABULARY, "tokens": COUNTED,
+}  # fmt: skip
+"""What a word before makes harmless."""
 
 _WORDS = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -62,10 +90,10 @@ def _sounds(part: str) -> bool:
     words = [word.lower() for run in _WORDS.findall(part) for word in _CAMEL.split(run)]
     if not words or words[-1] in MEASURES:
         return False
-    before = words[-2] if len(words) > 1 else ""
-    if words[-1] in LAST and not (words[-1] in ("key", "keys") and before in ORDINARY_KEYS):
-        return True
-    if words[-1] == "tokens" and before in COUNTED:
+    last, before = words[-1], words[-2] if len(words) > 1 else ""
+    if before in _ORDINARY.get(last, ()):
         words.pop()
+    elif last in LAST or (last.endswith(LAST_ENDINGS) and last not in ENGLISH):
+        return True
     found = [*words, *(one + other for one, other in pairwise(words))]
     return any(word in ANYWHERE or word.endswith(ENDINGS) for word in found)
