@@ -44,8 +44,8 @@ BROUGHT = {
     "attrs": ["core/records.py"],
     "litestar": ["web/litestar.py"],
     "psycopg": ["bindings/pools/sqlalchemy_engine.py"],
-    "pydantic": ["core/faults.py", "core/pydantic_types.py"],
-    "pydantic-core": ["core/faults.py", "core/secret.py"],
+    "pydantic": ["core/pydantic_faults.py", "core/pydantic_types.py"],
+    "pydantic-core": ["core/pydantic_faults.py", "core/secret.py"],
     "starlette": ["web/fastapi.py"],
     "structlog": ["bindings/structlog_levels.py"],
 }

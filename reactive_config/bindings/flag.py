@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from reactive_config.core.worded import Worded
 from reactive_config.errors import Unfit
 
 Percentage = Annotated[float, msgspec.Meta(ge=0, le=100)]
@@ -44,5 +45,5 @@ class Flag(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise Unfit("a weight above 0", at="variants")
 
 
-FlagRule = bool | Percentage | Flag
+FlagRule = Annotated[bool | Percentage | Flag, Worded("true, false, 0 to 100, or a table")]
 """A flag in short or in full: on or off, a percentage, or a table."""

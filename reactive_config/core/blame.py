@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, get_args
 
 from reactive_config.core.changes import Changes
-from reactive_config.core.faults import Fault
+from reactive_config.core.fault import Fault
 from reactive_config.core.lookup import inner_type, plain_type
 from reactive_config.core.map_plans import MapPlan, OptionalPlan
 from reactive_config.core.paths import Path

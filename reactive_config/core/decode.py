@@ -6,7 +6,7 @@ from typing import Any
 
 from reactive_config.core.changes import Changes
 from reactive_config.core.equality import changed_values, unchanged
-from reactive_config.core.faults import Fault
+from reactive_config.core.fault import Fault
 from reactive_config.core.map_plans import OptionalPlan, UntypedPlan
 from reactive_config.core.paths import Path
 from reactive_config.core.plans import MISSING, NOTHING, Part, Plan, TablePlan

@@ -10,7 +10,7 @@ import msgspec
 
 from reactive_config.core.changes import Changes
 from reactive_config.core.delta import Bare
-from reactive_config.core.faults import ENOUGH, Fault
+from reactive_config.core.fault import ENOUGH, Fault
 from reactive_config.core.lenient import infer, untyped
 from reactive_config.core.paths import Path
 from reactive_config.core.plans import MISSING, Decoded, LeafPlan, Part, Plan, TablePlan, settled, value_of

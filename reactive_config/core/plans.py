@@ -28,12 +28,13 @@ from reactive_config.core.bounds import FINITE
 from reactive_config.core.changes import Changes
 from reactive_config.core.delta import Bare
 from reactive_config.core.equality import unchanged
-from reactive_config.core.faults import ENOUGH, Fault, faults, own_fault, own_words
+from reactive_config.core.fault import ENOUGH, Fault
+from reactive_config.core.faults import faults, own_fault
 from reactive_config.core.finite import NotFiniteError
 from reactive_config.core.json_text import JsonRefusedError, decode_json
 from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.paths import Path
-from reactive_config.core.refusals import is_a, is_refusal, name_of
+from reactive_config.core.refusals import is_a, is_refusal, name_of, own_words
 from reactive_config.core.trees import ABSENT
 from reactive_config.core.types import (
     describe,

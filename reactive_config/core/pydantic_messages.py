@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _NAMES = """
     missing extra_forbidden frozen_field frozen_instance none_required recursion_loop no_such_attribute
     model_type model_attributes_type dataclass_type dataclass_exact_type named_tuple_type missing_argument
@@ -36,6 +38,51 @@ _PARSED = {
 }
 
 
+_IN_OUR_WORDS = {
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "dataclass_type": "a table",
+    "dict_type": "a table",
+    "list_type": "a list",
+    "named_tuple_type": "a list",
+    "none_required": "null",
+    "int_parsing_size": "a smaller integer",
+    "date_from_datetime_inexact": "a date",
+    "set_item_not_hashable": "items that can be in a set",
+    "datetime_past": "a datetime in the past",
+    "datetime_future": "a datetime in the future",
+    "timezone_naive": "a time without a timezone",
+    "timezone_aware": "a time with a timezone",
+    "time_delta_type": "a valid duration",
+}
+
+_GOT = re.compile(r", (?:unable to|got a number) .*$| after validation, not .*$", re.DOTALL)
+_SHOULD = re.compile(r"(?:Input|(\w+)( input)?) should (be|have|match|contain) (.*)", re.DOTALL)
+_TAG = "Unable to extract tag using discriminator "
+_VERBS = {"be": "is", "have": "has", "match": "matches", "contain": "contains"}
+
+
 def safe_message(kind: str, message: str) -> str:
     """What would have fitted, by type and text of one error of a ValidationError; empty if the text may quote."""
-    return message if kind in _OF_THE_TYPE else _PARSED.get(kind, "")
+    words = _PARSED.get(kind) or _IN_OUR_WORDS.get(kind)
+    if words or kind not in _OF_THE_TYPE:
+        return words or ""
+    return _after_expected(_GOT.sub("", message))
+
+
+def may_quote(kind: str) -> bool:
+    """Whether the value may stand beside this error: what pydantic parses by itself may hold a password, as a URL."""
+    return kind == "time_delta_parsing" or (kind not in _PARSED and not kind.startswith("url"))
+
+
+def _after_expected(text: str) -> str:
+    """One of pydantic's sentences as what follows "expected"."""
+    if text.startswith(_TAG):
+        return f"a tag in {text.removeprefix(_TAG)}"
+    found = _SHOULD.fullmatch(text)
+    if found is None:
+        return text
+    noun, is_input, verb, rest = found.groups()
+    if verb == "be" and (noun is None or is_input):
+        return rest
+    return f"a {noun.lower() if noun and not noun.isupper() else noun or 'value'} that {_VERBS[verb]} {rest}"

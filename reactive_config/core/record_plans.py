@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from reactive_config.core.changes import Changes
-from reactive_config.core.faults import Fault, own_words
+from reactive_config.core.fault import Fault
 from reactive_config.core.finite import check_finite, is_finite
 from reactive_config.core.paths import Path
 from reactive_config.core.plans import MISSING, Decoded, Plan, TablePlan, settled, value_of
-from reactive_config.core.refusals import is_refusal, name_of
+from reactive_config.core.refusals import is_refusal, name_of, own_words
 from reactive_config.core.types import (
     FieldType,
     Same,

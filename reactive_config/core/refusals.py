@@ -1,8 +1,12 @@
-"""Which exceptions of the program's code are about the content that it was given."""
+"""Which exceptions of the program's code are about the content that it was given, and what they may say of it."""
 
 from __future__ import annotations
 
 from typing import TypeGuard, TypeVar
+
+import msgspec
+
+from reactive_config.errors import Unfit
 
 E = TypeVar("E", bound=BaseException)
 
@@ -28,3 +32,19 @@ def is_a(error: object, kinds: type[E] | tuple[type[E], ...]) -> TypeGuard[E]:
 def name_of(error: BaseException) -> str:
     """The name of an exception's type, whatever its metaclass says."""
     return str(_name(type(error)))
+
+
+def own_words(error: BaseException) -> Unfit | None:
+    """What a type's own validation says was expected, in words that quote nothing."""
+    return readable(error.__cause__ if type(error) is msgspec.ValidationError else error)
+
+
+def readable(error: object) -> Unfit | None:
+    """A copy of an Unfit, since a class of somebody's own may hold anything, or raise; None for anything else."""
+    try:
+        if is_a(error, Unfit) and type(error.expected) is str and type(error.at) is str:
+            return Unfit(error.expected, at=error.at)
+    except BaseException as failure:
+        if not is_refusal(failure):
+            raise
+    return None

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from reactive_config.core.accounts import GONE, Account, Change
 from reactive_config.core.blame import Blame, blame
 from reactive_config.core.changes import Changes, add, union
-from reactive_config.core.faults import Fault
+from reactive_config.core.fault import Fault
 from reactive_config.core.groups import Groups
 from reactive_config.core.holding import Holding
 from reactive_config.core.jumps import EMPTY, Jump, Jumps

@@ -19,7 +19,7 @@ from reactive_config.core.acceptance import Acceptance
 from reactive_config.core.accounts import Account
 from reactive_config.core.compiling import compile_plan
 from reactive_config.core.delta import Replace
-from reactive_config.core.faults import ENOUGH
+from reactive_config.core.fault import ENOUGH
 from reactive_config.core.host import ended, is_cancellation
 from reactive_config.core.inbox import Inbox
 from reactive_config.core.live import Batch, Cells, Hub, Live, PathIndex, recompute, recompute_derived

@@ -9,7 +9,7 @@ from reactive_config.core.accounts import Account, Change
 from reactive_config.core.changes import Changes, union
 from reactive_config.core.decode import decode
 from reactive_config.core.delta import Entry, Unit
-from reactive_config.core.faults import Fault
+from reactive_config.core.fault import Fault
 from reactive_config.core.layers import Stack
 from reactive_config.core.paths import Path
 from reactive_config.core.plans import Part, Plan

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from reactive_config.core.accounts import Account, Change, origin_of, unit_name
 from reactive_config.core.blame import region
 from reactive_config.core.delta import Entry, Malformed, Unit
-from reactive_config.core.faults import ENOUGH, Fault
+from reactive_config.core.fault import ENOUGH, Fault
 from reactive_config.core.origins import origin
 from reactive_config.core.paths import Path, format_path
 from reactive_config.core.plans import Plan

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import enum
 from datetime import timedelta
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from reactive_config.core.kinds import bare_type, is_secret, is_union, is_untyped, item_types, mapping_types, root_type
 from reactive_config.core.records import fields_of
+from reactive_config.core.worded import Worded
 
 _UNITS = ((86400_000_000, "d"), (3600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s"), (1_000, "ms"), (1, "us"))
 
 
 def describe(kind: Any) -> str:
     """What a person would call the type, in the words of configuration files."""
+    if words := worded(kind):
+        return words
     kind = bare_type(kind)
     if is_untyped(kind):
         return "anything"
@@ -30,6 +33,14 @@ def describe(kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return "one of " + ", ".join(repr(m.value) for m in kind)
     return _describe_container(kind) or str(getattr(kind, "__name__", kind))
+
+
+def worded(kind: Any) -> str:
+    """What a `Worded` says of a type, also of an optional one; empty if none does."""
+    if get_origin(kind) is Annotated:
+        return next((mark.text for mark in kind.__metadata__ if isinstance(mark, Worded)), worded(kind.__origin__))
+    members = [member for member in get_args(kind) if member is not type(None)] if is_union(kind) else []
+    return worded(members[0]) if len(members) == 1 else ""
 
 
 def _describe_container(kind: Any) -> str:

@@ -11,7 +11,8 @@ from reactive_config import Memory, Rejected, StartupError, open_config
 from reactive_config.core import faults as faults_module
 from reactive_config.core import lenient, plans
 from reactive_config.core.delta import Entry, Patch, Replace
-from reactive_config.core.faults import ENOUGH, faults
+from reactive_config.core.fault import ENOUGH
+from reactive_config.core.faults import faults
 from reactive_config.core.runtime import LOGGED
 from reactive_config.core.verdicts import TOLD
 from reactive_config.errors import Problem, problem_lines

@@ -178,8 +178,8 @@ def test_a_lists_own_bounds_are_told_in_our_words():
         ({"colour": {"kind": S}}, "one of the union's tags"),
         ({"since": S}, "a valid date"),
         ({"id": S}, "a valid UUID"),
-        ({"size": 1}, "Input should be greater than 3"),
-        ({"size": "x"}, "Input should be a valid integer, unable to parse string as an integer"),
+        ({"size": 1}, "greater than 3"),
+        ({"size": "x"}, "a valid integer"),
     ],
 )
 def test_pydantics_words_are_kept_as_far_as_they_are_made_of_the_type(value, expected):
@@ -204,11 +204,7 @@ async def test_a_field_is_judged_by_its_name_in_python_too(kind):
             await memory.patch({"part": {"a": {"x1": S, "x2": "short"}}})
         held = config.status().sources[0].held
     assert S not in f"{caught.value!r}{held!r}"
-    told = [(p.path, p.got) for p in held[0].problems]  # of its own errors pydantic tells no value
-    assert told in (
-        [("part.a.x1", "str"), ("part.a.x2", "'short'")],
-        [(f"part.a.x{i}", "something else") for i in (1, 2)],
-    )
+    assert [(p.path, p.got) for p in held[0].problems] == [("part.a.x1", "str"), ("part.a.x2", "'short'")]
     with pytest.raises(StartupError) as refused:
         async with open_config(kind, Memory({"x1": S})):
             pass

@@ -12,10 +12,13 @@ from reactive_config.bindings.got import got
 from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.lenient import duration
 from reactive_config.core.live import Live
+from reactive_config.core.worded import Worded
 from reactive_config.errors import Unfit
 
 MOST = 1e15
 """The highest limit; beyond it a float can no longer tell neighbouring whole numbers apart."""
+
+_EXPECTED = "a rate such as 100/s or 100/10s, a table of limit and per, or null"
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -62,7 +65,7 @@ RateText = Annotated[
     str, msgspec.Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,9})?/([1-9][0-9]{0,5})?(us|ms|s|m|h|d|w)\Z", max_length=40)
 ]
 
-RateRule = RateText | Rate | None
+RateRule = Annotated[RateText | Rate | None, Worded(_EXPECTED)]
 """A rate in short (`100/s`, `5000/h`, `100/10s`), as a table (`limit`, `per`, `burst`), or null for no limit."""
 
 
@@ -81,8 +84,7 @@ def rate_of(value: object, live: Live[Any] | None = None) -> Rate | None:
     try:
         found: str | Rate | None = decode_leaf(value, RateRule)
     except Exception:  # noqa: BLE001 - its text may quote the value
-        expected = "a text like 100/s, a table of limit, per and burst, or null"
-        raise Unfit(f"{expected}, got {got(value, live)}", at="rate") from None
+        raise Unfit(f"{_EXPECTED}, got {got(value, live)}", at="rate") from None
     return _read(found) if isinstance(found, str) else found
 
 

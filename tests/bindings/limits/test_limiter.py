@@ -246,7 +246,7 @@ async def test_it_shows_in_the_status_and_a_value_that_is_no_rate_keeps_the_one_
         await memory.patch({"requests": "-1/s"})
         await until(lambda: config.status().bindings[0].failures)
         status = config.status().bindings[0]
-        told = "rate: expected a text like 100/s, a table of limit, per and burst, or null, got '-1/s'"
+        told = "rate: expected a rate such as 100/s or 100/10s, a table of limit and per, or null, got '-1/s'"
         assert (status.state, status.error) == (BindingState.REFUSED, f"the new one could not be made: {told}")
         assert [bool(limiter.try_acquire()) for _ in range(2)] == [True, False]
         await memory.patch({"requests": "5/s"})
@@ -269,7 +269,7 @@ async def test_a_rate_that_the_algorithm_cannot_hold_tells_what_would_have_fitte
 
 async def test_a_first_value_that_is_no_rate_fails_loudly():
     value: Any = "many"
-    with pytest.raises(ValueError, match="rate: expected a text like 100/s"):
+    with pytest.raises(ValueError, match="rate: expected a rate such as 100/s"):
         async with rate_limiter(Live.constant(value)):
             pass
     with pytest.raises(ValueError, match="burst: expected none with sliding_window"):
