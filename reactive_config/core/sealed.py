@@ -22,6 +22,13 @@ def is_sealed(kind: Any) -> bool:
     )
 
 
+def revealed(value: Any) -> Any:
+    """The plain value of a `Secret` or of one of pydantic's; of anything else, itself."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    return value.get_secret_value() if is_sealed(type(value)) else value
+
+
 def holds_secret(kind: Any) -> bool:
     """Whether a Secret, or pydantic's own secret types, may stand anywhere in a value of this type."""
     return holds(kind, is_sealed)

@@ -55,6 +55,11 @@ class Secret(Generic[S]):
         inner = handler.generate_schema(source.__args__[0]) if hasattr(source, "__args__") else core_schema.any_schema()
         return core_schema.no_info_after_validator_function(cls, inner)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+        """Marks the field in the JSON Schema of a pydantic model, as pydantic does with its own."""
+        return {**handler(schema), "writeOnly": True}
+
 
 @dataclass(frozen=True)
 class Shown:

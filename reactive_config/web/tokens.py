@@ -6,14 +6,21 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from reactive_config import Config, Secret
 from reactive_config.web.answers import Call, Refused
 
 logger = logging.getLogger("reactive_config")
 
-Token = Secret[str] | Callable[[Any], Secret[str] | None] | None
+
+class SecretText(Protocol):
+    """pydantic's `SecretStr`, which need not be installed."""
+
+    def get_secret_value(self) -> str: ...
+
+
+Token = Secret[str] | SecretText | Callable[[Any], Secret[str] | SecretText | None] | None
 """A token, or a function from the configuration in force to it, so that it may change; None is none."""
 
 Check = Callable[[Call], None]
@@ -86,11 +93,12 @@ def _text(token: object) -> str:
     Raises:
         NoToken: It is something else.
     """
-    if not isinstance(token, Secret):
+    reveal = token.reveal if isinstance(token, Secret) else getattr(token, "get_secret_value", None)
+    if reveal is None:
         raise NoToken(type(token).__name__)
-    text: Any = token.reveal()
+    text: object = reveal()
     if not isinstance(text, str):
-        raise NoToken(f"a Secret of {type(text).__name__}")
+        raise NoToken(f"a {type(token).__name__} of {type(text).__name__}")
     return text
 
 

@@ -272,6 +272,33 @@ def test_schema_shows_the_defaults_that_are_shown_everywhere_else(
         assert found["$defs"]["Credentials"]["properties"]["host"]["default"] == "h"
 
 
+class SealedModel(pydantic.BaseModel):
+    own: Secret[str]
+    default: Secret[str] = Secret("CANARY")
+    maybe: Secret[str] | None = None
+    inner: dict[str, Secret[int]] = {}
+    theirs: pydantic.SecretStr = pydantic.SecretStr("CANARY")
+    model: Secret[Leaf] | None = None
+
+
+@pytest.mark.parametrize("kind", [SealedModel, msgspec.defstruct("Outer", [("model", SealedModel)])])
+@pytest.mark.filterwarnings("ignore:Default value Secret")
+def test_schema_marks_the_secrets_of_pydantic_models(kind: Any) -> None:
+    found = schema_of(kind)
+    assert "CANARY" not in json.dumps(found)
+    fields = (found if kind is SealedModel else found["$defs"]["Outer"]["properties"]["model"])["properties"]
+    assert fields["own"] == {"title": "Own", "type": "string", "writeOnly": True}
+    for marked in (
+        fields["default"],
+        fields["maybe"]["anyOf"][0],
+        fields["inner"]["additionalProperties"],
+        fields["theirs"],
+        fields["model"]["anyOf"][0],
+    ):
+        assert marked["writeOnly"] is True
+    assert fields["inner"]["additionalProperties"]["type"] == "integer"
+
+
 def test_schema_of_pydantic_models_is_their_own() -> None:
     assert schema_of(Model) == Model.model_json_schema()
     found = schema_of(Around)["$defs"]

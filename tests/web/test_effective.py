@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import msgspec
+import pydantic
 import pytest
 
 from reactive_config import Memory, Rejected, Secret, open_config
@@ -81,6 +82,21 @@ async def test_who_does_not_show_the_token_is_told_how_to():
         assert told["error"] == "Authorization: expected Bearer and a token, got nothing"
         status, _, headers = ask(operations, b"x")
         assert (status, headers["WWW-Authenticate"]) == (401, 'Bearer error="invalid_token"')
+
+
+class Model(pydantic.BaseModel):
+    ops_token: pydantic.SecretStr | None = None
+
+
+async def test_a_token_may_be_a_secret_of_pydantic():
+    memory, operations = Memory({"ops_token": "one"}), Operations(config_token=lambda config: config.ops_token)
+    async with open_config(Model, memory) as config, operations.serving(config):
+        assert (ask(operations, b"one")[0], ask(operations, b"two")[0]) == (200, 401)
+        fixed = Operations(config_token=pydantic.SecretStr("two"))
+        async with fixed.serving(config):
+            assert (ask(fixed, b"one")[0], ask(fixed, b"two")[0]) == (401, 200)
+    with pytest.raises(TypeError, match=r"got a SecretBytes of bytes$"):
+        Operations(config_token=pydantic.SecretBytes(b"t"))
 
 
 async def test_a_token_of_the_configuration_changes_with_it():

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from reactive_config.core.secret import Secret
+from reactive_config.core.sealed import is_sealed, revealed
 from reactive_config.core.types import fields_of
 
 Arguments = dict[str, Any]
@@ -22,7 +22,7 @@ def arguments_of(value: object) -> Arguments:
     | a field of a Struct, dataclass, attrs class or pydantic model | an argument of its name in Python |
     | a key of a mapping | an argument of that name |
     | None, or msgspec's UNSET | nothing: its own default holds |
-    | a `Secret` | the plain value |
+    | a `Secret`, or pydantic's `SecretStr`, `SecretBytes` | the plain value |
     | a timedelta | seconds, a float |
     | any of these inside another, or in a list, tuple or set | the same, as a dict, list, tuple or set of its own |
     | anything else | the object itself |
@@ -37,8 +37,8 @@ def arguments_of(value: object) -> Arguments:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return _plain(value.reveal())
+    if is_sealed(type(value)):
+        return _plain(revealed(value))
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Mapping):

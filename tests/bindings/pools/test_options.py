@@ -66,6 +66,20 @@ def test_what_is_inside_is_plain_too():
     }
 
 
+class Theirs(pydantic.BaseModel):
+    dsn: pydantic.SecretStr
+    key: pydantic.SecretBytes = pydantic.SecretBytes(b"k")
+    inner: list[pydantic.SecretStr] = []
+    size: pydantic.Secret[int] = pydantic.Secret[int](3)
+    both: Secret[pydantic.SecretStr] | None = None
+
+
+def test_the_secrets_of_pydantic_are_plain_too():
+    value = Theirs.model_validate({"dsn": "a", "inner": ["b"], "both": "c"})
+    assert arguments_of(value) == {"dsn": "a", "key": b"k", "inner": ["b"], "size": 3, "both": "c"}
+    assert arguments_of({"dsn": pydantic.SecretStr("a")}) == {"dsn": "a"}
+
+
 def test_other_objects_stay_the_same():
     thing = object()
     assert arguments_of({"thing": thing})["thing"] is thing
