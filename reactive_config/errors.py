@@ -15,8 +15,9 @@
     └── WrongProcess          used in a forked child, in another thread or in another event loop
 
 All of them can be pickled and copied with their data, also those of a program that derive from one.
-Messages are composed from the data beside them. No message copies text from a document: a parser's
-own words may quote the line that holds the password. Names and places in them are printable, and shortened.
+Messages are composed from the data beside them. No message copies text from a document, save the name of a key that
+is given twice: a parser's own words may quote the line that holds the password. Names and places in them are
+printable, and shortened.
 """
 
 from __future__ import annotations

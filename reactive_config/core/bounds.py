@@ -37,6 +37,7 @@ INTEGER = "an integer of at most 64 bits"
 FINITE = "a finite number"
 TEXT_KEY = "text as a key"
 ONE_KEY = "every key once in its table"
+_SHOWN = 60
 SHORT_NAMES = f"names of at most {MAX_NAMES:,} characters together on the way to a value"
 
 LEAVES = frozenset((str, int, float, bool, type(None), datetime, date, time, timedelta, Bare))
@@ -60,6 +61,11 @@ class Fault(NamedTuple):
     path: Path
     expected: str
     got: str
+
+
+def twice(name: str) -> str:
+    """What stands there if a table has a key again; names of keys may be shown, and long ones are cut."""
+    return f"the key {name if len(name) <= _SHOWN else name[:_SHOWN] + '...'!r} twice"
 
 
 def kind(value: object) -> str:

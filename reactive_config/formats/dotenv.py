@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from reactive_config.core.bounds import ONE_KEY
+from reactive_config.core.bounds import ONE_KEY, twice
 from reactive_config.core.delta import Bare
 from reactive_config.core.paths import Path
 from reactive_config.formats.text import refusal, unreadable
@@ -47,7 +47,7 @@ def parse(text: str) -> dict[str, Bare]:
     tree: dict[str, Bare] = {}
     for line in _lines(text):
         if line.name in tree:
-            raise refusal(ONE_KEY, "a name twice", text, line.name_at)
+            raise refusal(ONE_KEY, twice(line.name), text, line.name_at)
         tree[line.name] = Bare(line.value)
     return tree
 

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import orjson
 
-from reactive_config.core.bounds import FINITE, INTEGER, MAX_DEPTH, NESTING, ONE_KEY, integer_fits, too_deep
+from reactive_config.core.bounds import FINITE, INTEGER, MAX_DEPTH, NESTING, ONE_KEY, integer_fits, too_deep, twice
 from reactive_config.core.delta import Tree
 from reactive_config.core.json_text import find_depth
 from reactive_config.core.paths import Path
@@ -129,7 +129,7 @@ def _integer(digits: str) -> int:
 
 
 def _first_fault(text: str) -> ParseError:
-    twice, large = _scan().find_duplicate(text), _scan().find_large_integer(text)
-    if twice is not None and (large is None or twice < large):
-        return refusal(ONE_KEY, "a key twice", text, twice)
+    again, large = _scan().find_duplicate(text), _scan().find_large_integer(text)
+    if again is not None and (large is None or again[0] < large):
+        return refusal(ONE_KEY, twice(again[1]), text, again[0])
     return refusal(INTEGER, "a larger one", text, large or 0)

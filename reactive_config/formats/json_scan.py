@@ -72,8 +72,8 @@ def find(text: str, path: Path) -> int | None:
     return next((place.at for place in places(text) if place.path == path), None)
 
 
-def find_duplicate(text: str) -> int | None:
-    """Offset of the first key that its table already has."""
+def find_duplicate(text: str) -> tuple[int, str] | None:
+    """Offset and name of the first key that its table already has."""
     tables: list[set[str]] = []
     for match in _KEY_OR_TABLE.finditer(text):
         if match[0] == "{":
@@ -83,7 +83,7 @@ def find_duplicate(text: str) -> int | None:
         elif match[2]:
             name = _name(match[1])
             if name in tables[-1]:
-                return match.start()
+                return match.start(), name
             tables[-1].add(name)
     return None
 

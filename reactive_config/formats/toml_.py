@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 
-from reactive_config.core.bounds import INTEGER, MAX_DEPTH, NESTING, ONE_KEY, find_fault
+from reactive_config.core.bounds import INTEGER, MAX_DEPTH, NESTING, ONE_KEY, find_fault, twice
 from reactive_config.core.delta import Tree
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
@@ -15,7 +16,8 @@ from reactive_config.formats.tree import surely_sound
 
 # At the end of the message: what stands before may quote the document.
 _AT = re.compile(r"\(at line ([0-9]+), column ([0-9]+)\)\Z")
-_TWICE = ("Cannot overwrite a value", "Cannot declare", "Cannot mutate immutable", "Duplicate inline table key")
+_INLINE = "Duplicate inline table key "
+_TWICE = ("Cannot overwrite a value", "Cannot declare", "Cannot mutate immutable", _INLINE)
 
 
 def parse(text: str) -> dict[str, Tree]:
@@ -44,6 +46,14 @@ def locate(text: str, path: Path) -> int | None:
     return toml_scan.find(text, path)
 
 
+def _quoted(message: str) -> str:
+    """The key of an inline table that tomllib quotes; empty if it does not."""
+    try:
+        return str(ast.literal_eval(message.removeprefix(_INLINE).rpartition(" (at ")[0]))
+    except (SyntaxError, ValueError):
+        return ""
+
+
 def _long_dots(text: str) -> bool:
     """Whether a key might have more than `MAX_DEPTH` parts: such a key has as many dots in one line."""
     return text.count(".") >= MAX_DEPTH and any(line.count(".") >= MAX_DEPTH for line in text.split("\n"))
@@ -62,5 +72,6 @@ def _loads(text: str) -> tuple[dict[str, Tree], ParseError | None]:
     # TOML knows CRLF; tomllib counts after folding it, which moves no line and no column.
     offset = offset_of(text, int(match[1]), int(match[2])) if match else len(text)
     if message.startswith(_TWICE):
-        return {}, refusal(ONE_KEY, "a key twice", text, offset)
+        name = toml_scan.last_key(text, offset) if message[0] == "C" else _quoted(message)
+        return {}, refusal(ONE_KEY, twice(name) if name else "a key twice", text, offset)
     return {}, unreadable("valid TOML", text, offset)

@@ -76,6 +76,31 @@ def find_long_key(text: str) -> int | None:
         return None  # the parser gives up there as well
 
 
+def last_key(text: str, end: int) -> str:
+    """The last part of the key, or of the header, of the statement that goes on until an offset; empty if unknown."""
+    name = ""
+    try:
+        at = _skip(_BLANK, text, 0)
+        while at < end:
+            headed = text[at] == "["
+            names, after = _key(text, _skip(_SPACE, text, at + 1 + text.startswith("[[", at)) if headed else at)
+            name = names[-1]
+            after = text.find("]", after) + 1 + text.startswith("[[", at) if headed else _end(_pair(text, at, ()))
+            at = _skip(_BLANK, text, after)
+    except (_LostError, RecursionError):
+        pass
+    return name
+
+
+def _end(steps: Steps) -> int:
+    """The offset after what is read, whose places nobody wants."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as over:
+            return int(over.value)
+
+
 def find_depth(text: str) -> int:
     """Offset of the first container below `MAX_DEPTH`; 0 where there is none."""
     return find_long_key(text) or 0

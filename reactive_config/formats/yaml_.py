@@ -6,9 +6,10 @@ refused, and so is one of comments alone: YAML has `{}` for an empty table.
 
 from __future__ import annotations
 
+import json
 import re
 
-from reactive_config.core.bounds import INTEGER, NESTING, ONE_KEY, TEXT_KEY, find_fault
+from reactive_config.core.bounds import INTEGER, NESTING, ONE_KEY, TEXT_KEY, find_fault, twice
 from reactive_config.core.delta import Tree
 from reactive_config.core.paths import Path
 from reactive_config.errors import ParseError
@@ -18,6 +19,7 @@ from reactive_config.formats.text import offset_of, refusal
 from reactive_config.formats.tree import surely_sound
 
 _AT = re.compile(r"at line ([0-9]+) column ([0-9]+)")
+_DUPLICATE = re.compile(r'duplicate entry with key ("(?:[^"\\]|\\.)*")')
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MARKERS = re.compile(r"(?:---|\.\.\.|%YAML[ \t]+1\.2)?[ \t]*(?:#.*)?")
 
@@ -136,11 +138,20 @@ def _loads(text: str) -> tuple[Tree, ParseError | None]:
     return None, _refusal(text, message)
 
 
+def _twice(message: str) -> str:
+    """The key that ryaml quotes as Rust does, which is mostly as JSON does."""
+    found = _DUPLICATE.search(message)
+    try:
+        return twice(json.loads(found[1])) if found else "a key twice"
+    except ValueError:
+        return "a key twice"
+
+
 def _refusal(text: str, message: str) -> ParseError:
     """Our own words for the parser's, which quote keys and values; only its numbers are used, and only if they fit."""
     expected, got, place = yaml_events.NOT_YAML, "something else", (0, 0)
     if 'duplicate entry with key "' in message:  # its position, if any, is that of the table
-        return ParseError(ONE_KEY, "a key twice")
+        return ParseError(ONE_KEY, _twice(message))
     numbers = _numbers(message)
     if numbers is not None and numbers <= (len(text) + 2, len(text) + 2):
         place = numbers

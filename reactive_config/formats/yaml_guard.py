@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from reactive_config.core.bounds import MAX_DEPTH, NESTING, ONE_KEY, TEXT_KEY
+from reactive_config.core.bounds import MAX_DEPTH, NESTING, ONE_KEY, TEXT_KEY, twice
 from reactive_config.errors import ParseError
 from reactive_config.formats.text import refusal
 from reactive_config.formats.yaml_events import Event, Node, is_plain, nodes, start
@@ -192,7 +192,7 @@ def _check_key(event: Event, names: set[str], is_text: Callable[[str], bool]) ->
     if is_plain(event) and event.tag is None and _PERHAPS_NO_TEXT.fullmatch(name) and not is_text(name):
         raise ParseError(TEXT_KEY, "a number, truth value or null as a key", *start(event))
     if name in names:
-        raise ParseError(ONE_KEY, "a key twice", *start(event))
+        raise ParseError(ONE_KEY, twice(name), *start(event))
     names.add(name)
 
 
