@@ -9,6 +9,7 @@ import msgspec
 
 from reactive_config.core.acceptance import Acceptance
 from reactive_config.core.paths import Path, format_path
+from reactive_config.core.plain import written
 from reactive_config.core.showing import show, spot_of
 from reactive_config.errors import Origin
 
@@ -18,7 +19,7 @@ class Setting(msgspec.Struct, frozen=True):
 
     Attributes:
         path: Dotted.
-        value: As JSON has it (durations as ISO 8601); secrets hidden, by their type or their name.
+        value: As JSON has it, durations as configurations write them (`30s`); secrets hidden, by type or name.
         origin: Where it stands, without line and column; None where it is the type's default.
     """
 
@@ -29,7 +30,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 def settings(value: Any, kind: Any, acceptance: Acceptance) -> Iterator[Setting]:
     """Every value of a configuration of type `kind`, defaults included; a list is one value, so is an empty table."""
-    for path, shown in _values(show(spot_of(value, kind)), ()):
+    for path, shown in _values(show(spot_of(value, kind), written), ()):
         yield Setting(format_path(path), shown, _origin(acceptance, path))
 
 

@@ -20,6 +20,7 @@ from uuid import UUID
 import msgspec
 
 from reactive_config.core.types import is_struct
+from reactive_config.core.wording import duration_text
 
 _WRITTEN = (date, time, timedelta, Decimal, UUID, int)  # a datetime is a date, and True an int
 
@@ -44,6 +45,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, _WRITTEN):
         return msgspec.to_builtins(value)
     return f"<{type(value).__name__}>"
+
+
+def written(value: Any) -> Any:
+    """The same, with durations as configurations write them: `30s`."""
+    return duration_text(value) if isinstance(value, timedelta) else plain(value)
 
 
 def named(table: Mapping[Any, Any]) -> list[tuple[str, Any]]:

@@ -43,7 +43,7 @@ async def test_every_value_is_there_with_its_origin_or_as_a_default(tmp_path):
     async with open_config(App, Files(tmp_path / "app.toml"), over) as config:
         found = by_path(config)
     assert {path: setting.value for path, setting in found.items()} == {
-        "dsn": "***", "pool.max-size": 7, "pool.idle": "PT30S", "tags": ["a", "b"], "extra": {}, "keys": [],
+        "dsn": "***", "pool.max-size": 7, "pool.idle": "30s", "tags": ["a", "b"], "extra": {}, "keys": [],
     }  # fmt: skip
     assert found["pool.max-size"].origin.source == "over"
     assert found["tags"].origin.place.endswith("app.toml")
@@ -126,7 +126,7 @@ EVERY_KIND: list[tuple[Any, Any, Any]] = [
     (datetime, datetime(2020, 1, 1, tzinfo=UTC), "2020-01-01T00:00:00Z"),
     (date, date(2020, 1, 2), "2020-01-02"),
     (time, time(1), "01:00:00"),
-    (timedelta, timedelta(seconds=90), "PT90S"),
+    (timedelta, timedelta(seconds=90), "1m30s"),
     (float, math.nan, "nan"),
     (Any, 1j, "<complex>"),
     (Any, ValueError("canary"), "<ValueError>"),

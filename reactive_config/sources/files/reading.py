@@ -97,12 +97,12 @@ def irregular(mode: int) -> Malformed:
     return Malformed("a regular file", kinds.get(stat.S_IFMT(mode), "a device"))
 
 
-def unusable(number: int) -> Malformed:
-    """Why an `errno` keeps a file from being read. The system's words; they quote no content."""
+def unusable(number: int, what: str = "file") -> Malformed:
+    """Why an `errno` keeps a file or directory from being read. The system's words; they quote no content."""
     if number == errno.ELOOP:
-        return Malformed("a file", "a loop of symbolic links")
+        return Malformed(f"a {what}", "a loop of symbolic links")
     if number in (errno.EACCES, errno.EPERM):
-        return Malformed("a readable file", "permission denied")
+        return Malformed(f"a readable {what}", "permission denied")
     if number == errno.ENXIO:  # what opening a socket says
         return Malformed("a regular file", "a socket")
-    return Malformed("a readable file", f"the error {errno.errorcode.get(number, number)}")
+    return Malformed(f"a readable {what}", f"the error {errno.errorcode.get(number, number)}")

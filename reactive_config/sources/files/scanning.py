@@ -148,7 +148,7 @@ class _Scanner:
             self.result.skipped.append(f"{layer.text} is not there")
             self._lost(layer, _NO_DIRECTORY)
         elif chain.status is None or chain.real is None:
-            self._blind(layer, unusable(chain.error))
+            self._blind(layer, unusable(chain.error, "directory"))
         elif not stat.S_ISDIR(chain.status.st_mode):
             self._blind(layer, Malformed("a directory, or a file with a known suffix", "something else"))
         else:
@@ -163,7 +163,7 @@ class _Scanner:
         names = self._names(real)
         if isinstance(names, int):
             if names not in _GONE:
-                self._blind(layer, unusable(names))
+                self._blind(layer, unusable(names, "directory"))
             else:  # since the lookup
                 self._lost(layer, _NO_DIRECTORY)
             return

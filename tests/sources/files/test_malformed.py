@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from reactive_config.core.delta import Malformed, Patch
+from reactive_config.sources.files import scanning
 from reactive_config.testing.feed import RecordingFeed
 
 SECRET = "hunter2"
@@ -144,6 +146,15 @@ async def test_a_layer_that_became_a_file_keeps_its_entries(follow: Callable[...
         (tmp_path / "aside").rename(layer)
         await feed.wait(lambda f: f.entries.keys() == {str(layer / "app.toml")})
         assert not any(str(layer / "app.toml") in d.deleted for d in feed.deltas if isinstance(d, Patch))
+
+
+def test_a_directory_that_cannot_be_listed_is_not_called_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "listing", lambda directory: errno.EACCES)
+    layer = scanning.Layer(0, "conf", str(tmp_path), "", False, {".toml"}.__contains__, "conf")
+    (found,) = scanning.scan([layer], lambda entry_id: False).files.values()
+    assert found.trouble == Malformed("a readable directory", "permission denied")
 
 
 _UNPRIVILEGED = """
