@@ -7,6 +7,7 @@ cancelling that loop leaves nothing behind.
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import weakref
@@ -26,6 +27,8 @@ from reactive_config.core.live import Live
 from reactive_config.core.status import BindingState, BindingStatus, Moment
 
 E = TypeVar("E", bound=timedelta | Cron | float | None)
+
+logger = logging.getLogger("reactive_config")
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -124,6 +127,7 @@ class Timer(AsyncIterator[Tick]):
         except ValueError as error:
             self._account.failures += 1
             self._account.enter(BindingState.REFUSED, str(error))
+            logger.warning("%s: %s; the one before stays in force", self._account.name, error)
             return schedule
         self._account.enter(BindingState.IN_FORCE)
         self._account.changes += rule != self._rule

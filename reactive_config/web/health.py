@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reactive_config import Config, State, Status
+import msgspec
+
+from reactive_config import BindingState, BindingStatus, Config, State, Status
 from reactive_config.web.answers import Answer, as_json
 
 NOT_OPEN = (
@@ -48,10 +50,18 @@ def _troubles(status: Status) -> Iterator[str]:
             yield f"{source.name}: {source.state.value}"
         if source.held:
             yield f"{source.name}: {len(source.held)} held"
-    for binding in status.bindings:
+    for binding in map(_open_to_everybody, status.bindings):
         if binding.error:
             yield f"{binding.name}: {binding.error}"
     yield from status.selectors
+
+
+def _open_to_everybody(binding: BindingStatus) -> BindingStatus:
+    """Without why a value is refused, which may quote it: it is in the log and in the configuration's status."""
+    refused = binding.state is BindingState.REFUSED
+    return (
+        msgspec.structs.replace(binding, error="its newest value is refused; the log says why") if refused else binding
+    )
 
 
 def _shown(status: Status) -> dict[str, object]:
@@ -65,5 +75,5 @@ def _shown(status: Status) -> dict[str, object]:
         "generation": status.generation,
         "published_at": status.published_at,
         "sources": sources,
-        "bindings": status.bindings,
+        "bindings": list(map(_open_to_everybody, status.bindings)),
     }

@@ -275,7 +275,9 @@ async def test_it_shows_in_the_status_as_long_as_somebody_loops(config, clock):
     assert config.status().bindings == ()
 
 
-async def test_a_value_that_is_no_interval_keeps_the_one_before_and_shows_in_the_status(config, clock):
+async def test_a_value_that_is_no_interval_keeps_the_one_before_is_logged_and_shows_in_the_status(
+    config, clock, caplog
+):
     async with asyncio.TaskGroup() as group:
         heard = Listener(group, timer(config.select("every"), clock=clock), clock)
         await until(lambda: due(clock) == [10])
@@ -287,6 +289,9 @@ async def test_a_value_that_is_no_interval_keeps_the_one_before_and_shows_in_the
             "timer: expected a duration, 0 or more, a cron rule, or None, got -5s",
         )
         assert due(clock) == [10]
+        assert [r.getMessage() for r in caplog.records] == [
+            f"{status.name}: {status.error}; the one before stays in force"
+        ]
         await config.patch({"every": 5})
         await until(lambda: due(clock) == [5])
         assert config.status().bindings[0].state is BindingState.IN_FORCE

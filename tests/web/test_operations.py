@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from reactive_config import Live, Memory, Rejected, Secret, State, open_config
-from reactive_config.bindings import log_levels, rebuilt
+from reactive_config.bindings import log_levels, rate_limiter, rebuilt
 from reactive_config.testing import Scripted
 from reactive_config.web import Operations, lifespan
 from reactive_config.web.aiohttp import cleanup_ctx, operations_app
@@ -299,6 +299,28 @@ async def test_nobody_without_a_token_has_a_body_read_however_slowly_it_comes(mo
             assert (await reader.readline()).split()[1] == str(status).encode()
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.mark.parametrize("strict", [False, True])
+async def test_everybody_is_told_that_a_value_is_refused_and_not_which(strict, caplog):
+    memory, operations = Memory({"rate": "1/s"}), Operations(strict=strict)
+    async with (
+        open_config(dict, memory) as config,
+        rate_limiter(config.select("rate"), name="limit") as limiter,
+        operations.serving(config),
+    ):
+        await memory.patch({"rate": "canary"})
+        with anyio.fail_after(5):
+            while not limiter.failures:
+                await asyncio.sleep(0)
+        status, told = get(operations, "/readyz")[:2]
+    assert (status, told["troubles"]) == (
+        503 if strict else 200,
+        ["limit: its newest value is refused; the log says why"],
+    )
+    assert told["bindings"][0]["state"] == "refused"
+    assert "canary" not in json.dumps(told)
+    assert "canary" in caplog.text
 
 
 def test_an_empty_token_is_refused():
