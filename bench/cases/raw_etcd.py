@@ -10,11 +10,12 @@ from typing import Any
 
 OPTIONS = [
     ("grpc.keepalive_time_ms", 6000),
-    ("grpc.keepalive_timeout_ms", 4000),
-    ("grpc.http2.ping_timeout_ms", 4000),
+    ("grpc.keepalive_timeout_ms", 15000),
+    ("grpc.http2.ping_timeout_ms", 15000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.enable_http_proxy", 0),
+    ("grpc.min_reconnect_backoff_ms", 3000),
     ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_receive_message_length", 256 * 1024 * 1024),  # else a list of 100,000 keys fails

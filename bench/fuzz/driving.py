@@ -160,8 +160,8 @@ class Drive:
         with self.book.content("etcd", list(puts.items())):
             self.book.counts["keys"] += len(puts)
             await write(self.link, puts)
-            await write(self.link, {f"{_PREFIX}zzz/pulse": str(number)})
-            await self._until(lambda: self._says("zzz.pulse", number))
+            await write(self.link, {f"{_PREFIX}a/etcd_pulse": str(number)})
+            await self._until(lambda: self._says("a.etcd_pulse", number))
             await self._goes_on()
         await write(self.link, {}, list(puts))
 
