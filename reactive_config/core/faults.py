@@ -23,12 +23,15 @@ from reactive_config.core.paths import Path
 from reactive_config.core.pydantic_faults import pydantic_faults
 from reactive_config.core.refusals import is_a, is_refusal, name_of, own_words
 from reactive_config.core.sealed import holds_secret
+from reactive_config.core.searching import SOME, Search, known_below, known_item, known_name
 from reactive_config.core.types import (
     bare_type,
     class_of,
+    constructs,
     describe,
     fields_of,
     is_pydantics,
+    is_secret,
     is_union,
     item_types,
     mapping_types,
@@ -44,22 +47,41 @@ _AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 
 
 _HUNDRED = 100
+_DIRECT = [decode_leaf.__code__, convert.__code__]
 
 
 def faults(value: Any, kind: Any, path: Path) -> list[Fault]:
     """What keeps a tree from being a `kind`, `ENOUGH` faults at most; at least one, even if a second try accepts it."""
-    found = list(islice(_faults(value, kind, path, ""), ENOUGH))
+    found = list(islice(_faults(value, kind, path, "", Search(value)), ENOUGH))
     return found or [(part := part_of(value, kind, path, "")).refused(part.title, None)]
 
 
-def _faults(value: Any, kind: Any, path: Path, inside: str) -> Iterator[Fault]:
+def _faults(value: Any, kind: Any, path: Path, inside: str, search: Search, known: str = "") -> Iterator[Fault]:
+    """What is wrong with a value.
+
+    Args:
+        value: The value.
+        kind: As in `Part`.
+        path: As in `Fault`.
+        inside: As in `Fault`.
+        search: Counts what is decoded.
+        known: Where below the value something is wrong for sure, as msgspec told it of a value above.
+    """
+    if known and known_below(known, value):
+        yield from _inner_faults(value, bare_type(_meant(value, kind)), path, inside, search, known)
+        return
+    if not search.may_decode(value):
+        return
     try:
         decode_leaf(value, kind)
     except BaseException as error:
         if not is_refusal(error):
             raise
+        meant = _meant(value, kind)
+        kind = meant if type(value) is dict else kind
         try:
-            inner = list(islice(_inner_faults(value, bare_type(kind), path, inside), ENOUGH))
+            found = _inner_faults(value, bare_type(meant), path, inside, search, _known(error))
+            inner = list(islice(found, ENOUGH))
         except RecursionError:  # the program uses much of the stack itself: this much of the path is named then
             inner = []
         if not inner and is_a(error, NotFiniteError):
@@ -76,27 +98,46 @@ def _fault(error: BaseException, part: Part) -> Fault:
     if type(part.tree) is dict and fields_of(part.plain) is not None and not _is_of_msgspec(error):
         return part.refused(part.title, error.__cause__ if type(error) is msgspec.ValidationError else error)
     got = shown(part.tree, part.kind, part.path, part.inside)
-    return Fault(part.path, part.inside + _place(error), _expected(error, part.kind), got)
+    # What has a constructor of its own is converted by itself, and the place is then told from there.
+    place = "" if constructs(part.kind) else _place(error).replace(SOME, "")
+    return Fault(part.path, part.inside + place, _expected(error, part.kind), got)
 
 
-def _inner_faults(value: Any, plain: Any, path: Path, inside: str) -> Iterator[Fault]:
+def _meant(value: Any, kind: Any) -> Any:
+    """The type that a table or list is for: of a union, the only member that takes one; of several, nobody knows."""
+    if type(value) not in (dict, list) or not is_union(bare_type(kind)):
+        return kind
+    if type(value) is list:
+        fitting = [one for one in members_of(kind) if item_types(one) is not None or is_secret(one)]
+    else:
+        fitting = [one for one in members_of(kind) if fields_of(one) is not None or mapping_types(one) is not None]
+    return fitting[0] if len(fitting) == 1 else kind
+
+
+def _inner_faults(value: Any, plain: Any, path: Path, inside: str, search: Search, known: str) -> Iterator[Fault]:
     if is_pydantics(plain):
         yield from pydantic_faults(value, plain, path, inside)
     elif type(value) is list and (items := item_types(plain)) is not None:
-        for index, item in _doubtful(value, items):
+        at, rest = known_item(known)
+        for index, item in _doubtful(value, items, search, at):
             kind = items[0] if items[-1] is Ellipsis else items[min(index, len(items) - 1)]
-            yield from _faults(item, kind, path, f"{inside}[{index}]")
+            yield from _faults(item, kind, path, f"{inside}[{index}]", search, rest if index == at else "")
     elif type(value) is dict:
-        yield from _table_faults(value, plain, path, inside)
+        yield from _table_faults(value, plain, path, inside, search, known)
 
 
-def _doubtful(value: list[Any], items: tuple[Any, ...]) -> Iterator[tuple[int, Any]]:
+def _doubtful(value: list[Any], items: tuple[Any, ...], search: Search, at: int | None) -> Iterator[tuple[int, Any]]:
     """The items that may not fit, by index: those of a long list are looked at by the hundred first."""
     if items[-1] is not Ellipsis or len(value) <= _HUNDRED:
         yield from enumerate(value)
         return
     for start in range(0, len(value), _HUNDRED):
         some = value[start : start + _HUNDRED]
+        if at is not None and start <= at < start + _HUNDRED:
+            yield from enumerate(some, start)
+            continue
+        if not search.may_decode(some):
+            continue
         try:
             decode_leaf(some, list[items[0]])  # type: ignore[valid-type]
         except BaseException as error:
@@ -105,24 +146,24 @@ def _doubtful(value: list[Any], items: tuple[Any, ...]) -> Iterator[tuple[int, A
             yield from enumerate(some, start)
 
 
-def _table_faults(value: dict[str, Any], plain: Any, path: Path, inside: str) -> Iterator[Fault]:
-    if is_union(plain):
-        members = members_of(plain)
-        tables = [member for member in members if fields_of(member) is not None or mapping_types(member) is not None]
-        if len(tables) == 1:  # of several, nobody knows which one was meant
-            yield from _faults(value, tables[0], path, inside)
-    elif (mapping := mapping_types(plain)) is not None:
+def _table_faults(
+    value: dict[str, Any], plain: Any, path: Path, inside: str, search: Search, known: str
+) -> Iterator[Fault]:
+    if (mapping := mapping_types(plain)) is not None:
         for name, item in value.items():
-            yield from _faults(item, mapping[1], *below(path, inside, name))
+            yield from _faults(item, mapping[1], *below(path, inside, name), search)
     else:
-        yield from _record_faults(value, plain, path, inside)
+        yield from _record_faults(value, plain, path, inside, search, known)
 
 
-def _record_faults(value: dict[str, Any], plain: Any, path: Path, inside: str) -> Iterator[Fault]:
+def _record_faults(
+    value: dict[str, Any], plain: Any, path: Path, inside: str, search: Search, known: str
+) -> Iterator[Fault]:
     fields = fields_of(plain) or {}
+    at, rest = known_name(known, value)
     for name, field in fields.items():
         if name in value:
-            yield from _faults(value[name], field.type, *below(path, inside, name))
+            yield from _faults(value[name], field.type, *below(path, inside, name), search, rest if name == at else "")
         elif field.default is None:
             yield Fault(*below(path, inside, name), describe(field.type), "nothing")
     if getattr(getattr(class_of(plain), "__struct_config__", None), "forbid_unknown_fields", False):
@@ -163,7 +204,16 @@ def _place(error: BaseException) -> str:
     if not _is_of_msgspec(error):
         return ""
     found = _AT.search(str(error))
-    return found.group(1).replace("[...]", "") if found else ""
+    return found.group(1) if found else ""
+
+
+def _known(error: BaseException) -> str:
+    """Where msgspec found it, seen from the value that was decoded; nothing if it was asked about a part alone."""
+    calls, place = [], error.__traceback__
+    while place is not None:
+        calls.append(place.tb_frame.f_code)
+        place = place.tb_next
+    return _place(error) if calls[-2:] == _DIRECT else ""
 
 
 def _is_of_msgspec(error: BaseException) -> bool:

@@ -253,7 +253,7 @@ def called(frames, call):
 
 @pytest.mark.parametrize("frames", [0, 300, 500, 700])
 def test_a_fault_is_named_as_far_as_the_stack_goes(frames):
-    """One value of 128 levels takes seven calls a level to explain, and the program may have used most of them."""
+    """One value of 128 levels takes some calls a level to explain, and the program may have used most of them."""
     (fault,) = called(frames, lambda: faults(nested(127, {"value": "x"}), Record, ("free",)))
     assert fault.path[:10] == ("free", *"a" * 9)
     assert (fault.path[-1], fault.expected) == ("value", "int") if frames == 0 else fault.got
