@@ -10,6 +10,7 @@ from reactive_config.core.live import Live
 from reactive_config.core.live_path import LivePath
 from reactive_config.core.sensitive import is_sensitive
 from reactive_config.core.types import kind_of
+from reactive_config.core.urls import hide_passwords
 from reactive_config.core.wording import duration_text
 
 _LONGEST = 80
@@ -38,7 +39,7 @@ def got(value: object, live: Live[Any] | None = None) -> str:
     if type(value) in (int, bool) or (type(value) is float and math.isfinite(value)):
         return _short(repr(value))
     if type(value) is str and isinstance(live, LivePath) and value.lstrip()[:1] not in ("{", "["):
-        return _short(repr(value))
+        return _short(repr(hide_passwords(value)))
     return kind_of(value)
 
 

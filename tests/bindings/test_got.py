@@ -24,6 +24,7 @@ Select = Callable[[Config[Any]], Live[Any]]
         (True, "True"),
         (timedelta(seconds=-90), "-1m30s"),
         ("5 a second", "'5 a second'"),
+        (f"http://u:{S}@h", "'http://u:***@h'"),
         ("x" * 100, "'" + "x" * 76 + "..."),
         (10**100, "1" + "0" * 76 + "..."),
         (None, "null"),
