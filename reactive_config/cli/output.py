@@ -157,8 +157,10 @@ class Output:
             self._mention([Part("hint: ", "cyan"), hint], 2)
 
     def _mention(self, line: Line, indent: int) -> None:
-        with contextlib.suppress(OSError):  # whom could it be told?
+        try:
             self._say(self._err, line, indent)
+        except OSError:  # whom could it be told? The exit code is all that is left
+            _discard(sys.stderr)
 
     def _say(self, console: Console, line: Line, indent: int) -> None:
         parts = [Part(line)] if isinstance(line, str) else [_part(part) for part in line]
