@@ -50,7 +50,8 @@ class Follower:
         mirror: Path | None = None,
         login: tuple[str, str] | None = None,
     ) -> None:
-        self._username, self._password = login or (None, None)
+        self._username = login[0] if login else None
+        self._password = login[1] if login else None
         self.name = name
         self.logs: list[Log] = []
         self.parts: list[PartLog] = []
