@@ -26,7 +26,8 @@ def native_threads() -> int:
 async def follow_for_a_while(directory: Path, notifier: str) -> float:
     """Start, see a change in a long document, lose the directory, end. Returns the seconds that the end took."""
     feed = RecordingFeed()
-    source = Files(directory, notifier=notifier, settle=0.02, poll_interval=0.02)  # type: ignore[arg-type]
+    # Optional: a required directory that is gone keeps its files in force.
+    source = Files(directory, optional=True, notifier=notifier, settle=0.02, poll_interval=0.02)  # type: ignore[arg-type]
     task = asyncio.create_task(source.run(feed))
     await feed.wait(lambda f: f.deltas)
     filler = "".join(f"k{i} = {i}\n" for i in range(2000))
