@@ -498,14 +498,16 @@ def test_no_command_prints_a_planted_secret(case: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.storm
-@a_few(3000)
+@pytest.mark.timeout(600)
+@a_few(1500)
 @given(cases())
 def test_a_storm_of_types(case: Case) -> None:
     check_memory(case)
 
 
 @pytest.mark.storm
-@a_few(500)
+@pytest.mark.timeout(600)
+@a_few(100)
 @given(case=cases())
 def test_a_storm_of_files_variables_and_commands(case: Case, tmp_path: Path) -> None:
     check_files_and_variables(case, tmp_path)

@@ -253,7 +253,15 @@ def cpu_of(pid):
 @pytest.mark.storm
 @pytest.mark.timeout(400)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("keys", [10_000, 100_000])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        10_000,
+        pytest.param(
+            100_000, marks=pytest.mark.skipif("ETCD_TIMES" not in os.environ, reason="takes minutes: set ETCD_TIMES")
+        ),
+    ],
+)
 async def test_what_a_comparison_takes_and_costs(binary, follow, synced, monkeypatch, keys):
     """With `-s` the figures of docs/etcd.md; values of 100 bytes."""
     asked = []
