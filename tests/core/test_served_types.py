@@ -9,7 +9,6 @@ from typing import (
     Annotated,
     Any,
     Final,
-    Generic,
     Literal,
     NamedTuple,
     NewType,
@@ -28,27 +27,10 @@ import pytest
 from msgspec import Meta
 
 from reactive_config import Bare, Memory, Secret, open_config
-from reactive_config.core.changes import difference
-from reactive_config.core.compiling import compile_plan
-from reactive_config.core.decode import decode
-from reactive_config.core.sealed import holds_secret
+from tests.core.decoding import Attrs, Table, made, refused
 
 T = TypeVar("T")
 HALF = timedelta(seconds=30)
-
-
-def made(kind: Any, tree: Any) -> Any:
-    """What stands under a name of type `kind`."""
-    part, faults = decode(compile_plan(dict[str, kind]), {"k": tree}, None, None)
-    assert part is not None, faults
-    return part.value["k"]
-
-
-def refused(kind: Any, tree: Any) -> list[tuple[str, ...]]:
-    """Where a tree does not fit; empty if it does."""
-    part, faults = decode(compile_plan(dict[str, kind]), {"k": tree}, None, None)
-    assert (part is None) == bool(faults)
-    return [fault.path for fault in faults]
 
 
 # Dataclasses of pydantic
@@ -105,127 +87,6 @@ async def test_a_dataclass_of_pydantic_follows_the_stream():
         await memory.patch({"number": 10})
         assert (config.current, number.current) == (Port(10), 10)
         assert config.snapshot.changed == {"number"}
-
-
-# Generic types
-
-
-class Box(msgspec.Struct, Generic[T], frozen=True):
-    value: T
-    more: list[T] = []
-
-
-@dataclasses.dataclass
-class Pair(Generic[T]):
-    value: T
-    count: int = 0
-
-
-@dataclasses.dataclass
-class Ints(Pair[int]):
-    extra: str = ""
-
-
-class Waits(Pair[timedelta]):
-    """A subclass that is not decorated."""
-
-
-class Deeper(Ints): ...
-
-
-class Table(TypedDict, Generic[T]):
-    value: T
-
-
-class Tuple(NamedTuple, Generic[T]):
-    value: T
-
-
-@attrs.define
-class Attrs(Generic[T]):
-    value: T
-
-
-@attrs.define
-class AttrsInts(Attrs[int]): ...
-
-
-class Model(pydantic.BaseModel, Generic[T]):
-    value: T
-
-
-@pydantic.dataclasses.dataclass
-class Validated(Generic[T]):
-    value: T
-
-
-GENERICS = [Box, Pair, Attrs, Model, Validated]
-
-
-class Holder(msgspec.Struct):
-    box: Box[timedelta] | None = None
-    boxes: dict[str, Box[Secret[str]]] = {}
-    pair: Pair[Box[timedelta]] | None = None
-
-
-@pytest.mark.parametrize("kind", GENERICS)
-def test_the_type_parameter_of_a_generic_type_is_what_its_fields_take(kind):
-    assert made(kind[timedelta], {"value": "30s"}).value == HALF
-    assert made(kind[timedelta], {"value": Bare("30s")}).value == HALF
-    assert made(kind[str], {"value": Bare("1.10")}).value == "1.10"
-    assert made(kind[list[timedelta]], {"value": ["30s"]}).value == [HALF]
-    assert made(kind[Secret[str]], {"value": "canary"}).value == Secret("canary")
-    assert holds_secret(kind[Secret[str]])
-    assert refused(kind[int], {"value": "not an int"}) == [("k", "value")]
-
-
-def test_generic_tables_and_tuples_take_what_their_parameter_is():
-    assert made(Table[timedelta], {"value": "30s"}) == {"value": HALF}
-    assert made(Tuple[timedelta], ["30s"]) == Tuple(HALF)
-    assert made(Tuple[Secret[str]], Bare('["canary"]')) == Tuple(Secret("canary"))
-    assert holds_secret(Tuple[Secret[str]])
-
-
-def test_a_generic_type_without_a_parameter_takes_anything():
-    assert made(Box, {"value": Bare("1.5")}).value == 1.5
-    assert made(Pair, {"value": ["x"]}).value == ["x"]
-
-
-@pytest.mark.parametrize("kind", [Ints, Deeper, AttrsInts])
-def test_a_subclass_of_a_parametrised_type_is_checked(kind):
-    assert made(kind, {"value": Bare("5")}).value == 5
-    assert refused(kind, {"value": "not an int"}) == [("k", "value")]
-
-
-def test_a_subclass_of_a_type_with_a_secret_gives_a_secret():
-    @dataclasses.dataclass
-    class Password(Pair[Secret[str]]): ...
-
-    assert made(Password, {"value": "canary"}).value == Secret("canary")
-    assert made(list[Password], [{"value": "canary"}])[0].value == Secret("canary")
-    assert made(Waits, {"value": "30s"}).value == HALF
-
-
-def test_generic_types_in_fields_decode_part_by_part():
-    plan = compile_plan(Holder)
-    tree = {
-        "box": {"value": "30s"},
-        "boxes": {"a": {"value": "x"}, "b": {"value": "y"}},
-        "pair": {"value": {"value": 1}},
-    }
-    first, _ = decode(plan, tree, None, None)
-    assert first is not None
-    assert first.value == Holder(
-        Box(HALF),
-        {"a": Box(Secret("x")), "b": Box(Secret("y"))},
-        Pair(Box(timedelta(seconds=1))),
-    )
-    new = {**tree, "boxes": {"a": {"value": "z"}, "b": tree["boxes"]["b"]}}
-    second, _ = decode(plan, new, first, difference(tree, new))
-    assert second is not None
-    assert second.value.boxes["b"] is first.value.boxes["b"]
-    assert second.value.pair is first.value.pair
-    assert not hasattr(second.value.pair, "__orig_class__")  # the class is called, not its alias
 
 
 # Fields of every other kind

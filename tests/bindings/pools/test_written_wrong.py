@@ -11,6 +11,7 @@ import pytest
 
 from reactive_config import Memory, open_config
 from reactive_config.bindings.pools import aiohttp_session, asyncpg_pool, httpx_client, redis_client, sqlalchemy_engine
+from tests.chained import chained
 
 SEPARATORS = ["/", "@", "?", "#", ":", "%", "@@", "/@:", " ", "[", "]", "\\", "%zz", "1/", "@1:2/"]
 POOLS: list[tuple[Callable[..., Any], str, str]] = [
@@ -23,15 +24,8 @@ POOLS: list[tuple[Callable[..., Any], str, str]] = [
 
 
 def everything(error: BaseException) -> Iterator[str]:
-    seen: list[BaseException | None] = [None]
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is None or one in seen:
-            continue
-        seen.append(one)
+    for one in chained(error):
         yield from (repr(one), str(one), repr(vars(one)), repr(getattr(one, "__notes__", ())))
-        waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
     yield "".join(traceback.format_exception(error))
 
 
