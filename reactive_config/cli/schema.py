@@ -17,9 +17,8 @@ from reactive_config.cli.options import Json, TypeName
 from reactive_config.cli.output import Output
 from reactive_config.cli.schema_defaults import without_secrets
 from reactive_config.core.plain import plain
-from reactive_config.core.sealed import is_sealed
 from reactive_config.core.secret import HIDDEN
-from reactive_config.core.types import is_pydantic, is_secret
+from reactive_config.core.types import is_pydantic, is_sealed, is_secret
 
 _DURATION = {
     "type": ["string", "number"],

@@ -26,6 +26,7 @@ _LISTS = (
     collections.abc.MutableSet,
 )
 _MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+_FOREIGN_SECRETS = frozenset({"Secret", "SecretStr", "SecretBytes"})
 _QUALIFIERS = frozenset({"Final", "Required", "NotRequired", "ReadOnly"})
 
 
@@ -154,6 +155,14 @@ def is_named_tuple(kind: Any) -> bool:
 
 def is_secret(kind: Any) -> bool:
     return kind is Secret or get_origin(kind) is Secret
+
+
+def is_sealed(kind: Any) -> bool:
+    """Whether a type's values are secrets: `Secret`, pydantic's secret types, and what is derived from them."""
+    return any(
+        base is Secret or (base.__name__ in _FOREIGN_SECRETS and base.__module__.startswith("pydantic"))
+        for base in getattr(class_of(kind), "__mro__", ())
+    )
 
 
 def is_untyped(kind: Any) -> bool:

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
-from reactive_config.core.sealed import holds_secret, is_sealed, positions_of
+from reactive_config.core.sealed import holds_secret, positions_of
 from reactive_config.core.secret import Secret, Shown
 from reactive_config.core.sensitive import is_sensitive
 from reactive_config.core.types import (
@@ -18,6 +18,7 @@ from reactive_config.core.types import (
     fields_of,
     inputs_of,
     is_pydantic,
+    is_sealed,
     is_struct,
     is_union,
     is_untyped,

@@ -20,7 +20,7 @@ from reactive_config.core.kinds import (
     is_attrs,
     is_dataclass,
     is_pydantics,
-    is_secret,
+    is_sealed,
     is_struct,
     is_typed_dict,
     is_untyped,
@@ -35,7 +35,6 @@ MISSING: Any = dataclasses.MISSING
 
 _MOST_TYPES = 3_000
 _FLOATLESS = frozenset({str, int, bool, type(None), bytes, bytearray, datetime, date, time, timedelta, UUID, Secret})
-_FOREIGN_SECRETS = ("SecretStr", "SecretBytes")
 
 
 class Same:
@@ -126,16 +125,12 @@ def _typed_dict_field(kind: Any, name: str, hint: Any) -> FieldType:
 def _attrs_field(attribute: Any, hint: Any) -> FieldType:
     import attrs
 
-    if attribute.converter is not None and not any(map(_is_sealed, reachable(hint))):
+    if attribute.converter is not None and not any(map(is_sealed, reachable(hint))):
         hint = _taken_by(attribute.converter, hint)
     default = attribute.default
     if default is attrs.NOTHING:
         return FieldType(attribute.name, hint, None)
     return FieldType(attribute.name, hint, default.factory if isinstance(default, attrs.Factory) else Same(default))  # type: ignore[arg-type]
-
-
-def _is_sealed(kind: Any) -> bool:
-    return is_secret(kind) or getattr(kind, "__name__", "") in _FOREIGN_SECRETS
 
 
 def _taken_by(converter: Any, otherwise: Any) -> Any:

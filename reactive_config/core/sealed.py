@@ -8,18 +8,7 @@ from functools import lru_cache, partial
 from typing import Any, Literal, get_args, get_origin
 
 from reactive_config.core.secret import Secret
-from reactive_config.core.types import FieldType, bare_type, fields_of, is_pydantic, mapping_types
-
-_FOREIGN_SECRETS = frozenset({"Secret", "SecretStr", "SecretBytes"})
-
-
-def is_sealed(kind: Any) -> bool:
-    """Whether a type's values are secrets: `Secret`, pydantic's secret types, and what is derived from them."""
-    origin = get_origin(kind) or kind
-    return isinstance(origin, type) and any(
-        base is Secret or (base.__name__ in _FOREIGN_SECRETS and base.__module__.startswith("pydantic"))
-        for base in origin.__mro__
-    )
+from reactive_config.core.types import FieldType, bare_type, fields_of, is_pydantic, is_sealed, mapping_types
 
 
 def revealed(value: Any) -> Any:

@@ -28,9 +28,9 @@ from reactive_config.core.leaf import decode_leaf
 from reactive_config.core.paths import Path
 from reactive_config.core.places import Place, are_open, is_container, place_of
 from reactive_config.core.plain import in_order, is_array_like, named, plain, tag_of
-from reactive_config.core.sealed import is_sealed, positions_of
+from reactive_config.core.sealed import positions_of
 from reactive_config.core.secret import HIDDEN
-from reactive_config.core.types import fields_of, is_untyped
+from reactive_config.core.types import fields_of, is_sealed, is_untyped
 from reactive_config.core.urls import hide_passwords
 
 _NUMBERS = frozenset({int, float, bool, Decimal, timedelta, datetime, date, time})

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from reactive_config.core.sealed import is_sealed, revealed
-from reactive_config.core.types import fields_of
+from reactive_config.core.sealed import revealed
+from reactive_config.core.types import fields_of, is_sealed
 
 Arguments = dict[str, Any]
 
