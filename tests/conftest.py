@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, missing_etcd, running_etcd
@@ -20,6 +21,11 @@ from reactive_config.testing.server_process import MissingServer
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As under nohup. The processes that the tests start and interrupt would ignore it, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A change must not fail for an example that the change before it did not meet. `--hypothesis-profile=explore` draws new ones.
+hypothesis.settings.register_profile("repeatable", derandomize=True, database=None)
+hypothesis.settings.register_profile("explore", derandomize=False, print_blob=True)
+hypothesis.settings.load_profile("repeatable")
 
 SLOW_ROOMS = [Path(__file__).parent / room for room in ("bench", "bindings/pools", "cli", "examples", "faults")]
 """Their tests start processes: all are marked as slow."""

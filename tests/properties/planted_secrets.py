@@ -43,7 +43,8 @@ class Planter:
         typed: Secrets by their type.
         named: Secrets by a name.
         plain: What has to be shown.
-        renames: Whether a field has another name in the configuration, by which it is no secret.
+        renames: Whether a field goes by another name in the configuration, or by its place in a list. Where its type does not
+            apply, it is no secret there.
     """
 
     def __init__(self) -> None:
@@ -146,6 +147,8 @@ class Gardener:
             return Shape(
                 msgspec.defstruct(self.name(), pairs, rename=renames), {renames[n]: v for n, v in tree.items()}
             )
+        if style in ("array", "tuple"):
+            self.planter.renames = True
         if style == "array":
             return Shape(msgspec.defstruct(self.name(), pairs, array_like=True), list(tree.values()))
         if style == "dataclass":
