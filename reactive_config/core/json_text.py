@@ -12,7 +12,7 @@ import msgspec
 from reactive_config.core.bounds import FINITE, INTEGER, MAX_DEPTH, NESTING, ONE_KEY, integer_fits
 
 # One that nobody closed goes to the end of the text: else a search would try again at each quote in it.
-STRING = r'"(?:[^"\\]|\\.)*+["\\]?+'
+STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*["\\]?+'
 """The expression of a string, for one with `re.DOTALL`."""
 
 _STRING_OR_BRACKET = re.compile(rf"{STRING}|[\[\]{{}}]", re.DOTALL)

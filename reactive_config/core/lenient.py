@@ -45,9 +45,9 @@ from reactive_config.core.types import (
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 # Digits are those of ASCII, and no character is tried twice: a text may be long, and come from anybody.
-_PART = re.compile(r"\s*+([0-9]++(?:\.[0-9]++)?+)\s*+(us|ms|[smhdw])")
+_PART = re.compile(r"\s*+([0-9]++(?:\.[0-9]++)?)\s*+(us|ms|[smhdw])")
 _LONGEST = 200  # characters; a longer text is no duration
-_NUMBER = re.compile(r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+")
+_NUMBER = re.compile(r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?+[0-9]++)?")
 _READY = frozenset({str, int, float, bool, type(None)})
 _MOST_DIGITS = 20  # of an integer of 64 bits, its sign included
 

@@ -14,7 +14,7 @@ from reactive_config.printable import printable
 Path = tuple[str, ...]
 
 _PLAIN = re.compile(r"[^\s.\"]+")
-_PART = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^\s."]++)')
+_PART = re.compile(r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*"|[^\s."]++)')
 
 
 def format_path(path: Path) -> str:

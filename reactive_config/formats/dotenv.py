@@ -19,12 +19,12 @@ from reactive_config.core.delta import Bare
 from reactive_config.core.paths import Path
 from reactive_config.formats.text import refusal, unreadable
 
-_BLANK = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
-_NAME = re.compile(r"(?:export[ \t]++(?![ \t]*=))?+([A-Za-z_][A-Za-z0-9_]*+)")
+_BLANK = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*")
+_NAME = re.compile(r"(?:export[ \t]++(?![ \t]*=))?([A-Za-z_][A-Za-z0-9_]*+)")
 _EQUALS = re.compile(r"[ \t]*+=[ \t]*+")
 _SINGLE = re.compile(r"'([^'\r\n]*+)'")
-_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
-_PLAIN = re.compile(r"(?:(?<![ \t])#|[^#\n])*+")
+_DOUBLE = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*)"', re.DOTALL)
+_PLAIN = re.compile(r"[^#\n]*+(?:(?<![ \t])#[^#\n]*+)*")
 _LINE_END = re.compile(r"[ \t]*+(?:(?<=[ \t])#[^\n]*+)?\r?(?:\n|\Z)")
 _REST = re.compile(r"[^\n]*+")
 _ESCAPE = re.compile(r'\\([nrt"\\$])')

@@ -16,10 +16,10 @@ from reactive_config.core.json_text import STRING
 from reactive_config.core.paths import Path
 
 _TOKEN = re.compile(rf'[ \t\n\r]*+({STRING}|[{{}}\[\],:]|[^ \t\n\r{{}}\[\],:"]++)', re.DOTALL)
-_NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+")
+_NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
 _INTEGER = re.compile(r"-?[0-9]{19,}+(?![.eE])")
 # What the searches below need and no more: they meet documents of megabytes, made to be slow.
-_KEY_OR_TABLE = re.compile(rf"({STRING})([ \t\n\r]*+:)?+|[{{}}]", re.DOTALL)
+_KEY_OR_TABLE = re.compile(rf"({STRING})([ \t\n\r]*+:)?|[{{}}]", re.DOTALL)
 _STRING_OR_INTEGER = re.compile(rf"{STRING}|(?<![0-9.eE+-])-?[0-9]{{19,}}+(?![.eE])", re.DOTALL)
 
 

@@ -16,12 +16,12 @@ from reactive_config.core.bounds import MAX_DEPTH
 from reactive_config.core.paths import Path
 
 _SPACE = re.compile(r"[ \t]*+")
-_BLANK = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
-_NAME = re.compile(r"\"(?:[^\"\\\r\n]|\\.)*+\"|'[^'\r\n]*+'|[A-Za-z0-9_-]++")
+_BLANK = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*")
+_NAME = re.compile(r"\"[^\"\\\r\n]*+(?:\\.[^\"\\\r\n]*+)*\"|'[^'\r\n]*+'|[A-Za-z0-9_-]++")
 _STRING = re.compile(
-    r'"""(?:[^"\\]|\\.|"(?!""))*+"{3,5}'
-    r"|'''(?:[^']|'(?!''))*+'{3,5}"
-    r'|"(?:[^"\\\r\n]|\\.)*+"'
+    r'"""[^"\\]*+(?:(?:\\.|"(?!""))[^"\\]*+)*"{3,5}'
+    r"|'''[^']*+(?:'(?!'')[^']*+)*'{3,5}"
+    r'|"[^"\\\r\n]*+(?:\\.[^"\\\r\n]*+)*"'
     r"|'[^'\r\n]*+'",
     re.DOTALL,
 )

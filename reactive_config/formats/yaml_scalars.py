@@ -24,7 +24,7 @@ _NOT_FINITE = {
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
 _INTEGER = re.compile(r"[-+]?+(?:0x[0-9a-fA-F]++|0o[0-7]++|0b[01]++|0|[1-9][0-9]*+)")
-_FLOAT = re.compile(r"[-+]?+(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][-+]?+[0-9]++)?+")
+_FLOAT = re.compile(r"[-+]?+(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?+[0-9]++)?")
 _PADDED = re.compile(r"[-+]?+0[0-9]++")
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 _DIGITS = 50  # 128 bits have 39; `int` takes time by the square of them

@@ -99,7 +99,7 @@ MODULES = {
     "raise MemoryError": "MemoryError",
     "raise BaseExceptionGroup('g', [SystemExit(1)])": "BaseExceptionGroup",
     "class E(Exception):\n    def __str__(self): raise SystemExit\nraise E": "E",
-    "a\0b": "SyntaxError",
+    "a b": "SyntaxError",
     "def __getattr__(name): raise SystemExit(4)": "SystemExit",
     "class M(type):\n    def __getattr__(c, n): raise SystemExit(4)\nclass App(metaclass=M): pass": "SystemExit",
 }
