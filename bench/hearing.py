@@ -8,7 +8,7 @@ from collections import Counter, deque
 from datetime import datetime
 
 from reactive_config import Etcd, State
-from reactive_config.core.source import Feed, ForwardingFeed
+from reactive_config._core.source import Feed, ForwardingFeed
 
 
 class ListeningFeed(ForwardingFeed):

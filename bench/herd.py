@@ -15,7 +15,7 @@ import msgspec
 
 from bench.hearing import HeardEtcd
 from reactive_config import Config, State, open_config
-from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, etcd_server
+from reactive_config._testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, etcd_server
 
 PREFIX = "/herd/"
 BIN = 0.05

@@ -14,16 +14,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from reactive_config.core.config import Config, Explanation, open_config
-from reactive_config.core.delta import Bare
-from reactive_config.core.describing import Setting
-from reactive_config.core.guard import Guard
-from reactive_config.core.live import Live
-from reactive_config.core.observing import Apply, Observer, Rebuild
-from reactive_config.core.secret import Secret, Shown
-from reactive_config.core.snapshot import Snapshot
-from reactive_config.core.status import BindingState, BindingStatus, Held, SourceStatus, State, Status
-from reactive_config.core.updates import Gap, Updates
+from reactive_config._core.change_limits import Guard
+from reactive_config._core.delta import Bare
+from reactive_config._core.runtime.config import Config, Explanation, open_config
+from reactive_config._core.runtime.describing import Setting
+from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.observing import Apply, Observer, Rebuild
+from reactive_config._core.runtime.snapshot import Snapshot
+from reactive_config._core.runtime.updates import Gap, Updates
+from reactive_config._core.secret import Secret, Shown
+from reactive_config._core.status import BindingState, BindingStatus, Held, SourceStatus, State, Status
 from reactive_config.errors import (
     Closed,
     ConfigError,
@@ -42,10 +42,10 @@ from reactive_config.errors import (
 )
 
 if TYPE_CHECKING:
-    from reactive_config.sources.environ import Env
-    from reactive_config.sources.etcd import TLS, Etcd
-    from reactive_config.sources.files import Files
-    from reactive_config.sources.memory import Memory
+    from reactive_config._sources.environ import Env
+    from reactive_config._sources.etcd import TLS, Etcd
+    from reactive_config._sources.files import Files
+    from reactive_config._sources.memory import Memory
 
 __all__ = [
     "TLS",
@@ -92,11 +92,11 @@ __all__ = [
 
 # Loaded when they are first named: a program pays for the sources that it uses, not for the others.
 _LATER = {
-    "Env": "sources.environ",
-    "Etcd": "sources.etcd",
-    "Files": "sources.files",
-    "Memory": "sources.memory",
-    "TLS": "sources.etcd",
+    "Env": "_sources.environ",
+    "Etcd": "_sources.etcd",
+    "Files": "_sources.files",
+    "Memory": "_sources.memory",
+    "TLS": "_sources.etcd",
 }
 
 

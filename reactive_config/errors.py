@@ -26,7 +26,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from reactive_config.printable import printable
+from reactive_config._printable import printable
 
 _WORDS = 300
 """Characters of what was expected or got in a message: the names of a type's fields may be many."""

@@ -15,8 +15,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, missing_etcd, running_etcd
-from reactive_config.testing.server_process import MissingServer
+from reactive_config._testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, missing_etcd, running_etcd
+from reactive_config._testing.server_process import MissingServer
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As under nohup. The processes that the tests start and interrupt would ignore it, too.

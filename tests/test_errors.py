@@ -42,7 +42,7 @@ MADE = {
 def all_errors():
     """Every error of the package, found by importing all that can be imported."""
     for module in pkgutil.walk_packages(reactive_config.__path__, "reactive_config."):
-        if module.name.startswith(("reactive_config.etcd", "reactive_config.core", "reactive_config.errors")):
+        if module.name.startswith(("reactive_config._etcd", "reactive_config._core", "reactive_config.errors")):
             importlib.import_module(module.name)
     found, left = [], [ReactiveConfigError]
     while left:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reactive_config.extras import EXTRAS, install
+from reactive_config._extras import EXTRAS, install
 
 ROOT = Path(__file__).parents[1]
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]

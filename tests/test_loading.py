@@ -8,8 +8,8 @@ import sys
 import pytest
 
 import reactive_config
+from reactive_config._formats import registry
 from reactive_config.errors import ParseError
-from reactive_config.formats import registry
 
 LOADED = """
 import sys
@@ -22,11 +22,11 @@ COSTLY = (
     "tomllib",
     "ryaml",
     "watchfiles",
-    "reactive_config.formats.toml_",
-    "reactive_config.formats.yaml_",
-    "reactive_config.sources.environ",
-    "reactive_config.sources.etcd",
-    "reactive_config.sources.files",
+    "reactive_config._formats.toml_",
+    "reactive_config._formats.yaml_",
+    "reactive_config._sources.environ",
+    "reactive_config._sources.etcd",
+    "reactive_config._sources.files",
 )
 
 
@@ -39,15 +39,15 @@ def loaded(program: str) -> set[str]:
 
 def test_a_source_is_loaded_once_it_is_named():
     assert loaded("from reactive_config import open_config") == set()
-    assert loaded("from reactive_config import Files") == {"reactive_config.sources.files"}
-    assert loaded("from reactive_config import Etcd, TLS") == {"reactive_config.sources.etcd"}
-    assert loaded("import reactive_config; reactive_config.Env") == {"reactive_config.sources.environ"}
+    assert loaded("from reactive_config import Files") == {"reactive_config._sources.files"}
+    assert loaded("from reactive_config import Etcd, TLS") == {"reactive_config._sources.etcd"}
+    assert loaded("import reactive_config; reactive_config.Env") == {"reactive_config._sources.environ"}
 
 
 def test_a_format_is_loaded_at_its_first_document():
-    program = "from reactive_config.formats.registry import parse; parse(b'{text}', '.{suffix}')"
+    program = "from reactive_config._formats.registry import parse; parse(b'{text}', '.{suffix}')"
     assert loaded(program.format(text='{"a": 1}', suffix="json")) == set()
-    assert "reactive_config.formats.toml_" in loaded(program.format(text="a = 1", suffix="toml"))
+    assert "reactive_config._formats.toml_" in loaded(program.format(text="a = 1", suffix="toml"))
 
 
 def test_a_format_that_cannot_be_loaded_is_a_refusal_and_tried_again(monkeypatch):

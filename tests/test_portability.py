@@ -83,8 +83,8 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 MIRROR = """
-from reactive_config.sources.etcd.copies import Copy, Row
-from reactive_config.sources.etcd.mirror import Mirror, Saved
+from reactive_config._sources.etcd.mirror_copies import Copy, Row
+from reactive_config._sources.etcd.mirror import Mirror, Saved
 mirror = Mirror(Path(sys.argv[1], "var", "shop.json"), "/s/")
 for revision in (5, 6):
     state = Copy("/s/", 7, revision, revision, {"/s/a": Row(str(revision), revision)})
@@ -94,8 +94,8 @@ print("saved")
 """
 
 COMMANDS = """
-from reactive_config.cli import host
-from reactive_config.cli.app import run
+from reactive_config._cli import host
+from reactive_config._cli.app import run
 host._INOTIFY = Path("not", "there")
 file = Path(sys.argv[1], "app.toml")
 file.write_text("size = 7")

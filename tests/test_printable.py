@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config.core.paths import format_path, parse_path
+from reactive_config._core.paths import format_path, parse_path
+from reactive_config._printable import printable
 from reactive_config.errors import Origin, ParseError, Problem, StartupError
-from reactive_config.printable import printable
 
 ODD = ["\x1b[2J", "\0", "a\nb", "\r", "\x7f", "\x9b31m", "\u202e", "\u2066", "\u200f", "\u2028", "\ud800", "\U000e0041"]
 

@@ -15,7 +15,7 @@ from typing import Any
 from bench.cases.many_keys import ByHand, ManyKeys, Mark, batches, limit_keys, limit_text, open_ours
 from bench.cases.raw_etcd import open_channel
 from bench.harness import Case, Params, Round, Subject
-from reactive_config.testing.tcp_proxy import TcpProxy, tcp_proxy
+from reactive_config._testing.tcp_proxy import TcpProxy, tcp_proxy
 
 TOGETHER = 10
 """Puts in one transaction: so many changes a revision."""

@@ -11,8 +11,8 @@ from bench.cases.visible import until_visible
 from bench.harness import Params, Round, Stage
 
 if TYPE_CHECKING:
-    from reactive_config.etcd.link import Link
-    from reactive_config.testing.etcd_server import EtcdServer
+    from reactive_config._etcd.link import Link
+    from reactive_config._testing.etcd_server import EtcdServer
 
 
 class EtcdStage(Stage):
@@ -28,9 +28,9 @@ class EtcdStage(Stage):
 
     async def open(self) -> None:
         # Not above: the processes of rivals import this module, and would carry us.
-        from reactive_config.etcd.link import open_link
-        from reactive_config.etcd.settings import Settings, parse_endpoint
-        from reactive_config.testing.etcd_server import etcd_server
+        from reactive_config._etcd.link import open_link
+        from reactive_config._etcd.settings import Settings, parse_endpoint
+        from reactive_config._testing.etcd_server import etcd_server
 
         self.server = await self.stack.enter_async_context(etcd_server())
         # It may rest for minutes without a call or a watch, and etcd ends a connection that pings meanwhile.
@@ -77,6 +77,6 @@ class StampedPuts(EtcdStage):
         return until_visible(driven, seen)
 
     async def _put(self, key: str, text: str) -> None:
-        from reactive_config.etcd.transaction import write
+        from reactive_config._etcd.transaction import write
 
         await write(self.link, {key: text})

@@ -68,7 +68,7 @@ class ManyKeys(EtcdStage):
 
     async def write(self, prefix: str, texts: dict[str, str], mark: Mark | None = None) -> None:
         """Put keys in one transaction, and the mark with them."""
-        from reactive_config.etcd.transaction import write
+        from reactive_config._etcd.transaction import write
 
         if mark is not None:
             texts = {**texts, "mark": _mark(mark)}

@@ -11,7 +11,7 @@ import msgspec
 from bench.cases.written import Limit, Lower, Table, Tables, Upper, tables, wide
 from bench.harness import Case, Round, Subject
 from reactive_config import Config, open_config
-from reactive_config.core.paths import Path
+from reactive_config._core.paths import Path
 
 
 class Change(Subject):

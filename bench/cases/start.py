@@ -61,7 +61,7 @@ class Ours(Started):
     """`async with open_config(App, Etcd(...)) as config`."""
 
     async def load(self) -> None:
-        import reactive_config.sources.etcd.follow  # noqa: F401 - what `Etcd` loads when it runs, gRPC with it
+        import reactive_config._sources.etcd.session_loop  # noqa: F401 - what `Etcd` loads when it runs, gRPC with it
 
     async def start(self) -> int:
         self._config = await open_ours(self.params, self.stack)

@@ -8,11 +8,11 @@ import anyio
 import msgspec
 from msgspec import Meta
 
-from reactive_config.core.bounds import MAX_DEPTH
-from reactive_config.core.delta import Entry, Patch, Replace
-from reactive_config.core.paths import Path
-from reactive_config.core.source import Feed, Source
-from reactive_config.core.status import State
+from reactive_config._core.bounds import MAX_DEPTH
+from reactive_config._core.delta import Entry, Patch, Replace
+from reactive_config._core.paths import Path
+from reactive_config._core.source import Feed, Source
+from reactive_config._core.status import State
 
 WIDTH = 100
 """Entries of one table."""

@@ -16,7 +16,7 @@ from bench.cases.texts import Texts
 from bench.cases.written import Lower, Table, Tables, Upper, tables, wide
 from bench.counts.tally import Step
 from reactive_config import Config, Files, Rejected, open_config
-from reactive_config.core.paths import Path
+from reactive_config._core.paths import Path
 
 Scenario = Callable[[], AbstractAsyncContextManager[Step]]
 

@@ -17,7 +17,7 @@ import msgspec
 
 import bench
 from reactive_config import Snapshot
-from reactive_config.core.inbox import Inbox
+from reactive_config._core.runtime.inbox import Inbox
 
 Step = Callable[[], Awaitable[None]]
 

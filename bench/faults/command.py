@@ -8,7 +8,7 @@ import logging
 
 from bench.faults.report import text
 from bench.faults.run import Plan, intact, run_all
-from reactive_config.testing.etcd_server import EtcdBinary, etcd_binaries
+from reactive_config._testing.etcd_server import EtcdBinary, etcd_binaries
 
 EPILOG = """\
 Real etcds on loopback, in temporary directories. Writers make transactions over groups of keys; kill -9,

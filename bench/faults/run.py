@@ -22,9 +22,9 @@ from bench.faults.history import Breach, Recovery
 from bench.faults.shape import Shape
 from bench.faults.stage import READER, ROOT, Stage
 from bench.faults.writers import Gate, Writer
-from reactive_config.testing.etcd_cluster import etcd_cluster
-from reactive_config.testing.etcd_server import EtcdBinary
-from reactive_config.testing.tcp_proxy import tcp_proxy
+from reactive_config._testing.etcd_cluster import etcd_cluster
+from reactive_config._testing.etcd_server import EtcdBinary
+from reactive_config._testing.tcp_proxy import tcp_proxy
 
 PATIENCE = 30.0
 """Seconds after which a follower that is not in sync never will be."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from bench.faults.history import TORN, State
-from reactive_config.etcd.messages import Item
+from reactive_config._etcd.messages import Item
 
 
 class App(msgspec.Struct, frozen=True):

@@ -13,14 +13,13 @@ from pathlib import Path
 from bench.faults.book import Book
 from bench.faults.shape import Shape
 from bench.faults.writers import AGAIN, Gate, Writer
-from reactive_config.etcd.errors import Compacted, EtcdError, FutureRevision
-from reactive_config.etcd.listing import read_all
-from reactive_config.etcd.messages import Listing
-from reactive_config.etcd.ranges import prefix_range
-from reactive_config.etcd.transaction import write
-from reactive_config.testing.etcd_cluster import EtcdCluster
-from reactive_config.testing.etcd_server import EtcdServer
-from reactive_config.testing.tcp_proxy import TcpProxy
+from reactive_config._etcd.errors import Compacted, EtcdError, FutureRevision
+from reactive_config._etcd.messages import Listing, prefix_range
+from reactive_config._etcd.reading import read_all
+from reactive_config._etcd.transaction import write
+from reactive_config._testing.etcd_cluster import EtcdCluster
+from reactive_config._testing.etcd_server import EtcdServer
+from reactive_config._testing.tcp_proxy import TcpProxy
 
 ROOT = ("root", "root-password")
 READER = ("app", "app-password")

@@ -16,14 +16,13 @@ from contextlib import asynccontextmanager
 
 from bench.faults.book import Book
 from bench.faults.shape import Shape
-from reactive_config.etcd.auth import Credentials
-from reactive_config.etcd.errors import EtcdError
-from reactive_config.etcd.link import Link, open_link
-from reactive_config.etcd.listing import read_all
-from reactive_config.etcd.messages import Item
-from reactive_config.etcd.ranges import KeyRange
-from reactive_config.etcd.settings import Settings, parse_endpoint
-from reactive_config.etcd.transaction import ConditionFailed, write
+from reactive_config._etcd.auth import Credentials
+from reactive_config._etcd.errors import EtcdError
+from reactive_config._etcd.link import Link, open_link
+from reactive_config._etcd.messages import Item, KeyRange
+from reactive_config._etcd.reading import read_all
+from reactive_config._etcd.settings import Settings, parse_endpoint
+from reactive_config._etcd.transaction import ConditionFailed, write
 
 SETTINGS = Settings(timeout=2.0, connect_timeout=1.0)
 AGAIN = 0.02

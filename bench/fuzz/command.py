@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from bench.fuzz.book import Book
 from bench.fuzz.driving import drive
-from reactive_config.testing.etcd_server import etcd_binaries, etcd_server
+from reactive_config._testing.etcd_server import etcd_binaries, etcd_server
 
 EPILOG = """\
 One configuration is open for each type in turn, over a custom source, memory, directories of files in every format,

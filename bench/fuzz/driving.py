@@ -20,11 +20,11 @@ from bench.fuzz.documents import SUFFIXES, document
 from bench.fuzz.kinds import Everything
 from bench.fuzz.odd import Odd
 from reactive_config import Config, ConfigError, Env, Etcd, Files, Memory, Rejected, open_config
-from reactive_config.core.delta import Entry, Patch, Replace
-from reactive_config.etcd.link import Link
-from reactive_config.etcd.transaction import write
+from reactive_config._core.delta import Entry, Patch, Replace
+from reactive_config._etcd.link import Link
+from reactive_config._etcd.transaction import write
+from reactive_config._testing.etcd_server import EtcdServer
 from reactive_config.testing import Scripted
-from reactive_config.testing.etcd_server import EtcdServer
 
 PATIENCE = 20.0
 """Seconds for a good key to come into force; by the clock, since other processes have to do their part."""

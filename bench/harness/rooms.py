@@ -26,7 +26,7 @@ _FULL_NAME = re.compile(r"built-in method ([\w.]+)|of '([\w.]+)' objects")
 
 
 def room_of(file: str) -> str:
-    """The room of a file: `reactive_config.sources.etcd`, `grpc`, `asyncio`, `standard library`."""
+    """The room of a file: `reactive_config._sources.etcd`, `grpc`, `asyncio`, `standard library`."""
     if file.startswith("<frozen importlib"):
         return IMPORTS
     path = Path(file)

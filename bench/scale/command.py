@@ -9,8 +9,8 @@ from pathlib import Path
 from bench.scale.model import Fleet
 from bench.scale.points import Plan
 from bench.scale.runtimes import STAMP
-from reactive_config.sources.etcd.resuming import SMALL_BYTES, SMALL_KEYS
-from reactive_config.testing.etcd_server import etcd_binaries
+from reactive_config._sources.etcd.session import SMALL_BYTES, SMALL_KEYS
+from reactive_config._testing.etcd_server import etcd_binaries
 
 EPILOG = """\
 Starts a real etcd with real runtimes: direct, behind etcd's own grpc-proxy, and behind relays. Small points give

@@ -16,11 +16,11 @@ from bench.harness.subject import Params, Round
 from bench.scale.points import SETTLE, Plan, Point, Spent
 from bench.scale.runtimes import PREFIX, STAMP, Runtimes, Stamp
 from bench.scale.servers import Tiers, between, endpoints
-from reactive_config.etcd.link import Link
-from reactive_config.etcd.listing import look
-from reactive_config.etcd.ranges import prefix_range
-from reactive_config.etcd.transaction import write
-from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_server
+from reactive_config._etcd.link import Link
+from reactive_config._etcd.messages import prefix_range
+from reactive_config._etcd.reading import look
+from reactive_config._etcd.transaction import write
+from reactive_config._testing.etcd_server import EtcdBinary, EtcdServer, etcd_server
 
 BUSY = 32
 """Clients that keep etcd busy."""

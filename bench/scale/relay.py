@@ -27,13 +27,12 @@ import anyio
 import grpc
 from aetcd.rpc import Event, KeyValue, RangeRequest, RangeResponse, ResponseHeader, WatchResponse, rpc_pb2_grpc
 
-from reactive_config.etcd.errors import EtcdError, Unavailable
-from reactive_config.etcd.link import Link, open_link
-from reactive_config.etcd.listing import look, read_all
-from reactive_config.etcd.messages import Change, Item, Listing, Sight
-from reactive_config.etcd.ranges import prefix_range
-from reactive_config.etcd.settings import Settings, parse_endpoint
-from reactive_config.etcd.watching import Watch, open_watch
+from reactive_config._etcd.errors import EtcdError, Unavailable
+from reactive_config._etcd.link import Link, open_link
+from reactive_config._etcd.messages import Change, Item, Listing, Sight, prefix_range
+from reactive_config._etcd.reading import look, read_all
+from reactive_config._etcd.settings import Settings, parse_endpoint
+from reactive_config._etcd.watching import Watch, open_watch
 
 PAUSE = 0.25
 """Seconds between two questions upstream, at most."""

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from reactive_config.testing.etcd_server import EtcdServer
-from reactive_config.testing.server_process import ServerProcess
+from reactive_config._testing.etcd_server import EtcdServer
+from reactive_config._testing.server_process import ServerProcess
 
 
 class Between(ServerProcess):

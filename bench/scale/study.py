@@ -14,7 +14,7 @@ from bench.scale.model import Fleet, Load, Prices, Shape, load
 from bench.scale.points import Plan, Point
 from bench.scale.prices import base_of, prices
 from bench.scale.relay import PAUSE
-from reactive_config.testing.etcd_server import EtcdBinary
+from reactive_config._testing.etcd_server import EtcdBinary
 
 SIZES = (1, 100, 10_000, 1_000_000)
 

@@ -4,12 +4,22 @@ Adapters for other libraries: pools and clients in `reactive_config.bindings.poo
 `reactive_config.bindings.openfeature`.
 """
 
-from reactive_config.bindings.binding import Binding
-from reactive_config.bindings.capacity import Capacity, capacity
-from reactive_config.bindings.clocks import Clock, ManualClock
-from reactive_config.bindings.cron import Cron, Every
-from reactive_config.bindings.flag import Flag, FlagRule, Percentage
-from reactive_config.bindings.levels import Level, LogRule, TemporaryLevel
+from reactive_config._bindings.binding import Binding
+from reactive_config._bindings.capacity import Capacity, capacity
+from reactive_config._bindings.clocks import Clock, ManualClock
+from reactive_config._bindings.cron import Cron, Every
+from reactive_config._bindings.flag import Flag, FlagRule, Percentage
+from reactive_config._bindings.levels import Level, LogRule, TemporaryLevel
+from reactive_config._bindings.log_levels import LogLevels, log_levels
+from reactive_config._bindings.loguru_levels import loguru_filter
+from reactive_config._bindings.pools.live_pool import LivePool, live_pool
+from reactive_config._bindings.rebuilt import Rebuilt, rebuilt
+from reactive_config._bindings.schedule import Tick
+from reactive_config._bindings.structlog_levels import structlog_processor
+from reactive_config._bindings.switch import Switch, switch
+from reactive_config._bindings.timer import Timer, timer
+from reactive_config._bindings.together import Bindings, Together, bindings, together
+from reactive_config._bindings.workers import Workers, workers
 from reactive_config.bindings.limits import (
     Decision,
     Rate,
@@ -20,17 +30,6 @@ from reactive_config.bindings.limits import (
     rate_limiter,
     redis_rate_limiter,
 )
-from reactive_config.bindings.log_levels import LogLevels, log_levels
-from reactive_config.bindings.loguru_levels import loguru_filter
-from reactive_config.bindings.pools.live_pool import LivePool, live_pool
-from reactive_config.bindings.rebuilt import Rebuilt, rebuilt
-from reactive_config.bindings.schedule import Tick
-from reactive_config.bindings.side_by_side import Bindings, bindings
-from reactive_config.bindings.structlog_levels import structlog_processor
-from reactive_config.bindings.switch import Switch, switch
-from reactive_config.bindings.timer import Timer, timer
-from reactive_config.bindings.together import Together, together
-from reactive_config.bindings.workers import Workers, workers
 
 __all__ = [
     "Binding",

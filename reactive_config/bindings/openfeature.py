@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from reactive_config.core.live import Live
-from reactive_config.extras import install
+from reactive_config._core.runtime.live import Live
+from reactive_config._extras import install
 
 if TYPE_CHECKING:
-    from reactive_config.bindings.openfeature_provider import FlagProvider
+    from reactive_config._bindings.openfeature_provider import FlagProvider
 
 
 def flag_provider(live: Live[Any] | Live[Mapping[str, Any]], *, name: str = "") -> FlagProvider:
@@ -28,7 +28,7 @@ def flag_provider(live: Live[Any] | Live[Mapping[str, Any]], *, name: str = "") 
         ImportError: openfeature-sdk is not installed.
     """
     try:
-        from reactive_config.bindings.openfeature_provider import FlagProvider
+        from reactive_config._bindings.openfeature_provider import FlagProvider
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "openfeature":
             raise

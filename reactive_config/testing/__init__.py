@@ -17,13 +17,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reactive_config.testing.configs import ConfigFactory, ScriptedConfig, open_test_config
-    from reactive_config.testing.conformance import ConformanceSuite
-    from reactive_config.testing.etcd_server import EtcdServer, etcd_binaries, running_etcd
-    from reactive_config.testing.feed import RecordingFeed
-    from reactive_config.testing.harness import SourceHarness
-    from reactive_config.testing.misbehaving import SILENT, Fault, Misbehaving
-    from reactive_config.testing.scripted import Scripted
+    from reactive_config._testing.configs import ConfigFactory, ScriptedConfig, open_test_config
+    from reactive_config._testing.conformance import ConformanceSuite
+    from reactive_config._testing.etcd_server import EtcdServer, etcd_binaries, running_etcd
+    from reactive_config._testing.harness import SourceHarness
+    from reactive_config._testing.misbehaving import SILENT, Fault, Misbehaving
+    from reactive_config._testing.recording_feed import RecordingFeed
+    from reactive_config._testing.scripted import Scripted
 
 _HOMES = {
     "ConfigFactory": "configs",
@@ -31,7 +31,7 @@ _HOMES = {
     "EtcdServer": "etcd_server",
     "Fault": "misbehaving",
     "Misbehaving": "misbehaving",
-    "RecordingFeed": "feed",
+    "RecordingFeed": "recording_feed",
     "SILENT": "misbehaving",
     "Scripted": "scripted",
     "ScriptedConfig": "configs",
@@ -61,7 +61,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"reactive_config._testing.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from reactive_config.testing.configs import ConfigFactory
+    from reactive_config._testing.configs import ConfigFactory
 
-_SUITE = "reactive_config.testing.conformance"
+_SUITE = "reactive_config._testing.conformance"
 
 if _SUITE not in sys.modules:  # so that a failing check of the suite shows its values
     pytest.register_assert_rewrite(_SUITE)
@@ -35,7 +35,7 @@ def live_config() -> Iterator[ConfigFactory]:
     outage or unreadable content there is `config.source`, a `reactive_config.testing.Scripted`. With
     Hypothesis, where one test runs often, use `reactive_config.testing.open_test_config` inside the test.
     """
-    from reactive_config.testing.configs import ConfigFactory
+    from reactive_config._testing.configs import ConfigFactory
 
     factory = ConfigFactory()
     yield factory

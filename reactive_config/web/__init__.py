@@ -9,12 +9,12 @@
 `reactive_config.web.fastapi`, `.litestar` and `.aiohttp` fit this to one framework each; nothing else imports one.
 """
 
-from reactive_config.web.connections import configuration, current, end_streams, live, snapshot, until_shutdown
-from reactive_config.web.lifespan import attach, lifespan
-from reactive_config.web.metrics import Metrics
-from reactive_config.web.operations import Operations
-from reactive_config.web.running import running
-from reactive_config.web.tracing import Tracing
+from reactive_config._web.connections import configuration, current, end_streams, live, snapshot, until_shutdown
+from reactive_config._web.lifespan import attach, lifespan
+from reactive_config._web.metrics import Metrics
+from reactive_config._web.operations import Operations
+from reactive_config._web.running import running
+from reactive_config._web.tracing import Tracing
 
 __all__ = [
     "Metrics",

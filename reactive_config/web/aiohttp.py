@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from reactive_config import Config, Live, Snapshot
-from reactive_config.web.answers import MAX_BODY, BodyNotRead, Call
-from reactive_config.web.connections import PINNED, pinned
-from reactive_config.web.lifespan import Follow, Make, Within, opened
-from reactive_config.web.operations import Operations
-from reactive_config.web.shutdown import RequestLive, Shutdown, until
+from reactive_config._web.asgi import MAX_BODY, BodyNotRead, Call
+from reactive_config._web.connections import PINNED, pinned
+from reactive_config._web.lifespan import Follow, Make, Within, opened
+from reactive_config._web.operations import Operations
+from reactive_config._web.shutdown import RequestLive, Shutdown, until
 
 T = TypeVar("T")
 

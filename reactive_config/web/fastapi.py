@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import HTTPConnection
 
 from reactive_config import Config, Live, Snapshot
-from reactive_config.web import connections
+from reactive_config._web import connections
 
 
 async def configuration(connection: HTTPConnection) -> Config[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from litestar.types import Scope
 
 from reactive_config import Config, Live, Snapshot
-from reactive_config.web import connections
+from reactive_config._web import connections
 
 
 async def configuration(scope: Scope) -> Config[Any]:

@@ -12,9 +12,9 @@ from bench.cases.raw_etcd import HAS_LEADER, OPTIONS
 from bench.harness.case import find_cases
 from bench.harness.rounds import Point
 from bench.harness.settings import open_settings
-from reactive_config.etcd import link
-from reactive_config.etcd.channel import channel_options
-from reactive_config.etcd.settings import Settings
+from reactive_config._etcd import link
+from reactive_config._etcd.channel import channel_options
+from reactive_config._etcd.settings import Settings
 
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 

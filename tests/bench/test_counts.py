@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-import reactive_config.core.trial as trial
+import reactive_config._core.acceptance.trial as trial
 from bench.counts import command, expected
 from bench.counts.scenarios import SCENARIOS
 from bench.counts.tally import Counts, count
-from reactive_config.core.layers import Stack
-from reactive_config.core.live import PathIndex
+from reactive_config._core.layers import Stack
+from reactive_config._core.runtime.live import PathIndex
 
 ONE_KEY = "one key among 1,000"
 

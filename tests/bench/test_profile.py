@@ -88,7 +88,7 @@ def test_one_command_prints_the_profile_and_leaves_it_beside_the_results(tmp_pat
     text = (tmp_path / "profile-one_change.txt").read_text()
     assert done.stdout.startswith(text)
     assert text.startswith("one_change keys=120 changes=5: reactive_config, 5 samples in 1 rounds\np50 ")
-    (core,) = [line for line in text.splitlines() if line.endswith("  reactive_config.core")]
+    (core,) = [line for line in text.splitlines() if line.endswith("  reactive_config._core")]
     assert float(core.split("%")[0]) > 0  # by the clock: how much more depends on who else uses the machine
 
 
@@ -125,8 +125,8 @@ def test_the_point_is_the_first_with_an_aim():
 
 def test_code_belongs_to_its_room():
     ours = Path(reactive_config.__file__).parent
-    assert room_of(str(ours / "core" / "layers.py")) == "reactive_config.core"
-    assert room_of(str(ours / "sources" / "etcd" / "follow.py")) == "reactive_config.sources.etcd"
+    assert room_of(str(ours / "core" / "layers.py")) == "reactive_config._core"
+    assert room_of(str(ours / "sources" / "etcd" / "follow.py")) == "reactive_config._sources.etcd"
     assert room_of(str(ours / "errors.py")) == "reactive_config"
     assert room_of(str(ROOT / "bench" / "cases" / "read.py")) == "bench"
     assert room_of(msgspec.__file__) == "msgspec"
@@ -148,7 +148,7 @@ def test_what_is_written_in_c_belongs_to_its_library_or_to_who_calls_it():
         (read, 1, "main"): Spent(1, 1.0, 4.0, {}),
         length: Spent(9, 4.0, 4.0, {(layers, 1, "put"): 3.0, (read, 1, "main"): 1.0}),
     }
-    assert rooms(spent) == {"reactive_config.core": 5.0, "bench": 2.0, "builtins": 0.0}
+    assert rooms(spent) == {"reactive_config._core": 5.0, "bench": 2.0, "builtins": 0.0}
     assert sum(share for _, share in shares(rooms(spent))) == 1.0
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bench.scale.measure import measure
 from bench.scale.points import Plan
-from reactive_config.testing.etcd_server import etcd_binaries, missing_etcd
+from reactive_config._testing.etcd_server import etcd_binaries, missing_etcd
 
 RUNTIMES = 6
 

@@ -17,14 +17,13 @@ from bench.scale import relay as relays
 from bench.scale.relay import Relay
 from bench.scale.servers import Between, GrpcProxy, RelayProcess
 from reactive_config import Config, Etcd, open_config
-from reactive_config.etcd.errors import Compacted, FutureRevision, Unavailable
-from reactive_config.etcd.link import Link, open_link
-from reactive_config.etcd.listing import look, read_all
-from reactive_config.etcd.messages import Batch
-from reactive_config.etcd.ranges import prefix_range
-from reactive_config.etcd.settings import Settings, parse_endpoint
-from reactive_config.etcd.watching import Watch, open_watch
-from reactive_config.testing.etcd_server import EtcdServer, etcd_server
+from reactive_config._etcd.errors import Compacted, FutureRevision, Unavailable
+from reactive_config._etcd.link import Link, open_link
+from reactive_config._etcd.messages import Batch, prefix_range
+from reactive_config._etcd.reading import look, read_all
+from reactive_config._etcd.settings import Settings, parse_endpoint
+from reactive_config._etcd.watching import Watch, open_watch
+from reactive_config._testing.etcd_server import EtcdServer, etcd_server
 
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 

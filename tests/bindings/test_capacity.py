@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from reactive_config import Live, Memory, open_config
+from reactive_config._core.status import BindingState
 from reactive_config.bindings import capacity, rebuilt, together
-from reactive_config.core.status import BindingState
 
 
 class App(msgspec.Struct, frozen=True):

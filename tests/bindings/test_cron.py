@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from reactive_config import Env, Live, Memory, Rejected, open_config
+from reactive_config._bindings.cron_times import RECHECK
+from reactive_config._core.status import BindingState
+from reactive_config._extras import install
 from reactive_config.bindings import Cron, Every, ManualClock, timer
-from reactive_config.bindings.cron_times import RECHECK
-from reactive_config.core.status import BindingState
-from reactive_config.extras import install
 
 SECOND = 1_000_000_000
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

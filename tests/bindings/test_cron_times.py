@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reactive_config._bindings.cron_times import MOST_COUNTED, RECHECK, SET_BACK, CronTimes
+from reactive_config._bindings.schedule import Manner
 from reactive_config.bindings import Cron
-from reactive_config.bindings.cron_times import MOST_COUNTED, RECHECK, SET_BACK, CronTimes
-from reactive_config.bindings.schedule import Manner
 
 SECOND = 1_000_000_000
 MINUTE = timedelta(minutes=1)

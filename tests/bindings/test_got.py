@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from reactive_config import Config, Live, Memory, Secret, open_config
+from reactive_config._bindings.binding import got
 from reactive_config.bindings import capacity, rate_limiter, timer, workers
-from reactive_config.bindings.got import got
 
 S = "hunter2"
 Select = Callable[[Config[Any]], Live[Any]]

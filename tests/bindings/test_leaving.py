@@ -13,8 +13,8 @@ import anyio
 import pytest
 
 from reactive_config import Live, Memory, open_config
+from reactive_config._core.status import BindingState
 from reactive_config.bindings import bindings, live_pool, rebuilt, workers
-from reactive_config.core.status import BindingState
 from tests.bindings.stubborn import App, Stubborn, Within, until
 
 # -- a closer, a builder, a check, a resize that swallow ------------------------------------------------------------

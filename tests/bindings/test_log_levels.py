@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from reactive_config import Live, Memory, Rejected, open_config
+from reactive_config._bindings.clocks import ManualClock
+from reactive_config._core.status import BindingState
 from reactive_config.bindings import Level, LogRule, TemporaryLevel, log_levels, rebuilt, together
-from reactive_config.bindings.clocks import ManualClock
-from reactive_config.core.status import BindingState
 
 
 class App(msgspec.Struct, frozen=True):

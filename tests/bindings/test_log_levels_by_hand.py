@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactive_config import ConfigError, Live, Memory, open_config
+from reactive_config._bindings.named_level import NamedLevel
 from reactive_config.bindings import Level, LogRule, ManualClock, TemporaryLevel, log_levels
-from reactive_config.bindings.named_level import NamedLevel
 
 DEBUG_1M = TemporaryLevel(Level.DEBUG, timedelta(minutes=1))
 MINUTE = timedelta(minutes=1)

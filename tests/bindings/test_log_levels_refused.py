@@ -13,9 +13,10 @@ import msgspec
 import pytest
 
 from reactive_config import Live, Memory, open_config
-from reactive_config.bindings import Level, LogRule, TemporaryLevel, log_levels, log_rules, rebuilt, together
-from reactive_config.bindings.log_rules import MAX_LENGTH, MAX_PARTS, RuleReader
-from reactive_config.core.status import BindingState
+from reactive_config._bindings import log_rules
+from reactive_config._bindings.log_rules import MAX_LENGTH, MAX_PARTS, RuleReader
+from reactive_config._core.status import BindingState
+from reactive_config.bindings import Level, LogRule, TemporaryLevel, log_levels, rebuilt, together
 
 
 class App(msgspec.Struct, frozen=True):

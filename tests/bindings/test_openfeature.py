@@ -20,10 +20,10 @@ from openfeature.flag_evaluation import Reason
 from openfeature.provider import ProviderStatus
 
 from reactive_config import Live, Memory, open_config
+from reactive_config._core.status import BindingState
+from reactive_config._extras import install
 from reactive_config.bindings import Flag, FlagRule, switch
 from reactive_config.bindings.openfeature import flag_provider
-from reactive_config.core.status import BindingState
-from reactive_config.extras import install
 
 COLOURS = {"blue": 1, "green": 1}
 TABLE = {

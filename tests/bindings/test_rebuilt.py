@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from reactive_config import Closed, Live, Memory, Secret, open_config
+from reactive_config._core.status import BindingState
 from reactive_config.bindings import rebuilt, together
-from reactive_config.core.status import BindingState
 
 
 class App(msgspec.Struct, frozen=True):

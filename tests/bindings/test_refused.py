@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from reactive_config import Memory, Unfit, open_config
-from reactive_config.bindings import capacity, follower, rate_limiter, rebuilt, together
-from reactive_config.core.status import BindingState
+from reactive_config._bindings import follower
+from reactive_config._core.status import BindingState
+from reactive_config.bindings import capacity, rate_limiter, rebuilt, together
 from tests.bindings.stubborn import until
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactive_config import Live, Memory, Rejected, open_config
+from reactive_config._core.status import BindingState
 from reactive_config.bindings import Flag, FlagRule, switch
-from reactive_config.core.status import BindingState
 
 KEYS = [f"user-{n}" for n in range(10_000)]
 

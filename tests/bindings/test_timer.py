@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from reactive_config import Live, Memory, open_config
+from reactive_config._core.status import BindingState
 from reactive_config.bindings import ManualClock, timer
-from reactive_config.core.status import BindingState
 
 SECOND = 1_000_000_000
 

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reactive_config._bindings.schedule import SLACK, Grid, Manner
+from reactive_config._core.runtime.live import Hub, Live
 from reactive_config.bindings import ManualClock, timer
-from reactive_config.bindings.grid import SLACK, Grid
-from reactive_config.bindings.schedule import Manner
-from reactive_config.core.live import Hub, Live
 
 INTERVALS = st.integers(0, 12)
 CHANGES = st.lists(st.tuples(st.integers(0, 30), INTERVALS), max_size=60)

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from reactive_config.cli.app import run as run_app
-from reactive_config.testing.etcd_server import EtcdServer, running_etcd
+from reactive_config._cli.app import run as run_app
+from reactive_config._testing.etcd_server import EtcdServer, running_etcd
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "reactive-config"
 DEADLINE = 15.0

@@ -13,9 +13,9 @@ import pydantic
 import pytest
 
 from reactive_config import Secret, Shown
-from reactive_config.cli import schema
-from reactive_config.cli.schema import schema_of
-from reactive_config.testing.etcd_server import EtcdServer
+from reactive_config._cli import schema
+from reactive_config._cli.schema import schema_of
+from reactive_config._testing.etcd_server import EtcdServer
 
 Run = Callable[..., Any]
 

@@ -13,12 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactive_config import Secret
-from reactive_config.cli.diffing import Change, changes
-from reactive_config.cli.shown import show
-from reactive_config.core.lenient import duration
-from reactive_config.core.showing import spot_of
-from reactive_config.core.trees import ABSENT
-from reactive_config.core.wording import duration_text
+from reactive_config._cli.redacted import Change, changes, show
+from reactive_config._core.decoding.bare_values import duration
+from reactive_config._core.redaction import spot_of
+from reactive_config._core.trees import ABSENT
+from reactive_config._core.types.wording import duration_text
 
 
 class Inner(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reactive_config.testing.etcd_server import EtcdServer
+from reactive_config._testing.etcd_server import EtcdServer
 
 Run = Callable[..., Any]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reactive_config.cli import app
+from reactive_config._cli import app
 
 Run = Callable[..., Any]
 LONG = "x" * 300

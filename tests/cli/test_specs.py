@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reactive_config.cli.failures import Usage
-from reactive_config.cli.options import Options
-from reactive_config.cli.sources import Spec, make_sources, parse_spec, read_specs
+from reactive_config._cli.failures import Usage
+from reactive_config._cli.source_options import Options
+from reactive_config._cli.sources import Spec, make_sources, parse_spec, read_specs
 
 
 @pytest.mark.parametrize(

@@ -54,13 +54,13 @@ def test_help_names_every_command_and_fits(cli: Any) -> None:
 def test_help_loads_no_source() -> None:
     """It stays quick: neither grpc nor watchfiles nor a YAML parser is needed to say how to call it."""
     heavy = {"grpc", "aetcd", "watchfiles", "ryaml", "yaml", "pydantic", "hypothesis"}
-    code = "import sys; from reactive_config.cli.app import make_app; make_app(); print(*sys.modules)"
+    code = "import sys; from reactive_config._cli.app import make_app; make_app(); print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20).stdout
     assert not heavy & set(told.split())
 
 
 def test_without_the_extra_it_says_what_to_install() -> None:
-    code = "import sys; sys.modules['cyclopts'] = None; from reactive_config.cli import main; main(['--help'])"
+    code = "import sys; sys.modules['cyclopts'] = None; from reactive_config._cli import main; main(['--help'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode == 2
     install = 'install the extra "cli" of reactive-config, or: pip install cyclopts rich'

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reactive_config.testing.etcd_server import EtcdServer
+from reactive_config._testing.etcd_server import EtcdServer
 
 FILES = ("config/common", "config/production")
 TYPED = (*FILES, "--type", "settings:App")

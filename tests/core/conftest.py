@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from reactive_config.core.acceptance import Acceptance
-from reactive_config.core.accounts import Account
-from reactive_config.core.compiling import compile_plan
-from reactive_config.core.delta import Entry, Patch, Replace
-from reactive_config.core.paths import parse_path
+from reactive_config._core.acceptance.acceptance import Acceptance
+from reactive_config._core.acceptance.source_states import Account
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.delta import Entry, Patch, Replace
+from reactive_config._core.paths import parse_path
 
 
 class Accepting:

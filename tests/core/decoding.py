@@ -6,8 +6,8 @@ from typing import Any, Generic, TypedDict, TypeVar
 
 import attrs
 
-from reactive_config.core.compiling import compile_plan
-from reactive_config.core.decode import decode
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.decoding.decode import decode
 
 T = TypeVar("T")
 

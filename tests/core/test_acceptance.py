@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from reactive_config.core import accounts
-from reactive_config.core.acceptance import Acceptance
-from reactive_config.core.accounts import GONE, Account
-from reactive_config.core.compiling import compile_plan
-from reactive_config.core.delta import Bare, Entry, Malformed, Patch, Replace
-from reactive_config.core.guard import Guard
+from reactive_config._core.acceptance import source_states
+from reactive_config._core.acceptance.acceptance import Acceptance
+from reactive_config._core.acceptance.source_states import GONE, Account
+from reactive_config._core.change_limits import Guard
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.delta import Bare, Entry, Malformed, Patch, Replace
 
 
 class Pool(msgspec.Struct):
@@ -93,8 +93,8 @@ def test_a_relist_looks_at_what_has_changed_only(monkeypatch):
     account.take(Replace(documents))
     assert acceptance.start() == []
     looked_at = []
-    real = accounts.admitted
-    monkeypatch.setattr(accounts, "admitted", lambda entry: looked_at.append(entry.place) or real(entry))
+    real = source_states.admitted
+    monkeypatch.setattr(source_states, "admitted", lambda entry: looked_at.append(entry.place) or real(entry))
     account.take(Replace({**documents, "7": entry("7", {"log": {"a7": "c"}})}))
     assert len(looked_at) == 1
     assert acceptance.attempt() == [("log", "a7")]

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from reactive_config import BindingState, Live, Memory, Rejected, State, open_config
+from reactive_config._core import status as status_module
 from reactive_config.bindings import switch, timer
-from reactive_config.core import status as status_module
 from reactive_config.testing import Scripted
 
 

@@ -13,12 +13,12 @@ import pytest
 
 import reactive_config
 from reactive_config import Bare, Env, Memory, Rejected, StartupError, open_config
-from reactive_config.core.bounds import MAX_DEPTH, MAX_VALUES
-from reactive_config.core.delta import Entry, Malformed, Patch
-from reactive_config.core.faults import faults
-from reactive_config.sources.etcd.documents import read_document
-from reactive_config.sources.etcd.keys import Keys
-from reactive_config.sources.files.documents import Documents
+from reactive_config._core.bounds import MAX_DEPTH, MAX_VALUES
+from reactive_config._core.decoding.fault_search import faults
+from reactive_config._core.delta import Entry, Malformed, Patch
+from reactive_config._sources.etcd.key_documents import read_document
+from reactive_config._sources.etcd.key_layout import Keys
+from reactive_config._sources.files.file_documents import Documents
 from reactive_config.testing import Scripted
 
 

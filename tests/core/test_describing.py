@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from reactive_config import Env, Files, Memory, Secret, open_config
-from reactive_config.core.showing import show, spot_of
+from reactive_config._core.redaction import show, spot_of
 
 
 class Pool(msgspec.Struct, frozen=True, rename="kebab"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from reactive_config.core.acceptance import Acceptance
-from reactive_config.core.accounts import Account
-from reactive_config.core.compiling import compile_plan
-from reactive_config.core.delta import Entry, Patch, Replace
-from reactive_config.core.guard import Guard
+from reactive_config._core.acceptance.acceptance import Acceptance
+from reactive_config._core.acceptance.source_states import Account
+from reactive_config._core.change_limits import Guard
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.delta import Entry, Patch, Replace
 
 EMPTIED = frozenset({0})
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from reactive_config.core.acceptance import Acceptance
-from reactive_config.core.accounts import Account
-from reactive_config.core.compiling import compile_plan
-from reactive_config.core.delta import Entry, Patch, Replace
+from reactive_config._core.acceptance.acceptance import Acceptance
+from reactive_config._core.acceptance.source_states import Account
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.delta import Entry, Patch, Replace
 
 ALL = {"rate": 5, "limit": 6, "x": 7}
 

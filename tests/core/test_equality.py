@@ -23,9 +23,8 @@ import pydantic
 import pytest
 
 from reactive_config import Memory, Secret, open_config
-from reactive_config.core.changes import difference
-from reactive_config.core.equality import changed_values, unchanged
-from reactive_config.core.trees import same
+from reactive_config._core.decoding.equality import changed_values, unchanged
+from reactive_config._core.trees import difference, same
 
 HOUR = timezone(timedelta(hours=1))
 TWO = timezone(timedelta(hours=2))
@@ -261,7 +260,7 @@ def test_deep_and_shared_values_are_compared_in_bounded_time():
 
 
 def test_values_that_never_end_have_changed(monkeypatch):
-    monkeypatch.setattr("reactive_config.core.equality.MOST", 1000)
+    monkeypatch.setattr("reactive_config._core.decoding.equality.MOST", 1000)
 
     class Endless(msgspec.Struct):
         a: int = 1

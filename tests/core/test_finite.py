@@ -14,8 +14,8 @@ import pydantic
 import pytest
 
 from reactive_config import Bare, Memory, Rejected, Secret, open_config
-from reactive_config.core.compiling import compile_plan
-from reactive_config.core.decode import decode
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.decoding.decode import decode
 
 
 @dataclasses.dataclass

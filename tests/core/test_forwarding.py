@@ -11,10 +11,10 @@ import pytest
 
 import reactive_config
 from reactive_config import Guard, Memory, Rejected, State, open_config
-from reactive_config.cli.observing import Observed
-from reactive_config.core.delta import Replace
-from reactive_config.core.source import Feed, ForwardingFeed, ForwardingSource, Source
-from reactive_config.testing.heard import Heard
+from reactive_config._cli.source_events import Observed
+from reactive_config._core.delta import Replace
+from reactive_config._core.source import Feed, ForwardingFeed, ForwardingSource, Source
+from reactive_config._testing.heard_source import Heard
 
 WRAPPERS = {"Heard": Heard, "Observed": lambda source: Observed(source, lambda event: None)}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reactive_config.core.delta import Entry
-from reactive_config.core.layers import Layer
+from reactive_config._core.delta import Entry
+from reactive_config._core.layers import Layer
 
 
 def test_a_table_beside_a_change_stays_the_same_object_however_deep_the_change_is() -> None:

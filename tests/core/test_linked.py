@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from reactive_config import Guard, Rejected, open_config
-from reactive_config.core import queue
-from reactive_config.core.accounts import GONE
-from reactive_config.core.delta import Entry, Patch, Replace
+from reactive_config._core.acceptance import groups
+from reactive_config._core.acceptance.source_states import GONE
+from reactive_config._core.delta import Entry, Patch, Replace
 from reactive_config.testing import Scripted
 
 
@@ -133,7 +133,7 @@ async def test_whoever_waits_for_a_revision_is_told_that_what_went_with_it_is_he
 
 
 async def test_whoever_waits_for_a_revision_waits_until_it_was_tried_with_those_that_it_needs(monkeypatch):
-    monkeypatch.setattr(queue, "DECODES", 1)
+    monkeypatch.setattr(groups, "DECODES", 1)
     source = Scripted({})
     low, high = Entry(("x",), {"low": 4}, 3, 3), Entry(("x", "high"), 0, 2, 2)
     async with open_config(App, source) as config:

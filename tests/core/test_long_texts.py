@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from reactive_config import Env, Memory, Rejected, Secret, StartupError, open_config
-from reactive_config.core.delta import Bare, Entry, Malformed, Patch
-from reactive_config.core.paths import format_path
+from reactive_config._core.delta import Bare, Entry, Malformed, Patch
+from reactive_config._core.paths import format_path
 from reactive_config.testing import Scripted
 
 TEN_MEGABYTES = 10_000_000

@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from reactive_config import Memory, Rejected, StartupError, open_config
-from reactive_config.core import faults as faults_module
-from reactive_config.core import lenient, plans
-from reactive_config.core.delta import Entry, Patch, Replace
-from reactive_config.core.fault import ENOUGH
-from reactive_config.core.faults import faults
-from reactive_config.core.runtime import LOGGED
-from reactive_config.core.verdicts import TOLD
+from reactive_config._core.acceptance.verdicts import TOLD
+from reactive_config._core.decoding import bare_values, plans
+from reactive_config._core.decoding import fault_search as faults_module
+from reactive_config._core.decoding.fault import ENOUGH
+from reactive_config._core.decoding.fault_search import faults
+from reactive_config._core.delta import Entry, Patch, Replace
+from reactive_config._core.runtime.runtime import LOGGED
 from reactive_config.errors import Problem, problem_lines
 from reactive_config.testing import Scripted
 
@@ -84,7 +84,7 @@ def test_the_text_of_all_the_faults_of_a_model_is_never_made(accepting, monkeypa
             raise Silent
 
     with pytest.raises(msgspec.ValidationError, match="refused by the model"):
-        lenient.convert({}, Refusing)
+        bare_values.convert({}, Refusing)
 
 
 def test_the_one_wrong_item_of_a_long_list_is_found_without_trying_each(monkeypatch):

@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from reactive_config import Memory, Rejected, Secret, open_config
-from reactive_config.core.delta import Bare, Entry, Patch
-from reactive_config.core.faults import faults
-from reactive_config.core.leaf import decode_leaf
-from reactive_config.core.lenient import duration, infer
+from reactive_config._core.decoding.bare_values import duration, infer
+from reactive_config._core.decoding.fault_search import faults
+from reactive_config._core.decoding.leaf import decode_leaf
+from reactive_config._core.delta import Bare, Entry, Patch
+from reactive_config._formats import registry
 from reactive_config.errors import ParseError
-from reactive_config.formats import registry
 from reactive_config.testing import Scripted
 
 

@@ -23,8 +23,8 @@ from reactive_config import (
     WrongProcess,
     open_config,
 )
-from reactive_config.core.delta import Entry, Malformed, Patch, Replace
-from reactive_config.core.source import Source
+from reactive_config._core.delta import Entry, Malformed, Patch, Replace
+from reactive_config._core.source import Source
 
 
 class App(msgspec.Struct, frozen=True):

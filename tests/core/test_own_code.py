@@ -12,9 +12,9 @@ import pydantic
 import pytest
 
 from reactive_config import Memory, Secret, open_config
-from reactive_config.core.changes import difference
-from reactive_config.core.compiling import compile_plan
-from reactive_config.core.decode import decode
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.decoding.decode import decode
+from reactive_config._core.trees import difference
 
 
 class Leaf(msgspec.Struct):

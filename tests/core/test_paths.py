@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config.core.paths import format_path, parse_path
+from reactive_config._core.paths import format_path, parse_path
 from reactive_config.errors import InvalidPath
 
 

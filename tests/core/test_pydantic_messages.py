@@ -10,8 +10,8 @@ import pydantic
 import pytest
 
 from reactive_config import Bare, Memory, Rejected, Secret, Unfit, open_config
-from reactive_config.core.faults import faults
-from reactive_config.core.pydantic_messages import safe_message
+from reactive_config._core.decoding.fault_search import faults
+from reactive_config._core.decoding.pydantic_faults import safe_message
 
 S = "hunter2"
 

@@ -16,8 +16,8 @@ import pytest
 from msgspec import Meta
 
 from reactive_config import Bare, Memory, Rejected, Secret, StartupError, open_config
-from reactive_config.core.faults import faults
-from reactive_config.core.types import is_pydantic
+from reactive_config._core.decoding.fault_search import faults
+from reactive_config._core.types import is_pydantic
 
 S = "hunter2"
 

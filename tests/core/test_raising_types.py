@@ -15,7 +15,7 @@ import pytest
 from pydantic_core import PydanticCustomError
 
 from reactive_config import Memory, Rejected, StartupError, Unfit, open_config
-from reactive_config.core.refusals import name_of
+from reactive_config._core.refusals import name_of
 
 SECRET = "canary-9f2"
 
@@ -173,8 +173,8 @@ async def test_whatever_validation_raises_is_a_rejection(kind, place, caplog):
 
 async def test_ctrl_c_while_a_type_validates_ends_the_program():
     raised[:] = [KeyboardInterrupt]
-    from reactive_config.core.compiling import compile_plan
-    from reactive_config.core.decode import decode
+    from reactive_config._core.decoding.compiling import compile_plan
+    from reactive_config._core.decoding.decode import decode
 
     for kind in (Struct, Flat, Data, KINDS["field, after"]):
         for wrapped, tree in ((kind, {"a": SECRET}), (dict[str, kind], {"x": {"a": SECRET}})):

@@ -14,7 +14,7 @@ import pytest
 import typing_extensions
 
 from reactive_config import Memory, TypeNotSupported, open_config
-from reactive_config.core.compiling import compile_plan
+from reactive_config._core.decoding.compiling import compile_plan
 
 T = TypeVar("T")
 

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from reactive_config.core import queue
-from reactive_config.core.accounts import GONE
-from reactive_config.core.blame import region, validates
-from reactive_config.core.compiling import compile_plan
-from reactive_config.core.delta import Entry, Patch, Replace
-from reactive_config.core.guard import Guard
-from reactive_config.core.trial import Trial
+from reactive_config._core.acceptance import groups
+from reactive_config._core.acceptance.blame import region, validates
+from reactive_config._core.acceptance.source_states import GONE
+from reactive_config._core.acceptance.trial import Trial
+from reactive_config._core.change_limits import Guard
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.delta import Entry, Patch, Replace
 from reactive_config.errors import Unfit
 
 pydantic = pytest.importorskip("pydantic")
@@ -284,12 +284,12 @@ def test_a_bad_one_among_many_is_found_in_few_decodes(accepting, decodes):
 
 
 def test_many_bad_ones_are_found_over_several_turns_and_nobody_else_is_held(accepting, decodes, monkeypatch):
-    monkeypatch.setattr(queue, "SECONDS", 1000)
+    monkeypatch.setattr(groups, "SECONDS", 1000)
     a = accepting(Whole)
     for number in range(2000):
         a.send({f"keys.k{number}": -1 if number % 40 == 7 else 1})
     a.acceptance.attempt()
-    assert len(decodes) <= queue.DECODES + 1
+    assert len(decodes) <= groups.DECODES + 1
     assert a.acceptance.unsettled
     before = len(a.acceptance.held)
     fix = a.send({"n": 9})
@@ -300,7 +300,7 @@ def test_many_bad_ones_are_found_over_several_turns_and_nobody_else_is_held(acce
     decodes.clear()
     while a.acceptance.unsettled:
         a.acceptance.attempt()
-        assert len(decodes) <= queue.DECODES + 1
+        assert len(decodes) <= groups.DECODES + 1
         decodes.clear()
     assert len(a.held) == 50
     assert len(a.value.keys) == 1950

@@ -8,8 +8,8 @@ import attrs
 import msgspec
 import pytest
 
-from reactive_config.core import faults as faults_module
-from reactive_config.core.faults import faults
+from reactive_config._core.decoding import fault_search as faults_module
+from reactive_config._core.decoding.fault_search import faults
 
 
 class Table(TypedDict, total=False):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reactive_config.core import sensitive
-from reactive_config.core.sensitive import is_sensitive
+from reactive_config._core import sensitive
+from reactive_config._core.sensitive import is_sensitive
 
 SECRET = """
     pass passwd password passwords pwd pw passphrase passcode secret secrets token tokens credential credentials creds

@@ -19,9 +19,9 @@ import pytest
 from typing_extensions import TypeAliasType
 
 from reactive_config import Bare, Memory, Secret, Shown, TypeNotSupported, open_config
+from reactive_config._core.delta import Entry, Patch, Replace
+from reactive_config._core.redaction import show, spot_of
 from reactive_config.bindings import LogRule
-from reactive_config.core.delta import Entry, Patch, Replace
-from reactive_config.core.showing import show, spot_of
 
 T = TypeVar("T")
 HID = "***"

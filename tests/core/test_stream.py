@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from reactive_config import Closed, Gap, Live, Memory, Snapshot, UnknownPath, open_config
-from reactive_config.core.live import recompute
+from reactive_config._core.runtime.live import recompute
 
 
 class Pool(msgspec.Struct, frozen=True):

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from reactive_config import Memory, Observer, State, open_config
-from reactive_config.core import runtime
-from reactive_config.core.delta import Replace
-from reactive_config.core.source import Source
+from reactive_config._core.delta import Replace
+from reactive_config._core.runtime import runtime
+from reactive_config._core.source import Source
 from reactive_config.errors import SourceError
 
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from reactive_config import Rejected, open_config
-from reactive_config.core import queue
-from reactive_config.core.delta import Entry, Patch
-from reactive_config.core.trial import Trial
+from reactive_config._core.acceptance import groups
+from reactive_config._core.acceptance.trial import Trial
+from reactive_config._core.delta import Entry, Patch
 from reactive_config.testing import Scripted
 
 
@@ -29,7 +29,7 @@ def units(count, bad):
 
 
 async def test_others_run_while_many_units_are_tried(monkeypatch):
-    monkeypatch.setattr(queue, "DECODES", 4)
+    monkeypatch.setattr(groups, "DECODES", 4)
     source = Scripted({})
     turns = 0
 
@@ -57,7 +57,7 @@ async def test_others_run_while_many_units_are_tried(monkeypatch):
 
 
 async def test_whoever_waits_for_a_revision_waits_for_its_verdict(monkeypatch):
-    monkeypatch.setattr(queue, "DECODES", 2)
+    monkeypatch.setattr(groups, "DECODES", 2)
     source = Scripted({})
     async with open_config(App, source) as config:
         sending = asyncio.create_task(source.send(units(16, bad={3, 9, 16})))
@@ -71,7 +71,7 @@ async def test_whoever_waits_for_a_revision_waits_for_its_verdict(monkeypatch):
 
 
 async def test_a_fix_that_comes_in_between_does_not_wait(monkeypatch):
-    monkeypatch.setattr(queue, "DECODES", 2)
+    monkeypatch.setattr(groups, "DECODES", 2)
     source, other = Scripted({}), Scripted({}, name="other")
     async with open_config(App, source, other) as config:
         sending = asyncio.create_task(source.send(units(256, bad=set(range(2, 200, 3)))))
@@ -112,7 +112,7 @@ def clock(monkeypatch):
         real(trial, units)
 
     monkeypatch.setattr(Trial, "apply", apply)
-    monkeypatch.setattr(queue, "time", clock)
+    monkeypatch.setattr(groups, "time", clock)
     return clock
 
 

@@ -16,10 +16,10 @@ import pytest
 from msgspec import Meta
 
 from reactive_config import Bare, Memory, Secret, StartupError, open_config
-from reactive_config.core.compiling import compile_plan
-from reactive_config.core.decode import decode
-from reactive_config.core.lenient import duration
-from reactive_config.core.showing import show, spot_of
+from reactive_config._core.decoding.bare_values import duration
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.decoding.decode import decode
+from reactive_config._core.redaction import show, spot_of
 
 
 class StructApp(msgspec.Struct):
@@ -242,7 +242,7 @@ class Deep(msgspec.Struct, forbid_unknown_fields=True):
     ],
 )
 def test_problems_name_the_full_path_what_was_expected_and_what_was_there(tree, path, expected, got):
-    from reactive_config.core.paths import format_path
+    from reactive_config._core.paths import format_path
 
     _, faults = decode(compile_plan(Deep), tree, None, None)
     first = faults[0]

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from reactive_config import Memory, Shown, open_config
-from reactive_config.core.faults import faults
-from reactive_config.core.showing import show, spot_of
-from reactive_config.core.urls import hide_passwords
+from reactive_config._core.decoding.fault_search import faults
+from reactive_config._core.redaction import show, spot_of
+from reactive_config._core.sensitive import hide_passwords
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import grpc
 import pytest
 from aetcd.rpc import AuthenticateResponse, KeyValue, RangeResponse, ResponseHeader, WatchResponse, rpc_pb2_grpc
 
-from reactive_config.etcd.auth import Credentials
-from reactive_config.etcd.link import Link, open_link
-from reactive_config.etcd.settings import Settings, parse_endpoint
-from reactive_config.testing.etcd_server import EtcdServer
+from reactive_config._etcd.auth import Credentials
+from reactive_config._etcd.link import Link, open_link
+from reactive_config._etcd.settings import Settings, parse_endpoint
+from reactive_config._testing.etcd_server import EtcdServer
 
 
 @pytest.fixture

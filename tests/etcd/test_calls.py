@@ -8,14 +8,14 @@ import anyio
 import pytest
 from aetcd.rpc import PutRequest
 
-from reactive_config.etcd import channel, listing
-from reactive_config.etcd.auth import Credentials
-from reactive_config.etcd.errors import Compacted, FutureRevision, Refused, TooLarge, Unavailable
-from reactive_config.etcd.listing import look, read_all
-from reactive_config.etcd.ranges import KeyRange, prefix_range
-from reactive_config.etcd.transaction import ConditionFailed, compact, transact, write
-from reactive_config.etcd.watching import open_watch
-from reactive_config.testing.etcd_server import running_etcd
+from reactive_config._etcd import channel, reading
+from reactive_config._etcd.auth import Credentials
+from reactive_config._etcd.errors import Compacted, FutureRevision, Refused, TooLarge, Unavailable
+from reactive_config._etcd.messages import KeyRange, prefix_range
+from reactive_config._etcd.reading import look, read_all
+from reactive_config._etcd.transaction import ConditionFailed, compact, transact, write
+from reactive_config._etcd.watching import open_watch
+from reactive_config._testing.etcd_server import running_etcd
 
 pytestmark = pytest.mark.etcd
 
@@ -36,9 +36,9 @@ async def test_a_paged_list_is_of_one_revision_however_much_is_written_meanwhile
     link.call = writing
     listing = await read_all(link, prefix_range(prefix.encode()), page=30)
     assert len(pages) == 5
-    assert listing.sight.revision == revision
-    assert [item.value for item in listing.items] == [str(number).encode() for number in range(100)]
-    assert (listing.sight.count, listing.sight.newest) == (100, revision)
+    assert reading.sight.revision == revision
+    assert [item.value for item in reading.items] == [str(number).encode() for number in range(100)]
+    assert (reading.sight.count, reading.sight.newest) == (100, revision)
 
 
 def _put(key, value):
@@ -60,7 +60,7 @@ async def test_a_compaction_between_two_pages_begins_a_new_list(link, prefix):
 
     link.call = compacting
     listing = await read_all(link, prefix_range(prefix.encode()), page=30)
-    assert len(listing.items) == 101
+    assert len(reading.items) == 101
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ async def test_a_compaction_between_two_pages_begins_a_new_list(link, prefix):
     [(60, 10, [5, 30, 30]), (11, 300_000, [5, 3, 3]), (7, 1_200_000, [5, 1, 1])],
 )
 async def test_pages_grow_with_small_values_and_shrink_with_large_ones(link, prefix, monkeypatch, count, size, limits):
-    monkeypatch.setattr(listing, "FIRST", 5)
+    monkeypatch.setattr(reading, "FIRST", 5)
     for number in range(count):
         await write(link, {f"{prefix}{number}": "x" * size})
     real, asked = link.call, []

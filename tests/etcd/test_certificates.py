@@ -7,9 +7,9 @@ import trustme
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from cryptography.hazmat.primitives.serialization import load_pem_private_key as load_key
 
-from reactive_config.etcd.certificates import channel_credentials
-from reactive_config.etcd.errors import TLSTrouble
-from reactive_config.etcd.settings import TLS
+from reactive_config._etcd.channel import channel_credentials
+from reactive_config._etcd.errors import TLSTrouble
+from reactive_config._etcd.settings import TLS
 
 
 @pytest.fixture(scope="module")

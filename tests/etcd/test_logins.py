@@ -7,12 +7,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from reactive_config.etcd import auth, listing
-from reactive_config.etcd.auth import Credentials
-from reactive_config.etcd.errors import BadLogin, Late
-from reactive_config.etcd.listing import look
-from reactive_config.etcd.ranges import prefix_range
-from reactive_config.testing.etcd_server import running_etcd
+from reactive_config._etcd import auth, reading
+from reactive_config._etcd.auth import Credentials
+from reactive_config._etcd.errors import BadLogin, Late
+from reactive_config._etcd.messages import prefix_range
+from reactive_config._etcd.reading import look
+from reactive_config._testing.etcd_server import running_etcd
 
 KEYS = prefix_range(b"/s/")
 APP = prefix_range(b"/app/")
@@ -49,7 +49,7 @@ async def test_all_who_log_in_at_once_ask_once(fake_etcd, connect):
 
 async def test_a_look_that_is_repeated_waits_for_the_login_that_runs(fake_etcd, connect, monkeypatch):
     """Also beyond the deadline of a call: etcd checks a password to the end, whether or not somebody still waits."""
-    monkeypatch.setattr(listing, "AGAIN", 0.01)
+    monkeypatch.setattr(reading, "AGAIN", 0.01)
     async with fake_etcd() as fake:
         fake.before = slow = Slow()
         async with connect(fake.endpoint, Credentials("app", "p"), timeout=0.1) as link:

@@ -12,10 +12,10 @@ import time
 
 import pytest
 
-from reactive_config.etcd import names
-from reactive_config.etcd.names import resolve
-from reactive_config.etcd.probe import first_speaking, wait_speaking
-from reactive_config.etcd.settings import Settings, parse_endpoint
+from reactive_config._etcd import host_names
+from reactive_config._etcd.host_names import resolve
+from reactive_config._etcd.probe import first_speaking, wait_speaking
+from reactive_config._etcd.settings import Settings, parse_endpoint
 
 
 class Resolver:
@@ -37,7 +37,7 @@ def resolver(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", resolver)
     yield resolver
     resolver.go_on.set()
-    while names._WAITING:
+    while host_names._WAITING:
         time.sleep(0.001)
 
 
@@ -48,7 +48,7 @@ async def test_a_lookup_that_hangs_is_one_for_its_name_and_leaves_the_executor_a
     assert await first_speaking(endpoints[:3], Settings(), head_start=0.05) is None
     assert resolver.asked == ["etcd.example"]
     assert threading.active_count() <= resolver_threads
-    assert names._WAITING == {"etcd.example": []}
+    assert host_names._WAITING == {"etcd.example": []}
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(5):
         await asyncio.gather(*(loop.run_in_executor(None, bool) for _ in range(40)))
@@ -96,8 +96,8 @@ def hang(host, *args, **kwargs):
     threading.Event().wait(30)
 socket.getaddrinfo = hang
 
-from reactive_config.sources.etcd import Etcd
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._sources.etcd import Etcd
+from reactive_config._testing.recording_feed import RecordingFeed
 
 async def main():
     source = Etcd("one.invalid:1", "two.invalid:1", prefix="/s/")

@@ -7,16 +7,16 @@ import math
 
 import pytest
 
-from reactive_config.etcd import listing
-from reactive_config.etcd.channel import channel_options
-from reactive_config.etcd.errors import Late, Unavailable
-from reactive_config.etcd.listing import Reading, look, read_all
-from reactive_config.etcd.pace import LONGEST, Pace
-from reactive_config.etcd.ranges import prefix_range
-from reactive_config.etcd.rpc import RangeRequest
-from reactive_config.etcd.settings import Settings
-from reactive_config.etcd.transaction import write
-from reactive_config.testing.tcp_proxy import tcp_proxy
+from reactive_config._etcd import reading
+from reactive_config._etcd.channel import channel_options
+from reactive_config._etcd.errors import Late, Unavailable
+from reactive_config._etcd.messages import prefix_range
+from reactive_config._etcd.pace import LONGEST, Pace
+from reactive_config._etcd.reading import Reading, look, read_all
+from reactive_config._etcd.rpc import RangeRequest
+from reactive_config._etcd.settings import Settings
+from reactive_config._etcd.transaction import write
+from reactive_config._testing.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.etcd
 
@@ -51,8 +51,8 @@ async def test_pings_behind_a_large_answer_do_not_end_it(server, prefix, link, c
 
 @pytest.mark.slow
 async def test_pages_shrink_when_they_take_long_and_grow_again(server, prefix, link, connect, monkeypatch):
-    monkeypatch.setattr(listing, "PAGE_SECONDS", 0.3)
-    monkeypatch.setattr(listing, "FIRST", 32)
+    monkeypatch.setattr(reading, "PAGE_SECONDS", 0.3)
+    monkeypatch.setattr(reading, "FIRST", 32)
     await fill(link, prefix, 60, 10_000)
     pace = Pace()
     async with tcp_proxy(server.endpoint) as proxy:
@@ -72,7 +72,7 @@ async def test_pages_shrink_when_they_take_long_and_grow_again(server, prefix, l
 @pytest.mark.slow
 async def test_a_page_that_is_late_is_asked_for_again_in_a_smaller_one(server, prefix, link, connect, monkeypatch):
     """32 values of 12 kB are one page of 0.4 MB, and more than a second of this link."""
-    monkeypatch.setattr(listing, "FIRST", 32)
+    monkeypatch.setattr(reading, "FIRST", 32)
     await fill(link, prefix, 40, 12_000)
     async with tcp_proxy(server.endpoint) as proxy:
         proxy.rate = 250_000
@@ -99,7 +99,7 @@ async def test_one_value_that_takes_longer_than_the_deadline_is_waited_for(serve
 
 
 async def test_a_list_goes_on_at_its_revision_over_another_connection(server, prefix, link, connect, monkeypatch):
-    monkeypatch.setattr(listing, "FIRST", 10)
+    monkeypatch.setattr(reading, "FIRST", 10)
     await fill(link, prefix, 50, 10)
     revision = (await look(link, prefix_range(prefix.encode()))).revision
     reading = Reading(prefix_range(prefix.encode()), page=10)

@@ -13,10 +13,10 @@ import pydantic
 import pytest
 
 from reactive_config import Secret
-from reactive_config.etcd import passwords
-from reactive_config.etcd.errors import BadLogin, Unavailable
-from reactive_config.etcd.passwords import read_password
-from reactive_config.sources.etcd import Etcd
+from reactive_config._etcd import passwords
+from reactive_config._etcd.errors import BadLogin, Unavailable
+from reactive_config._etcd.passwords import read_password
+from reactive_config._sources.etcd import Etcd
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from reactive_config.etcd import probe
-from reactive_config.etcd.probe import first_speaking, wait_speaking
-from reactive_config.etcd.settings import TLS, Settings, parse_endpoint
-from reactive_config.testing.etcd_server import free_ports
+from reactive_config._etcd import probe
+from reactive_config._etcd.probe import first_speaking, wait_speaking
+from reactive_config._etcd.settings import TLS, Settings, parse_endpoint
+from reactive_config._testing.etcd_server import free_ports
 
 RNG = random.Random(1)
 PLAIN = Settings()

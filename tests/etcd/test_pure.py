@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reactive_config._etcd.channel import channel_options
+from reactive_config._etcd.messages import KeyRange, prefix_range, prefix_range_end
+from reactive_config._etcd.settings import TLS, Endpoint, Settings, parse_endpoint, tls_for
 from reactive_config.errors import SourceError
-from reactive_config.etcd.channel import channel_options
-from reactive_config.etcd.ranges import KeyRange, prefix_range, prefix_range_end
-from reactive_config.etcd.settings import TLS, Endpoint, Settings, parse_endpoint, tls_for
 
 
 def within(key, keys):
@@ -124,7 +124,7 @@ def test_pings_are_never_more_frequent_than_etcd_allows(keepalive):
 
 def test_grpc_is_not_loaded_before_a_source_runs():
     script = (
-        "import sys, reactive_config; from reactive_config.sources.etcd import Etcd, TLS; "
+        "import sys, reactive_config; from reactive_config._sources.etcd import Etcd, TLS; "
         "Etcd('a:1', prefix='/s/', tls=TLS(ca='x'), mirror='m', username='u', password='p'); "
         "assert not {'grpc', 'aetcd', 'google.protobuf'} & set(sys.modules)"
     )

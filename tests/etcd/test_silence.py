@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from reactive_config.core.status import State
-from reactive_config.etcd import auth
-from reactive_config.etcd.auth import Credentials
-from reactive_config.etcd.errors import Unavailable
-from reactive_config.etcd.listing import look
-from reactive_config.etcd.ranges import prefix_range
-from reactive_config.sources.etcd import Etcd
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._core.status import State
+from reactive_config._etcd import auth
+from reactive_config._etcd.auth import Credentials
+from reactive_config._etcd.errors import Unavailable
+from reactive_config._etcd.messages import prefix_range
+from reactive_config._etcd.reading import look
+from reactive_config._sources.etcd import Etcd
+from reactive_config._testing.recording_feed import RecordingFeed
 
 KEYS = prefix_range(b"/s/")
 

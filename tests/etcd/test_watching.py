@@ -8,14 +8,14 @@ import grpc
 import pytest
 from aetcd.rpc import Event, KeyValue, WatchResponse
 
-from reactive_config.core.delta import Patch
-from reactive_config.core.status import State
-from reactive_config.etcd.errors import Compacted, Unavailable
-from reactive_config.etcd.ranges import prefix_range
-from reactive_config.etcd.transaction import compact, write
-from reactive_config.etcd.watching import open_watch
-from reactive_config.sources.etcd import Etcd
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._core.delta import Patch
+from reactive_config._core.status import State
+from reactive_config._etcd.errors import Compacted, Unavailable
+from reactive_config._etcd.messages import prefix_range
+from reactive_config._etcd.transaction import compact, write
+from reactive_config._etcd.watching import open_watch
+from reactive_config._sources.etcd import Etcd
+from reactive_config._testing.recording_feed import RecordingFeed
 
 KEYS = prefix_range(b"/s/")
 

@@ -15,7 +15,7 @@ from threading import Event
 import httpx
 import pytest
 
-from reactive_config.testing.postgres_server import postgres_server
+from reactive_config._testing.postgres_server import postgres_server
 
 ROOT = Path(__file__).parents[2] / "examples" / "service"
 

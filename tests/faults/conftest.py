@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reactive_config.testing.etcd_server import EtcdBinary, etcd_binaries, missing_etcd
+from reactive_config._testing.etcd_server import EtcdBinary, etcd_binaries, missing_etcd
 
 # Last, so that `bench` is found and `reactive_config` is still the installed one.
 sys.path.append(str(Path(__file__).parents[2]))

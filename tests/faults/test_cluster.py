@@ -7,11 +7,11 @@ import contextlib
 
 import pytest
 
-from reactive_config.etcd.listing import read_all
-from reactive_config.etcd.ranges import prefix_range
-from reactive_config.testing.etcd_cluster import etcd_cluster
-from reactive_config.testing.etcd_server import etcd_server
-from reactive_config.testing.tcp_proxy import tcp_proxy
+from reactive_config._etcd.messages import prefix_range
+from reactive_config._etcd.reading import read_all
+from reactive_config._testing.etcd_cluster import etcd_cluster
+from reactive_config._testing.etcd_server import etcd_server
+from reactive_config._testing.tcp_proxy import tcp_proxy
 
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 

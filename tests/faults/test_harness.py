@@ -13,7 +13,7 @@ from bench.faults import deck, run
 from bench.faults.deck import reseed
 from bench.faults.report import rows, text
 from bench.faults.run import Plan, Run
-from reactive_config.sources.etcd import comparison
+from reactive_config._sources.etcd import comparison
 
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 

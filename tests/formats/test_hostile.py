@@ -12,10 +12,10 @@ import ryaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config.core.bounds import find_fault
-from reactive_config.core.delta import Bare
+from reactive_config._core.bounds import find_fault
+from reactive_config._core.delta import Bare
+from reactive_config._formats.registry import SUFFIXES, locate, parse, parse_value
 from reactive_config.errors import ParseError
-from reactive_config.formats.registry import SUFFIXES, locate, parse, parse_value
 
 CANARY = "hunter2canary"
 SECONDS = 5.0  # the slowest of these takes 0.3 s alone; without their guards they take from 19 s to for ever

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config.core.paths import Path
-from reactive_config.formats.registry import locate, parse
+from reactive_config._core.paths import Path
+from reactive_config._formats.registry import locate, parse
 
 TOML = '''# comment
 title = "x"

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reactive_config.core.bounds import MAX_DEPTH, find_fault, too_deep
+from reactive_config._core.bounds import MAX_DEPTH, find_fault, too_deep
+from reactive_config._formats import common, json_, yaml_guard
+from reactive_config._formats.common import encoded, surely_sound
+from reactive_config._formats.registry import parse
 from reactive_config.errors import ParseError
-from reactive_config.formats import json_, tree, yaml_guard
-from reactive_config.formats.registry import parse
-from reactive_config.formats.tree import encoded, surely_sound
 
 SCALARS = (
     st.none()
@@ -76,7 +76,7 @@ def test_the_deepest_document_is_read_and_one_deeper_is_refused(suffix, padding)
 
 def test_another_orjson_with_another_limit_is_not_trusted(monkeypatch):
     """All is walked then, and the verdict is the same."""
-    monkeypatch.setattr(tree, "_EXACT", False)
+    monkeypatch.setattr(common, "_EXACT", False)
     assert not surely_sound({})
     deep = json.dumps({"p": "x" * (64 << 10), "a": nested(MAX_DEPTH, table=False)}).encode()
     with pytest.raises(ParseError, match="nested at most 128 deep"):

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config.core.delta import Bare
+from reactive_config._core.delta import Bare
+from reactive_config._formats.registry import SUFFIXES, parse, parse_value
 from reactive_config.errors import ParseError
-from reactive_config.formats.registry import SUFFIXES, parse, parse_value
 
 FORMATS = {
     ".json": '{\n"a": {"b": [1, "x"]},\n"c": "é"\n}\n',

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from reactive_config._formats import dotenv, json_, toml_, yaml_, yaml_events
 from reactive_config.errors import ParseError
-from reactive_config.formats import dotenv, json_, toml_, yaml_, yaml_events
 
 S = "hunter2"
 LONG = "k" * 100

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config.core.status import State
+from reactive_config._core.status import State
+from reactive_config._formats import registry, yaml_guard, yaml_scalars, yaml_tree
+from reactive_config._formats.registry import locate, parse
+from reactive_config._sources.etcd import key_documents as etcd_documents
+from reactive_config._sources.etcd.key_layout import Keys
+from reactive_config._sources.files import Files
 from reactive_config.errors import ParseError
-from reactive_config.formats import registry, yaml_guard, yaml_scalars, yaml_tree
-from reactive_config.formats.registry import locate, parse
-from reactive_config.sources.etcd import documents as etcd_documents
-from reactive_config.sources.etcd.keys import Keys
-from reactive_config.sources.files import Files
 from reactive_config.testing import RecordingFeed
 
 NUMBERS = [
@@ -459,7 +459,7 @@ def test_it_works_in_an_environment_that_has_only_pyyaml():
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'ryaml': raise ModuleNotFoundError(name=name)\n"
         "sys.meta_path.insert(0, No())\n"
-        "from reactive_config.formats.registry import locate, parse\n"
+        "from reactive_config._formats.registry import locate, parse\n"
         "print(parse(b'a: {b: no}', '.yaml'), locate(b'a: {b: no}', '.yaml', ('a', 'b')), 'ryaml' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

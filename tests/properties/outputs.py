@@ -20,13 +20,13 @@ import msgspec
 import pytest
 
 from reactive_config import Config, ConfigError, Env, Files, Memory, Rejected, Secret, StartupError, open_config
-from reactive_config.cli.app import run as run_app
-from reactive_config.cli.opening import Opened
-from reactive_config.cli.output import Output
-from reactive_config.cli.telling import Generation, tell_generation, tell_held, tell_start
-from reactive_config.core.paths import format_path
+from reactive_config._cli.app import run as run_app
+from reactive_config._cli.opening import Opened
+from reactive_config._cli.output import Output
+from reactive_config._cli.watch_output import Generation, tell_generation, tell_held, tell_start
+from reactive_config._core.paths import format_path
+from reactive_config._web.asgi import Call
 from reactive_config.web import Operations
-from reactive_config.web.answers import Call
 from tests.chained import chained
 from tests.properties.planted_secrets import Case
 

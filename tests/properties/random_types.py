@@ -15,8 +15,8 @@ import msgspec
 import pydantic
 from hypothesis import strategies as st
 
-from reactive_config.core.delta import Bare
-from reactive_config.core.secret import Secret
+from reactive_config._core.delta import Bare
+from reactive_config._core.secret import Secret
 
 T = TypeVar("T")
 

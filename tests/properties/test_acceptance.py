@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec import Meta
 
-from reactive_config.core import queue
-from reactive_config.core.acceptance import Acceptance
-from reactive_config.core.accounts import GONE, Account, Change
-from reactive_config.core.compiling import compile_plan
-from reactive_config.core.decode import decode
-from reactive_config.core.delta import Entry, Malformed, Patch, Replace
-from reactive_config.core.equality import unchanged
-from reactive_config.core.trees import overlay, same
+from reactive_config._core.acceptance import groups
+from reactive_config._core.acceptance.acceptance import Acceptance
+from reactive_config._core.acceptance.source_states import GONE, Account, Change
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.decoding.decode import decode
+from reactive_config._core.decoding.equality import unchanged
+from reactive_config._core.delta import Entry, Malformed, Patch, Replace
+from reactive_config._core.trees import overlay, same
 from reactive_config.errors import Unfit
 
 pydantic = pytest.importorskip("pydantic")
@@ -105,7 +105,7 @@ class Rejecting(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.decodes = queue.DECODES
+        self.decodes = groups.DECODES
         self.plan = compile_plan(self.kind)
         self.accounts = [Account(name, [name], optional=True) for name in ("low", "high", "files")]
         self.acceptance = Acceptance(self.plan, self.accounts)
@@ -117,7 +117,7 @@ class Rejecting(RuleBasedStateMachine):
         self.sent: list[UnitKey] = []
 
     def teardown(self) -> None:
-        queue.DECODES = self.decodes
+        groups.DECODES = self.decodes
 
     # -- the naive rule
 
@@ -220,11 +220,11 @@ class Rejecting(RuleBasedStateMachine):
     )
     def several_over_turns(self, transactions: list[tuple[int, dict[str, Any]]], decodes: int) -> None:
         """One turn only; the next delta comes in between."""
-        queue.DECODES = decodes
+        groups.DECODES = decodes
         for source, transaction in transactions:
             self.send(source, transaction)
         self.attempt()
-        queue.DECODES = self.decodes
+        groups.DECODES = self.decodes
 
     @rule(source=st.integers(0, 1), lost=st.sets(keys, max_size=2), found=st.dictionaries(keys, values, max_size=2))
     def relist(self, source: int, lost: set[str], found: dict[str, Any]) -> None:

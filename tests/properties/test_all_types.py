@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reactive_config.core.changes import difference
-from reactive_config.core.compiling import compile_plan
-from reactive_config.core.decode import changed_paths, decode
-from reactive_config.core.equality import unchanged
-from reactive_config.core.plans import Part
-from reactive_config.core.showing import show, spot_of
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.decoding.decode import changed_paths, decode
+from reactive_config._core.decoding.equality import unchanged
+from reactive_config._core.decoding.plans import Part
+from reactive_config._core.redaction import show, spot_of
+from reactive_config._core.trees import difference
 from tests.properties.random_types import Kind, barely, edited, kinds, picture
 
 

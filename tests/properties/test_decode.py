@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from reactive_config.core.changes import difference
-from reactive_config.core.compiling import compile_plan
-from reactive_config.core.decode import changed_paths, decode
-from reactive_config.core.delta import Bare
-from reactive_config.core.equality import unchanged
-from reactive_config.core.plans import Part
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.decoding.decode import changed_paths, decode
+from reactive_config._core.decoding.equality import unchanged
+from reactive_config._core.decoding.plans import Part
+from reactive_config._core.delta import Bare
+from reactive_config._core.trees import difference
 
 
 class Inner(msgspec.Struct, frozen=True):

@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactive_config import Secret
-from reactive_config.core.changes import difference
-from reactive_config.core.equality import changed_values, unchanged
-from reactive_config.core.trees import same
+from reactive_config._core.decoding.equality import changed_values, unchanged
+from reactive_config._core.trees import difference, same
 
 
 class Pair(NamedTuple):

@@ -11,7 +11,7 @@ import pytest
 
 from bench.fuzz.book import Book
 from bench.fuzz.driving import drive
-from reactive_config.testing.etcd_server import etcd_server
+from reactive_config._testing.etcd_server import etcd_server
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from reactive_config.core.changes import Changes, paths_of, union
-from reactive_config.core.delta import Entry
-from reactive_config.core.layers import Layer, Stack
-from reactive_config.core.trees import ABSENT, get, same
+from reactive_config._core.delta import Entry
+from reactive_config._core.layers import Layer, Stack
+from reactive_config._core.trees import ABSENT, Changes, get, paths_of, same, union
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reactive_config.core.changes import difference, paths_of
-from reactive_config.core.delta import Bare
-from reactive_config.core.trees import ABSENT, get, same
+from reactive_config._core.delta import Bare
+from reactive_config._core.trees import ABSENT, difference, get, paths_of, same
 
 pytestmark = pytest.mark.slow
 

@@ -13,10 +13,10 @@ from typing import Any, Literal
 import pytest
 
 from reactive_config import Env, Memory, Rejected
-from reactive_config.core.owned import leaves
-from reactive_config.core.source import Source
-from reactive_config.sources.etcd import Etcd
-from reactive_config.sources.files import Files
+from reactive_config._core.input_trees import leaves
+from reactive_config._core.source import Source
+from reactive_config._sources.etcd import Etcd
+from reactive_config._sources.files import Files
 from reactive_config.testing import ConformanceSuite, EtcdServer, Scripted, SourceHarness
 
 _NUMBERS = itertools.count(1)

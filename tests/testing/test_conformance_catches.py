@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from reactive_config.core.delta import Delta, Patch, Replace
-from reactive_config.core.owned import entries_of, owned
-from reactive_config.core.source import Feed, Source
-from reactive_config.core.status import State
+from reactive_config._core.delta import Delta, Patch, Replace
+from reactive_config._core.input_trees import entries_of, owned
+from reactive_config._core.source import Feed, Source
+from reactive_config._core.status import State
 from reactive_config.testing import ConformanceSuite, SourceHarness
 
 _FRESH = itertools.count()
@@ -190,7 +190,7 @@ async def test_a_source_that_shows_secrets_is_caught(caplog: pytest.LogCaptureFi
 
 async def test_a_source_that_is_slow_to_leave_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaving has a bound."""
-    monkeypatch.setattr("reactive_config.testing.conformance.LEAVING", 0.05)
+    monkeypatch.setattr("reactive_config._testing.conformance.LEAVING", 0.05)
     await ConformanceSuite().test_it_ends_clean(Outside())
     with pytest.raises(TimeoutError):
         await ConformanceSuite().test_it_ends_clean(Outside(SwallowsCancellation))

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from reactive_config.testing.etcd_installed import EtcdBinary
-from reactive_config.testing.etcd_process import EtcdProcess
+from reactive_config._testing.etcd_installed import EtcdBinary
+from reactive_config._testing.etcd_server import EtcdProcess
 
 
 class Healthy(http.server.BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactive_config import Config, Gap, Rejected, Snapshot, State, open_config
-from reactive_config.core.trees import overlay
+from reactive_config._core.trees import overlay
 from reactive_config.testing import SILENT, Fault, Misbehaving, RecordingFeed, Scripted
 
 Tree = dict[str, Any]

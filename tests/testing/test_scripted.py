@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from reactive_config import Closed, Rejected, SourceError, StartupError, State, open_config
-from reactive_config.core.delta import Entry, Patch, Replace
+from reactive_config._core.delta import Entry, Patch, Replace
 from reactive_config.testing import RecordingFeed, Scripted
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from reactive_config.testing.tcp_proxy import TcpProxy, tcp_proxy
+from reactive_config._testing.tcp_proxy import TcpProxy, tcp_proxy
 
 SIZE = 100_000
 

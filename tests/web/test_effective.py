@@ -9,8 +9,8 @@ import pydantic
 import pytest
 
 from reactive_config import Memory, Rejected, Secret, open_config
+from reactive_config._web.asgi import Call
 from reactive_config.web import Operations
-from reactive_config.web.answers import Call
 
 
 class App(msgspec.Struct, frozen=True):

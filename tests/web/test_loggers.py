@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from reactive_config import Live, Memory, Secret, open_config
+from reactive_config._web.asgi import Call
 from reactive_config.bindings import Level, LogRule, ManualClock, log_levels
 from reactive_config.web import Operations
 from reactive_config.web.aiohttp import operations_app
-from reactive_config.web.answers import Call
 
 TOKEN = [(b"Authorization", b"Bearer t0ken")]
 DEBUG = {"level": "DEBUG", "for": "10m"}

@@ -16,11 +16,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from reactive_config import Memory, Rejected, State, open_config
+from reactive_config._web.asgi import Call
+from reactive_config._web.collector import MAX_BINDINGS
 from reactive_config.bindings import rebuilt
 from reactive_config.testing import Scripted
 from reactive_config.web import Metrics, Operations
-from reactive_config.web.answers import Call
-from reactive_config.web.totals import MAX_BINDINGS
 
 
 class App(msgspec.Struct, frozen=True):
@@ -110,7 +110,7 @@ async def test_a_wall_clock_that_is_set_does_not_change_for_how_long_a_source_is
     source, operations = Scripted({"size": 1}), Operations()
     async with open_config(App, source) as config, operations.serving(config):
         source.state(State.STALE, "no route")
-        monkeypatch.setattr("reactive_config.core.status.datetime", Set)
+        monkeypatch.setattr("reactive_config._core.status.datetime", Set)
         first, second = (scrape(operations)[0]["source_stale_seconds", "scripted"] for _ in range(2))
         assert 0 < first < second < 60
 

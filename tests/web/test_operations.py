@@ -17,12 +17,12 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from reactive_config import Live, Memory, Rejected, Secret, State, open_config
+from reactive_config._web.asgi import Call
+from reactive_config._web.health import NOT_OPEN
 from reactive_config.bindings import log_levels, rate_limiter, rebuilt
 from reactive_config.testing import Scripted
 from reactive_config.web import Operations, lifespan
 from reactive_config.web.aiohttp import cleanup_ctx, operations_app
-from reactive_config.web.answers import Call
-from reactive_config.web.health import NOT_OPEN
 
 
 class App(msgspec.Struct, frozen=True):

@@ -22,9 +22,9 @@ from starlette.routing import Route
 
 import reactive_config.web.aiohttp as for_aiohttp
 from reactive_config import Closed, Live, Memory, open_config
+from reactive_config._web.shutdown import RequestLive, Shutdown
 from reactive_config.bindings import rebuilt
 from reactive_config.web import attach, configuration, end_streams, lifespan, live, until_shutdown
-from reactive_config.web.shutdown import RequestLive, Shutdown
 
 
 class App(msgspec.Struct, frozen=True):

@@ -50,9 +50,9 @@ async def test_an_apply_says_who_spoke_and_what_came_of_it(spans):
             with pytest.raises(Rejected):
                 await memory.patch({"size": "canary"})
     published, held = spans.named("reactive_config.apply")
-    assert dict(published.attributes) == {"reactive_config.sources": ("memory",), "reactive_config.generation": 2}
+    assert dict(published.attributes) == {"reactive_config._sources": ("memory",), "reactive_config.generation": 2}
     assert dict(held.attributes) == {
-        "reactive_config.sources": ("memory",),
+        "reactive_config._sources": ("memory",),
         "reactive_config.held": ("memory revision 3",),
     }
     assert published.context.trace_id != held.context.trace_id

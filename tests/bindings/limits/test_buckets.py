@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reactive_config._bindings.limits.bucket import Bucket
 from reactive_config.bindings.limits import Rate, TooCostly
-from reactive_config.bindings.limits.bucket import Bucket
 
 SECOND = 1_000_000_000
 

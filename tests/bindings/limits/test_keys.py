@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reactive_config._bindings.limits.bucket import Bucket
+from reactive_config._bindings.limits.keyed_states import Keys
+from reactive_config._bindings.limits.window import SlidingWindow
 from reactive_config.bindings.limits import Rate
-from reactive_config.bindings.limits.bucket import Bucket
-from reactive_config.bindings.limits.keys import Keys
-from reactive_config.bindings.limits.window import SlidingWindow
 
 SECOND = 1_000_000_000
 

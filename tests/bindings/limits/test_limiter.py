@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from reactive_config import Closed, Live, Memory, open_config
+from reactive_config._core.status import BindingState
 from reactive_config.bindings import Capacity, ManualClock, capacity, together
 from reactive_config.bindings.limits import Rate, RateRule, TooCostly, rate_limiter
-from reactive_config.core.status import BindingState
 
 SECOND = 1_000_000_000
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from reactive_config import Bare, Env, Memory, Rejected, StartupError, open_config
+from reactive_config._bindings.limits.rate import rate_of
 from reactive_config.bindings.limits import Rate, RateRule
-from reactive_config.bindings.limits.rate import rate_of
 
 
 class App(msgspec.Struct, frozen=True):

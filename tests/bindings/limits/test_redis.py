@@ -16,10 +16,10 @@ import msgspec
 import pytest
 
 from reactive_config import Closed, Live, Memory, open_config
+from reactive_config._core.status import BindingState
+from reactive_config._testing.redis_server import redis_server
 from reactive_config.bindings import ManualClock
 from reactive_config.bindings.limits import RateRule, TooCostly, redis_rate_limiter
-from reactive_config.core.status import BindingState
-from reactive_config.testing.redis_server import redis_server
 
 pytest.importorskip("limits")
 redis_asyncio = pytest.importorskip("redis.asyncio")
@@ -48,7 +48,7 @@ def wall(monkeypatch):
     now = SimpleNamespace(at=1_700_000_000.0)
     manual = SimpleNamespace(time=lambda: now.at)
     monkeypatch.setattr("limits.aio.storage.redis.redispy.time", manual)
-    monkeypatch.setattr("reactive_config.bindings.limits.shared_window.time", manual)
+    monkeypatch.setattr("reactive_config._bindings.limits.shared_window.time", manual)
     return now
 
 

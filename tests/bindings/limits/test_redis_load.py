@@ -13,10 +13,10 @@ import anyio
 import pytest
 
 from reactive_config import Closed, Live
+from reactive_config._core.status import BindingState
+from reactive_config._testing.redis_server import redis_program, redis_server
 from reactive_config.bindings import ManualClock
 from reactive_config.bindings.limits import redis_rate_limiter
-from reactive_config.core.status import BindingState
-from reactive_config.testing.redis_server import redis_program, redis_server
 
 pytest.importorskip("limits")
 clients = pytest.importorskip("redis.asyncio")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reactive_config._bindings.limits.window import SLOTS, SlidingWindow
 from reactive_config.bindings.limits import Rate, TooCostly
-from reactive_config.bindings.limits.window import SLOTS, SlidingWindow
 
 US = 1000
 SECOND = 1_000_000_000

@@ -13,9 +13,9 @@ from typing import Any
 import anyio
 import pytest
 
+from reactive_config._testing.postgres_server import PostgresServer, postgres_server
+from reactive_config._testing.redis_server import RedisServer, redis_server
 from reactive_config.bindings.pools import asyncpg_pool, psycopg_pool, sqlalchemy_engine
-from reactive_config.testing.postgres_server import PostgresServer, postgres_server
-from reactive_config.testing.redis_server import RedisServer, redis_server
 
 SETTINGS = ("client_connection_check_interval=100",)  # ms: a backend sees soon that its client has gone
 

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from reactive_config import Live
+from reactive_config._testing.etcd_installed import free_ports
+from reactive_config._testing.tcp_proxy import tcp_proxy
 from reactive_config.bindings.pools import aiohttp_session, grpc_channel, httpx_client, redis_client
-from reactive_config.testing.etcd_installed import free_ports
-from reactive_config.testing.tcp_proxy import tcp_proxy
 
 sqlalchemy_asyncio = pytest.importorskip("sqlalchemy.ext.asyncio")
 sqlalchemy_exc = pytest.importorskip("sqlalchemy.exc")

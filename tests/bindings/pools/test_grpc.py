@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from reactive_config import Live, Memory, open_config
+from reactive_config._core.status import BindingState
+from reactive_config._testing.etcd_installed import free_ports
 from reactive_config.bindings.pools import grpc_channel
-from reactive_config.core.status import BindingState
-from reactive_config.testing.etcd_installed import free_ports
 
 grpc = pytest.importorskip("grpc")
 trustme = pytest.importorskip("trustme")

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from reactive_config import Live, Memory, open_config
+from reactive_config._core.status import BindingState
 from reactive_config.bindings.pools import aiohttp_session, httpx_client
-from reactive_config.core.status import BindingState
 
 aiohttp = pytest.importorskip("aiohttp")
 web = pytest.importorskip("aiohttp.web")

@@ -21,9 +21,9 @@ import msgspec
 import pytest
 
 from reactive_config import Memory, open_config
-from reactive_config.bindings.insistent_scope import CANCEL_FOR
+from reactive_config._bindings.insistent_scope import CANCEL_FOR
+from reactive_config._core.status import BindingState
 from reactive_config.bindings.pools import aiohttp_session, grpc_channel, httpx_client, redis_client
-from reactive_config.core.status import BindingState
 
 aiohttp = pytest.importorskip("aiohttp")
 asyncpg = pytest.importorskip("asyncpg")

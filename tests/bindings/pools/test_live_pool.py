@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from reactive_config import Live, Memory, open_config
+from reactive_config._core.status import BindingState
 from reactive_config.bindings import rebuilt, together
 from reactive_config.bindings.pools import live_pool
-from reactive_config.core.status import BindingState
 
 
 class App(msgspec.Struct, frozen=True):

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactive_config import Live, Secret
+from reactive_config._extras import install
 from reactive_config.bindings import pools
 from reactive_config.bindings.pools import arguments_of
-from reactive_config.extras import install
 
 
 class AsStruct(msgspec.Struct, frozen=True, rename="camel"):

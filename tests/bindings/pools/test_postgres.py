@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from reactive_config import Live, Memory, Secret, open_config
+from reactive_config._core.status import BindingState
+from reactive_config._testing.etcd_installed import free_ports
 from reactive_config.bindings.pools import sqlalchemy_engine
-from reactive_config.core.status import BindingState
-from reactive_config.testing.etcd_installed import free_ports
 
 
 class Database(msgspec.Struct, frozen=True):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reactive_config.testing.postgres_server import postgres_server
-from reactive_config.testing.redis_server import redis_server
+from reactive_config._testing.postgres_server import postgres_server
+from reactive_config._testing.redis_server import redis_server
 
 
 async def test_postgres_keeps_its_data_over_a_restart_and_a_crash(own_postgres):
@@ -46,6 +46,6 @@ def test_a_setting_that_postgres_does_not_know_is_told(postgres):
 @pytest.mark.parametrize(("server", "package"), [(postgres_server, "postgresql"), (redis_server, "redis-server")])
 def test_a_server_that_is_not_installed_is_named(server, package, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("reactive_config.testing.postgres_server.DEBIAN", tmp_path)
+    monkeypatch.setattr("reactive_config._testing.postgres_server.DEBIAN", tmp_path)
     with pytest.raises(RuntimeError, match=f"apt-get install {package}"), server():
         pass

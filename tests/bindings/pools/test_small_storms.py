@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from reactive_config import Memory, open_config
+from reactive_config._core.status import BindingState
 from reactive_config.bindings.pools import psycopg_pool, redis_client, sqlalchemy_engine
-from reactive_config.core.status import BindingState
 
 pytestmark = pytest.mark.slow
 

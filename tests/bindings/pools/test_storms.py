@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from reactive_config import Memory, open_config
+from reactive_config._core.status import BindingState
+from reactive_config._testing.etcd_installed import free_ports
 from reactive_config.bindings.pools import asyncpg_pool
-from reactive_config.core.status import BindingState
-from reactive_config.testing.etcd_installed import free_ports
 
 asyncpg = pytest.importorskip("asyncpg")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

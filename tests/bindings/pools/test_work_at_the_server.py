@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from reactive_config import Memory, open_config
-from reactive_config.bindings.pools.closing import CLOSE_WITHIN, CUT_WITHIN, HURRY
-from reactive_config.core.status import BindingState
-from reactive_config.testing.postgres_server import postgres_programs, postgres_server
-from reactive_config.testing.tcp_proxy import tcp_proxy
+from reactive_config._bindings.pools.closing import CLOSE_WITHIN, CUT_WITHIN, HURRY
+from reactive_config._core.status import BindingState
+from reactive_config._testing.postgres_server import postgres_programs, postgres_server
+from reactive_config._testing.tcp_proxy import tcp_proxy
 
 asyncpg = pytest.importorskip("asyncpg")
 errors = pytest.importorskip("sqlalchemy.exc")
@@ -294,7 +294,7 @@ async def test_no_moment_of_a_statement_leaves_it_at_the_server(
     kind, small_server, backends, monkeypatch, nothing_left
 ):
     """Closed while users connect, begin, send their statement, or wait for it; some of them are cancelled as well."""
-    monkeypatch.setattr("reactive_config.bindings.pools.closing.CLOSE_WITHIN", 0.02)
+    monkeypatch.setattr("reactive_config._bindings.pools.closing.CLOSE_WITHIN", 0.02)
     for module in ("closing", "asyncpg_closing"):  # a busy machine takes its time; the time itself has tests of its own
         monkeypatch.setattr(f"reactive_config.bindings.pools.{module}.CUT_WITHIN", 5.0)
     rng = random.Random(5)

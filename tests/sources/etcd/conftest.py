@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from reactive_config.core.delta import Bare, Malformed, Replace
-from reactive_config.core.status import State
-from reactive_config.sources.etcd import Etcd
-from reactive_config.testing.etcd_server import EtcdBinary, EtcdServer, etcd_server
-from reactive_config.testing.feed import RecordingFeed
-from reactive_config.testing.tcp_proxy import TcpProxy, tcp_proxy
+from reactive_config._core.delta import Bare, Malformed, Replace
+from reactive_config._core.status import State
+from reactive_config._sources.etcd import Etcd
+from reactive_config._testing.etcd_server import EtcdBinary, EtcdServer, etcd_server
+from reactive_config._testing.recording_feed import RecordingFeed
+from reactive_config._testing.tcp_proxy import TcpProxy, tcp_proxy
 
 Follow = Callable[..., AbstractAsyncContextManager[RecordingFeed]]
 

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from reactive_config.core.status import State
-from reactive_config.etcd import auth
-from reactive_config.etcd.auth import Credentials
-from reactive_config.testing.etcd_server import etcd_server
+from reactive_config._core.status import State
+from reactive_config._etcd import auth
+from reactive_config._etcd.auth import Credentials
+from reactive_config._testing.etcd_server import etcd_server
 
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reactive_config.core.delta import Patch
-from reactive_config.core.status import State
-from reactive_config.etcd.transaction import write
+from reactive_config._core.delta import Patch
+from reactive_config._core.status import State
+from reactive_config._etcd.transaction import write
 
 pytestmark = pytest.mark.etcd
 

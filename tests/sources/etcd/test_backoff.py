@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from reactive_config.sources.etcd.backoff import Backoff
+from reactive_config._sources.etcd.session_loop import Backoff
 
 
 class Most(random.Random):

@@ -12,9 +12,9 @@ from pathlib import Path
 import grpc
 import pytest
 
-from reactive_config.core.status import State
-from reactive_config.sources.etcd import Etcd
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._core.status import State
+from reactive_config._sources.etcd import Etcd
+from reactive_config._testing.recording_feed import RecordingFeed
 
 pytestmark = pytest.mark.etcd
 

@@ -6,17 +6,17 @@ import random
 
 import pytest
 
-from reactive_config.core.status import State
-from reactive_config.etcd.members import Member, MemberList
-from reactive_config.etcd.settings import TLS, Settings, parse_endpoint
-from reactive_config.sources.etcd import members as module
-from reactive_config.sources.etcd.keys import Keys
-from reactive_config.sources.etcd.members import Members
-from reactive_config.sources.etcd.plan import Plan
-from reactive_config.sources.etcd.stand import Stand
-from reactive_config.testing.etcd_cluster import running_cluster
-from reactive_config.testing.etcd_server import etcd_server
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._core.status import State
+from reactive_config._etcd.members import Member, MemberList
+from reactive_config._etcd.settings import TLS, Settings, parse_endpoint
+from reactive_config._sources.etcd import endpoints as module
+from reactive_config._sources.etcd.endpoints import Members
+from reactive_config._sources.etcd.etcd_options import Plan
+from reactive_config._sources.etcd.key_layout import Keys
+from reactive_config._sources.etcd.run_state import Stand
+from reactive_config._testing.etcd_cluster import running_cluster
+from reactive_config._testing.etcd_server import etcd_server
+from reactive_config._testing.recording_feed import RecordingFeed
 
 
 def learned(*urls, given=("a:1",), tls=None, learner=False):

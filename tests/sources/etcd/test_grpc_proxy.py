@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from reactive_config.sources.etcd import Etcd
-from reactive_config.testing.etcd_server import free_ports
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._sources.etcd import Etcd
+from reactive_config._testing.etcd_server import free_ports
+from reactive_config._testing.recording_feed import RecordingFeed
 
 pytestmark = pytest.mark.etcd
 

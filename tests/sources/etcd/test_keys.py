@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config.sources.etcd.keys import Ignored, Keys, Misplaced, Mount, Tables
+from reactive_config._sources.etcd.key_layout import Ignored, Keys, Misplaced, Mount, Tables
 
 
 @pytest.mark.parametrize(

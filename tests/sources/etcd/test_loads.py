@@ -11,15 +11,15 @@ pytestmark = pytest.mark.etcd
 
 START = """
 import asyncio, sys
-from reactive_config.sources.etcd import Etcd
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._sources.etcd import Etcd
+from reactive_config._testing.recording_feed import RecordingFeed
 
 async def main():
     feed = RecordingFeed()
     endpoints, mirror = sys.argv[1].split(","), dict(mirror=sys.argv[2]) if sys.argv[2:] else {}
     task = asyncio.create_task(Etcd(*endpoints, prefix="/s/", **mirror).run(feed))
     await feed.wait(lambda feed: feed.states and feed.states[-1][0].name == "SYNCED")
-    costly = ("anyio._backends", "hashlib", "reactive_config.sources.etcd.mirror")
+    costly = ("anyio._backends", "hashlib", "reactive_config._sources.etcd.mirror")
     print([name for name in sys.modules if name.startswith(costly)])
     task.cancel()
     await asyncio.wait([task])
@@ -43,5 +43,5 @@ async def test_a_start_loads_neither_a_mirror_s_parts_nor_a_backend_of_anyio(ser
 async def test_a_mirror_loads_its_parts(server, tmp_path):
     """So the test above looks at what is there."""
     loaded = await started(server.endpoint, str(tmp_path / "mirror.json"))
-    assert "reactive_config.sources.etcd.mirror" in loaded
+    assert "reactive_config._sources.etcd.mirror" in loaded
     assert "anyio._backends" in loaded

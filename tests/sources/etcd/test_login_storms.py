@@ -13,16 +13,16 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from reactive_config.testing.etcd_server import etcd_server
+from reactive_config._testing.etcd_server import etcd_server
 
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 
 # Every source of one process prints each state with the time of a clock that all processes share.
 FOLLOW = """
 import asyncio, sys, time
-import reactive_config.sources.etcd.follow
-from reactive_config.sources.etcd import Etcd
-from reactive_config.testing.feed import RecordingFeed
+import reactive_config._sources.etcd.session_loop
+from reactive_config._sources.etcd import Etcd
+from reactive_config._testing.recording_feed import RecordingFeed
 
 endpoint, count, keepalive, *login = sys.argv[1:]
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from reactive_config.core.status import State
-from reactive_config.sources.etcd.backoff import Backoff
-from reactive_config.testing.etcd_cluster import running_cluster
+from reactive_config._core.status import State
+from reactive_config._sources.etcd.session_loop import Backoff
+from reactive_config._testing.etcd_cluster import running_cluster
 
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 

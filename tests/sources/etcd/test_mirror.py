@@ -13,9 +13,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from reactive_config.sources.etcd import copies
-from reactive_config.sources.etcd.copies import Copy, Row
-from reactive_config.sources.etcd.mirror import Mirror, MirrorError, NoMirror, NotOurs, Saved
+from reactive_config._sources.etcd import mirror_copies
+from reactive_config._sources.etcd.mirror import Mirror, MirrorError, NoMirror, NotOurs, Saved
+from reactive_config._sources.etcd.mirror_copies import Copy, Row
 
 KEYS = {"/s/a": Row("1.10", 3), "/s/b": Row('{"x": "ü\\n"}', 5)}
 
@@ -166,8 +166,8 @@ FULL = """
 import resource, sys
 from pathlib import Path
 
-from reactive_config.sources.etcd.copies import Copy, Row
-from reactive_config.sources.etcd.mirror import Mirror
+from reactive_config._sources.etcd.mirror_copies import Copy, Row
+from reactive_config._sources.etcd.mirror import Mirror
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 copy = Copy("/s/", 7, 9, 9, {"/s/n": Row("x" * 5000, 9)})
@@ -299,7 +299,7 @@ def test_a_mirror_of_before_layers_could_be_emptied_is_no_edit(mirror):
 
     def older(document):
         del document["empty"]
-        document["checksum"] = copies._checksum(document)
+        document["checksum"] = mirror_copies._checksum(document)
 
     edit(mirror, older)
     assert mirror.load() == copy()
@@ -333,8 +333,8 @@ WRITER = """
 import sys
 from pathlib import Path
 
-from reactive_config.sources.etcd.copies import Copy, Row
-from reactive_config.sources.etcd.mirror import Mirror
+from reactive_config._sources.etcd.mirror_copies import Copy, Row
+from reactive_config._sources.etcd.mirror import Mirror
 
 mirror = Mirror(Path(sys.argv[1]), "/s/")
 for revision in range(int(sys.argv[2]), int(sys.argv[3]), 2):
@@ -374,8 +374,8 @@ KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
 
-from reactive_config.sources.etcd.copies import Copy, Row
-from reactive_config.sources.etcd.mirror import Mirror
+from reactive_config._sources.etcd.mirror_copies import Copy, Row
+from reactive_config._sources.etcd.mirror import Mirror
 
 mirror, rng, last, torn = Mirror(Path(sys.argv[1]), "/s/"), random.Random(7), 0, 0
 

@@ -9,15 +9,15 @@ import sys
 import pytest
 import trustme
 
-from reactive_config.sources.etcd import TLS
-from reactive_config.testing.etcd_server import ServerTLS, running_etcd
+from reactive_config._sources.etcd import TLS
+from reactive_config._testing.etcd_server import ServerTLS, running_etcd
 
 pytestmark = pytest.mark.slow
 
 FOLLOW = """
 import asyncio, sys
-from reactive_config.sources.etcd import TLS, Etcd
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._sources.etcd import TLS, Etcd
+from reactive_config._testing.recording_feed import RecordingFeed
 
 seconds, ca, cert, key, *endpoints = sys.argv[1:]
 
@@ -106,7 +106,7 @@ def test_nothing_is_written_while_a_server_dies_comes_back_and_stops(binary):
 
 @pytest.mark.parametrize(("environment", "loud"), [({}, False), ({"GRPC_VERBOSITY": "ERROR"}, True)])
 def test_whoever_sets_the_verbosity_gets_it(environment, loud):
-    code = "import os, reactive_config.etcd.rpc; print(os.environ.get('GRPC_VERBOSITY'))" + NOISE
+    code = "import os, reactive_config._etcd.rpc; print(os.environ.get('GRPC_VERBOSITY'))" + NOISE
     out, err = start(code=code, **environment).communicate(timeout=20)
     assert out.split()[0] == str(environment.get("GRPC_VERBOSITY"))  # and other processes are not silenced
     assert bool(err) == loud

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reactive_config.etcd.listing import read_all
-from reactive_config.etcd.ranges import prefix_range
-from reactive_config.etcd.watching import open_watch
+from reactive_config._etcd.messages import prefix_range
+from reactive_config._etcd.reading import read_all
+from reactive_config._etcd.watching import open_watch
 
 pytestmark = pytest.mark.etcd
 

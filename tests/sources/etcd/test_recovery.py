@@ -14,10 +14,10 @@ import time
 
 import pytest
 
-from reactive_config.core.status import State
-from reactive_config.sources.etcd.backoff import Backoff
-from reactive_config.testing.etcd_server import etcd_server
-from reactive_config.testing.tcp_proxy import tcp_proxy
+from reactive_config._core.status import State
+from reactive_config._sources.etcd.session_loop import Backoff
+from reactive_config._testing.etcd_server import etcd_server
+from reactive_config._testing.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.etcd
 

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 import pytest
 import trustme
 
-from reactive_config.core.status import State
-from reactive_config.etcd.auth import Credentials
-from reactive_config.sources.etcd import TLS
-from reactive_config.testing.etcd_server import ServerTLS, running_etcd
+from reactive_config._core.status import State
+from reactive_config._etcd.auth import Credentials
+from reactive_config._sources.etcd import TLS
+from reactive_config._testing.etcd_server import ServerTLS, running_etcd
 
 pytestmark = pytest.mark.etcd
 

@@ -12,21 +12,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from reactive_config.etcd.errors import Compacted
-from reactive_config.etcd.link import Link
-from reactive_config.etcd.listing import look, read_all
-from reactive_config.etcd.pace import Pace
-from reactive_config.etcd.picking import pick
-from reactive_config.etcd.ranges import prefix_range
-from reactive_config.etcd.transaction import write
-from reactive_config.sources.etcd import comparison, sample
-from reactive_config.sources.etcd.comparison import Comparison
-from reactive_config.sources.etcd.documents import read_documents
-from reactive_config.sources.etcd.handover import Handover
-from reactive_config.sources.etcd.keys import Keys
-from reactive_config.sources.etcd.store import Store
-from reactive_config.testing.etcd_server import etcd_server
-from reactive_config.testing.tcp_proxy import tcp_proxy
+from reactive_config._etcd.errors import Compacted
+from reactive_config._etcd.link import Link
+from reactive_config._etcd.messages import prefix_range
+from reactive_config._etcd.pace import Pace
+from reactive_config._etcd.reading import look, pick, read_all
+from reactive_config._etcd.transaction import write
+from reactive_config._sources.etcd import comparison
+from reactive_config._sources.etcd.comparison import Comparison
+from reactive_config._sources.etcd.handover import Handover
+from reactive_config._sources.etcd.key_documents import read_documents
+from reactive_config._sources.etcd.key_layout import Keys
+from reactive_config._sources.etcd.store import Store
+from reactive_config._testing.etcd_server import etcd_server
+from reactive_config._testing.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.etcd
 
@@ -226,11 +225,11 @@ async def test_fewer_operations_than_usual_are_picked_in_several_transactions(bi
 def test_a_sample_finds_a_difference_as_often_as_chance_has_it():
     """Of 5,000 keys 100 differ: the chance to miss them all is that of drawing 111 times without replacement."""
     keys = [str(number).encode() for number in range(5000)]
-    first = keys[-sample.NEWEST :]
+    first = keys[-comparison.NEWEST :]
     others = set(keys[:100])
     rng = random.Random(7)
-    drawn, rounds = 127 - sample.NEWEST, 2000
-    missed = sum(not others & set(sample.sample(keys, lambda _: 1, rng, first=first)) for _ in range(rounds))
+    drawn, rounds = 127 - comparison.NEWEST, 2000
+    missed = sum(not others & set(comparison.sample(keys, lambda _: 1, rng, first=first)) for _ in range(rounds))
     expected = rounds * math.comb(4900, drawn) / math.comb(5000, drawn)
     assert abs(missed - expected) < 4 * math.sqrt(expected)
 
@@ -238,11 +237,11 @@ def test_a_sample_finds_a_difference_as_often_as_chance_has_it():
 def test_a_sample_has_all_of_the_newest_and_no_more_than_its_bytes():
     keys = [str(number).encode() for number in range(5000)]
     rng = random.Random(7)
-    chosen = sample.sample(keys, lambda _: 1, rng, first=keys[:16])
+    chosen = comparison.sample(keys, lambda _: 1, rng, first=keys[:16])
     assert chosen[:16] == keys[:16]
     assert len(set(chosen)) == len(chosen) == 127
-    assert len(sample.sample(keys, lambda _: 10_000, rng)) == 26
-    assert len(sample.sample(keys, lambda _: 1_000_000, rng)) == 1
+    assert len(comparison.sample(keys, lambda _: 10_000, rng)) == 26
+    assert len(comparison.sample(keys, lambda _: 1_000_000, rng)) == 1
 
 
 def cpu_of(pid):

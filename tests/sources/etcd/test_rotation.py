@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from reactive_config.core.status import State
-from reactive_config.testing.etcd_server import etcd_server
+from reactive_config._core.status import State
+from reactive_config._testing.etcd_server import etcd_server
 
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 

@@ -10,10 +10,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from reactive_config import Etcd, open_config
-from reactive_config.core.status import State
-from reactive_config.etcd.transaction import compact, write
-from reactive_config.testing.etcd_server import etcd_server
-from reactive_config.testing.tcp_proxy import tcp_proxy
+from reactive_config._core.status import State
+from reactive_config._etcd.transaction import compact, write
+from reactive_config._testing.etcd_server import etcd_server
+from reactive_config._testing.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.etcd
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from reactive_config.etcd.listing import Reading
-from reactive_config.etcd.transaction import write
-from reactive_config.testing.tcp_proxy import tcp_proxy
+from reactive_config._etcd.reading import Reading
+from reactive_config._etcd.transaction import write
+from reactive_config._testing.tcp_proxy import tcp_proxy
 
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from reactive_config.core.delta import Replace
-from reactive_config.etcd.errors import EtcdError
-from reactive_config.etcd.listing import read_all
-from reactive_config.etcd.ranges import prefix_range
-from reactive_config.etcd.transaction import compact, write
+from reactive_config._core.delta import Replace
+from reactive_config._etcd.errors import EtcdError
+from reactive_config._etcd.messages import prefix_range
+from reactive_config._etcd.reading import read_all
+from reactive_config._etcd.transaction import compact, write
 
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
 

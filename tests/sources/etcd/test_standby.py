@@ -11,11 +11,11 @@ import msgspec
 import orjson
 import pytest
 
-from reactive_config.core.delta import Bare, Replace
-from reactive_config.core.status import State
-from reactive_config.sources.etcd import Etcd, mirror, standby
-from reactive_config.sources.etcd.mirror import Mirror
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._core.delta import Bare, Replace
+from reactive_config._core.status import State
+from reactive_config._sources.etcd import Etcd, mirror, mirror_runner
+from reactive_config._sources.etcd.mirror import Mirror
+from reactive_config._testing.recording_feed import RecordingFeed
 
 pytestmark = pytest.mark.etcd
 
@@ -323,7 +323,7 @@ async def test_a_lock_that_is_held_is_noted_and_the_copy_is_written_later(
     server, prefix, follow, file, synced, monkeypatch, caplog
 ):
     monkeypatch.setattr(mirror, "LOCK_PATIENCE", 0.05)
-    monkeypatch.setattr(standby, "RETRY_PAUSE", 0.05)
+    monkeypatch.setattr(mirror_runner, "RETRY_PAUSE", 0.05)
     await mirrored(follow, server, prefix, file, synced, a="1")
     lock = os.open(file.with_name("mirror.json.lock"), os.O_RDWR)
     fcntl.flock(lock, fcntl.LOCK_EX)

@@ -7,11 +7,11 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config.core.delta import Bare, Malformed
-from reactive_config.etcd.messages import Batch, Change, Item, Listing, Sight
-from reactive_config.sources.etcd.documents import ONE, TURN, Document, read_document, read_documents
-from reactive_config.sources.etcd.keys import Ignored, Keys
-from reactive_config.sources.etcd.store import Store
+from reactive_config._core.delta import Bare, Malformed
+from reactive_config._etcd.messages import Batch, Change, Item, Listing, Sight
+from reactive_config._sources.etcd.key_documents import ONE, TURN, Document, read_document, read_documents
+from reactive_config._sources.etcd.key_layout import Ignored, Keys
+from reactive_config._sources.etcd.store import Store
 
 KEYS = Keys(prefix="/s/")
 

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from reactive_config.core.status import State
-from reactive_config.etcd.auth import Credentials
-from reactive_config.sources.etcd.backoff import Backoff
-from reactive_config.testing.etcd_server import running_etcd
+from reactive_config._core.status import State
+from reactive_config._etcd.auth import Credentials
+from reactive_config._sources.etcd.session_loop import Backoff
+from reactive_config._testing.etcd_server import running_etcd
 
 pytestmark = pytest.mark.etcd
 

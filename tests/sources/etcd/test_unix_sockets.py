@@ -7,8 +7,8 @@ import contextlib
 
 import pytest
 
-from reactive_config.core.status import State
-from reactive_config.testing.etcd_server import EtcdServer
+from reactive_config._core.status import State
+from reactive_config._testing.etcd_server import EtcdServer
 
 pytestmark = pytest.mark.etcd
 

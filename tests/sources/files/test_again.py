@@ -14,10 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reactive_config.sources.files import Files, texts
-from reactive_config.sources.files.again import again, again_where
-from reactive_config.sources.files.chain import SWAP
-from reactive_config.sources.files.scanning import Layer, Scan, scan
+from reactive_config._sources.files import Files, os_paths
+from reactive_config._sources.files.scan import Layer, Scan, again, again_where, scan
+from reactive_config._sources.files.symlinks import SWAP
 
 NAMES = ["a.toml", "b.toml", ".hidden", "odd.txt", "below"]
 Act = Callable[[Path], None]
@@ -175,9 +174,9 @@ def test_it_asks_for_each_name_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "a.toml").symlink_to(f"{SWAP}/a.toml")
     asked: list[str] = []
     seen = scan(Files(tmp_path)._layers, lambda _: False)
-    lstat, target = os.lstat, texts.target
+    lstat, target = os.lstat, os_paths.target
     monkeypatch.setattr(os, "lstat", lambda path: asked.append(path) or lstat(path))
-    monkeypatch.setattr(texts, "target", lambda path: asked.append(f"link {path}") or target(path))
+    monkeypatch.setattr(os_paths, "target", lambda path: asked.append(f"link {path}") or target(path))
     assert again(seen) is not None
     assert len(asked) == len(set(asked))
     assert f"link {tmp_path / SWAP}" in asked

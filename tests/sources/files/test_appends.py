@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from reactive_config.core.delta import Malformed, Patch
-from reactive_config.sources.files import attempt
-from reactive_config.sources.files.inotify import InotifyNotifier
-from reactive_config.sources.files.notifier import Write
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._core.delta import Malformed, Patch
+from reactive_config._sources.files import reader
+from reactive_config._sources.files.notifiers.base import Write
+from reactive_config._sources.files.notifiers.inotify import InotifyNotifier
+from reactive_config._testing.recording_feed import RecordingFeed
 
 SCRIPT = Path(__file__).with_name("appending.py")
 COUNT = int(os.environ.get("APPENDS", "50000"))
@@ -85,7 +85,7 @@ def call_once(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any], when: str
             called.set()
             act()
 
-    ask, read = InotifyNotifier.writes, attempt.read_whole
+    ask, read = InotifyNotifier.writes, reader.read_whole
 
     def writes(notifier: InotifyNotifier) -> Mapping[str, Write]:
         known = ask(notifier)
@@ -100,7 +100,7 @@ def call_once(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any], when: str
     if when == "before the stat":
         monkeypatch.setattr(InotifyNotifier, "writes", writes)
     else:
-        monkeypatch.setattr(attempt, "read_whole", read_whole)
+        monkeypatch.setattr(reader, "read_whole", read_whole)
     return called
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reactive_config.sources.files.chain import Chain, Lookups, Swap
+from reactive_config._sources.files.symlinks import Chain, Lookups, Swap
 
 
 def names(chain: Chain, home: Path) -> list[str]:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from reactive_config.core.delta import Bare, Malformed, Patch
-from reactive_config.sources.files import attempt
-from reactive_config.sources.files.chain import Lookups
-from reactive_config.sources.files.reading import Changed, Content, read_whole
+from reactive_config._core.delta import Bare, Malformed, Patch
+from reactive_config._sources.files import reader
+from reactive_config._sources.files.read_whole import Changed, Content, read_whole
+from reactive_config._sources.files.symlinks import Lookups
 
 
 async def test_which_files_count(follow: Callable[..., Any], tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ async def test_a_swap_waits_for_a_file_that_cannot_be_read_yet(
             raise Changed
         return read_whole(path, max_bytes)
 
-    monkeypatch.setattr(attempt, "read_whole", reluctant)
+    monkeypatch.setattr(reader, "read_whole", reluctant)
     async with follow(layer) as feed:
         mount(layer, 2, {"a.toml": "a = 2", "b.toml": "b = 2"})
         await feed.wait(lambda f: len(f.deltas) > 1)

@@ -15,10 +15,11 @@ from typing import Any
 import anyio
 import pytest
 
-from reactive_config.sources.files import attempt, guarded, libc, look, patience
-from reactive_config.sources.files.inotify import InotifyNotifier
-from reactive_config.sources.files.notifier import Plan
-from reactive_config.sources.files.watch import WatchfilesNotifier
+from reactive_config._sources.files import poller, reader
+from reactive_config._sources.files.notifiers import fallback, libc
+from reactive_config._sources.files.notifiers.base import Plan
+from reactive_config._sources.files.notifiers.inotify import InotifyNotifier
+from reactive_config._sources.files.notifiers.watchfiles import WatchfilesNotifier
 
 ONLY_INOTIFY = pytest.mark.parametrize("notifier", ["inotify"])
 ONLY_WATCHFILES = pytest.mark.parametrize("notifier", ["watchfiles"])
@@ -71,7 +72,7 @@ async def test_inotify_exhausted_means_polling_until_it_is_not(
         return refuse() if full else original(*args)
 
     monkeypatch.setattr(libc.Inotify, "__init__" if number == errno.EMFILE else "add", maybe)
-    monkeypatch.setattr(guarded, "RETRY", 0.2)
+    monkeypatch.setattr(fallback, "RETRY", 0.2)
     async with follow(file.parent, poll_interval=0.02) as feed:
         assert feed.said[0] == "notifier: polling"
         assert os.strerror(number) in feed.said[1]
@@ -88,7 +89,7 @@ async def test_a_name_that_is_not_utf8_ends_watchfiles(
     follow: Callable[..., Any], file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Polling takes over and says so; later watchfiles is tried again."""
-    monkeypatch.setattr(guarded, "RETRY", 0.2)
+    monkeypatch.setattr(fallback, "RETRY", 0.2)
     async with follow(file.parent, poll_interval=0.02) as feed:
         assert feed.said == ("notifier: watchfiles",)
         odd = Path(os.fsdecode(os.fsencode(file.parent) + b"/\xff"))
@@ -253,7 +254,7 @@ async def test_scans_and_watches_are_made_anew_now_and_then(
     follow: Callable[..., Any], file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A watch that died without a word, in a directory that looks as before, is found so."""
-    monkeypatch.setattr(look, "_TRUST", 0.0)
+    monkeypatch.setattr(poller, "_TRUST", 0.0)
     inotify: list[libc.Inotify] = []
     watches: list[int] = []
     original = libc.Inotify.add
@@ -280,15 +281,15 @@ async def test_a_file_that_inotify_told_of_is_not_read_twice(
 ) -> None:
     """A second write within one tick of the clock would be told of, too; the reconciler reads it again in its time."""
     times: list[float] = []
-    original = attempt.read_whole
+    original = reader.read_whole
 
     def read(path: str, most: int) -> Any:
         times.append(time.monotonic())
         return original(path, most)
 
-    monkeypatch.setattr(patience, "YOUNG", 0.2)  # a slow machine reads it young, too
+    monkeypatch.setattr(reader, "YOUNG", 0.2)  # a slow machine reads it young, too
     async with follow(file.parent, poll_interval=1.0, settle=0.0) as feed:
-        monkeypatch.setattr(attempt, "read_whole", read)
+        monkeypatch.setattr(reader, "read_whole", read)
         new = file.with_name(".new")
         new.write_text("n = 1")
         new.replace(file)
@@ -325,7 +326,7 @@ async def test_while_a_file_is_waited_for_every_look_sees_it(
     other, new = file.with_name("other.toml"), file.with_name(".new")
     other.write_text("m = 0")
     alone: list[set[str]] = []
-    original = look.again_where
+    original = poller.again_where
 
     def where(seen: Any, touched: set[str]) -> Any:
         alone.append(touched)
@@ -336,7 +337,7 @@ async def test_while_a_file_is_waited_for_every_look_sees_it(
         new.replace(file)
         await feed.wait(is_now(file, number))
 
-    monkeypatch.setattr(look, "again_where", where)
+    monkeypatch.setattr(poller, "again_where", where)
     async with follow(file.parent, poll_interval=30.0) as feed:
         number = 0
         async with asyncio.timeout(5):

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from reactive_config import Files, Memory, Secret, StartupError, open_config
-from reactive_config.core.delta import Bare
-from reactive_config.sources.files import documents
-from reactive_config.sources.json_tables import read_table
+from reactive_config._core.delta import Bare
+from reactive_config._sources.files import file_documents
+from reactive_config._sources.json_tables import read_table
 
 pytestmark = pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": False})])
 
@@ -172,7 +172,7 @@ async def test_a_long_table_is_read_in_a_thread(
         threads.append(threading.current_thread())
         return read_table(value)
 
-    monkeypatch.setattr(documents, "read_table", read)
+    monkeypatch.setattr(file_documents, "read_table", read)
     text = msgspec.json.encode({f"k{number}": {"n": number} for number in range(names)}).decode()
     async with open_config(App, mounted(tmp_path, free=text)) as config:
         assert len(config.current.free) == names

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from reactive_config.sources.files import Files
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._sources.files import Files
+from reactive_config._testing.recording_feed import RecordingFeed
 
 
 def open_files() -> int:

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from reactive_config.core.delta import Malformed, Patch
-from reactive_config.sources.files import scanning
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._core.delta import Malformed, Patch
+from reactive_config._sources.files import scan
+from reactive_config._testing.recording_feed import RecordingFeed
 
 SECRET = "hunter2"
 
@@ -151,19 +151,19 @@ async def test_a_layer_that_became_a_file_keeps_its_entries(follow: Callable[...
 def test_a_directory_that_cannot_be_listed_is_not_called_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scanning, "listing", lambda directory: errno.EACCES)
-    layer = scanning.Layer(0, "conf", str(tmp_path), "", False, {".toml"}.__contains__, "conf")
-    (found,) = scanning.scan([layer], lambda entry_id: False).files.values()
+    monkeypatch.setattr(scan, "listing", lambda directory: errno.EACCES)
+    layer = scan.Layer(0, "conf", str(tmp_path), "", False, {".toml"}.__contains__, "conf")
+    (found,) = scan.scan([layer], lambda entry_id: False).files.values()
     assert found.trouble == Malformed("a readable directory", "permission denied")
 
 
 _UNPRIVILEGED = """
 import asyncio, json, os, sys
 from pathlib import Path
-from reactive_config.sources.files import Files
-from reactive_config.testing.feed import RecordingFeed
-import anyio.to_thread, reactive_config.sources.files.inotify, reactive_config.sources.files.watch
-import reactive_config.formats.toml_
+from reactive_config._sources.files import Files
+from reactive_config._testing.recording_feed import RecordingFeed
+import anyio.to_thread, reactive_config._sources.files.notifiers.inotify, reactive_config._sources.files.notifiers.watchfiles
+import reactive_config._formats.toml_
 
 async def main(home, notifier):
     feed = RecordingFeed()

@@ -6,11 +6,11 @@ import itertools
 
 import pytest
 
-from reactive_config.core.delta import Bare
-from reactive_config.core.lookup import Shape
-from reactive_config.core.paths import Path
+from reactive_config._core.delta import Bare
+from reactive_config._core.lookup import Shape
+from reactive_config._core.paths import Path
+from reactive_config._sources.nested_names import nest
 from reactive_config.errors import ParseError
-from reactive_config.sources.names import nest
 
 
 def text(_: Path) -> Shape:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from reactive_config.core.delta import Malformed
-from reactive_config.sources.files.chain import Swap
-from reactive_config.sources.files.notifier import Write
-from reactive_config.sources.files.patience import YOUNG, Known, Limits, due
-from reactive_config.sources.files.reading import Content, Signature
-from reactive_config.sources.files.scanning import Found
+from reactive_config._core.delta import Malformed
+from reactive_config._sources.files.notifiers.base import Write
+from reactive_config._sources.files.read_whole import Content, Signature
+from reactive_config._sources.files.reader import YOUNG, Known, Limits, due
+from reactive_config._sources.files.scan import Found
+from reactive_config._sources.files.symlinks import Swap
 
 LIMITS = Limits(settle=0.25, hold=10.0)
 WALL = 1_000_000_000_000

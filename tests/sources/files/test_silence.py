@@ -10,7 +10,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
-from reactive_config.core.delta import Patch
+from reactive_config._core.delta import Patch
 
 
 def touch(file: Path, number: int) -> None:

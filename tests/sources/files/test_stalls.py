@@ -13,8 +13,8 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
-from reactive_config.core.delta import Bare, Malformed, Patch
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._core.delta import Bare, Malformed, Patch
+from reactive_config._testing.recording_feed import RecordingFeed
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from reactive_config.core.delta import Patch, Replace
-from reactive_config.core.status import State
-from reactive_config.sources.files import Files
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._core.delta import Patch, Replace
+from reactive_config._core.status import State
+from reactive_config._sources.files import Files
+from reactive_config._testing.recording_feed import RecordingFeed
 
 
 def values(feed: RecordingFeed) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from reactive_config import Files, open_config
-from reactive_config.core.delta import Malformed, Patch
-from reactive_config.testing.feed import RecordingFeed
+from reactive_config._core.delta import Malformed, Patch
+from reactive_config._testing.recording_feed import RecordingFeed
 
 GONE = Malformed("a directory (the source is not optional)", "nothing")
 EMPTY = Malformed("a file that can be used (the source is not optional)", "a directory without one")

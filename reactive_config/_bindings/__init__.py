@@ -1,0 +1,1 @@
+"""Floor 2: snapshots to live things."""

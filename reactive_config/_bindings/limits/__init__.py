@@ -1,0 +1,1 @@
+"""Rate limits that follow a live rate."""

@@ -1,0 +1,100 @@
+"""psycopg: connections that can be closed under their users, with their work at the server; and its errors without what they quote."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from reactive_config._bindings.pools.closing import CUT_WITHIN, closed_text
+from reactive_config._bindings.pools.connecting import Connecting
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+
+_CANCEL_AGAIN = 0.2
+"""Seconds after which a statement that still runs is cancelled once more: the server may have read the first request
+before the statement."""
+
+
+def psycopg_connecting(connect: Any, name: str) -> Connecting[Any]:
+    """Connecting by psycopg for the binding of that name."""
+    import psycopg
+
+    return Connecting(
+        connect,
+        drop=lambda connection: connection.pgconn.finish(),
+        closed=lambda: psycopg.OperationalError(closed_text(name)),
+    )
+
+
+async def cut_psycopg(connecting: Connecting[AsyncConnection[Any]]) -> None:
+    """Close the connections under their users, whose statements are cancelled at the server.
+
+    If the server does not answer, only the sockets are closed.
+    """
+    await asyncio.gather(*(_cut(connection) for connection in list(connecting.made)), return_exceptions=True)
+
+
+async def _cut(connection: AsyncConnection[Any]) -> None:
+    """Close a connection that somebody may be waiting on.
+
+    Closing alone would give its file descriptor to the next socket while the other task still waits on the number.
+    So that wait ends first: by the cancelled statement, or, if the server does not answer, by the end of the stream.
+    With the lock taken no new statement can begin.
+    """
+    if connection.closed:
+        return
+    taking = asyncio.ensure_future(connection.lock.acquire())
+    try:
+        await asyncio.sleep(0)
+        if not taking.done():
+            with anyio.move_on_after(0.7 * CUT_WITHIN):
+                await _cancel_until(taking, connection)
+        if not taking.done():
+            _end_stream(connection)
+            await asyncio.wait([taking], timeout=0.1 * CUT_WITHIN)
+    finally:
+        if taking.done() and not taking.cancelled():
+            connection.pgconn.finish()
+            connection.lock.release()
+        else:
+            taking.cancel()
+            _end_stream(connection)
+            # Not before those who wait for the stream have seen its end.
+            asyncio.get_running_loop().call_later(0.05, connection.pgconn.finish)
+
+
+async def _cancel_until(taking: asyncio.Future[Any], connection: AsyncConnection[Any]) -> None:
+    while not taking.done():
+        try:
+            await connection.cancel_safe(timeout=0.7 * CUT_WITHIN)
+        except Exception:  # noqa: BLE001, S110 - the server does not take it; perhaps the next one
+            pass
+        await asyncio.wait([taking], timeout=_CANCEL_AGAIN)
+
+
+def _end_stream(connection: AsyncConnection[Any]) -> None:
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.fileno())) as stream:
+            stream.shutdown(socket.SHUT_RDWR)
+
+
+_SAID = re.compile(r"port \d+ failed: (FATAL: .*|[^\"'\n]*)$", re.MULTILINE)
+"""What the server, or the operating system, answers. Before it stands the host, which for a URL with a stray @ is a
+part of the password; in quotes stands what else the arguments say."""
+
+
+def unconnected(error: BaseException | None) -> ConnectionError:
+    """The error to raise in place of psycopg's own, which may quote an argument.
+
+    Args:
+        error: psycopg's OperationalError, raised by connecting.
+    """
+    said = _SAID.search(str(error))
+    return ConnectionError(said[1] if said else "no connection: check host and port")

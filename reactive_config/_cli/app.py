@@ -1,0 +1,138 @@
+"""The commands, and the one place where an exception becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import inspect
+import logging
+import os
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cyclopts import App, CycloptsError
+
+from reactive_config._cli.check import check
+from reactive_config._cli.doctor import doctor
+from reactive_config._cli.explain import explain
+from reactive_config._cli.failures import OK, TROUBLE, USAGE, Failure, Unwritable, Usage
+from reactive_config._cli.get import get
+from reactive_config._cli.output import Output, make_console
+from reactive_config._cli.quoting import without_values
+from reactive_config._cli.schema import schema
+from reactive_config._cli.watch import watch
+from reactive_config.errors import ReactiveConfigError
+
+_HELP = "Look at a live configuration: what is in force, where it comes from, and every change as it happens."
+
+_EPILOGUE = """SOURCE is one layer. Give the lowest first; later ones win.
+  config/common              a directory of files, or one file
+                             (.json, .yaml, .yml, .toml, .env)
+  values:/run/secrets        a directory with one value a file
+  env:SHOP_                  variables: SHOP_DATABASE__POOL__MAX_SIZE=20
+  etcd://HOST:PORT/shop/     all keys under a prefix (it ends in a slash)
+  etcd://HOST:PORT/shop      one key with the whole document
+  etcd://HOST,HOST,HOST/...  several members; etcds:// is over TLS
+  optional:SOURCE            any of these, and it may be missing
+
+Examples
+  reactive-config watch config/common config/production
+  reactive-config get database.pool config/ etcd://10.0.0.1/shop/
+  reactive-config explain log.level config/ etcd://10.0.0.1/shop/ env:SHOP_
+  reactive-config check config/ --type shop.settings:App
+  reactive-config doctor config/ etcds://10.0.0.1,10.0.0.2/shop/ --ca ca.pem
+
+REACTIVE_CONFIG_SOURCES and REACTIVE_CONFIG_TYPE in the environment stand in
+for SOURCE... and --type. Exit codes: 0 fine, 1 content or a source is at
+fault, 2 usage. Secrets are never printed: what the type says is one, and texts
+that are named like one, or stand below such a name (password, token, key)."""
+
+_COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
+    "get": (get, "[PATH] SOURCE..."),
+    "explain": (explain, "PATH SOURCE..."),
+    "watch": (watch, "SOURCE..."),
+    "check": (check, "SOURCE... [--type MODULE:CLASS]"),
+    "schema": (schema, "--type MODULE:CLASS"),
+    "doctor": (doctor, "[SOURCE...]"),
+}
+
+
+def make_app() -> App:
+    """The command line, nothing run yet."""
+    app = App(
+        name="reactive-config",
+        help=_HELP,
+        help_epilogue=_EPILOGUE,
+        help_format="plaintext",
+        console=make_console(None),
+        version=lambda: importlib.metadata.version("reactive-config"),
+    )
+    for order, (name, (command, arguments)) in enumerate(_COMMANDS.items()):
+        usage = f"Usage: reactive-config {name} {arguments}"
+        app.command(App(name=name, default_command=command, usage=usage, help_epilogue="", sort_key=order))
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Returns:
+        The exit code.
+    """
+    logging.getLogger("reactive_config").addHandler(logging.NullHandler())  # what it logs is shown by the commands
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core writes to the standard error by itself
+    out = Output(json="--json" in arguments)
+    try:
+        return _told(out, arguments)
+    except Unwritable as failure:  # so the message about another failure was lost
+        out.fail(failure)
+        return failure.code
+
+
+def _told(out: Output, arguments: Sequence[str]) -> int:
+    """Run it; whatever ends it early is told in one message."""
+    try:
+        return _dispatch(out, arguments)
+    except Failure as failure:
+        out.fail(failure)
+        return failure.code
+    except CycloptsError as error:
+        message = without_values(str(error), arguments)
+        out.fail(Usage(message, hints=[f"reactive-config {_command(arguments)}--help"]))
+        return USAGE
+    except ReactiveConfigError as error:
+        out.fail(Failure(str(error)))
+        return TROUBLE
+    except KeyboardInterrupt:
+        return 130
+    except BaseException as error:  # noqa: BLE001 - a traceback is for those who write the program
+        out.fail(_unexpected(error))
+        return TROUBLE
+
+
+def _unexpected(error: BaseException) -> Failure:
+    """An error of the type's code, of the machine or of this program. Its text may quote a value: it is not shown."""
+    if isinstance(error, OSError):
+        name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        return Failure(f"{name}expected access, got {error.strerror or type(error).__name__}")
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return Failure(f"expected to go on, got {type(error).__name__}{place}")
+
+
+def _dispatch(out: Output, arguments: Sequence[str]) -> int:
+    app = make_app()
+    command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+    if all(command is not ours for ours, _ in _COMMANDS.values()):  # the help and the version write by themselves
+        with out.writing():
+            command(*bound.args, **bound.kwargs)
+        return OK
+    result = command(*bound.args, **bound.kwargs)
+    if inspect.iscoroutine(result):
+        result = asyncio.run(result)
+    return result if isinstance(result, int) else OK
+
+
+def _command(arguments: Sequence[str]) -> str:
+    return f"{arguments[0]} " if arguments and arguments[0] in _COMMANDS else ""

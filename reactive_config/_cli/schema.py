@@ -1,0 +1,172 @@
+"""`schema`: the configuration's type as JSON Schema, for editors and other languages, with the defaults that may be shown."""
+
+from __future__ import annotations
+
+import functools
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from msgspec import _json_schema
+
+from reactive_config._cli.failures import OK, Usage
+from reactive_config._cli.output import Output
+from reactive_config._cli.source_options import Json, TypeName
+from reactive_config._cli.type_loading import load_kind
+from reactive_config._core.redaction import Spot, plain, show
+from reactive_config._core.secret import HIDDEN
+from reactive_config._core.types import is_pydantic, is_sealed, is_secret
+from reactive_config._core.types.places import Place, place_of
+
+Schema = dict[str, Any]
+
+_REFERENCE = "#/$defs/"
+_ALTERNATIVES = ("anyOf", "oneOf", "allOf")
+_SOME_NAME = ""
+"""In place of those that a table leaves open: it sounds like no secret's."""
+
+_NAMED = ("properties", "patternProperties", "$defs")
+"""What holds schemas by name: one may be called `default`."""
+
+
+def without_secrets(schema: Schema, kind: Any) -> Schema:
+    """The schema of a type without the defaults that are hidden at one of the places where they would stand."""
+    hidden = _Hidden(schema.get("$defs", {}))
+    hidden.look(schema, place_of(kind))
+    return dict(_without(schema, hidden.found))
+
+
+class _Hidden:
+    """A walk through a schema and, beside it, the places of its type.
+
+    Attributes:
+        found: The ids of the schemas whose default is hidden.
+    """
+
+    def __init__(self, definitions: dict[str, Schema]) -> None:
+        self.found: set[int] = set()
+        self._definitions = definitions
+        self._seen: list[tuple[object, ...]] = []
+
+    def look(self, schema: Any, place: Place) -> None:
+        """At a schema and those inside of it."""
+        if not isinstance(schema, dict):
+            return
+        if "default" in schema and not _is_shown(schema["default"], place):
+            self.found.add(id(schema))
+        for inner, below in self._inside(schema, place):
+            self.look(inner, below)
+
+    def _inside(self, schema: Schema, place: Place) -> Iterator[tuple[Any, Place]]:
+        name = str(schema.get("$ref", "")).removeprefix(_REFERENCE)
+        if name in self._definitions:
+            # A type may be inside of itself, so each is looked at once as each kind of place.
+            seen = (name, place.kinds, place.sensitive, place.free, place.beside)
+            if seen not in self._seen:
+                self._seen.append(seen)
+                yield self._definitions[name], place
+        for key in _ALTERNATIVES:
+            yield from ((inner, place) for inner in schema.get(key, ()))
+        yield from ((inner, place.under(key)) for key, inner in schema.get("properties", {}).items())
+        yield schema.get("additionalProperties"), place.under(_SOME_NAME)
+        yield from ((inner, place.under(_SOME_NAME)) for inner in schema.get("patternProperties", {}).values())
+        prefix = schema.get("prefixItems", ())
+        yield from ((inner, place.at(index)) for index, inner in enumerate(prefix))
+        yield schema.get("items"), place.at(len(prefix))
+
+
+def _is_shown(default: Any, place: Place) -> bool:
+    return HIDDEN not in json.dumps(default) and bool(show(Spot(default, place)) == default)
+
+
+def _without(schema: Any, hidden: set[int]) -> Any:
+    if isinstance(schema, list):
+        return [_without(item, hidden) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept: Schema = {}
+    for key, value in schema.items():
+        if key in _NAMED and isinstance(value, dict):
+            kept[key] = {name: _without(inner, hidden) for name, inner in value.items()}
+        elif key != "default":
+            kept[key] = _without(value, hidden)
+        elif id(schema) not in hidden:
+            kept[key] = value
+    return kept
+
+
+_DURATION = {
+    "type": ["string", "number"],
+    "description": "a duration: a number of seconds, 30s, 1h30m or ISO 8601",
+}
+
+
+def schema(*, type: TypeName = None, json: Json = False) -> int:  # noqa: A002 - the options' names
+    """Print the JSON Schema of the type. Reads no source.
+
+    Args:
+        type: The configuration's type. The current directory can be imported from.
+        json: The schema in one line; errors as JSON too.
+    """
+    if type is None:
+        raise Usage("expected --type MODULE:CLASS, got none: without a type there is no schema")
+    kind = load_kind(type)
+    with warnings.catch_warnings():  # pydantic's quote defaults that JSON cannot have
+        warnings.simplefilter("ignore")
+        found = schema_of(kind)
+    Output(json=json).schema({"$schema": "https://json-schema.org/draft/2020-12/schema", **found})
+    return OK
+
+
+def schema_of(kind: Any) -> dict[str, Any]:
+    """The JSON Schema of a type; a pydantic model's is its own."""
+    if is_pydantic(kind):
+        return without_secrets(_durations(kind.model_json_schema()), kind)
+    definitions: dict[str, Any] = {}
+    with _secrets_written():
+        found = msgspec.json.schema(kind, schema_hook=lambda custom: _custom(custom, definitions))
+    if definitions:
+        found["$defs"] = {**definitions, **found.get("$defs", {})}
+    return without_secrets(_durations(found), kind)
+
+
+def _custom(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    if is_secret(kind):
+        # msgspec does not say which type the secret has, so every scalar is allowed here.
+        return {"type": ["string", "number", "boolean"], "writeOnly": True}
+    if is_pydantic(kind):
+        inner = dict(kind.model_json_schema())
+        definitions.update(inner.pop("$defs", {}))  # its references start at the root
+        return inner
+    raise NotImplementedError
+
+
+@contextmanager
+def _secrets_written() -> Iterator[None]:
+    """Write a Secret among the defaults as stars: msgspec refuses it there, and takes no hook for defaults."""
+    names = vars(_json_schema)
+    write = names["to_builtins"]
+    names["to_builtins"] = functools.partial(write, enc_hook=_default)
+    try:
+        yield
+    finally:
+        names["to_builtins"] = write
+
+
+def _default(value: Any) -> Any:
+    return HIDDEN if is_sealed(type(value)) else plain(value)
+
+
+def _durations(schema: Any) -> Any:
+    """The schema with what reactive_config takes for a duration, which is more than ISO 8601."""
+    if isinstance(schema, list):
+        return [_durations(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "string" and schema.get("format") == "duration":
+        kept = {name: value for name, value in schema.items() if name != "format"}
+        return {**_DURATION, **kept, "type": _DURATION["type"]}
+    return {name: _durations(value) for name, value in schema.items()}

@@ -1,0 +1,114 @@
+"""A source that somebody looks over the shoulder of: what it says is passed on unchanged, and told here too.
+
+The runtime merges what waits and keeps only the last state of a source. Whoever wants to show every word of it
+has to stand between the two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple, Union
+
+from reactive_config._core.delta import Delta, Entry, Malformed, Replace
+from reactive_config._core.paths import Path
+from reactive_config._core.runtime.config import Config
+from reactive_config._core.source import Feed, ForwardingFeed, ForwardingSource, Source
+from reactive_config._core.status import State
+from reactive_config._core.trees import same
+from reactive_config.errors import Origin
+
+
+class Touch(NamedTuple):
+    """A document that changed: where it stands, and the path that it is mounted at."""
+
+    origin: Origin
+    path: Path
+    gone: bool = False
+
+
+class Sent(NamedTuple):
+    """A source sent a delta. The runtime takes it soon."""
+
+    source: str
+    touches: tuple[Touch, ...]
+
+
+class Said(NamedTuple):
+    """A source said where it stands."""
+
+    source: str
+    state: State
+    reason: str
+
+
+Event = Union[Sent, Said]
+
+
+async def wait_seen(config: Config[Any], events: asyncio.Queue[Event], timeout: float) -> None:
+    """Return once every source has said more than that it connects, or after `timeout` seconds.
+
+    A first configuration is there when a source has delivered, which may be a moment before it stands firm.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            while any(source.state is State.CONNECTING for source in config.status().sources):
+                await events.get()
+    except TimeoutError:
+        pass  # then that is what there is to show
+
+
+class Observed(ForwardingSource):
+    """A source, and every word of it.
+
+    Args:
+        source: The real one.
+        tell: Takes the events, in order, before the runtime acts on them.
+    """
+
+    def __init__(self, source: Source, tell: Callable[[Event], None]) -> None:
+        super().__init__(source)
+        self._tell = tell
+
+    async def run(self, feed: Feed) -> None:
+        await super().run(_ObservedFeed(self.name, feed, self._tell))
+
+
+class _ObservedFeed(ForwardingFeed):
+    def __init__(self, name: str, feed: Feed, tell: Callable[[Event], None]) -> None:
+        super().__init__(feed)
+        self._name, self._tell = name, tell
+        self._entries: dict[str, Entry] = {}
+        self._said: tuple[State, str] | None = None
+
+    def send(self, delta: Delta) -> None:
+        self._tell(Sent(self._name, tuple(self._touches(delta))))
+        super().send(delta)
+
+    def _touches(self, delta: Delta) -> list[Touch]:
+        come: Mapping[str, Entry] = delta.entries if isinstance(delta, Replace) else delta.set
+        gone = self._entries.keys() - come.keys() if isinstance(delta, Replace) else delta.deleted.keys()
+        found = [self._touch(i, entry) for i, entry in come.items() if not _same(self._entries.get(i), entry)]
+        known = [(i, self._entries.pop(i)) for i in sorted(gone) if i in self._entries]
+        found += [self._touch(i, entry, delta.revision) for i, entry in known]
+        self._entries.update(come)
+        return found
+
+    def _touch(self, entry_id: str, entry: Entry, gone_at: int | None = None) -> Touch:
+        revision = entry.revision if gone_at is None else gone_at
+        return Touch(Origin(self._name, entry.place or entry_id, revision), entry.path, gone_at is not None)
+
+    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+        super().state(state, reason, next_try=next_try)
+        if (state, reason) != self._said:
+            self._said = (state, reason)
+            self._tell(Said(self._name, state, reason))
+
+
+def _same(old: Entry | None, new: Entry) -> bool:
+    if old is None or old.path != new.path or old.layer != new.layer:
+        return False
+    if isinstance(old.value, Malformed) or isinstance(new.value, Malformed):
+        return bool(old.value == new.value)
+    return same(old.value, new.value)

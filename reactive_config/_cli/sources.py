@@ -1,0 +1,239 @@
+"""SOURCE, as people write it on the command line, and the sources made of it.
+
+    config/common                          a directory of files, or one file
+    values:/run/secrets                    a directory of one value a file
+    env:SHOP_                              environment variables
+    etcd://HOST:PORT,HOST:PORT/shop/       a prefix of etcd (it ends in a slash)
+    etcd://HOST:PORT/shop/config           one key of etcd
+    etcds://...                            the same over TLS
+    optional:SOURCE                        any of them, and it may be missing
+
+One argument is one source, so their order is the order of the layers, the lowest first, whatever their kinds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from reactive_config._cli.failures import Usage
+from reactive_config._cli.quoting import may_hold_login
+from reactive_config._cli.source_options import Options
+from reactive_config._core.source import Source
+from reactive_config.errors import SourceError
+
+SOURCES_VARIABLE = "REACTIVE_CONFIG_SOURCES"
+PASSWORD_VARIABLE = "REACTIVE_CONFIG_PASSWORD"  # noqa: S105 - the variable's name
+
+_LONGEST_PASSWORD = 64 << 10  # bytes
+
+Kind = Literal["files", "values", "env", "etcd"]
+
+_ETCD = re.compile(r"etcd(?P<tls>s)?://(?P<hosts>[^/]*)(?P<key>/.*)?", re.DOTALL)
+_HOST = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\s:\[\]@?#&=%]+)(?::\d+)?|[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*")
+"""A host and maybe a port; an IPv6 address without brackets too, which the source then refuses in words of its own."""
+
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://")
+
+
+_KINDS = "etcd://, etcds:// (TLS), env:, values:, optional: or a path"
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """One SOURCE.
+
+    Attributes:
+        text: As written, without `optional:`.
+        kind: What it is.
+        target: The path, the variables' prefix, or etcd's key or prefix.
+        endpoints: Of etcd, as `host:port` or `https://host:port`.
+        optional: Whether it may be missing.
+    """
+
+    text: str
+    kind: Kind
+    target: str
+    endpoints: tuple[str, ...] = ()
+    optional: bool = False
+
+
+def parse_spec(text: str) -> Spec:
+    """The source that a text means.
+
+    Raises:
+        Usage: It means none.
+    """
+    if text.startswith("optional:"):
+        return msgspec.structs.replace(parse_spec(text.removeprefix("optional:")), optional=True)
+    for kind in ("env", "values"):
+        if text.startswith(f"{kind}:"):
+            return _simple(text, kind, text.removeprefix(f"{kind}:"))
+    if text.startswith(("etcd:", "etcds:")):
+        return _etcd(text)
+    if (scheme := _SCHEME.match(text)) is not None:
+        raise Usage(f"expected a source ({_KINDS}), got {scheme['scheme']}://...")
+    return _simple(text, "files", text)
+
+
+def _simple(text: str, kind: Kind, target: str) -> Spec:
+    if not target:
+        wanted = {"env": "env:SHOP_", "values": "values:/run/secrets"}.get(kind, "config/common")
+        raise Usage(f"expected a source such as {wanted}, got {text!r}")
+    if may_hold_login(target):
+        hints = ["a path that looks like this begins with ./"] if kind != "env" else []
+        raise Usage(f"expected a source ({_KINDS}), got what may hold a password", hints=hints)
+    if "\0" in target:
+        raise Usage(f"expected a source without a NUL character, got {text}")
+    return Spec(text, kind, target)
+
+
+def _etcd(text: str) -> Spec:
+    # What does not fit is not quoted, as it may hold a password, and that may hold a slash: `etcd://root:a/b@host/`.
+    found = _ETCD.fullmatch(text)
+    for mark, what in (("@", "a user"), ("?", "a query"), ("#", "a fragment")):
+        if mark in text:
+            raise Usage(
+                f"expected etcd://HOST:PORT/... without {what}, got one with {mark}",
+                hints=[f"use --username, and --password-file or {PASSWORD_VARIABLE}"],
+            )
+    if found is None or not all(map(_HOST.fullmatch, found["hosts"].split(","))):
+        raise Usage("expected etcd://HOST:PORT[,HOST:PORT...]/PREFIX/ or .../KEY, got hosts that are none")
+    if not found["key"]:
+        raise Usage(f"expected a prefix or a key after {text}", hints=[f"{text}/shop/ for a prefix, {text}/ for all"])
+    scheme = "https://" if found["tls"] else ""
+    hosts = tuple(scheme + _with_port(host) for host in found["hosts"].split(","))
+    return Spec(text, "etcd", found["key"], hosts)
+
+
+def _with_port(host: str) -> str:
+    return host if re.search(r":\d+$", host) else f"{host}:2379"
+
+
+def read_specs(texts: Sequence[str], options: Options) -> list[Spec]:
+    """The sources of a command line; where it names none, those of the environment.
+
+    Raises:
+        Usage: There is none, one cannot be read, or one is given twice.
+    """
+    given = list(texts) or _from_environment()
+    if not given:
+        raise Usage(
+            "expected at least one source, the lowest layer first, got none",
+            hints=["for example: config/common etcd://localhost:2379/shop/ env:SHOP_", f"or set {SOURCES_VARIABLE}"],
+        )
+    specs = [parse_spec(text) for text in given]
+    twice = next((s.text for i, s in enumerate(specs) if any(s.text == other.text for other in specs[:i])), None)
+    if twice is not None:
+        raise Usage(f"expected each source once, got {twice} twice")
+    _check_etcd_options(specs, options)
+    return [msgspec.structs.replace(spec, optional=spec.optional or options.optional) for spec in specs]
+
+
+def _from_environment() -> list[str]:
+    try:
+        return shlex.split(os.environ.get(SOURCES_VARIABLE, ""))
+    except ValueError:
+        raise Usage(f"{SOURCES_VARIABLE}: expected sources as a shell splits them, got an unclosed quote") from None
+
+
+def _check_etcd_options(specs: Sequence[Spec], options: Options) -> None:
+    if options.username and ":" in options.username:
+        raise Usage(
+            "--username: expected a name, got one with a colon, and maybe a password",
+            hints=[f"use --password-file or {PASSWORD_VARIABLE}"],
+        )
+    etcds = [spec for spec in specs if spec.kind == "etcd"]
+    used = [name for name, value in options.for_etcd().items() if value]
+    if used and not etcds:
+        raise Usage(f"expected an etcd:// source with {', '.join(used)}, got none")
+    if options.mirror and len(etcds) > 1:
+        raise Usage(f"--mirror: expected one etcd source, got {len(etcds)}: they cannot share a file")
+
+
+def make_sources(specs: Sequence[Spec], options: Options) -> list[Source]:
+    """The sources, lowest layer first, each with a name of its own.
+
+    Raises:
+        Usage: One refuses its settings.
+    """
+    names: list[str] = []
+    sources = []
+    for spec in specs:
+        names.append(_free_name(_name(spec), names))
+        try:
+            sources.append(_make(spec, options, names[-1]))
+        except (ValueError, SourceError) as error:
+            raise Usage(f"{spec.text}: {error}") from None
+    return sources
+
+
+def _name(spec: Spec) -> str:
+    return {"env": "environment", "etcd": "etcd"}.get(spec.kind, spec.target)
+
+
+def _free_name(name: str, taken: Sequence[str]) -> str:
+    free, number = name, 1
+    while free in taken:
+        number += 1
+        free = f"{name}#{number}"
+    return free
+
+
+def _make(spec: Spec, options: Options, name: str) -> Source:
+    """One source. Its module is loaded here: a command pays for what it uses."""
+    if spec.kind == "etcd":
+        from reactive_config._sources.etcd import Etcd
+
+        return Etcd(*spec.endpoints, **_etcd_arguments(spec, options), optional=spec.optional, name=name)
+    if spec.kind == "env":
+        from reactive_config._sources.environ import Env
+
+        return Env(spec.target, name=name)
+    from reactive_config._sources.files import Files
+
+    values = spec.kind == "values"
+    return Files(spec.target, optional=spec.optional, notifier=options.notifier, values=values, name=name)
+
+
+def _etcd_arguments(spec: Spec, options: Options) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"prefix" if spec.target.endswith("/") else "key": spec.target}
+    if options.layers:
+        arguments["layers"] = options.layers.split(",")
+    if options.username:
+        arguments |= {"username": options.username, "password": _password(options)}
+    if options.mirror:
+        arguments["mirror"] = options.mirror
+    if options.ca or options.cert or options.cert_key:
+        from reactive_config._etcd.settings import TLS
+
+        arguments["tls"] = TLS(ca=options.ca or "", cert=options.cert or "", key=options.cert_key or "")
+    return arguments
+
+
+def _password(options: Options) -> str:
+    if options.password_file:
+        try:
+            with Path(options.password_file).open("rb") as file:  # a pipe will do, so its size is not asked for
+                data = file.read(_LONGEST_PASSWORD + 1)
+            text = data.decode()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "no file can have this name"
+            why = "expected UTF-8 text, got other bytes" if isinstance(error, UnicodeError) else why
+            raise Usage(f"--password-file {options.password_file}: {why}") from None
+        if len(data) > _LONGEST_PASSWORD:
+            raise Usage(
+                f"--password-file {options.password_file}: expected at most {_LONGEST_PASSWORD} bytes, got more"
+            )
+        return text.removesuffix("\n").removesuffix("\r")
+    if (password := os.environ.get(PASSWORD_VARIABLE)) is None:
+        raise Usage(
+            f"expected the password of {options.username} in {PASSWORD_VARIABLE} or --password-file, got neither",
+            hints=["it is not taken from the command line, where other users could read it"],
+        )
+    return password

@@ -1,0 +1,103 @@
+"""`--type module:Class`, loaded; and what its module raised, in words that quote nothing of it."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+import importlib.util
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from reactive_config._cli.failures import Usage
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config.errors import TypeNotSupported
+
+_IMPORTLIB = "<frozen importlib"
+_NOT_THEIRS = (str(Path(__file__).parents[1]), str(importlib.__file__), _IMPORTLIB)
+
+_CANNOT_IMPORT = re.compile(r"cannot import name '\w+' from (?:partially initialized module )?'[\w.]+'")
+_SYNTAX_ERRORS = (SyntaxError, IndentationError, TabError)
+
+
+def raised(error: BaseException, file: str | None = None) -> str:
+    """The exception's type, the line of the module, and what Python itself says of syntax and imports.
+
+    Args:
+        error: What the module raised.
+        file: The module's; None while it is imported, and so the first one that is not ours or Python's.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    if type(error) in _SYNTAX_ERRORS and frames and frames[-1].filename.startswith(_IMPORTLIB):
+        assert isinstance(error, SyntaxError)
+        return f"{type(error).__name__} ({error.filename}:{error.lineno}): {error.msg}"
+    words = _CANNOT_IMPORT.match(str(error)) if type(error) is ImportError else None
+    own = [frame for frame in frames if not frame.filename.startswith(_NOT_THEIRS)]
+    file = file or (own[0].filename if own else None)
+    lines = [f" ({frame.filename}:{frame.lineno})" for frame in own if frame.filename == file]
+    return f"{type(error).__name__}{lines[-1] if lines else ''}{f': {words[0]}' if words else ''}"
+
+
+def load_kind(text: str | None) -> Any:
+    """The configuration's type; `dict` (untyped) for None.
+
+    Raises:
+        Usage: There is no such module or class, the module cannot be imported, or the type cannot be decoded.
+    """
+    if text is None:
+        return dict
+    module_name, colon, names = text.partition(":")
+    if not (module_name and colon and names):
+        raise Usage(f"--type: expected MODULE:CLASS such as shop.settings:App, got {text}")
+    try:
+        # What the module prints is not what the command prints.
+        with contextlib.redirect_stdout(sys.stderr):
+            value: Any = _module(module_name)
+            for name in names.split("."):
+                value = _member(value, name, text)
+            compile_plan(value)
+    except TypeNotSupported as error:
+        raise Usage(f"--type {text}: {error}") from None
+    except (Usage, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever the module does, SystemExit included
+        file = getattr(sys.modules.get(module_name), "__file__", None)
+        raise Usage(f"--type {text} cannot be loaded: {raised(error, file)}") from None
+    return value
+
+
+def _module(name: str) -> Any:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise Usage(f"--type: there is no module {error.name}", hints=_near_modules(name)) from None
+        if error.name is None:  # the module raised it by itself
+            raise Usage(f"--type: {name} cannot be imported: {raised(error)}") from None
+        raise Usage(f"--type: {name} imports {error.name}, which is not installed") from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever the module does, SystemExit included
+        raise Usage(f"--type: {name} cannot be imported: {raised(error)}") from None
+
+
+def _near_modules(name: str) -> list[str]:
+    known = [path.stem for path in Path.cwd().glob("*.py")]
+    known += [path.parent.name for path in Path.cwd().glob("*/__init__.py")]
+    near = difflib.get_close_matches(name.partition(".")[0], known, 1)
+    return [f"did you mean {near[0]}?"] if near else [f"looked in {Path.cwd()} and where Python looks"]
+
+
+def _member(holder: Any, name: str, text: str) -> Any:
+    try:
+        return getattr(holder, name)
+    except AttributeError:
+        near = difflib.get_close_matches(name, [n for n in dir(holder) if not n.startswith("_")], 1)
+        hints = [f"did you mean {near[0]}?"] if near else []
+        raise Usage(f"--type {text}: {holder.__name__} has no {name}", hints=hints) from None

@@ -1,0 +1,1 @@
+"""What is put in force and what is held."""

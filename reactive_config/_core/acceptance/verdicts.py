@@ -1,0 +1,185 @@
+"""Why a unit is refused, as people read it; where it stands, and where a change may let it fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from reactive_config._core.acceptance.blame import region
+from reactive_config._core.acceptance.source_states import Account, Change, origin_of, unit_name
+from reactive_config._core.decoding.fault import ENOUGH, Fault
+from reactive_config._core.decoding.plans import Plan
+from reactive_config._core.delta import Entry, Malformed, Unit
+from reactive_config._core.layers import Layer
+from reactive_config._core.paths import Path, format_path
+from reactive_config._core.redaction import spot_of
+from reactive_config._core.trees import ABSENT, get
+from reactive_config.errors import Origin, Problem
+
+
+def origin(accounts: Sequence[Account], path: Path, *, locate: bool = True) -> Origin | None:
+    """Where the value at a path stands; where none does, the document that holds the table around it.
+
+    Args:
+        accounts: Lowest first.
+        path: Of the configuration.
+        locate: Whether to find line and column too.
+    """
+    for depth in range(len(path), -1, -1):
+        for account, layer in _downwards(accounts):
+            found = [(i, e) for i, e in layer.entries_at(path[:depth]) if depth == len(path) or len(e.path) <= depth]
+            if found:
+                return origin_of(account, *found[-1], path[:depth], locate=locate)
+    return None
+
+
+def explain(accounts: Sequence[Account], path: Path) -> list[tuple[Origin, Path, Entry]]:
+    """Every entry that says something at a path, the strongest first, with the path inside it."""
+    return [
+        (origin_of(account, entry_id, entry, path), path[len(entry.path) :], entry)
+        for account, layer in _downwards(accounts)
+        for entry_id, entry in reversed(list(layer.entries_at(path)))
+    ]
+
+
+def _downwards(accounts: Sequence[Account]) -> Iterator[tuple[Account, Layer]]:
+    for account in reversed(accounts):
+        for layer in reversed(account.layers):
+            yield account, layer
+
+
+TOLD = 20
+"""Problems of one unit that are kept; the rest is counted."""
+
+
+class Verdict(NamedTuple):
+    """Why a unit does not fit.
+
+    Attributes:
+        problems: At most `TOLD`.
+        more: How many more were found.
+        stopped: Whether the search for more was given up.
+        regions: Where something has to change before the unit can fit; empty if only a change of itself helps.
+    """
+
+    problems: Sequence[Problem]
+    more: int = 0
+    stopped: bool = False
+    regions: Sequence[Path] = ()
+
+
+def is_readable(changes: Mapping[str, Change]) -> bool:
+    """Whether a unit has no content that cannot be read, or that is no table where one must be."""
+    for _, entry, _, _ in changes.values():
+        if entry is not None and (type(entry.value) is Malformed if entry.path else type(entry.value) is not dict):
+            return False
+    return True
+
+
+def malformed(account: Account, changes: Mapping[str, Change]) -> Verdict:
+    """The verdict on a unit that is not readable."""
+    found = _malformed(account, changes.values())
+    return Verdict(list(islice(found, TOLD)), sum(1 for _ in found))
+
+
+def _malformed(account: Account, changes: Iterable[Change]) -> Iterator[Problem]:
+    for entry_id, entry, _, _ in changes:
+        if entry is None:
+            continue
+        place = (account.name, entry.place or entry_id, entry.revision)
+        if isinstance(entry.value, Malformed):
+            bad = entry.value
+            yield Problem(format_path(entry.path), bad.expected, bad.got, Origin(*place, bad.line, bad.column))
+        elif not entry.path and type(entry.value) is not dict:
+            yield Problem("", "a table", type(entry.value).__name__, Origin(*place))
+
+
+class Judge:
+    """Words the verdicts while what is judged is still applied.
+
+    Args:
+        accounts: Lowest first.
+        plan: Of the configuration's type.
+    """
+
+    def __init__(self, accounts: Sequence[Account], plan: Plan) -> None:
+        self._accounts = accounts
+        self._plan = plan
+
+    def verdict(
+        self,
+        account: Account,
+        changes: Mapping[str, Change],
+        faults: Sequence[Fault],
+        locates: Callable[[], bool],
+        gone: Mapping[str, Entry | None],
+    ) -> Verdict:
+        """The verdict on a unit that has faults.
+
+        Args:
+            account: The unit's.
+            changes: The unit's.
+            faults: What is wrong; may be none.
+            locates: Whether there still is time to find lines and columns too.
+            gone: What stood where nothing stands now, if the unit is what a relist found gone.
+        """
+        told = dict.fromkeys(faults[:TOLD])
+        regions = {fault: region(self._plan, fault.path) for fault in told}
+        problems = [
+            problem(fault, self._plan.kind, self._origin(account, changes, fault.path, regions[fault], locates(), gone))
+            for fault in told
+        ]
+        return Verdict(problems, len(faults[TOLD:]), len(faults) >= ENOUGH, tuple(regions.values()))
+
+    def waits(self, account: Account, gone: Mapping[str, Change], unit: Unit) -> Verdict:
+        """The verdict on what a relist found gone, while a unit that it found changed is held.
+
+        Args:
+            account: Of both.
+            gone: What is gone.
+            unit: The unit that is held.
+        """
+        expected = f"{unit_name(unit)} to fit, as both may be one change"
+        for entry_id in gone:
+            if (entry := account.find(entry_id)) is not None:
+                place = Origin(account.name, entry.place or entry_id, entry.revision)
+                return Verdict([Problem(format_path(entry.path), expected, "a deletion", place)], len(gone) - 1)
+        return Verdict([Problem("", expected, "a deletion")])
+
+    def _origin(
+        self,
+        account: Account,
+        changes: Mapping[str, Change],
+        path: Path,
+        region: Path,
+        locate: bool,
+        gone: Mapping[str, Entry | None],
+    ) -> Origin | None:
+        """Where the unit says what does not fit: at the path, or in its region; otherwise what stands there."""
+        near = None
+        for entry_id, new, _, _ in changes.values():
+            entry = gone.get(entry_id, new)
+            if entry is None:
+                continue
+            mount = entry.path
+            if path[: len(mount)] == mount and get(entry.value, path[len(mount) :]) is not ABSENT:
+                return origin_of(account, entry_id, entry, path, locate=locate)
+            if near is None and mount[: len(region)] == region:
+                near = entry_id, entry
+        if near is None:
+            return origin(self._accounts, path, locate=locate)
+        return origin_of(account, *near, near[1].path, locate=locate)
+
+
+def problem(fault: Fault, kind: Any, place: Origin | None) -> Problem:
+    """A fault as people read it.
+
+    Args:
+        fault: What is wrong.
+        kind: The configuration's type: what a field is called in Python counts too for what may be quoted.
+        place: Where it stands.
+    """
+    quotes = fault.got[:1] in ("'", '"')
+    got = "str" if quotes and spot_of(None, kind, fault.path).place.sensitive else fault.got
+    return Problem((format_path(fault.path) + fault.inside).lstrip("."), fault.expected, got, place)

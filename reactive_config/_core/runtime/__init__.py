@@ -1,0 +1,1 @@
+"""What runs: snapshots, live values, the writer, and `open_config`."""

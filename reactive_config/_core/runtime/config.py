@@ -1,0 +1,235 @@
+"""`open_config` and what it gives: the configuration as a program uses it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Generic, TypeVar, overload
+
+import msgspec
+
+from reactive_config._core.decoding.decode import keeps_identity
+from reactive_config._core.delta import Entry
+from reactive_config._core.lookup import selector
+from reactive_config._core.paths import format_path, parse_path
+from reactive_config._core.redaction import show, spot_of
+from reactive_config._core.runtime.describing import Setting, settings
+from reactive_config._core.runtime.host import Host
+from reactive_config._core.runtime.live import Live, LivePath, describe_function
+from reactive_config._core.runtime.observing import Observer
+from reactive_config._core.runtime.runtime import Runtime
+from reactive_config._core.runtime.snapshot import Snapshot
+from reactive_config._core.runtime.updates import Updates
+from reactive_config._core.source import Source
+from reactive_config._core.status import Status
+from reactive_config._core.trees import ABSENT, get
+from reactive_config.errors import Origin
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """What one place says about a path.
+
+    Attributes:
+        path: Dotted; the asked one, or one below it where an entry says only that much.
+        value: As the source has it, before decoding; as JSON has it, secrets hidden.
+        origin: Where it stands.
+        in_force: Whether it is the one that decides (for a table: its strongest contributor).
+    """
+
+    path: str
+    value: Any
+    origin: Origin
+    in_force: bool
+
+
+class Config(Generic[T]):
+    """A configuration that changes while the program runs.
+
+    `async for snapshot in config` gives the current snapshot, then newer ones; it conflates like `Live`
+    and ends with the context.
+
+    `current` and `snapshot` may be read from any thread. Everything else raises `WrongProcess` in another thread,
+    in another event loop and in a forked child.
+
+    Attributes:
+        current: The typed configuration in force. A plain attribute; never awaits, locks or raises.
+        snapshot: The same with its generation, revisions and changed paths.
+    """
+
+    def __init__(self, runtime: Runtime[T], snapshot: Snapshot[T]) -> None:
+        self.current: T = snapshot.value
+        self.snapshot: Snapshot[T] = snapshot
+        self._runtime = runtime
+        runtime.on_snapshot = self._store  # type: ignore[method-assign]
+
+    def _store(self, snapshot: Snapshot[T]) -> None:
+        self.snapshot = snapshot
+        self.current = snapshot.value
+
+    def __aiter__(self) -> AsyncIterator[Snapshot[T]]:
+        return aiter(self._stream)
+
+    @property
+    def _stream(self) -> Live[Snapshot[T]]:
+        stream = self._runtime.stream
+        assert stream is not None
+        return stream
+
+    def updates(self, buffer: int = 1000) -> Updates[T]:
+        """Every generation from the current one on, once and in order.
+
+        Args:
+            buffer: How many snapshots may wait; where more come, the oldest are replaced by a `Gap`.
+        """
+        self._runtime.hub.check()
+        updates = Updates(self._runtime.hub, self.snapshot, buffer)
+        self._runtime.updates.add(updates)
+        return updates
+
+    @overload
+    def select(self, part: Callable[[T], U]) -> Live[U]: ...
+    @overload
+    def select(self, part: str) -> Live[Any]: ...
+    def select(self, part: Callable[[T], Any] | str) -> Live[Any]:
+        """A live view of a part; it changes only when that part does.
+
+        Args:
+            part: A function of the configuration, quick and pure: it runs on the writer at every change.
+                Or a dotted path in the configuration's names (`log."sqlalchemy.engine"`), which costs
+                nothing while other paths change; an absent table key gives None.
+
+        Raises:
+            UnknownPath: The type has no such path.
+            Exception: Whatever the function raises now. Later errors show in the status.
+        """
+        self._runtime.hub.check()
+        return self._select_path(part) if isinstance(part, str) else self._select_function(part)
+
+    def _select_function(self, function: Callable[[T], Any]) -> Live[Any]:
+        name = f"select({describe_function(function)})"
+        live = Live(function(self.current), self._runtime.hub, source=self._stream, compute=function, name=name)
+        self._runtime.by_function.add(live)
+        return live
+
+    def _select_path(self, text: str) -> Live[Any]:
+        path = parse_path(text)
+        live = self._runtime.by_path.get(path)
+        if live is None:
+            exact = keeps_identity(self._runtime.acceptance.plan, path)
+            compute, name = selector(self._runtime.kind, path), f"select({format_path(path)})"
+            live = LivePath(
+                compute(self.current), self._runtime.hub, source=self._stream, compute=compute, name=name, exact=exact
+            )
+            self._runtime.by_path.add(path, live)
+        return live
+
+    def explain(self, path: str) -> tuple[Explanation, ...]:
+        """What every layer says about a path, the strongest first; empty where none says anything.
+
+        Args:
+            path: Dotted; the empty text for the whole.
+        """
+        self._runtime.hub.check_thread()
+        at = parse_path(path)
+        acceptance = self._runtime.acceptance
+        effective = get(acceptance.stack.tree, at) is not ABSENT
+        said = acceptance.explain(at)
+        return tuple(
+            Explanation(
+                format_path(max(at, entry.path, key=len)), self._shown(entry, at), origin, effective and not index
+            )
+            for index, (origin, _, entry) in enumerate(said)
+        )
+
+    def _shown(self, entry: Entry, at: tuple[str, ...]) -> Any:
+        value = get(entry.value, at[len(entry.path) :])
+        return show(spot_of(value, self._runtime.kind, max(at, entry.path, key=len)))
+
+    def describe(self) -> tuple[Setting, ...]:
+        """Every value in force, defaults of the type included, and where it stands; secrets hidden.
+
+        Costs a walk over the whole configuration.
+        """
+        self._runtime.hub.check_thread()
+        return tuple(settings(self.current, self._runtime.kind, self._runtime.acceptance))
+
+    def status(self) -> Status:
+        """Where everything stands: sources, held units, selectors, notes."""
+        self._runtime.hub.check_thread()
+        return self._runtime.status()
+
+    async def wait_revision(self, source: str | Source, revision: int) -> None:
+        """Return once a source's revision is taken.
+
+        Args:
+            source: The source, or its name as in the status.
+            revision: The store's; taken as well once a later one is.
+
+        Raises:
+            Rejected: What that revision brought is held.
+            Closed: The context ended first.
+            LookupError: There is no such source.
+        """
+        self._runtime.hub.check()
+        for mine, inbox in zip(self._runtime.sources, self._runtime.inboxes, strict=True):
+            if source is mine or source == inbox.account.name:
+                await inbox.wait_revision(revision)
+                return
+        names = ", ".join(inbox.account.name for inbox in self._runtime.inboxes)
+        raise LookupError(f"expected one of the sources {names}, got {source}")
+
+    @contextmanager
+    def observe(self, observer: Observer) -> Iterator[None]:
+        """Tell an observer of applies and rebuilds while the `with` block lasts; see `Observer`."""
+        self._runtime.hub.check_thread()
+        observers = self._runtime.hub.observers
+        observers.add(observer)
+        try:
+            yield
+        finally:
+            observers.remove(observer)
+
+    def __repr__(self) -> str:  # not the value: it may hold a secret
+        return f"<Config {getattr(self._runtime.kind, '__name__', self._runtime.kind)} {self.snapshot!r}>"
+
+
+class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
+    """Open a configuration: `async with open_config(App, Files("config")) as config: ...`
+
+    Entering returns when every source that must be there is synced and the first snapshot is valid.
+    Leaving ends every task of it. Entering and leaving may happen in different tasks of one loop.
+
+    Args:
+        kind: The configuration's type: a msgspec Struct, a dataclass, an attrs class, a TypedDict, a
+            pydantic model, or `dict` for an untyped one.
+        sources: Lowest layer first.
+        startup_timeout: Seconds to wait for the sources; after that it starts without the optional ones, or
+            raises if another one is missing. None waits for ever.
+
+    Raises:
+        StartupError: On entering; names each source's trouble and every problem of the content.
+        TypeNotSupported: On entering; the type cannot be decoded.
+    """
+
+    def __init__(self, kind: type[T], *sources: Source, startup_timeout: float | None = 30.0) -> None:
+        if not sources:
+            raise TypeError("open_config: expected at least one source, got none")
+        self._kind = kind
+        self._sources = sources
+        self._timeout = startup_timeout
+        self._host = Host("open_config")
+
+    async def __aenter__(self) -> Config[T]:
+        runtime: Runtime[T] = Runtime(self._kind, self._sources, self._timeout)
+        await self._host.enter(runtime.run(), runtime.started)
+        assert runtime.stream is not None
+        return Config(runtime, runtime.stream.current)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._host.leave(error)

@@ -1,0 +1,175 @@
+"""The runtime's end of a source: what it said, until the writer takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from reactive_config._core.acceptance.source_states import Account
+from reactive_config._core.delta import Delta, Entry, Patch, Replace, Unit
+from reactive_config._core.lookup import Shape, resolve, shape
+from reactive_config._core.paths import Path
+from reactive_config._core.status import Held, Moment, SourceStatus, State
+from reactive_config._core.types.sealed import holds_secret
+from reactive_config._printable import printable
+from reactive_config.errors import Rejected
+
+_SENTENCE = 600
+"""Characters of a reason or a note: it may quote a key or a file's name."""
+
+
+class Inbox:
+    """Implements `Feed` for one source.
+
+    Deltas that wait are merged, at most one `Replace` and one `Patch`: bounded by the number of entries,
+    not by the number of changes.
+
+    Attributes:
+        heard: When the first of the deltas came that wait, or that were taken last; `time.monotonic()`.
+    """
+
+    def __init__(self, account: Account, kind: Any, wake: Callable[[], None]) -> None:
+        self.account = account
+        self.current_state = State.CONNECTING
+        self.reason = ""
+        self._since = Moment.now()
+        self._next_try: datetime | None = None
+        self._notes: tuple[str, ...] = ()
+        self._counters: Counter[str] = Counter()
+        self._gauges: dict[str, float] = {}
+        self._kind = kind
+        self._wake = wake
+        self._replace: Replace | None = None
+        self._set: dict[str, Entry] = {}
+        self._deleted: dict[str, Unit] = {}
+        self._patch: Patch | None = None  # the last of those that are merged
+        self.heard = 0.0
+        self._seen_acceptance = 0
+        self._accepted = asyncio.Event()
+        self.on_last_good = False
+        self._closed: Exception | None = None
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+
+    def send(self, delta: Delta) -> None:
+        if not self.waits:
+            self.heard = time.monotonic()
+        if isinstance(delta, Replace):
+            self._replace = delta
+            self._set, self._deleted, self._patch = {}, {}, None
+        elif self._patch is None:
+            self._set, self._deleted, self._patch = dict(delta.set), dict(delta.deleted), delta
+        else:
+            for entry_id, entry in delta.set.items():
+                self._deleted.pop(entry_id, None)
+                self._set[entry_id] = entry
+            for entry_id, unit in delta.deleted.items():
+                self._set.pop(entry_id, None)
+                self._deleted[entry_id] = unit
+            self._patch = delta
+        self._wake()
+
+    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+        if state is not self.current_state:
+            self._since = Moment.now()
+        self.current_state, self.reason, self._next_try = state, printable(reason, _SENTENCE), next_try
+        self._wake()
+
+    def notes(self, notes: Sequence[str]) -> None:
+        self._notes = tuple(printable(note, _SENTENCE) for note in notes)
+
+    def count(self, counter: str, by: int = 1) -> None:
+        self._counters[counter] += by
+
+    def gauge(self, name: str, value: float) -> None:
+        self._gauges[name] = value
+
+    def resolve(self, names: Path) -> Path:
+        return resolve(self._kind, names)
+
+    def shape(self, path: Path) -> Shape:
+        return shape(self._kind, path)
+
+    @property
+    def holds_secret(self) -> bool:
+        return holds_secret(self._kind)
+
+    @property
+    def accepted(self) -> Mapping[str, Entry]:
+        return self.account.accepted
+
+    @property
+    def accepted_revision(self) -> int:
+        return self.account.revision or 0
+
+    async def wait_accepted(self) -> None:
+        while self.account.accepted_at == self._seen_acceptance:
+            self._accepted.clear()
+            await self._accepted.wait()
+        self._seen_acceptance = self.account.accepted_at
+
+    async def wait_revision(self, revision: int) -> None:
+        if self._closed is not None:
+            raise self._closed
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((revision, future))
+        self._wake()
+        await future
+
+    @property
+    def waits(self) -> bool:
+        """Whether there are deltas to take."""
+        return self._replace is not None or self._patch is not None
+
+    def drain(self) -> None:
+        """Writer only: make everything that waits the source's current state."""
+        if self._replace is not None:
+            self.account.take(self._replace)
+        if self._patch is not None:
+            self.account.take(Patch(self._set, self._deleted, self._patch.revision, self._patch.emptied))
+        self._replace, self._set, self._deleted, self._patch = None, {}, {}, None
+
+    def settle(self, held_at: Callable[[Account, int], Held | None], undecided: Callable[[Account, int], bool]) -> None:
+        """Writer only: after an attempt, answer those who wait for a revision or for an acceptance."""
+        if self.account.accepted_at != self._seen_acceptance:
+            self._accepted.set()
+        waiting, self._waiting = self._waiting, []
+        for revision, future in waiting:
+            if future.done():  # whoever waited was cancelled
+                continue
+            taken = self.account.revision
+            if taken is None or taken < revision or undecided(self.account, revision):
+                self._waiting.append((revision, future))
+            elif (held := held_at(self.account, revision)) is not None:
+                future.set_exception(Rejected(held.problems, held.more, held.stopped))
+            else:
+                future.set_result(None)
+
+    def close(self, error: Exception) -> None:
+        """Writer only: nothing will be taken any more."""
+        self._closed = error
+        for _, future in self._waiting:
+            if not future.done():
+                future.set_exception(error)
+        self._waiting.clear()
+
+    def status(self, held: tuple[Held, ...]) -> SourceStatus:
+        state, reason = self.current_state, self.reason
+        if self.on_last_good and held and state is State.SYNCED:
+            state, reason = State.STALE, "its content did not fit at the start; the last good state is in force"
+        return SourceStatus(
+            name=self.account.name,
+            state=state,
+            since=self._since.wall,
+            age=self._since.age,
+            reason=reason,
+            revision=self.account.revision or 0,
+            held=held,
+            next_try=self._next_try,
+            notes=self._notes,
+            counters=dict(self._counters),
+            gauges=dict(self._gauges),
+        )

@@ -1,0 +1,341 @@
+"""The one writer: takes deltas, accepts or holds them, decodes, publishes.
+
+    source tasks ──send──> inboxes ──drain──> Acceptance ──part──> Snapshot ──> live values, updates
+                                     (this task, synchronously)
+
+All of it runs in one host task, so that a configuration may be entered in one task and left in another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
+
+from reactive_config._core.acceptance.acceptance import Acceptance
+from reactive_config._core.acceptance.source_states import Account
+from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.decoding.fault import ENOUGH
+from reactive_config._core.delta import Replace
+from reactive_config._core.paths import Path, format_path
+from reactive_config._core.runtime.host import ended, is_cancellation
+from reactive_config._core.runtime.inbox import Inbox
+from reactive_config._core.runtime.live import Batch, Cells, Hub, Live, PathIndex, recompute, recompute_derived
+from reactive_config._core.runtime.observing import Apply
+from reactive_config._core.runtime.snapshot import Snapshot
+from reactive_config._core.runtime.updates import Updates
+from reactive_config._core.source import Source
+from reactive_config._core.status import Held, State, Status
+from reactive_config.errors import Closed, SourceError, StartupError, StrayCancellation
+
+T = TypeVar("T")
+
+logger = logging.getLogger("reactive_config")
+
+SOURCE_PATIENCE, LEAVE_WITHIN = 5.0, 10.0
+"""Seconds that a source has to clean up before it is cancelled again, and before it is left running."""
+
+
+LOGGED = 100
+"""Held units that one step logs one by one."""
+
+
+class Runtime(Generic[T]):
+    """Everything behind one open configuration.
+
+    Attributes:
+        kind: The configuration's type.
+        hub: Shared by all live values.
+        stream: The live snapshot; None before the first.
+        started: Done once the first snapshot is in force, or failed with why there is none.
+    """
+
+    def __init__(self, kind: Any, sources: Sequence[Source], startup_timeout: float | None) -> None:
+        self.kind = kind
+        self.sources = list(sources)
+        self.hub = Hub(asyncio.get_running_loop())
+        self.stream: Live[Snapshot[T]] | None = None
+        self.started: asyncio.Future[Snapshot[T]] = self.hub.loop.create_future()
+        accounts = [
+            Account(name, source.layers, optional=source.optional, guard=getattr(source, "guard", None))
+            for name, source in zip(_names(sources), sources, strict=True)
+        ]
+        self.acceptance = Acceptance(compile_plan(kind), accounts)
+        self._timeout = startup_timeout
+        self._wake = asyncio.Event()
+        self.inboxes = [Inbox(account, kind, self._wake.set) for account in accounts]
+        self.by_path = PathIndex()
+        self.by_function = Cells()
+        self.updates: WeakSet[Updates[T]] = WeakSet()
+        self._notes: tuple[Any, tuple[str, ...]] = (None, ())
+        # What runs code of the sources, and what a person calls it.
+        self._tasks: dict[asyncio.Task[Any], str] = {}
+        self._bug: BaseException | None = None
+        self._leaving = False
+        self._host: asyncio.Task[Any] | None = None
+
+    # -- tasks ---------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until cancelled.
+
+        Raises:
+            StartupError: There is no first snapshot. Nothing else is raised but bugs.
+        """
+        self._host = asyncio.current_task()
+        try:
+            for source, inbox in zip(self.sources, self.inboxes, strict=True):
+                task = asyncio.create_task(
+                    self._run_source(source, inbox), name=f"reactive_config {inbox.account.name}"
+                )
+                self._tasks[task] = f"the source {inbox.account.name}"
+            await self._write()
+        finally:
+            self._leaving = True
+            try:
+                await self._end_tasks()
+            finally:
+                self._close()
+
+    async def _end_tasks(self) -> None:
+        """End the sources, side by side and in bounded time."""
+        for task in await ended(self._tasks.keys(), SOURCE_PATIENCE, LEAVE_WITHIN):
+            what = self._tasks[task]
+            logger.warning(
+                "%s did not end although it was cancelled for %g s; it is abandoned, and goes on", what, LEAVE_WITHIN
+            )
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and task.exception() is not self._bug:
+                task.result()
+
+    async def _run_source(self, source: Source, inbox: Inbox) -> None:
+        name = inbox.account.name
+        try:
+            await source.run(inbox)
+        except SourceError as error:
+            self._source_failed(inbox, str(error))
+        except BaseException as error:
+            if self._ending():
+                raise
+            if not is_cancellation(error):
+                self._bug = error  # the writer raises it
+                self._wake.set()
+                raise
+            self._source_failed(inbox, str(StrayCancellation(f"the source {name}")))
+        else:
+            inbox.state(State.ENDED)
+
+    def _source_failed(self, inbox: Inbox, reason: str) -> None:
+        inbox.state(State.FAILED, reason)
+        logger.error("%s: %s", inbox.account.name, reason)
+
+    def _ending(self) -> bool:
+        """Whether the writer ends, or was cancelled just now: `asyncio.run` ends all tasks in one turn."""
+        return self._leaving or (self._host is not None and self._host.cancelling() > 0)
+
+    async def _write(self) -> None:
+        await self._first()
+        while True:
+            if self.acceptance.unsettled:
+                self._wake.set()
+                await asyncio.sleep(0)  # an event that is set already gives nobody else a turn
+            await self._wait_woken()
+            self._step()
+
+    async def _wait_woken(self) -> None:
+        await self._wake.wait()
+        self._wake.clear()
+        if self._bug is not None:
+            raise self._bug
+
+    async def _first(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._gather()
+        except TimeoutError:
+            if any(not inbox.account.optional for inbox in self._absent()):
+                raise StartupError((), self.troubles()) from None
+        problems = self.acceptance.start()
+        if problems and not await self._start_from_last_good():
+            raise StartupError(problems, stopped=len(problems) >= ENOUGH)
+        self._publish([()])
+        self._apply()
+        self._step()
+        if not self.started.done():
+            assert self.stream is not None
+            self.started.set_result(self.stream.current)
+
+    async def _gather(self) -> None:
+        """Return once every source that must be there has said its first state."""
+        while self._absent():
+            await self._wait_woken()
+            for inbox in self.inboxes:
+                inbox.drain()
+            gone = [i for i in self._absent() if i.current_state in (State.FAILED, State.ENDED)]
+            if gone:
+                raise StartupError((), {i.account.name: i.reason or "ended without content" for i in gone})
+
+    def _absent(self) -> list[Inbox]:
+        """The inboxes that the first snapshot waits for. An optional source may be missing once it has tried."""
+        tried = (State.STALE, State.FAILED, State.ENDED)
+        return [
+            inbox
+            for inbox in self.inboxes
+            if (inbox.account.revision is None or inbox.current_state is State.CONNECTING)
+            and not (inbox.account.optional and inbox.current_state in tried)
+        ]
+
+    def troubles(self) -> dict[str, str]:
+        """What keeps each source that is not ready, by name."""
+        return {i.account.name: f"{i.current_state.value}: {i.reason or 'no answer yet'}" for i in self._absent()}
+
+    async def _start_from_last_good(self) -> bool:
+        """Start from what was accepted once; what does not fit is then held like any later content."""
+        said = {}
+        for source, inbox in zip(self.sources, self.inboxes, strict=True):
+            good = await self._last_good(source, inbox)
+            if good is not None:
+                account = inbox.account
+                entries = {i: c.entry for i, c in account.pending.items() if c.entry is not None}
+                said[inbox] = Replace(entries, account.revision or 0, account.emptied)
+                account.take(good)
+        if not said or self.acceptance.start():
+            return False
+        for inbox, current in said.items():
+            inbox.on_last_good = True
+            inbox.account.take(current)
+        return True
+
+    async def _last_good(self, source: Source, inbox: Inbox) -> Replace | None:
+        what = f"last_good of the source {inbox.account.name}"
+        task = asyncio.create_task(source.last_good())
+        self._tasks[task] = what
+        await asyncio.wait([task])
+        if task.cancelled():
+            raise StrayCancellation(what)
+        return task.result()
+
+    def _step(self) -> None:
+        """Take everything that waits, and publish what it changed."""
+        waiting = [inbox for inbox in self.inboxes if inbox.waits]
+        if waiting or self.acceptance.unsettled:
+            if waiting:
+                self.hub.heard = min(inbox.heard for inbox in waiting)
+            if self.hub.observers:
+                self._apply_observed(waiting)
+            else:
+                self._drain_and_apply(waiting)
+        for inbox in self.inboxes:
+            inbox.settle(self.acceptance.held_at, self.acceptance.undecided)
+
+    def _apply_observed(self, waiting: Sequence[Inbox]) -> None:
+        step = Apply(tuple(inbox.account.name for inbox in waiting), self.hub.heard)
+        before = self._generation
+        with self.hub.observers.applying(step):
+            step.held = tuple(self._drain_and_apply(waiting))
+            step.generation = self._generation if self._generation != before else 0
+
+    def _drain_and_apply(self, waiting: Sequence[Inbox]) -> Sequence[tuple[str, Held]]:
+        for inbox in waiting:
+            inbox.drain()
+        return self._apply()
+
+    def _apply(self) -> Sequence[tuple[str, Held]]:
+        """Try what waits; returns source and unit, for what is held now and was not before, or for another reason."""
+        changed = self.acceptance.attempt()
+        held = self.acceptance.take_news()
+        self._log_held(held)
+        for inbox in self.inboxes:
+            inbox.on_last_good = inbox.on_last_good and self.acceptance.holds_any_of(inbox.account)
+        if changed:
+            self._publish(changed)
+        return held
+
+    def _log_held(self, held: Sequence[tuple[str, Held]]) -> None:
+        for source, unit in held[:LOGGED]:
+            logger.warning("held %s of %s: %s", unit.unit, source, "; ".join(unit.lines(5)))
+        if len(held) > LOGGED:
+            logger.warning("held %d more units; config.status() has them", len(held) - LOGGED)
+
+    # -- publishing ----------------------------------------------------------------------------
+
+    def _publish(self, changed: list[Path]) -> None:
+        part = self.acceptance.part
+        assert part is not None
+        generation = self._generation + 1
+        revisions = {i.account.name: i.account.revision or 0 for i in self.inboxes}
+        snapshot: Snapshot[T] = Snapshot(part, generation, revisions, changed, datetime.now(UTC))
+        if self.stream is None:
+            self.stream = Live(snapshot, self.hub, name="configuration")
+            return
+        batch: Batch = [(self.stream, snapshot)]
+        recompute(self.by_path.concerned(changed), snapshot.value, batch)
+        recompute(self.by_function.alive(), snapshot.value, batch)
+        recompute_derived(batch)
+        self._put_in_force(snapshot, batch)
+
+    def _put_in_force(self, snapshot: Snapshot[T], batch: Batch) -> None:
+        # Views first, the whole last: a view is never behind the configuration for a reading thread.
+        for live, value in reversed(batch):
+            live.store(value)
+        self.on_snapshot(snapshot)
+        updates = list(self.updates or ())
+        for update in updates:
+            update.offer(snapshot)
+        for live, _ in batch:
+            live.wake()
+        for update in updates:
+            update.wake()
+
+    def on_snapshot(self, snapshot: Snapshot[T]) -> None:
+        """Replaced by the configuration, which keeps `current` as a plain attribute."""
+
+    def _close(self) -> None:
+        self.hub.closed = True
+        closed = Closed("the configuration's context has ended")
+        for inbox in self.inboxes:
+            inbox.close(closed)
+        for waiting in list(self.hub.waited):
+            assert isinstance(waiting, (Live, Updates))
+            waiting.wake()
+
+    # -- reading -------------------------------------------------------------------------------
+
+    @property
+    def _generation(self) -> int:
+        return self.stream.current.generation if self.stream else 0
+
+    def status(self) -> Status:
+        snapshot = self.stream.current if self.stream else None
+        return Status(
+            generation=self._generation,
+            published_at=snapshot.published_at if snapshot else None,
+            sources=tuple(inbox.status(self.acceptance.held_of(inbox.account)) for inbox in self.inboxes),
+            bindings=tuple(status() for status in self.hub.bindings.values()),
+            selectors=tuple(self.hub.errors.values()),
+            notes=self._shape_notes(),
+        )
+
+    def _shape_notes(self) -> tuple[str, ...]:
+        tree = self.acceptance.stack.tree
+        if self._notes[0] is not tree:  # costs a walk over the layers, so once for a tree
+            found = self.acceptance.stack.shape_changes()
+            notes = tuple(
+                f"{format_path(path)}: {layer} replaces a table by a value, or the reverse" for path, layer in found
+            )
+            self._notes = (tree, notes)
+        return self._notes[1]
+
+
+def _names(sources: Sequence[Source]) -> list[str]:
+    names: list[str] = []
+    for source in sources:
+        name, number = source.name, 1
+        while name in names:
+            number += 1
+            name = f"{source.name}#{number}"
+        names.append(name)
+    return names

@@ -1,0 +1,137 @@
+"""The door of this room: a document's bytes and its suffix to a tree, or to a refusal with a position.
+
+Everything here is pure and may run in any thread; above some 10 KiB of YAML or TOML, or 1 MiB of JSON, it should.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+from typing import Any
+
+from reactive_config._core.bounds import FREE_OF_THAT, SHORT_NAMES, kind, names_too_long
+from reactive_config._core.delta import Bare, Tree
+from reactive_config._core.paths import Path
+from reactive_config._formats.common import decode, position, require_content
+from reactive_config.errors import ParseError
+
+_FORMATS = {".json": "json_", ".yaml": "yaml_", ".yml": "yaml_", ".toml": "toml_", ".env": "dotenv"}
+
+SUFFIXES = frozenset(_FORMATS)
+"""The suffixes of files and etcd keys that name a format, in lower case."""
+
+_JSON_SPACE = " \t\r\n"
+
+
+def parse(data: bytes, suffix: str, *, table: bool = True) -> Tree:
+    """The tree of a document.
+
+    Args:
+        data: The document, UTF-8; a byte order mark is skipped.
+        suffix: One of `SUFFIXES`.
+        table: Whether the root must be a table. An etcd key with a suffix may hold any value.
+
+    Returns:
+        A new tree that nobody else holds: dicts with str keys, lists, str, int of at most 64 bits,
+        finite float, bool, None; dates and times from TOML, `Bare` from dotenv.
+
+    Raises:
+        ParseError: With line and column, and never a word of the document.
+        ValueError: No such suffix; the caller's mistake.
+    """
+    if suffix not in SUFFIXES:
+        raise ValueError(f"expected one of {sorted(SUFFIXES)}, got {suffix!r}")
+    text = decode(data)
+    require_content(text)
+    tree = _parse(text, suffix)
+    if suffix != ".env":  # flat: each of its names stands for one value
+        _require_short_names(tree, data)
+    if table and type(tree) is not dict:
+        start = len(text) - len(text.lstrip())
+        raise ParseError("a table at the top level", kind(tree), *position(text, start))
+    return tree
+
+
+def parse_value(data: bytes) -> Tree:
+    """The tree of an etcd value whose key has no suffix.
+
+    A text that begins with `{`, `[` or `"` must be JSON. White space before it does not count: an
+    editor's line break must not turn a table into text. Every other text is `Bare`, exactly as it stands,
+    white space included; the empty value is the empty text.
+
+    Raises:
+        ParseError: Not UTF-8, or not the JSON that its first character promises.
+    """
+    text = decode(data)
+    if not _is_json(text):
+        return Bare(text)
+    tree = _parse(text, ".json")
+    _require_short_names(tree, data)
+    return tree
+
+
+def locate(data: bytes, suffix: str, path: Path) -> tuple[int, int] | None:
+    """Line and column of the value at a path inside a document, both from 1, in characters.
+
+    A TOML table stands where its header or key does. List items go by their number: `("routes", "0")`.
+    It reads the document again, so ask only when a person does. It never raises.
+
+    Args:
+        data: A document that `parse` accepted.
+        suffix: One of `SUFFIXES`, or the empty text for what `parse_value` accepted.
+        path: Inside the document; () is its root.
+
+    Returns:
+        None when it cannot tell.
+    """
+    try:
+        return _locate(decode(data), suffix, path)
+    except Exception:  # noqa: BLE001  # a person waits for an explanation: better without a line than none
+        return None
+
+
+@functools.cache
+def is_slow(suffix: str) -> bool:
+    """Whether documents of this format take about 1 ms a KiB: YAML where there is no ryaml. Loads nothing."""
+    try:
+        return _FORMATS.get(suffix) == "yaml_" and importlib.util.find_spec("ryaml") is None
+    except ValueError:  # it was made impossible to import
+        return True
+
+
+def _parse(text: str, suffix: str) -> Tree:
+    try:
+        module = _format(suffix)
+    except (ImportError, OSError):  # a process that has given up its rights since it began, for one
+        raise ParseError("a format whose parser can be loaded", f"{suffix}, and no access to it") from None
+    try:
+        return module.parse(text)
+    except MemoryError:
+        pass
+    raise ParseError("a document that fits into memory", "a larger one")
+
+
+def _require_short_names(tree: Tree, data: bytes) -> None:
+    if len(data) > FREE_OF_THAT and names_too_long(tree):
+        raise ParseError(SHORT_NAMES, "longer ones")
+
+
+@functools.cache
+def _format(suffix: str) -> Any:
+    """The module of a format, loaded at the first document: a process seldom reads more than one or two of them.
+
+    Each has `parse(text)`, and `locate(text, path)`, which gives an offset or line and column.
+    """
+    return importlib.import_module(f"reactive_config._formats.{_FORMATS[suffix]}")
+
+
+def _locate(text: str, suffix: str, path: Path) -> tuple[int, int] | None:
+    if not suffix and not _is_json(text):
+        return None if path else (1, 1)
+    found = _format(suffix or ".json").locate(text, path)
+    return position(text, found) if isinstance(found, int) else found
+
+
+def _is_json(text: str) -> bool:
+    return text.lstrip(_JSON_SPACE).startswith(("{", "[", '"'))

@@ -1,0 +1,135 @@
+"""Keys and their bytes become entries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+import anyio.to_thread
+
+from reactive_config._core.bounds import MAX_DEPTH, NESTING, too_deep
+from reactive_config._core.delta import Bare, Entry, Malformed, Tree
+from reactive_config._core.paths import Path
+from reactive_config._etcd.messages import Change, Item
+from reactive_config._formats import registry
+from reactive_config._sources.etcd.key_layout import NOT_UTF_8, Ignored, Keys, Misplaced, Mount, Tables, suffix_of
+from reactive_config.errors import ParseError
+
+TURN = 1 << 20
+"""Bytes read before the event loop has its turn, some 5 ms; a document costs as much as `ONE` bytes more."""
+
+ONE = 1 << 10
+
+HEAVY = {"": 1 << 20, ".json": 1 << 20}
+"""Bytes from which a document is parsed in a thread, by suffix; YAML and TOML already from `HEAVY_TEXT`."""
+
+HEAVY_TEXT = 10 << 10
+
+SLOW = 1 << 10
+"""The same for a format whose usual parser is missing; a shorter one costs a turn."""
+
+
+class Document(Entry, frozen=True, gc=False):
+    """An entry that keeps the bytes it was read from: the mirror stores those, so sealed values stay sealed.
+
+    There is one for each key, and the garbage collector need not look at it: what was parsed has no cycles.
+    """
+
+    raw: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Document({self.place!r}, revision={self.revision})"  # its bytes may be a secret
+
+
+Read = Document | Ignored | None
+"""What became of an item; None for a key that was deleted."""
+
+
+def read_document(name: str, raw: bytes, revision: int, mount: Mount | Misplaced) -> Document:
+    """The entry of one key; what cannot be read becomes `Malformed` and never raises."""
+    if isinstance(mount, Misplaced):
+        wrong = Malformed(mount.expected, mount.got)
+        return Document(mount.path, wrong, revision, revision, mount.layer, name, raw=raw)
+    try:
+        value = _parse(raw, mount)
+    except ParseError as error:
+        value = Malformed(error.expected, error.got, error.line, error.column)
+    kind = type(value)
+    if not mount.path and kind is not dict and kind is not Malformed:
+        value, kind = Malformed("a table, because this key is a whole layer", "a single value"), Malformed
+    levels = MAX_DEPTH - len(mount.path)
+    # Each level takes two characters at least, so a short document needs no walk. Longer ones are walked in a thread.
+    if (kind is dict or kind is list) and len(raw) > 2 * levels and too_deep(value, levels):
+        value, kind = Malformed(NESTING, f"a deeper document below {len(mount.path):,} names"), Malformed
+    find = None if kind is Bare or kind is Malformed else _locate
+    depth = max(0, levels) if find else 0
+    return Document(mount.path, value, revision, revision, mount.layer, name, find, len(raw), depth, raw)
+
+
+def _locate(entry: Entry, path: Path) -> tuple[int, int] | None:
+    assert isinstance(entry, Document)
+    return registry.locate(entry.raw, suffix_of(entry.place), path)
+
+
+def _parse(raw: bytes, mount: Mount) -> Tree:
+    if not mount.suffix:
+        return registry.parse_value(raw)
+    return registry.parse(raw, mount.suffix, table=not mount.path)
+
+
+async def read_documents(keys: Keys, items: Iterable[Item | Change], known: Mapping[str, Document]) -> list[Read]:
+    """What the items say, one by one, without holding the event loop.
+
+    Args:
+        keys: What keys mean.
+        items: What was read.
+        known: Documents read before. One is used again where revision and bytes are the same; where they are not,
+            a new one shares its path and name.
+    """
+    documents: list[Read] = []
+    tables = Tables(keys)
+    turn = TURN
+    slow_yaml = registry.is_slow(".yaml")
+    for item in items:
+        raw, revision = item.value, item.mod_revision
+        if raw is None:
+            documents.append(None)
+            continue
+        turn -= ONE + len(raw)
+        if turn < 0:
+            turn = TURN
+            await asyncio.sleep(0)
+        try:
+            name = item.key.decode()
+        except UnicodeDecodeError:
+            documents.append(NOT_UTF_8)
+            continue
+        before = known.get(name)
+        if before is not None and before.revision == revision and before.raw == raw:
+            documents.append(before)
+            continue
+        mount = tables.meaning(name) if before is None or _misplaced(before) else _mount(before)
+        if isinstance(mount, Ignored):
+            documents.append(mount)
+            continue
+        name = name if before is None else before.place
+        slow = slow_yaml and registry.is_slow(suffix_of(name))
+        if len(raw) > SLOW and (slow or _is_heavy(name, raw)):
+            documents.append(await anyio.to_thread.run_sync(read_document, name, raw, revision, mount))
+        else:
+            documents.append(read_document(name, raw, revision, mount))
+        if slow:
+            turn = 0
+    return documents
+
+
+def _is_heavy(name: str, raw: bytes) -> bool:
+    return len(raw) > HEAVY_TEXT and len(raw) > HEAVY.get(suffix_of(name), HEAVY_TEXT)
+
+
+def _misplaced(document: Document) -> bool:
+    return "" in document.path
+
+
+def _mount(document: Document) -> Mount:
+    return Mount(document.layer, document.path, suffix_of(document.place))

@@ -1,0 +1,148 @@
+"""What a key means: a layer and a path, nothing (the control area), or a mistake. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from reactive_config._core.paths import Path
+from reactive_config._etcd.messages import KeyRange, prefix_range
+
+SUFFIXES = (".json", ".yaml", ".yml", ".toml")
+"""Suffixes that name a key's format and are no part of its path."""
+
+
+class Mount(msgspec.Struct, frozen=True, gc=False):
+    """Where a key's document belongs; an empty suffix means JSON or a bare value."""
+
+    layer: int
+    path: Path
+    suffix: str = ""
+
+
+class Misplaced(msgspec.Struct, frozen=True):
+    """A key that cannot be mounted; it is shown as a rejected entry at `path`."""
+
+    layer: int
+    path: Path
+    expected: str
+    got: str
+
+
+class Ignored(msgspec.Struct, frozen=True):
+    """A key that is no configuration of ours. With a reason it is named in the notes; the control area has none."""
+
+    reason: str = ""
+
+
+NOT_UTF_8 = Ignored("not UTF-8")
+
+Meaning = Mount | Misplaced | Ignored
+
+
+class Keys:
+    """The keys that one source is made of.
+
+    Attributes:
+        range: What to list and watch.
+        layers: The names of the layers, lowest first.
+        label: The prefix or key, for messages; also what a mirror is a mirror of.
+    """
+
+    def __init__(self, *, prefix: str | None = None, key: str | None = None, layers: Sequence[str] = ()) -> None:
+        """Exactly one of prefix and key.
+
+        Raises:
+            ValueError: The arguments contradict each other, or a layer's name cannot be a name.
+        """
+        if (prefix is None) == (key is None):
+            raise ValueError("expected either prefix= or key=")
+        if prefix and not prefix.endswith("/"):
+            raise ValueError(f"expected a prefix that ends in '/', got {prefix!r}")
+        if key is not None and (layers or not key):
+            raise ValueError("key= is one document: not empty, and without layers=")
+        for name in layers:
+            if not name or "/" in name or name.startswith("_") or list(layers).count(name) > 1:
+                raise ValueError(f"expected layer names that differ, without '/' and a leading '_', got {name!r}")
+        self._single = key
+        self._prefix = (prefix or "").encode()
+        self._index = {name: index for index, name in enumerate(layers)}
+        self.range = prefix_range(self._prefix) if key is None else KeyRange(key.encode())
+        self.layers = tuple(layers) or (key or prefix or "/",)
+        self.label = (key or prefix or "") + "".join(f" {name}" for name in layers)
+
+    @property
+    def what(self) -> str:
+        """What is read, for messages."""
+        if self._single is not None:
+            return f"the key {self._single}"
+        return f"keys below {self._prefix.decode()}" if self._prefix else "all keys"
+
+    def hold(self, name: str) -> bool:
+        """Whether a key is one of them, so that `meaning` may be asked."""
+        return name == self._single if self._single is not None else name.encode().startswith(self._prefix)
+
+    def meaning(self, key: bytes) -> Meaning:
+        """What a key of the range means."""
+        try:
+            text = key[len(self._prefix) :].decode()
+        except UnicodeDecodeError:
+            return NOT_UTF_8
+        if self._single is not None:
+            return Mount(0, (), suffix_of(text))
+        if text.startswith("_"):
+            return Ignored()
+        names = text.split("/")
+        return self._layered(names) if self._index else _mounted(0, names)
+
+    def _layered(self, names: list[str]) -> Meaning:
+        first = names[0] if len(names) > 1 else names[0].removesuffix(suffix_of(names[0]))
+        layer = self._index.get(first)
+        if layer is None:
+            return Ignored("under no layer")
+        if len(names) == 1:  # the layer's own key holds a document at its root
+            return Mount(layer, (), suffix_of(names[0]))
+        return Ignored() if names[1].startswith("_") else _mounted(layer, names[1:])
+
+
+class Tables:
+    """What many keys mean: of all below one `/` the table is looked up once, and their paths share its names."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._tables: dict[str, Mount | None] = {}
+        self._names: dict[str, str] = {}
+
+    def meaning(self, key: str) -> Meaning:
+        """As `Keys.meaning`, for a key that is UTF-8."""
+        parent, _, last = key.rpartition("/")
+        if parent in self._tables:
+            table = self._tables[parent]
+        else:
+            table = self._tables[parent] = self._table(parent)
+        suffix = suffix_of(last)
+        name = last.removesuffix(suffix)
+        if table is None or not name:
+            return self._keys.meaning(key.encode())
+        return Mount(table.layer, (*table.path, self._names.setdefault(name, name)), suffix)
+
+    def _table(self, parent: str) -> Mount | None:
+        """Where the keys below are mounted; None at the top, where what a key means depends on its name."""
+        below = self._keys.meaning(f"{parent}/x".encode())
+        return Mount(below.layer, below.path[:-1]) if isinstance(below, Mount) and len(below.path) > 1 else None
+
+
+def suffix_of(name: str) -> str:
+    """The part of a key that names its format; empty for JSON or a bare value."""
+    if not name.endswith(SUFFIXES):
+        return ""
+    return name[name.rindex(".") :]
+
+
+def _mounted(layer: int, names: list[str]) -> Meaning:
+    suffix = suffix_of(names[-1])
+    path = (*names[:-1], names[-1].removesuffix(suffix))
+    if "" in path:
+        return Misplaced(layer, path, "a key without empty segments", "one with an empty segment")
+    return Mount(layer, path, suffix)

@@ -1,0 +1,168 @@
+"""Session after session, over the endpoints in turn, for as long as the source runs.
+
+The pause between two is capped and fully jittered, so that a fleet does not come back in one moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from reactive_config._etcd.auth import Credentials
+from reactive_config._etcd.errors import (
+    BadLogin,
+    EtcdError,
+    Refused,
+    TLSTrouble,
+    Unavailable,
+    Unreachable,
+)
+from reactive_config._etcd.link import open_link
+from reactive_config._etcd.probe import first_speaking, wait_speaking
+from reactive_config._etcd.settings import Endpoint
+from reactive_config._sources.etcd.endpoints import Members
+from reactive_config._sources.etcd.etcd_options import Plan
+from reactive_config._sources.etcd.handover import Handover
+from reactive_config._sources.etcd.run_state import Stand
+from reactive_config._sources.etcd.session import Session
+from reactive_config._sources.etcd.store import Store
+
+if TYPE_CHECKING:
+    from reactive_config._sources.etcd.mirror_runner import Standby
+
+
+class Backoff:
+    """Growing pauses.
+
+    Args:
+        rng: Where the jitter comes from.
+        base: Seconds, the upper bound of the first pause; it doubles from there.
+        cap: Seconds, the upper bound of every pause.
+        floor: Share of the bound below which no pause falls: 0 is full jitter.
+    """
+
+    def __init__(self, rng: random.Random, *, base: float, cap: float, floor: float = 0.0) -> None:
+        self._rng = rng
+        self._base = base
+        self._cap = cap
+        self._floor = floor
+        self._attempts = 0
+
+    def reset(self) -> None:
+        """Health was seen: begin with short pauses again."""
+        self._attempts = 0
+
+    def healthy(self, seconds: float) -> None:
+        """Health was seen for so long: every second of it takes one failed attempt back."""
+        self._attempts = max(0, self._attempts - int(seconds))
+
+    def pause(self) -> float:
+        """The next pause in seconds."""
+        bound = min(self._cap, self._base * 2.0**self._attempts)
+        if bound < self._cap:
+            self._attempts += 1
+        return bound * self._rng.uniform(self._floor, 1.0)
+
+
+WORKED = 1.0
+"""Seconds of SYNCED after which an end looks like a restart, not like a server that ends every session."""
+
+HEAD_START = 0.25
+"""Seconds of silence after which the next endpoint is asked too (RFC 8305 takes as much)."""
+
+
+class Follower:
+    """Keeps one store up to date with etcd, whatever happens to connections."""
+
+    def __init__(self, plan: Plan, store: Store, stand: Stand, standby: Standby | None) -> None:
+        self._plan = plan
+        self._store = store
+        self._stand = stand
+        self._handover = Handover()
+        self._standby = standby
+        self._credentials = Credentials(*plan.login, stand.logging_in) if plan.login else None
+        self._silent: set[Endpoint] = set()
+        self._members = Members(plan, stand)
+        self._order = deque(plan.endpoints)
+        self._soon = Backoff(plan.rng, base=0.1, cap=10.0)
+        # What a person must mend is tried seldom, and a password most seldom: each try costs the server a bcrypt.
+        self._seldom = Backoff(plan.rng, base=1.0, cap=5.0, floor=0.5)
+        self._login = Backoff(plan.rng, base=1.0, cap=30.0, floor=0.5)
+
+    async def run(self) -> None:
+        """Never returns."""
+        while True:
+            trouble = await self._round()
+            refused = isinstance(trouble, Refused)
+            pause = self._backoff(trouble).pause()
+            self._stand.lost(str(trouble), datetime.now(UTC) + timedelta(seconds=pause), refused=refused)
+            if refused and not self._stand.delivered and self._standby is not None:
+                await self._standby.serve()  # before FAILED is told, which would end a start
+            self._stand.tell()
+            # One that refuses is left alone; another that comes back may not refuse.
+            worth = self._silent if refused else self._members.endpoints
+            if await wait_speaking(worth, pause, self._plan.rng, self._plan.settings, silent=self._silent):
+                self._soon.reset()  # it may not serve yet, and will in a moment
+
+    def _backoff(self, trouble: EtcdError) -> Backoff:
+        if isinstance(trouble, BadLogin):
+            return self._login
+        return self._seldom if isinstance(trouble, Refused) else self._soon
+
+    async def _round(self) -> EtcdError:
+        """Try every endpoint once, or until one gives an answer that holds for all; return the trouble."""
+        self._take_members()
+        await self._begin_with_one_that_speaks()
+        troubles: list[EtcdError] = []
+        for endpoint in list(self._order):
+            self._order.rotate(-1)
+            trouble, synced = await self._attempt(endpoint)
+            if synced or (isinstance(trouble, Refused) and not isinstance(trouble, TLSTrouble)):
+                return trouble
+            troubles.append(trouble)
+        text = "; ".join(map(str, troubles))
+        return TLSTrouble(text) if any(isinstance(t, TLSTrouble) for t in troubles) else Unavailable(text)
+
+    def _take_members(self) -> None:
+        endpoints = self._members.endpoints
+        kept = [endpoint for endpoint in self._order if endpoint in endpoints]
+        self._order = deque([*kept, *(endpoint for endpoint in endpoints if endpoint not in kept)])
+        self._silent &= set(endpoints)
+
+    async def _begin_with_one_that_speaks(self) -> None:
+        if len(self._order) > 1:
+            first = await first_speaking(self._order, self._plan.settings, head_start=HEAD_START)
+            if first is not None:
+                self._order.rotate(-self._order.index(first))
+
+    async def _attempt(self, endpoint: Endpoint) -> tuple[EtcdError, bool]:
+        session: Session | None = None
+        try:
+            purpose = f"to read {self._plan.keys.what}"
+            settings = self._handover.pace.settings(self._plan.settings)
+            async with open_link(endpoint, settings, self._credentials, purpose) as link:
+                only = self._members.cluster_of(endpoint)
+                session = Session(self._plan, link, self._store, self._stand, self._handover, only)
+                async with self._members.followed(link):
+                    await session.run()
+        except EtcdError as trouble:
+            synced_at = session.synced_at if session else None
+            health = 0.0 if synced_at is None else asyncio.get_running_loop().time() - synced_at
+            self._judge(endpoint, trouble, health)
+            # Kept until the next attempt: without its frames, which refer to the link.
+            return trouble.with_traceback(None), synced_at is not None
+        raise AssertionError("a session ends with an error")
+
+    def _judge(self, endpoint: Endpoint, trouble: EtcdError, health: float) -> None:
+        if health:
+            self._seldom.reset()
+            self._login.reset()
+            self._soon.healthy(health)
+        # What worked until now is down for a restart, as far as we know, and may be back before the first probe.
+        if isinstance(trouble, Unreachable) or health > WORKED:
+            self._silent.add(endpoint)
+        else:
+            self._silent.discard(endpoint)

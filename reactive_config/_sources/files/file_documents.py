@@ -1,0 +1,111 @@
+"""From a file's bytes to the value of its entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+import anyio.to_thread
+
+from reactive_config._core.delta import Bare, Entry, Locate, Malformed, Tree
+from reactive_config._core.paths import Path
+from reactive_config._formats import registry
+from reactive_config._sources.json_tables import ShapeAt, may_be_table, read_table
+from reactive_config._sources.nested_names import nest, split
+from reactive_config.errors import ParseError
+
+Resolve = Callable[[Path], Path]
+
+_ON_LOOP = {".json": 192 << 10, ".yaml": 20 << 10, ".yml": 20 << 10, ".toml": 5 << 10, ".env": 8 << 10, "": 1 << 20}
+"""Bytes that parse in about 2 ms, measured; what is longer goes to a thread and must not hold the loop."""
+
+_SLOW = 1 << 10
+"""The same where the format's usual parser is missing."""
+
+_LOCATABLE = 256 << 10
+"""Bytes in which a line is looked for: it parses again, on the loop, at some 0.15 s a MiB. Paths are named always."""
+
+
+class Documents:
+    """Reads documents; one long one at a time.
+
+    Args:
+        resolve: As `Feed.resolve`, for the names of dotenv files. Called on the loop only.
+        shape: As `Feed.shape`, for texts that may spell a table in JSON. Called on the loop only.
+
+    Attributes:
+        limiter: Holds the one thread that the source takes for long files.
+    """
+
+    def __init__(self, resolve: Resolve, shape: ShapeAt) -> None:
+        self._resolve, self._shape = resolve, shape
+        self.limiter = anyio.CapacityLimiter(1)
+
+    async def value(self, data: bytes, suffix: str, mount: Path = ()) -> Tree | Malformed:
+        """The tree of a document, or where it went wrong. With JSON in dotenv or in a bare value it may nest too deep.
+
+        Cancelling waits for the parser, which `max_bytes` bounds.
+
+        Args:
+            data: All of it.
+            suffix: Of the file; empty for a bare value.
+            mount: Where it stands in its layer.
+        """
+        try:
+            if len(data) <= (_SLOW if registry.is_slow(suffix) else _ON_LOOP[suffix]):
+                tree = _parse(data, suffix)
+            else:
+                tree = await anyio.to_thread.run_sync(_parse, data, suffix, limiter=self.limiter)
+            if suffix == ".env":
+                return nest(tree, self._resolve, self._shape, lambda name: _line(data, name))
+            if suffix or not may_be_table(tree, mount, self._shape):
+                return tree
+            if len(data) <= _ON_LOOP[".json"]:
+                return read_table(tree)
+            return await anyio.to_thread.run_sync(read_table, tree, limiter=self.limiter)
+        except ParseError as error:
+            return Malformed(error.expected, error.got, error.line, error.column)
+
+    def locate(self, data: bytes, suffix: str) -> Locate | None:
+        """Finds places in a document that was read, and keeps its bytes alive for it; None for a long one."""
+        if len(data) > _LOCATABLE:
+            return None
+        if suffix == ".env":
+            return lambda _, path: _locate_name(data, path, self._resolve)
+        if not suffix:
+            return lambda entry, path: _locate_value(data, entry, path)
+        return lambda _, path: registry.locate(data, suffix, path)
+
+
+def _parse(data: bytes, suffix: str) -> Tree:
+    return registry.parse(data, suffix) if suffix else _bare(data)
+
+
+def _bare(data: bytes) -> Bare:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ParseError("UTF-8", "other bytes", line, error.start - data.rfind(b"\n", 0, error.start)) from None
+    if text.endswith("\n"):
+        text = text[: -2 if text.endswith("\r\n") else -1]
+    return Bare(text)
+
+
+def _locate_value(data: bytes, entry: Entry, path: Path) -> tuple[int, int] | None:
+    if type(entry.value) is dict:  # spelt in JSON
+        return registry.locate(data, "", path)
+    return None if path else (1, 1)
+
+
+def _locate_name(data: bytes, path: Path, resolve: Resolve) -> tuple[int, int] | None:
+    """The deepest name that stands at a path, or above it with a table in JSON."""
+    names = {resolve(split(name)): name for name in registry.parse(data, ".env")}
+    for length in range(len(path), 0, -1):
+        if path[:length] in names:
+            return registry.locate(data, ".env", (names[path[:length]],))
+    return None
+
+
+def _line(data: bytes, name: str) -> tuple[int, int]:
+    return (registry.locate(data, ".env", (name,)) if len(data) <= _LOCATABLE else None) or (0, 0)

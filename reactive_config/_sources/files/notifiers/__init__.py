@@ -1,0 +1,1 @@
+"""What tells that something may have changed."""

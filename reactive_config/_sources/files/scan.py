@@ -1,0 +1,329 @@
+"""What the layers consist of at this moment: the files, the directories to watch, and what was skipped.
+
+A scan is brought up to date if it can be: most looks find the same names, and other stats of some files.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple, Union
+
+from reactive_config._core.delta import Malformed
+from reactive_config._core.paths import Path
+from reactive_config._sources.files import os_paths
+from reactive_config._sources.files.notifiers.base import Plan
+from reactive_config._sources.files.read_whole import Signature, irregular, unusable
+from reactive_config._sources.files.symlinks import SWAP, Chain, Lookup, Lookups, Swap
+
+_GONE = (errno.ENOENT, errno.ENOTDIR)
+_NO_DIRECTORY = Malformed("a directory (the source is not optional)", "nothing")
+_NO_FILE = Malformed("a file that can be used (the source is not optional)", "a directory without one")
+
+Listing = Union[frozenset[str], int]
+"""The names in a directory, or the errno where it cannot be listed."""
+
+
+class Layer(NamedTuple):
+    """One path that was given.
+
+    Attributes:
+        number: Into the source's layers.
+        text: As given.
+        absolute: Against the working directory at the time of construction.
+        suffix: Of a single file, lower case; empty for a directory.
+        values: Whether each file of the directory is one bare value.
+        known: Whether a suffix can be read.
+        id: Of the entry at the layer's own path.
+    """
+
+    number: int
+    text: str
+    absolute: str
+    suffix: str
+    values: bool
+    known: Callable[[str], bool]
+    id: str
+
+    def wants(self, name: str) -> bool:
+        """Whether a name in the directory can be a file of this layer."""
+        return not _hidden(name) and _utf8(name) and (self.values or self.known(os_paths.suffix(name)))
+
+
+class Found(NamedTuple):
+    """A file that is there, or that cannot be looked at.
+
+    Attributes:
+        id: Of its entry.
+        place: Its path as a person knows it.
+        layer: Index of its layer.
+        mount: Where its document stands in the layer.
+        suffix: Its format; empty for a bare value.
+        real: Its path without links; empty where it did not resolve.
+        signature: From its stat; None where there is none.
+        trouble: Why it cannot be a document, as far as the stat tells.
+        swap: The `..data` link that leads to it.
+    """
+
+    id: str
+    place: str
+    layer: int
+    mount: Path
+    suffix: str
+    real: str
+    signature: Signature | None
+    trouble: Malformed | None
+    swap: Swap | None
+
+
+class Scan(NamedTuple):
+    """One look at all layers.
+
+    Attributes:
+        files: Id to file.
+        fresh: Those that this look asked for; the others are as they were.
+        plan: The directories whose changes matter.
+        skipped: Sentences for the notes.
+        blind: Layers whose directory cannot be listed, or has lost all of its files and must not: what it held is not
+            known to be gone for good.
+        swaps: The directories of `..data` links, and where each led.
+        homes: Layer number to the directory in which its names are looked up, or in which the way ended.
+        unfinished: Directories of `..data` links whose names do not all have their own link yet.
+        lookups: Every name that was looked up.
+        listings: Every directory that was listed.
+    """
+
+    files: dict[str, Found]
+    fresh: dict[str, Found]
+    plan: Plan
+    skipped: list[str]
+    blind: set[int]
+    swaps: dict[str, Swap]
+    homes: dict[int, str]
+    unfinished: set[str]
+    lookups: Lookups
+    listings: dict[str, Listing]
+
+    def home(self, layer: int) -> Signature | None:
+        """A mark of the layer's home. While it stays, what is not there was not there."""
+        status = self.lookups.status(self.homes[layer]).status
+        return Signature.of(status) if status else None
+
+
+def scan(layers: Sequence[Layer], tracked: Callable[[str], bool], needed: Collection[int] = ()) -> Scan:
+    """Look at everything once; all paths see one state of every link.
+
+    Args:
+        layers: What to look at.
+        tracked: Whether an id was a file before: a directory in its place is then an error, and skipped otherwise.
+        needed: Numbers of directory layers that have files in force and must not be without one: then the
+            directory is at fault as a whole, and its files do not go one by one.
+    """
+    scanner = _Scanner(tracked, needed)
+    for layer in layers:
+        if layer.suffix:
+            scanner.file(layer)
+        else:
+            scanner.directory(layer)
+    return scanner.result
+
+
+class _Scanner:
+    def __init__(self, tracked: Callable[[str], bool], needed: Collection[int]) -> None:
+        self._tracked, self._needed = tracked, needed
+        self._lookups = Lookups()
+        files: dict[str, Found] = {}
+        self.result = Scan(files, files, Plan(), [], set(), {}, {}, set(), self._lookups, {})
+
+    def file(self, layer: Layer) -> None:
+        chain = self._follow(layer.absolute)
+        self._home(layer, chain)
+        if chain.error in _GONE:
+            self.result.skipped.append(f"{layer.text} is not there")
+        self._add(layer, chain, layer.id, (), layer.suffix)
+
+    def directory(self, layer: Layer) -> None:
+        chain = self._follow(layer.absolute)
+        self._home(layer, chain)
+        if chain.error in _GONE:
+            self.result.skipped.append(f"{layer.text} is not there")
+            self._lost(layer, _NO_DIRECTORY)
+        elif chain.status is None or chain.real is None:
+            self._blind(layer, unusable(chain.error, "directory"))
+        elif not stat.S_ISDIR(chain.status.st_mode):
+            self._blind(layer, Malformed("a directory, or a file with a known suffix", "something else"))
+        else:
+            self._list(layer, chain.real, chain.status)
+
+    def _home(self, layer: Layer, chain: Chain) -> None:
+        above = chain.status is None or bool(layer.suffix)
+        self.result.homes[layer.number] = chain.steps[-1][0] if above and chain.steps else chain.real or os.sep
+
+    def _list(self, layer: Layer, real: str, status: os.stat_result) -> None:
+        self.result.plan.watch_all(real, layer.wants, status)
+        names = self._names(real)
+        if isinstance(names, int):
+            if names not in _GONE:
+                self._blind(layer, unusable(names, "directory"))
+            else:  # since the lookup
+                self._lost(layer, _NO_DIRECTORY)
+            return
+        before = len(self.result.files)
+        for name in sorted(names, key=os.fsencode):
+            if not _hidden(name):
+                self._entry(layer, real, name)
+        if SWAP in names:
+            self._check_swap(real, names)
+        if len(self.result.files) == before:
+            self._lost(layer, _NO_FILE)
+
+    def _names(self, directory: str) -> Listing:
+        known = self.result.listings
+        if directory not in known:
+            known[directory] = listing(directory)
+        return known[directory]
+
+    def _entry(self, layer: Layer, real: str, name: str) -> None:
+        shown = os_paths.join(layer.text, os_paths.shown(name))
+        if not _utf8(name):
+            self.result.skipped.append(f"{shown} is skipped: its name is not UTF-8")
+            return
+        id = os_paths.join(layer.text, name)  # noqa: A001  the contract's word
+        chain = self._resolve(os_paths.join(real, name))
+        if chain.status and stat.S_ISDIR(chain.status.st_mode) and not self._tracked(id):
+            self.result.skipped.append(f"{shown} is skipped: a directory")
+        elif not layer.wants(name):
+            self.result.skipped.append(f"{shown} is skipped: no known suffix")
+        else:
+            self._add(layer, chain, id, (name,) if layer.values else (), "" if layer.values else os_paths.suffix(name))
+
+    def _resolve(self, full: str) -> Chain:
+        """A name in a directory without links: the way to it is known."""
+        status, target, error = self._lookups.status(full)
+        return self._follow(full) if target else Chain((), None if error else full, status, error, None)
+
+    def _follow(self, path: str) -> Chain:
+        chain = self._lookups.resolve(path)
+        for directory, name in chain.steps:
+            self.result.plan.watch_name(directory, name, self._lookups.status(directory).status)
+        if chain.swap is not None:
+            self.result.swaps[chain.swap.directory] = chain.swap
+        return chain
+
+    def _add(self, layer: Layer, chain: Chain, id: str, mount: Path, suffix: str) -> None:  # noqa: A002
+        if chain.error in _GONE:
+            return
+        real, signature, trouble = chain.real or "", None, None
+        place = layer.text if id == layer.id else id
+        if chain.status is None:
+            trouble = unusable(chain.error)
+        else:
+            signature = Signature.of(chain.status)
+            if not stat.S_ISREG(chain.status.st_mode):
+                trouble = irregular(chain.status.st_mode)
+        if real:
+            self.result.plan.watch_file(*os_paths.split(real))
+        self.result.files[id] = Found(id, place, layer.number, mount, suffix, real, signature, trouble, chain.swap)
+
+    def _lost(self, layer: Layer, trouble: Malformed) -> None:
+        if layer.number in self._needed:
+            self._blind(layer, trouble)
+
+    def _blind(self, layer: Layer, trouble: Malformed) -> None:
+        self.result.blind.add(layer.number)
+        self.result.files[layer.id] = Found(layer.id, layer.text, layer.number, (), "", "", None, trouble, None)
+
+    def _check_swap(self, real: str, names: frozenset[str]) -> None:
+        """A mount's own links are made one by one after `..data` was replaced: wait for those still to come."""
+        self._follow(os_paths.join(real, SWAP))
+        behind = self._names(os_paths.join(real, SWAP))
+        if isinstance(behind, int):
+            return  # a dangling `..data` shows in every file behind it
+        if any(name not in names and not _hidden(name) for name in behind):
+            self.result.unfinished.add(real)
+
+
+def listing(directory: str) -> Listing:
+    """What a directory holds now."""
+    try:
+        return frozenset(os_paths.names(directory))
+    except OSError as error:
+        return error.errno or errno.EIO
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name.endswith("~")
+
+
+def _utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # a surrogate stands for a byte that is not UTF-8
+        return False
+    return True
+
+
+def again(seen: Scan) -> Scan | None:
+    """What `scan` would give now, at a third of its price.
+
+    It asks the file system all that the scan asked: every listing and every name, each once. What a scan is made of
+    besides the stats of files follows from names, kinds, links and which directories these are. Files
+    whose stat is as it was are the same objects as before.
+
+    Returns:
+        None if any of that changed: scan anew.
+    """
+    for directory, names in seen.listings.items():
+        if listing(directory) != names:
+            return None
+    lookups = Lookups()
+    for path, before in seen.lookups.known.items():
+        if not _alike(before, lookups.status(path)):
+            return None
+    files = {id: _now(found, lookups) for id, found in seen.files.items()}  # noqa: A001  the contract's word
+    return seen._replace(files=files, fresh=files, lookups=lookups)
+
+
+def again_where(seen: Scan, touched: set[str]) -> Scan | None:
+    """The same, where nothing happened but to these paths: a save among a thousand files costs little more than alone.
+
+    Args:
+        seen: The scan before.
+        touched: Paths without links.
+
+    Returns:
+        None unless each of them is a file that was found, and still is one: any other name may lead elsewhere.
+    """
+    files = {id: found for id, found in seen.files.items() if found.real in touched}  # noqa: A001
+    if touched != {found.real for found in files.values()}:
+        return None
+    lookups = Lookups()
+    for path in touched:
+        if not _alike(seen.lookups.known[path], lookups.status(path)):
+            return None
+    for id, found in files.items():  # noqa: A001
+        files[id] = _now(found, lookups)
+    lookups.known = seen.lookups.known | lookups.known
+    return seen._replace(files=seen.files | files, fresh=files, lookups=lookups)
+
+
+def _alike(before: Lookup, now: Lookup) -> bool:
+    """Whether a name leads on as it did."""
+    if before.status is None or now.status is None:
+        return before.error == now.error
+    old, new = before.status, now.status
+    if old.st_mode != new.st_mode and stat.S_IFMT(old.st_mode) != stat.S_IFMT(new.st_mode):
+        return False
+    if stat.S_ISDIR(new.st_mode):  # one made anew must be watched anew
+        return old.st_ino == new.st_ino and old.st_dev == new.st_dev
+    return before.target == now.target
+
+
+def _now(found: Found, lookups: Lookups) -> Found:
+    status = lookups.status(found.real).status if found.signature else None
+    if status is None:
+        return found
+    signature = Signature.of(status)
+    return found if signature == found.signature else found._replace(signature=signature)

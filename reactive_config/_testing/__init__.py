@@ -1,0 +1,1 @@
+"""Sources that obey or misbehave, the conformance suite, real servers."""
