@@ -7,7 +7,7 @@ import time
 from collections import Counter, deque
 from datetime import datetime
 
-from reactive_config import Etcd, State
+from reactive_config import Etcd, SourceState
 from reactive_config._core.source import Feed, ForwardingFeed
 
 
@@ -24,19 +24,19 @@ class ListeningFeed(ForwardingFeed):
     def __init__(self, feed: Feed) -> None:
         super().__init__(feed)
         self.counters: Counter[str] = Counter()
-        self.now = State.CONNECTING
+        self.now = SourceState.CONNECTING
         self.changed = asyncio.Event()
         self.since = time.monotonic()
         self.away = False
-        self.said: deque[tuple[float, State, str]] = deque(maxlen=20)
+        self.said: deque[tuple[float, SourceState, str]] = deque(maxlen=20)
 
-    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+    def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
         self.said.append((time.monotonic(), state, reason))
         if state is not self.now:
             self.now, self.since = state, time.monotonic()
             self.changed.set()
             self.changed = asyncio.Event()
-        self.away |= state is not State.SYNCED
+        self.away |= state is not SourceState.SYNCED
         super().state(state, reason, next_try=next_try)
 
     def count(self, counter: str, by: int = 1) -> None:

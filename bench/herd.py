@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 import msgspec
 
 from bench.hearing import HeardEtcd
-from reactive_config import Config, State, open_config
+from reactive_config import Config, SourceState, open_config
 from reactive_config._testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, etcd_server
 
 PREFIX = "/herd/"
@@ -92,7 +92,7 @@ async def _lost(source: HeardEtcd) -> None:
     """Wait until a source has noticed."""
     heard = source.heard
     assert heard is not None
-    while heard.now is State.SYNCED:
+    while heard.now is SourceState.SYNCED:
         await heard.changed.wait()
 
 
@@ -100,7 +100,7 @@ async def _synced(source: HeardEtcd) -> float:
     """Wait until a source is SYNCED; since when, by the monotonic clock."""
     heard = source.heard
     assert heard is not None
-    while heard.now is not State.SYNCED:
+    while heard.now is not SourceState.SYNCED:
         await heard.changed.wait()
     return heard.since
 

@@ -14,20 +14,21 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from reactive_config._core.change_limits import Guard
+from reactive_config._core.change_limits import ChangeLimits
 from reactive_config._core.delta import Bare
 from reactive_config._core.runtime.config import Config, Explanation, open_config
 from reactive_config._core.runtime.describing import Setting
 from reactive_config._core.runtime.live import Live
-from reactive_config._core.runtime.observing import Apply, Observer, Rebuild
+from reactive_config._core.runtime.observing import ApplyEvent, Observer, RebuildEvent
 from reactive_config._core.runtime.snapshot import Snapshot
 from reactive_config._core.runtime.updates import Gap, Updates
 from reactive_config._core.secret import Secret, Shown
-from reactive_config._core.status import BindingState, BindingStatus, Held, SourceStatus, State, Status
+from reactive_config._core.status import BindingState, BindingStatus, HeldUnit, SourceState, SourceStatus, Status
 from reactive_config.errors import (
     Closed,
     ConfigError,
     InvalidPath,
+    InvalidValue,
     Origin,
     ParseError,
     Problem,
@@ -36,7 +37,6 @@ from reactive_config.errors import (
     SourceError,
     StartupError,
     TypeNotSupported,
-    Unfit,
     UnknownPath,
     WrongProcess,
 )
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TLS",
-    "Apply",
+    "ApplyEvent",
     "Bare",
     "BindingState",
     "BindingStatus",
@@ -61,8 +61,8 @@ __all__ = [
     "Explanation",
     "Files",
     "Gap",
-    "Guard",
-    "Held",
+    "ChangeLimits",
+    "HeldUnit",
     "InvalidPath",
     "Live",
     "Memory",
@@ -71,7 +71,7 @@ __all__ = [
     "ParseError",
     "Problem",
     "ReactiveConfigError",
-    "Rebuild",
+    "RebuildEvent",
     "Rejected",
     "Secret",
     "Setting",
@@ -80,10 +80,10 @@ __all__ = [
     "SourceError",
     "SourceStatus",
     "StartupError",
-    "State",
+    "SourceState",
     "Status",
     "TypeNotSupported",
-    "Unfit",
+    "InvalidValue",
     "UnknownPath",
     "Updates",
     "WrongProcess",

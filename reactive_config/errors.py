@@ -193,7 +193,7 @@ class TypeNotSupported(ReactiveConfigError, TypeError):
     """The configuration's type cannot be decoded."""
 
 
-class Unfit(ReactiveConfigError, ValueError):
+class InvalidValue(ReactiveConfigError, ValueError):
     """Raised by a type's own validation, so that the rejection can say what would have fitted.
 
     In `__post_init__` and in a validator of pydantic. The text of any other exception is not shown, for it may quote

@@ -17,6 +17,7 @@ import reactive_config
 from reactive_config import Memory, Secret, open_config
 from reactive_config.errors import (
     ConfigError,
+    InvalidValue,
     Origin,
     ParseError,
     Problem,
@@ -24,7 +25,6 @@ from reactive_config.errors import (
     Rejected,
     StartupError,
     StrayCancellation,
-    Unfit,
 )
 
 PROBLEM = Problem("a.b", "int", "text", Origin("etcd", "/shop/a/b", 7, 2, 3))
@@ -33,7 +33,7 @@ MADE = {
     ConfigError: lambda: ConfigError([PROBLEM]),
     Rejected: lambda: Rejected([PROBLEM, Problem("", "a table", "null")]),
     StartupError: lambda: StartupError([PROBLEM], {"etcd": "no answer"}),
-    Unfit: lambda: Unfit("a port above 1023", at="port"),
+    InvalidValue: lambda: InvalidValue("a port above 1023", at="port"),
     StrayCancellation: lambda: StrayCancellation("build"),
 }
 """How to make those whose constructor takes more than a text."""
@@ -116,7 +116,7 @@ def test_errors_in_a_group_keep_their_data():
 def test_errors_reach_the_program_from_the_processes_of_a_pool():
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        futures = {kind: pool.submit(fail, kind) for kind in [ParseError, Rejected, StartupError, Unfit]}
+        futures = {kind: pool.submit(fail, kind) for kind in [ParseError, Rejected, StartupError, InvalidValue]}
         for kind, future in futures.items():
             assert data(future.exception(60)) == data(make(kind))
         assert data(pool.submit(fail_together).exception(60).exceptions[0]) == data(make(ParseError))

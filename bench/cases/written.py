@@ -12,7 +12,7 @@ from reactive_config._core.bounds import MAX_DEPTH
 from reactive_config._core.delta import Entry, Patch, Replace
 from reactive_config._core.paths import Path
 from reactive_config._core.source import Feed, Source
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 
 WIDTH = 100
 """Entries of one table."""
@@ -62,7 +62,7 @@ class Lower(Source):
 
     async def run(self, feed: Feed) -> None:
         feed.send(Replace({"lower": Entry((), self._tree, "lower", depth=MAX_DEPTH)}))
-        feed.state(State.SYNCED)
+        feed.state(SourceState.SYNCED)
         await anyio.sleep_forever()
 
 
@@ -87,7 +87,7 @@ class Upper(Source):
     async def run(self, feed: Feed) -> None:
         self._feed = feed
         feed.send(Replace({"/".join(path): Entry(path, 0, 1, 1, depth=0) for path in self._paths}, 1))
-        feed.state(State.SYNCED)
+        feed.state(SourceState.SYNCED)
         await anyio.sleep_forever()
 
     def send(self, path: Path, value: int) -> None:

@@ -18,7 +18,7 @@ from bench.scale.runtimes import PREFIX, STAMP, Runtimes, Stamp
 from bench.scale.servers import Tiers, between, endpoints
 from reactive_config._etcd.link import Link
 from reactive_config._etcd.messages import prefix_range
-from reactive_config._etcd.reading import look
+from reactive_config._etcd.reading import read_head
 from reactive_config._etcd.transaction import write
 from reactive_config._testing.etcd_server import EtcdBinary, EtcdServer, etcd_server
 
@@ -196,13 +196,13 @@ async def busy_ask(plan: Plan, binary: EtcdBinary, *, seconds: float = 3.0) -> f
     async with etcd_server(binary) as server, AsyncExitStack() as stack:
         await _fill(server, plan)
         links = [await stack.enter_async_context(server.connect()) for _ in range(BUSY)]
-        await asyncio.gather(*(look(link, keys, newest=True) for link in links))  # they connect
+        await asyncio.gather(*(read_head(link, keys, newest=True) for link in links))  # they connect
         before, end = cpu(server.pid), time.monotonic() + seconds
 
         async def ask(link: Link) -> None:
             nonlocal asked
             while time.monotonic() < end:
-                await look(link, keys, newest=True)
+                await read_head(link, keys, newest=True)
                 asked += 1
 
         await asyncio.gather(*map(ask, links))

@@ -29,8 +29,8 @@ from aetcd.rpc import Event, KeyValue, RangeRequest, RangeResponse, ResponseHead
 
 from reactive_config._etcd.errors import EtcdError, Unavailable
 from reactive_config._etcd.link import Link, open_link
-from reactive_config._etcd.messages import Change, Item, Listing, Sight, prefix_range
-from reactive_config._etcd.reading import look, read_all
+from reactive_config._etcd.messages import Item, KeyChange, Listing, StoreHead, prefix_range
+from reactive_config._etcd.reading import read_all, read_head
 from reactive_config._etcd.settings import Settings, parse_endpoint
 from reactive_config._etcd.watching import Watch, open_watch
 
@@ -46,7 +46,7 @@ PATIENCE = 3.0
 AGAIN = 0.2
 """Seconds until a lost upstream is tried again."""
 
-Waiting = asyncio.Future[Sight]
+Waiting = asyncio.Future[StoreHead]
 
 
 class Relay(rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer):  # type: ignore[misc]
@@ -60,7 +60,7 @@ class Relay(rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer):  # type: ignor
         self.ready = asyncio.Event()
         self._upstream = parse_endpoint(upstream)
         self._range = prefix_range(prefix)
-        self._sight = Sight(0, 0, 0, 0, 0)
+        self._sight = StoreHead(0, 0, 0, 0, 0)
         self._items: dict[bytes, Item] = {}
         # Transactions and their revisions, oldest first; those up to `_forgotten` are gone.
         self._revisions: list[int] = []
@@ -115,7 +115,7 @@ class Relay(rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer):  # type: ignor
             if batch.changes:
                 self._tell()
 
-    def _apply(self, revision: int, changes: Iterable[Change]) -> None:
+    def _apply(self, revision: int, changes: Iterable[KeyChange]) -> None:
         """Take one transaction."""
         events = []
         for change in changes:
@@ -126,7 +126,7 @@ class Relay(rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer):  # type: ignor
                 self._items[change.key] = Item(change.key, change.value, revision)
                 events.append(Event(kv=KeyValue(key=change.key, value=change.value, mod_revision=revision)))
         newest = max((item.mod_revision for item in self._items.values()), default=0)
-        self._sight = Sight(self._sight.cluster, self._sight.term, revision, len(self._items), newest)
+        self._sight = StoreHead(self._sight.cluster, self._sight.term, revision, len(self._items), newest)
         self._revisions.append(revision)
         self._log.append(WatchResponse(header=self._header(), events=events))
         if len(self._log) > 2 * KEPT:
@@ -144,7 +144,7 @@ class Relay(rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer):  # type: ignor
             self._wanted.clear()
             waiting, self._waiting = self._waiting, []
             try:
-                await self._catch_up(await look(link, self._range, newest=True))
+                await self._catch_up(await read_head(link, self._range, newest=True))
             except EtcdError as error:
                 _fail(waiting, error)
                 raise
@@ -153,7 +153,7 @@ class Relay(rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer):  # type: ignor
                     one.set_result(self._sight)
             await asyncio.sleep(PAUSE)
 
-    async def _catch_up(self, sight: Sight) -> None:
+    async def _catch_up(self, sight: StoreHead) -> None:
         """Wait until we have what upstream has; its word then also holds for its own, later revision.
 
         Equal count and newest mean an equal state: a key put since would be newer, a deleted one missing.

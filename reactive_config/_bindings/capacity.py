@@ -9,7 +9,7 @@ import anyio
 
 from reactive_config._bindings.binding import Binding, got
 from reactive_config._core.runtime.live import Live
-from reactive_config.errors import Unfit
+from reactive_config.errors import InvalidValue
 
 N = TypeVar("N", bound=int | None)
 
@@ -59,7 +59,7 @@ def _tokens(value: int | None, live: Live[Any]) -> float:
     if value is None:
         return math.inf
     if type(value) is not int or value < 0:
-        raise Unfit(f"a whole number, 0 or more, or None, got {got(value, live)}", at="capacity")
+        raise InvalidValue(f"a whole number, 0 or more, or None, got {got(value, live)}", at="capacity")
     return value
 
 

@@ -63,7 +63,7 @@ class ManualClock:
         self._now = start
         self._ahead = _since_epoch(wall) - start if wall is not None else 0
         self._order = itertools.count()
-        self._calls: list[tuple[int, int, _Call]] = []
+        self._calls: list[tuple[int, int, _ManualWakeup]] = []
 
     def now(self) -> int:
         return self._now
@@ -77,7 +77,7 @@ class ManualClock:
         return sorted(when for when, _, call in self._calls if not call.cancelled)
 
     def call_at(self, when: int, callback: Callable[[], object]) -> Wakeup:
-        call = _Call(callback)
+        call = _ManualWakeup(callback)
         heapq.heappush(self._calls, (when, next(self._order), call))
         return call
 
@@ -111,7 +111,7 @@ def _since_epoch(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND * 1000
 
 
-class _Call:
+class _ManualWakeup:
     __slots__ = ("callback", "cancelled")
 
     def __init__(self, callback: Callable[[], object]) -> None:

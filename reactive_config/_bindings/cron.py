@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from reactive_config._extras import install
-from reactive_config.errors import Unfit
+from reactive_config.errors import InvalidValue
 
 if TYPE_CHECKING:
     from cronsim import CronSim
@@ -43,10 +43,10 @@ class Cron(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             zone = ZoneInfo(self.timezone)
         except Exception:  # noqa: BLE001 - a name that is no path of a file fails in many ways
-            raise Unfit("the name of a time zone, such as Europe/Berlin", at="timezone") from None
+            raise InvalidValue("the name of a time zone, such as Europe/Berlin", at="timezone") from None
         # An expression may be well formed and name no time at all: 30 February, or a first Monday on the 29th.
         if next(_simulation(self.expression, datetime(2000, 1, 1, tzinfo=zone)), None) is None:
-            raise Unfit("an expression that names a time, not one that never comes", at="cron")
+            raise InvalidValue("an expression that names a time, not one that never comes", at="cron")
 
     def times(self, after: int) -> Iterator[int]:
         """The times that come strictly after one, in order; nanoseconds since the epoch.
@@ -80,7 +80,7 @@ def _simulation(expression: str, start: datetime) -> CronSim:
         from cronsim import CronSim
     except ImportError:
         raise ImportError(f"cron expressions need cronsim: {install('cron')}") from None
-    unfit = Unfit("a cron expression of five fields (minute, hour, day, month, day of the week)", at="cron")
+    unfit = InvalidValue("a cron expression of five fields (minute, hour, day, month, day of the week)", at="cron")
     if len(expression.split()) != 5:  # a sixth, for seconds, has other rules when clocks change
         raise unfit
     try:

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from reactive_config._core.types.wording import Worded
-from reactive_config.errors import Unfit
+from reactive_config.errors import InvalidValue
 
 Percentage = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Weight = Annotated[float, msgspec.Meta(ge=0)]
@@ -49,7 +49,7 @@ class Flag(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.variants and not any(weight > 0 for weight in self.variants.values()):
-            raise Unfit("a weight above 0", at="variants")
+            raise InvalidValue("a weight above 0", at="variants")
 
 
 FlagRule = Annotated[bool | Percentage | Flag, Worded("true, false, 0 to 100, or a table")]

@@ -13,9 +13,9 @@ import anyio
 
 from reactive_config._core.runtime.host import Host
 from reactive_config._core.runtime.live import Live
-from reactive_config._core.runtime.observing import Rebuild
+from reactive_config._core.runtime.observing import RebuildEvent
 from reactive_config._core.status import BindingState, BindingStatus
-from reactive_config.errors import Unfit
+from reactive_config.errors import InvalidValue
 
 logger = logging.getLogger("reactive_config")
 
@@ -151,7 +151,7 @@ class Follower:
     async def _advance(self) -> None:
         """Put the newest values in force, however many tries that takes and however often they change meanwhile.
 
-        What raises `Unfit` is tried once: time mends nothing about it, only another value does.
+        What raises `InvalidValue` is tried once: time mends nothing about it, only another value does.
         """
         pause = FIRST_PAUSE
         while self._leave_by is None:
@@ -170,7 +170,7 @@ class Follower:
                 return
             else:
                 self._failed(error)
-                if isinstance(error, Unfit):
+                if isinstance(error, InvalidValue):
                     await self._newer.wait()
                     continue
                 with anyio.move_on_after(self._rng.uniform(0, pause)):
@@ -206,7 +206,7 @@ class Follower:
             raise
 
     async def _prepare_one(self, member: Member, value: Any) -> None:
-        rebuild = Rebuild(member.name)
+        rebuild = RebuildEvent(member.name)
         with member.live.observers.rebuilding(rebuild):
             try:
                 await member.prepared(value)
@@ -254,9 +254,9 @@ class Follower:
 
     def _failed(self, error: Exception) -> None:
         # The text of any other error may quote the value, which may be a secret.
-        why = str(error) if isinstance(error, Unfit) else type(error).__name__
+        why = str(error) if isinstance(error, InvalidValue) else type(error).__name__
         self._trouble = f"the new one could not be made: {why}"
-        self._enter(BindingState.REFUSED if isinstance(error, Unfit) else BindingState.RETRYING)
+        self._enter(BindingState.REFUSED if isinstance(error, InvalidValue) else BindingState.RETRYING)
         self._culprit.failures += 1
         others = ", ".join(member.name for member in self._members if member is not self._culprit)
         stays = f"; so do those of {others}, which change together with it" if others else ""

@@ -12,7 +12,7 @@ import msgspec
 from reactive_config._core.decoding.fault_search import faults
 from reactive_config._core.decoding.leaf import decode_leaf
 from reactive_config._core.paths import format_path
-from reactive_config.errors import ConfigError, Problem, Unfit
+from reactive_config.errors import ConfigError, InvalidValue, Problem
 
 _OTHER_NAMES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 
@@ -54,7 +54,7 @@ class TemporaryLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.duration <= timedelta(0):
-            raise Unfit("a duration above 0", at="for")
+            raise InvalidValue("a duration above 0", at="for")
 
     @classmethod
     def read(cls, tree: object) -> TemporaryLevel:

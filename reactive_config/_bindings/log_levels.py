@@ -13,7 +13,7 @@ from msgspec import structs
 from reactive_config._bindings.binding import Binding
 from reactive_config._bindings.clocks import Clock, LoopClock
 from reactive_config._bindings.levels import TemporaryLevel
-from reactive_config._bindings.log_rules import ROOT, Reading, RuleReader
+from reactive_config._bindings.log_rules import ROOT, LevelPlan, RuleReader
 from reactive_config._bindings.named_level import NamedLevel
 from reactive_config._core.runtime.live import Live
 from reactive_config._core.status import BindingStatus
@@ -22,7 +22,7 @@ M = TypeVar("M", bound=Mapping[str, Any] | None)
 
 logger = logging.getLogger("reactive_config")
 
-_NOTHING = Reading({}, {})
+_NOTHING = LevelPlan({}, {})
 
 
 class LogLevels(Binding[M]):

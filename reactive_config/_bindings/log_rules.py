@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from reactive_config._bindings.levels import TemporaryLevel, level_number
 from reactive_config._bindings.named_level import Rule
-from reactive_config.errors import Unfit
+from reactive_config.errors import InvalidValue
 
 ROOT = "root"
 
@@ -23,7 +23,7 @@ setting one level goes through all of them."""
 _SHOWN_NAMES, _SHOWN_CHARACTERS = 3, 60
 
 
-class Reading(NamedTuple):
+class LevelPlan(NamedTuple):
     """What came of a mapping.
 
     Attributes:
@@ -44,10 +44,10 @@ class Reading(NamedTuple):
         return "; ".join(shown) + (f"; and {more} more" if more else "")
 
     @property
-    def unfit(self) -> Unfit:
+    def unfit(self) -> InvalidValue:
         """The same as an error. Something is refused."""
         first = _shown(next(iter(self.refused)))
-        return Unfit(self.trouble.removeprefix(f"{first}: expected "), at=f"the rule of {first}")
+        return InvalidValue(self.trouble.removeprefix(f"{first}: expected "), at=f"the rule of {first}")
 
 
 class RuleReader:
@@ -56,7 +56,7 @@ class RuleReader:
     def __init__(self) -> None:
         self._made = 0
 
-    def read(self, rules: Mapping[str, Any] | None) -> Reading:
+    def read(self, rules: Mapping[str, Any] | None) -> LevelPlan:
         """Check every rule by itself. A name with None beside it has no rule.
 
         Raises:
@@ -65,13 +65,13 @@ class RuleReader:
         rules = {} if rules is None else rules
         if not isinstance(rules, Mapping):
             raise TypeError(f"expected a mapping of loggers' names, got {type(rules).__name__}")
-        reading = Reading({}, {})
+        reading = LevelPlan({}, {})
         for name in rules:
             try:
                 rule = rules[name]
                 if rule is not None:
                     reading.taken[name] = self.check(name, rule)
-            except _Refused as refused:
+            except _RuleRefused as refused:
                 reading.refused[name] = str(refused)
             except Exception as error:  # noqa: BLE001 - a mapping, a logger class of the program's
                 reading.refused[name] = f"expected a rule that can be followed, got {type(error).__name__} from it"
@@ -95,25 +95,27 @@ class RuleReader:
 
     def _allow(self, name: str, missing: int) -> None:
         if self._made + missing > MAX_MADE:
-            raise _Refused(f"expected at most {MAX_MADE} new loggers of one binding, got more")
+            raise _RuleRefused(f"expected at most {MAX_MADE} new loggers of one binding, got more")
         self._made += missing
 
 
-class _Refused(ValueError):
+class _RuleRefused(ValueError):
     """Its text is our own, and may be shown."""
 
 
 def _check_name(name: object) -> None:
     if not isinstance(name, str):
-        raise _Refused("expected a logger's name, got no text")
+        raise _RuleRefused("expected a logger's name, got no text")
     if not name:
-        raise _Refused(f"expected a logger's name, or {ROOT} for the root logger, got an empty one")
+        raise _RuleRefused(f"expected a logger's name, or {ROOT} for the root logger, got an empty one")
     if name in logging.root.manager.loggerDict:  # the program made it, whatever it looks like
         return
     if len(name) > MAX_LENGTH or name.count(".") >= MAX_PARTS:
-        raise _Refused(f"expected a logger's name of at most {MAX_LENGTH} characters in {MAX_PARTS} parts, got more")
+        raise _RuleRefused(
+            f"expected a logger's name of at most {MAX_LENGTH} characters in {MAX_PARTS} parts, got more"
+        )
     if not name.isprintable():
-        raise _Refused("expected a logger's name, got one with characters that cannot be printed")
+        raise _RuleRefused("expected a logger's name, got one with characters that cannot be printed")
 
 
 def _check_level(rule: Any) -> None:
@@ -121,9 +123,9 @@ def _check_level(rule: Any) -> None:
     try:
         level_number(rule.level if temporary else rule)
     except (TypeError, ValueError):
-        raise _Refused("expected a level's name, or a number of 1 or more, got something else") from None
+        raise _RuleRefused("expected a level's name, or a number of 1 or more, got something else") from None
     if temporary and not isinstance(rule.duration, timedelta):  # a Struct's constructor checks no types
-        raise _Refused("expected a duration beside a temporary level, got something else")
+        raise _RuleRefused("expected a duration beside a temporary level, got something else")
 
 
 def _with_ancestors(name: str) -> list[str]:

@@ -32,7 +32,7 @@ logger = logging.getLogger("reactive_config")
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class _Account:
+class _TimerRecord:
     """What the status shows of a timer. Apart from it, so that being shown does not keep a timer alive."""
 
     def __init__(self, name: str) -> None:
@@ -68,7 +68,7 @@ class Timer(AsyncIterator[Tick]):
         self._schedule: Grid | CronTimes | None = None
         # By the monotonic clock: when the last tick came, or else the iteration began. An interval counts from here.
         self._last = 0
-        self._account = _Account(name or f"timer({live.name})")
+        self._account = _TimerRecord(name or f"timer({live.name})")
         self._forget: weakref.finalize[Any, Any] | None = None
 
     def status(self) -> BindingStatus:

@@ -15,7 +15,7 @@ from reactive_config._bindings.insistent_scope import CANCEL_FOR, InsistentScope
 from reactive_config._bindings.user_task import UserStep, UserTask
 from reactive_config._core.runtime.host import Host, outlast
 from reactive_config._core.runtime.live import Live
-from reactive_config.errors import StrayCancellation, Unfit
+from reactive_config.errors import InvalidValue, StrayCancellation
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ class Workers(Binding[int], Generic[T]):
         if not self._open:
             raise TypeError(f"{self.name}: expected an `async with` of its own, got together(...)")
         if type(value) is not int or value < 0:
-            raise Unfit(f"a whole number, 0 or more, got {got(value, self.live)}", at=self.name)
+            raise InvalidValue(f"a whole number, 0 or more, got {got(value, self.live)}", at=self.name)
         self._next = value
 
     def commit(self) -> None:

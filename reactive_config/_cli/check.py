@@ -5,11 +5,11 @@ from __future__ import annotations
 from reactive_config._cli.failures import OK, TROUBLE, NoConfiguration
 from reactive_config._cli.get import Sources
 from reactive_config._cli.opening import Opened, opened
-from reactive_config._cli.output import Output, Part, problem_fields, problem_line
+from reactive_config._cli.output import Output, StyledText, problem_fields, problem_line
 from reactive_config._cli.redacted import count_values, show
 from reactive_config._cli.source_options import Options
 from reactive_config._core.redaction import spot_of
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config.errors import Problem
 
 
@@ -31,7 +31,7 @@ async def check(*sources: Sources, options: Options = Options()) -> int:  # noqa
             raise
         _problems(out, failure.problems)
         for hint in failure.hints:
-            out.note([Part("hint: ", "cyan"), hint])
+            out.note([StyledText("hint: ", "cyan"), hint])
         _result(out, len(failure.problems))
         return TROUBLE
 
@@ -42,14 +42,14 @@ def _report(out: Output, session: Opened, options: Options) -> int:
     away = [
         (spec.optional, source)
         for spec, source in zip(session.specs, status.sources, strict=True)
-        if source.state in (State.STALE, State.FAILED)
+        if source.state in (SourceState.STALE, SourceState.FAILED)
     ]
     unseen = [(source.name, source.state, source.reason) for optional, source in away if not optional]
     for name, state, reason in unseen:
         if out.json:
             out.record("source", source=name, state=state.value, reason=reason)
         else:
-            out.line([Part(name, "bold"), f": expected its newest content, got none ({state.name}: {reason})"])
+            out.line([StyledText(name, "bold"), f": expected its newest content, got none ({state.name}: {reason})"])
     if held or unseen:
         _result(out, len(held) + len(unseen))
         return TROUBLE
@@ -59,14 +59,14 @@ def _report(out: Output, session: Opened, options: Options) -> int:
     ]
     notes += [f"{source.name} is optional and away: {source.reason}" for _, source in away]
     for note in notes:
-        out.note([Part("note: ", "yellow"), note])
+        out.note([StyledText("note: ", "yellow"), note])
     count = count_values(show(spot_of(session.config.current, session.kind)))
     if out.json:
         out.record("result", ok=True, problems=0, values=count, notes=notes)
         return OK
     fits = f"fit {options.type}" if options.type else "can be read (without --type nothing more is checked)"
     many = f"{count} value{'s' * (count != 1)} from {len(session.specs)} source{'s' * (len(session.specs) > 1)} "
-    out.line([Part("ok: ", "bold green"), many, fits])
+    out.line([StyledText("ok: ", "bold green"), many, fits])
     return OK
 
 
@@ -82,4 +82,4 @@ def _result(out: Output, count: int) -> None:
     if out.json:
         out.record("result", ok=False, problems=count)
     else:
-        out.line([Part(f"{count} problem{'s' * (count > 1)}", "bold red")])
+        out.line([StyledText(f"{count} problem{'s' * (count > 1)}", "bold red")])

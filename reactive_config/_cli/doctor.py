@@ -16,7 +16,7 @@ import msgspec
 from reactive_config._cli.failures import OK, TROUBLE
 from reactive_config._cli.get import Sources
 from reactive_config._cli.opening import no_configuration
-from reactive_config._cli.output import Output, Part, problem_fields, problem_line
+from reactive_config._cli.output import Output, StyledText, problem_fields, problem_line
 from reactive_config._cli.redacted import count_values, show
 from reactive_config._cli.source_events import Event, Observed, wait_seen
 from reactive_config._cli.source_options import Options
@@ -24,7 +24,7 @@ from reactive_config._cli.sources import SOURCES_VARIABLE, Spec, make_sources, r
 from reactive_config._core.redaction import spot_of
 from reactive_config._core.runtime.config import open_config
 from reactive_config._core.source import Source
-from reactive_config._core.status import SourceStatus, State
+from reactive_config._core.status import SourceState, SourceStatus
 from reactive_config.errors import Problem, StartupError
 
 _PACKAGES = (
@@ -95,7 +95,7 @@ def _instances() -> Iterator[int]:
 
 
 _TIMEOUT = 5.0
-_BAD = {False: Part("FAIL  ", "bold red"), True: Part("away  ", "yellow")}
+_BAD = {False: StyledText("FAIL  ", "bold red"), True: StyledText("away  ", "yellow")}
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -125,7 +125,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def answers(self) -> bool:
-        return self.status is not None and self.status.state is State.SYNCED
+        return self.status is not None and self.status.state is SourceState.SYNCED
 
 
 async def doctor(*sources: Sources, options: Options = Options()) -> int:  # noqa: B008 - frozen
@@ -194,8 +194,8 @@ def _tell(out: Output, finding: Finding) -> None:
         )
         return
     good = finding.answers
-    mark = Part("ok    ", "bold green") if good else _BAD[finding.optional]
-    out.line([mark, Part(finding.text, "bold"), Part(f"  {_summary(finding)}", "dim" if good else "")])
+    mark = StyledText("ok    ", "bold green") if good else _BAD[finding.optional]
+    out.line([mark, StyledText(finding.text, "bold"), StyledText(f"  {_summary(finding)}", "dim" if good else "")])
     for line in _details(finding):
         out.line(line, indent=6)
 
@@ -212,8 +212,8 @@ def _summary(finding: Finding) -> str:
 def _details(finding: Finding) -> list[Any]:
     lines: list[Any] = [finding.trouble] if finding.trouble else []
     lines += map(problem_line, finding.problems)
-    lines += [[Part(note, "dim")] for note in (finding.status.notes if finding.status else ())]
-    return lines + [[Part("hint: ", "cyan"), text] for text in finding.hints]
+    lines += [[StyledText(note, "dim")] for note in (finding.status.notes if finding.status else ())]
+    return lines + [[StyledText("hint: ", "cyan"), text] for text in finding.hints]
 
 
 def _tell_machine(out: Output, options: Options) -> None:
@@ -224,12 +224,15 @@ def _tell_machine(out: Output, options: Options) -> None:
         out.record("machine", notifier=notifier, inotify=limits or None, versions=found)
         return
     out.line()
-    out.line([Part("files    ", "bold"), f"notifier {notifier}" + (" (auto)" if options.notifier == "auto" else "")])
+    out.line(
+        [StyledText("files    ", "bold"), f"notifier {notifier}" + (" (auto)" if options.notifier == "auto" else "")]
+    )
     if limits:
         for name, used in (("instances", "instances_in_use"), ("watches", "watches_in_use")):
             limit = limits[f"max_user_{name}"]
             out.line(f"inotify {name}: {limits[used]} in use by this user, of {limit or 'an unknown number'}", indent=9)
     out.line()
     out.table(
-        ["", ""], [[Part(name, "bold"), version or Part("not installed", "dim")] for name, version in found.items()]
+        ["", ""],
+        [[StyledText(name, "bold"), version or StyledText("not installed", "dim")] for name, version in found.items()],
     )

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from reactive_config._cli.failures import OK
 from reactive_config._cli.get import Sources, find, read_path
 from reactive_config._cli.opening import opened
-from reactive_config._cli.output import Output, Part, compact, origin_fields
+from reactive_config._cli.output import Output, StyledText, compact, origin_fields
 from reactive_config._cli.redacted import show
 from reactive_config._cli.source_options import Options
 from reactive_config._core.paths import Path, format_path
@@ -51,7 +51,12 @@ async def explain(
             _table(out, at, said)
             if not said:
                 out.line(
-                    [Part(format_path(at), "bold"), " = ", compact(show(spot)), Part("  the type's default", "dim")]
+                    [
+                        StyledText(format_path(at), "bold"),
+                        " = ",
+                        compact(show(spot)),
+                        StyledText("  the type's default", "dim"),
+                    ]
                 )
     return OK
 
@@ -70,15 +75,15 @@ def _table(out: Output, at: Path, said: tuple[Explanation, ...]) -> None:
     out.table(headers, rows)
 
 
-def _row(out: Output, entry: Explanation) -> list[Part]:
+def _row(out: Output, entry: Explanation) -> list[StyledText]:
     style = "bold green" if entry.in_force else "dim"
     origin = entry.origin
     where = origin.place + (f":{origin.line}" if origin.line else "") + (f":{origin.column}" if origin.column else "")
     return [
-        Part(("▶" if out.terminal else ">") if entry.in_force else "", style),
-        Part(entry.path, style),
-        Part(compact(entry.value), style),
-        Part(origin.source, "" if entry.in_force else "dim"),
-        Part(where, "" if entry.in_force else "dim"),
-        Part(str(origin.revision or ""), "" if entry.in_force else "dim"),
+        StyledText(("▶" if out.terminal else ">") if entry.in_force else "", style),
+        StyledText(entry.path, style),
+        StyledText(compact(entry.value), style),
+        StyledText(origin.source, "" if entry.in_force else "dim"),
+        StyledText(where, "" if entry.in_force else "dim"),
+        StyledText(str(origin.revision or ""), "" if entry.in_force else "dim"),
     ]

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from reactive_config._cli.failures import NoConfiguration
-from reactive_config._cli.output import Output, Part, problem_line
+from reactive_config._cli.output import Output, StyledText, problem_line
 from reactive_config._cli.source_options import Options
 from reactive_config._cli.sources import Spec, make_sources, read_specs
 from reactive_config._cli.type_loading import load_kind
 from reactive_config._core.runtime.config import Config, open_config
 from reactive_config._core.source import Source
-from reactive_config._core.status import SourceStatus, State
+from reactive_config._core.status import SourceState, SourceStatus
 from reactive_config.errors import StartupError
 
 _TIMEOUT = 10.0
@@ -38,10 +38,10 @@ class Opened:
     def warn(self, out: Output) -> None:
         """Tell a person where the configuration is not what the sources hold now."""
         for spec, source in zip(self.specs, self.config.status().sources, strict=True):
-            if source.state in (State.STALE, State.FAILED) and not spec.optional:
-                out.note([Part("warning: ", "yellow"), f"{source.name} is {source.state.name}: {source.reason}"])
+            if source.state in (SourceState.STALE, SourceState.FAILED) and not spec.optional:
+                out.note([StyledText("warning: ", "yellow"), f"{source.name} is {source.state.name}: {source.reason}"])
             for held in source.held:
-                out.note([Part("warning: ", "yellow"), f"held: {held.unit} of {source.name}"])
+                out.note([StyledText("warning: ", "yellow"), f"held: {held.unit} of {source.name}"])
                 for problem in held.problems:
                     out.note(["  ", *problem_line(problem)])
                 if held.rest:
@@ -127,7 +127,7 @@ def _path_hint(spec: Spec, path: Path) -> str:
     return ""
 
 
-def state_part(source: SourceStatus) -> Part:
+def state_part(source: SourceStatus) -> StyledText:
     """A source's state in its colour."""
-    styles = {State.SYNCED: "green", State.STALE: "yellow", State.FAILED: "bold red"}
-    return Part(source.state.name, styles.get(source.state, "dim"))
+    styles = {SourceState.SYNCED: "green", SourceState.STALE: "yellow", SourceState.FAILED: "bold red"}
+    return StyledText(source.state.name, styles.get(source.state, "dim"))

@@ -29,14 +29,14 @@ _NARROWEST = 20
 _ESCAPED = "reactive_config.escaped"
 
 
-class Part(NamedTuple):
+class StyledText(NamedTuple):
     """Some text of a line, and its style in rich's words."""
 
     text: str
     style: str = ""
 
 
-Line = str | Sequence[str | Part]
+Line = str | Sequence[str | StyledText]
 
 
 def printable(text: str) -> str:
@@ -113,9 +113,9 @@ class Output:
         if not self.json:
             self._mention(line, 0)
 
-    def table(self, headers: Sequence[str], rows: Iterable[Sequence[str | Part]], *, indent: int = 0) -> None:
+    def table(self, headers: Sequence[str], rows: Iterable[Sequence[str | StyledText]], *, indent: int = 0) -> None:
         """Rows under headers; aligned columns without a frame where no terminal is."""
-        cells = [[Part(printable(part.text), part.style) for part in map(_part, row)] for row in rows]
+        cells = [[StyledText(printable(part.text), part.style) for part in map(_part, row)] for row in rows]
         if self.terminal:
             self._table(headers, cells, indent)
             return
@@ -125,7 +125,7 @@ class Output:
             padded = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
             self._write(" " * indent + padded.rstrip())
 
-    def _table(self, headers: Sequence[str], rows: Sequence[Sequence[Part]], indent: int) -> None:
+    def _table(self, headers: Sequence[str], rows: Sequence[Sequence[StyledText]], indent: int) -> None:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(headers), header_style="dim")
         for header in headers:
             table.add_column(header, overflow="fold")
@@ -148,13 +148,13 @@ class Output:
                 hints=list(failure.hints),
             )
             return
-        self._mention([Part("error: ", "bold red"), failure.message], 0)
+        self._mention([StyledText("error: ", "bold red"), failure.message], 0)
         for name, trouble in failure.troubles.items():
-            self._mention([Part(name, "bold"), f": {trouble}"], 2)
+            self._mention([StyledText(name, "bold"), f": {trouble}"], 2)
         for problem in failure.problems:
             self._mention(problem_line(problem), 2)
         for hint in failure.hints:
-            self._mention([Part("hint: ", "cyan"), hint], 2)
+            self._mention([StyledText("hint: ", "cyan"), hint], 2)
 
     def _mention(self, line: Line, indent: int) -> None:
         try:
@@ -163,7 +163,7 @@ class Output:
             _discard(sys.stderr)
 
     def _say(self, console: Console, line: Line, indent: int) -> None:
-        parts = [Part(line)] if isinstance(line, str) else [_part(part) for part in line]
+        parts = [StyledText(line)] if isinstance(line, str) else [_part(part) for part in line]
         if console.is_terminal:
             text = Text.assemble(*((printable(part.text), part.style) for part in parts))
             console.print(_indented(text, indent), highlight=False)
@@ -221,8 +221,8 @@ def make_console(stream: IO[str] | None) -> Console:
     return console
 
 
-def _part(part: str | Part) -> Part:
-    return part if isinstance(part, Part) else Part(part)
+def _part(part: str | StyledText) -> StyledText:
+    return part if isinstance(part, StyledText) else StyledText(part)
 
 
 def _indented(text: Text, indent: int) -> Any:
@@ -233,8 +233,10 @@ def _indented(text: Text, indent: int) -> Any:
 
 def problem_line(problem: Problem) -> Line:
     """A problem as compilers write theirs: the place first."""
-    place: list[str | Part] = [Part(str(problem.origin), "bold"), ": "] if problem.origin is not None else []
-    path: list[str | Part] = [Part(problem.path, "cyan"), ": "] if problem.path else []
+    place: list[str | StyledText] = (
+        [StyledText(str(problem.origin), "bold"), ": "] if problem.origin is not None else []
+    )
+    path: list[str | StyledText] = [StyledText(problem.path, "cyan"), ": "] if problem.path else []
     return [*place, *path, f"expected {problem.expected}, got {problem.got}"]
 
 

@@ -22,7 +22,7 @@ def count_values(tree: Any) -> int:
     return sum(map(count_values, tree.values())) if type(tree) is dict else 1
 
 
-class Change(NamedTuple):
+class ValueChange(NamedTuple):
     """One value that differs.
 
     Attributes:
@@ -43,7 +43,7 @@ class Change(NamedTuple):
         return "removed" if self.after is ABSENT else "changed"
 
 
-def changes(old: Spot, new: Spot, path: Path = ()) -> Iterator[Change]:
+def changes(old: Spot, new: Spot, path: Path = ()) -> Iterator[ValueChange]:
     """Every value that differs, in the order of the new configuration, what is gone last.
 
     Costs little where the two share objects, as snapshots do.
@@ -66,10 +66,10 @@ def changes(old: Spot, new: Spot, path: Path = ()) -> Iterator[Change]:
 
 def _replaced(
     old: Spot, before: dict[str, Spot] | None, new: Spot, after: dict[str, Spot] | None, path: Path
-) -> Iterator[Change]:
+) -> Iterator[ValueChange]:
     """One change where neither is a table with something in it; else what the table is made of."""
     if not before and not after:
-        yield Change(path, show(old), show(new))
+        yield ValueChange(path, show(old), show(new))
         return
     if new.value is not None or after is not None:
         yield from _whole(new, path, added=True)
@@ -77,13 +77,13 @@ def _replaced(
         yield from _whole(old, path, added=False)
 
 
-def _whole(spot: Spot, path: Path, *, added: bool) -> Iterator[Change]:
+def _whole(spot: Spot, path: Path, *, added: bool) -> Iterator[ValueChange]:
     """All values of what came or went."""
     table = below(spot)
     if table:
         for name, inner in table.items():
             yield from _whole(inner, (*path, name), added=added)
     elif added:
-        yield Change(path, ABSENT, show(spot))
+        yield ValueChange(path, ABSENT, show(spot))
     else:
-        yield Change(path, show(spot), ABSENT)
+        yield ValueChange(path, show(spot), ABSENT)

@@ -19,7 +19,7 @@ from reactive_config._cli.type_loading import load_kind
 from reactive_config._core.redaction import Spot, plain, show
 from reactive_config._core.secret import HIDDEN
 from reactive_config._core.types import is_pydantic, is_sealed, is_secret
-from reactive_config._core.types.places import Place, place_of
+from reactive_config._core.types.places import TypePlace, place_of
 
 Schema = dict[str, Any]
 
@@ -51,7 +51,7 @@ class _Hidden:
         self._definitions = definitions
         self._seen: list[tuple[object, ...]] = []
 
-    def look(self, schema: Any, place: Place) -> None:
+    def look(self, schema: Any, place: TypePlace) -> None:
         """At a schema and those inside of it."""
         if not isinstance(schema, dict):
             return
@@ -60,7 +60,7 @@ class _Hidden:
         for inner, below in self._inside(schema, place):
             self.look(inner, below)
 
-    def _inside(self, schema: Schema, place: Place) -> Iterator[tuple[Any, Place]]:
+    def _inside(self, schema: Schema, place: TypePlace) -> Iterator[tuple[Any, TypePlace]]:
         name = str(schema.get("$ref", "")).removeprefix(_REFERENCE)
         if name in self._definitions:
             # A type may be inside of itself, so each is looked at once as each kind of place.
@@ -78,7 +78,7 @@ class _Hidden:
         yield schema.get("items"), place.at(len(prefix))
 
 
-def _is_shown(default: Any, place: Place) -> bool:
+def _is_shown(default: Any, place: TypePlace) -> bool:
     return HIDDEN not in json.dumps(default) and bool(show(Spot(default, place)) == default)
 
 

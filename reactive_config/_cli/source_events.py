@@ -15,7 +15,7 @@ from reactive_config._core.delta import Delta, Entry, Malformed, Replace
 from reactive_config._core.paths import Path
 from reactive_config._core.runtime.config import Config
 from reactive_config._core.source import Feed, ForwardingFeed, ForwardingSource, Source
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._core.trees import same
 from reactive_config.errors import Origin
 
@@ -35,15 +35,15 @@ class Sent(NamedTuple):
     touches: tuple[Touch, ...]
 
 
-class Said(NamedTuple):
+class StateSaid(NamedTuple):
     """A source said where it stands."""
 
     source: str
-    state: State
+    state: SourceState
     reason: str
 
 
-Event = Union[Sent, Said]
+Event = Union[Sent, StateSaid]
 
 
 async def wait_seen(config: Config[Any], events: asyncio.Queue[Event], timeout: float) -> None:
@@ -53,7 +53,7 @@ async def wait_seen(config: Config[Any], events: asyncio.Queue[Event], timeout: 
     """
     try:
         async with asyncio.timeout(timeout):
-            while any(source.state is State.CONNECTING for source in config.status().sources):
+            while any(source.state is SourceState.CONNECTING for source in config.status().sources):
                 await events.get()
     except TimeoutError:
         pass  # then that is what there is to show
@@ -80,7 +80,7 @@ class _ObservedFeed(ForwardingFeed):
         super().__init__(feed)
         self._name, self._tell = name, tell
         self._entries: dict[str, Entry] = {}
-        self._said: tuple[State, str] | None = None
+        self._said: tuple[SourceState, str] | None = None
 
     def send(self, delta: Delta) -> None:
         self._tell(Sent(self._name, tuple(self._touches(delta))))
@@ -99,11 +99,11 @@ class _ObservedFeed(ForwardingFeed):
         revision = entry.revision if gone_at is None else gone_at
         return Touch(Origin(self._name, entry.place or entry_id, revision), entry.path, gone_at is not None)
 
-    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+    def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
         super().state(state, reason, next_try=next_try)
         if (state, reason) != self._said:
             self._said = (state, reason)
-            self._tell(Said(self._name, state, reason))
+            self._tell(StateSaid(self._name, state, reason))
 
 
 def _same(old: Entry | None, new: Entry) -> bool:

@@ -15,16 +15,16 @@ from reactive_config._cli.failures import OK
 from reactive_config._cli.get import Sources
 from reactive_config._cli.opening import Opened, opened
 from reactive_config._cli.output import Output
-from reactive_config._cli.source_events import Event, Observed, Said, Touch, wait_seen
+from reactive_config._cli.source_events import Event, Observed, StateSaid, Touch, wait_seen
 from reactive_config._cli.source_options import OUTPUT, Options
 from reactive_config._cli.watch_output import Generation, tell_gap, tell_generation, tell_held, tell_start, tell_state
 from reactive_config._core.runtime.snapshot import Snapshot
 from reactive_config._core.runtime.updates import Gap
-from reactive_config._core.status import Held
+from reactive_config._core.status import HeldUnit
 from reactive_config.errors import Rejected
 
 _SOON = 2.0
-_HeldUnits = dict[tuple[str, str], Held]
+_HeldUnits = dict[tuple[str, str], HeldUnit]
 
 
 async def watch(
@@ -113,18 +113,18 @@ class Watcher:
     async def _follow(self, events: Sequence[Event], count: int | None) -> None:
         touches: list[Touch] = []
         for event in events:
-            if isinstance(event, Said):
+            if isinstance(event, StateSaid):
                 self._tell_state(event)
             else:
                 touches += event.touches
                 # Revision 0 is taken with the next step, whatever the source's own revisions do meanwhile.
                 with contextlib.suppress(Rejected):
                     await self._config.wait_revision(event.source, 0)
-        if any(not isinstance(event, Said) for event in events):
+        if any(not isinstance(event, StateSaid) for event in events):
             self._tell_held()
             await self._tell_generations(touches, count)
 
-    def _tell_state(self, said: Said) -> None:
+    def _tell_state(self, said: StateSaid) -> None:
         state, reasons = self._states[said.source]
         if said.state is not state:
             self._states[said.source] = (said.state, {said.reason})

@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from reactive_config._cli.opening import Opened, state_part
-from reactive_config._cli.output import Output, Part, compact, origin_fields, problem_fields, problem_line
-from reactive_config._cli.redacted import Change, changes, count_values, show
-from reactive_config._cli.source_events import Said, Touch
+from reactive_config._cli.output import Output, StyledText, compact, origin_fields, problem_fields, problem_line
+from reactive_config._cli.redacted import ValueChange, changes, count_values, show
+from reactive_config._cli.source_events import StateSaid, Touch
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.redaction import spot_of
 from reactive_config._core.runtime.snapshot import Snapshot
 from reactive_config._core.runtime.updates import Gap
 from reactive_config._core.secret import HIDDEN
-from reactive_config._core.status import Held, SourceStatus, State
+from reactive_config._core.status import HeldUnit, SourceState, SourceStatus
 from reactive_config._core.trees import ABSENT
 from reactive_config.errors import Origin
 
@@ -61,30 +61,40 @@ def tell_start(out: Output, session: Opened, snapshot: Snapshot[Any]) -> None:
     else:
         out.table(["SOURCE", "STATE", "REVISION", ""], map(_source_row, status.sources))
         for note in status.notes:
-            out.line([Part("note: ", "yellow"), note])
+            out.line([StyledText("note: ", "yellow"), note])
         many = f"{values} value{'s' * (values != 1)}"
-        out.line([Part(f"generation {snapshot.generation}", "bold"), f": {many}; ", Part("Ctrl-C ends", "dim")])
+        out.line(
+            [StyledText(f"generation {snapshot.generation}", "bold"), f": {many}; ", StyledText("Ctrl-C ends", "dim")]
+        )
     for source in status.sources:
         for held in source.held:
             tell_held(out, source.name, held)
 
 
-def _source_row(source: SourceStatus) -> list[str | Part]:
+def _source_row(source: SourceStatus) -> list[str | StyledText]:
     notes = "; ".join([*([source.reason] if source.reason else []), *source.notes])
-    return [Part(source.name, "bold"), state_part(source), str(source.revision or ""), Part(notes, "dim")]
+    return [StyledText(source.name, "bold"), state_part(source), str(source.revision or ""), StyledText(notes, "dim")]
 
 
-def tell_state(out: Output, said: Said) -> None:
+def tell_state(out: Output, said: StateSaid) -> None:
     """A source's state changed."""
     if out.json:
         out.record("source", source=said.source, state=said.state.value, reason=said.reason, at=_iso(datetime.now(UTC)))
         return
-    styles = {State.SYNCED: "green", State.STALE: "yellow", State.FAILED: "bold red"}
-    reason = f": {said.reason}" if said.reason else " again" if said.state is State.SYNCED else ""
-    out.line([_clock(), Part(said.source, "bold"), " is ", Part(said.state.name, styles.get(said.state, "")), reason])
+    styles = {SourceState.SYNCED: "green", SourceState.STALE: "yellow", SourceState.FAILED: "bold red"}
+    reason = f": {said.reason}" if said.reason else " again" if said.state is SourceState.SYNCED else ""
+    out.line(
+        [
+            _clock(),
+            StyledText(said.source, "bold"),
+            " is ",
+            StyledText(said.state.name, styles.get(said.state, "")),
+            reason,
+        ]
+    )
 
 
-def tell_held(out: Output, source: str, held: Held, *, over: bool = False) -> None:
+def tell_held(out: Output, source: str, held: HeldUnit, *, over: bool = False) -> None:
     """A unit was refused, or waits no longer."""
     if out.json:
         problems = [] if over else [problem_fields(problem) for problem in held.problems]
@@ -94,13 +104,15 @@ def tell_held(out: Output, source: str, held: Held, *, over: bool = False) -> No
         return
     unit = f" {held.unit}" + (f" of {source}" if not held.unit.startswith(source) else "")
     if over:
-        out.line([_clock(), Part("no longer held:", "green"), unit])
+        out.line([_clock(), StyledText("no longer held:", "green"), unit])
         return
-    out.line([_clock(), Part("HELD", "bold red"), unit, Part("; the last good values stay in force", "dim")])
+    out.line(
+        [_clock(), StyledText("HELD", "bold red"), unit, StyledText("; the last good values stay in force", "dim")]
+    )
     for problem in held.problems:
         out.line(problem_line(problem), indent=9)
     if held.rest:
-        out.line([Part(held.rest, "dim")], indent=9)
+        out.line([StyledText(held.rest, "dim")], indent=9)
 
 
 def tell_gap(out: Output, gap: Gap) -> None:
@@ -108,7 +120,9 @@ def tell_gap(out: Output, gap: Gap) -> None:
     if out.json:
         out.record("gap", first=gap.first, last=gap.last)
     else:
-        out.line([_clock(), Part(f"generations {gap.first} to {gap.last} went by too fast to be shown", "yellow")])
+        out.line(
+            [_clock(), StyledText(f"generations {gap.first} to {gap.last} went by too fast to be shown", "yellow")]
+        )
 
 
 def tell_generation(out: Output, session: Opened, new: Generation) -> None:
@@ -128,7 +142,7 @@ def tell_generation(out: Output, session: Opened, new: Generation) -> None:
         return
     named = [text for cause in causes[:4] for text in (", ", *_cause_parts(cause))][1:]
     more = [f" and {len(causes) - 4} more"] if len(causes) > 4 else []
-    out.line([_clock(), Part(f"generation {new.after.generation}", "bold"), "  ", *named, *more])
+    out.line([_clock(), StyledText(f"generation {new.after.generation}", "bold"), "  ", *named, *more])
     places = {cause.origin.place for cause in causes}
     told = found[:_MOST_LINES]
     width = min(max((len(format_path(change.path)) for change in told), default=0), _WIDEST)
@@ -136,24 +150,24 @@ def tell_generation(out: Output, session: Opened, new: Generation) -> None:
         whence = _whence(change, origins[change.path], places) if change.path in origins else ""
         out.line(_change_line(out, change, width, whence), indent=2)
     if len(found) > _MOST_LINES:
-        out.line(Part(f"... and {len(found) - _MOST_LINES} more changes", "dim").text, indent=2)
+        out.line(StyledText(f"... and {len(found) - _MOST_LINES} more changes", "dim").text, indent=2)
 
 
-def _causes(touches: Sequence[Touch], found: Sequence[Change]) -> list[Touch]:
+def _causes(touches: Sequence[Touch], found: Sequence[ValueChange]) -> list[Touch]:
     """The documents that can have changed these values: mounted at, above or under one of them."""
     causes = [touch for touch in touches if any(touch.path[: len(c.path)] == c.path[: len(touch.path)] for c in found)]
     return list(dict.fromkeys(causes or touches))
 
 
-def _cause_parts(cause: Touch) -> list[str | Part]:
+def _cause_parts(cause: Touch) -> list[str | StyledText]:
     if not cause.gone:
-        return [Part(str(cause.origin), "cyan")]
+        return [StyledText(str(cause.origin), "cyan")]
     origin = cause.origin
     at = f" at revision {origin.revision}" if origin.revision else ""
-    return [Part(str(Origin(origin.source, origin.place)), "cyan"), f" is gone{at}"]
+    return [StyledText(str(Origin(origin.source, origin.place)), "cyan"), f" is gone{at}"]
 
 
-def _origins(session: Opened, found: Sequence[Change]) -> dict[Path, Origin | None]:
+def _origins(session: Opened, found: Sequence[ValueChange]) -> dict[Path, Origin | None]:
     """Where the values in force stand now, by path; None where no layer says anything any more.
 
     Finding a line may read its document again, so it ends after a while: then the rest is lacking.
@@ -168,14 +182,14 @@ def _origins(session: Opened, found: Sequence[Change]) -> dict[Path, Origin | No
     return origins
 
 
-def _origin_fields(origins: Mapping[Path, Origin | None], change: Change) -> dict[str, Any]:
+def _origin_fields(origins: Mapping[Path, Origin | None], change: ValueChange) -> dict[str, Any]:
     if change.path not in origins:
         return {}
     origin = origins[change.path]
     return {"origin": None if origin is None else origin_fields(origin)}
 
 
-def _change_fields(change: Change) -> dict[str, Any]:
+def _change_fields(change: ValueChange) -> dict[str, Any]:
     fields: dict[str, Any] = {"path": format_path(change.path), "change": change.word}
     if change.before is not ABSENT:
         fields["before"] = change.before
@@ -184,20 +198,20 @@ def _change_fields(change: Change) -> dict[str, Any]:
     return fields
 
 
-def _change_line(out: Output, change: Change, width: int, whence: str) -> list[str | Part]:
+def _change_line(out: Output, change: ValueChange, width: int, whence: str) -> list[str | StyledText]:
     sign, style = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}[change.word]
     path = (format_path(change.path) or "(root)").ljust(width)
-    line: list[str | Part] = [Part(f"{sign} {path}", style), "  "]
+    line: list[str | StyledText] = [StyledText(f"{sign} {path}", style), "  "]
     if change.before is not ABSENT:
-        line.append(Part(_short(change.before), "red"))
+        line.append(StyledText(_short(change.before), "red"))
     if change.word == "changed":
         line.append(" → " if out.terminal else " -> ")
     if change.after is not ABSENT:
-        line.append(Part(_short(change.after), "green"))
-    return [*line, Part(whence, "dim")]
+        line.append(StyledText(_short(change.after), "green"))
+    return [*line, StyledText(whence, "dim")]
 
 
-def _whence(change: Change, origin: Origin | None, places: set[str]) -> str:
+def _whence(change: ValueChange, origin: Origin | None, places: set[str]) -> str:
     """Where the value stands now, as far as the headline has not said it."""
     if origin is None:
         return "" if change.word == "removed" else "  (the type's default)"
@@ -213,8 +227,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
-def _clock() -> Part:
-    return Part(datetime.now().astimezone().strftime("%H:%M:%S "), "dim")
+def _clock() -> StyledText:
+    return StyledText(datetime.now().astimezone().strftime("%H:%M:%S "), "dim")
 
 
 def _iso(at: datetime | None) -> str | None:

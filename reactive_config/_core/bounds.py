@@ -49,7 +49,7 @@ _ALWAYS_SOUND = LEAVES - {int, float}
 _KINDS = {dict: "a table", list: "a list", str: "text", bool: "true or false", int: "an integer", float: "a float"}
 
 
-class Fault(NamedTuple):
+class BoundsFault(NamedTuple):
     """One thing in a tree that must not be published.
 
     Attributes:
@@ -78,7 +78,7 @@ def integer_fits(value: int) -> bool:
     return _LEAST <= value <= _MOST
 
 
-def find_fault(tree: Tree, path: Path = (), levels: int = MAX_DEPTH) -> Fault | None:
+def find_fault(tree: Tree, path: Path = (), levels: int = MAX_DEPTH) -> BoundsFault | None:
     """The first thing in document order that must not be published; None for a sound tree.
 
     Args:
@@ -87,11 +87,11 @@ def find_fault(tree: Tree, path: Path = (), levels: int = MAX_DEPTH) -> Fault | 
         levels: How many containers may lie inside one another.
     """
     if levels <= 0 and _is_container(tree):
-        return Fault(path, NESTING, "deeper nesting")
+        return BoundsFault(path, NESTING, "deeper nesting")
     if type(tree) is dict:
         for name in tree:
             if type(name) is not str:
-                return Fault(path, TEXT_KEY, f"{kind(name)} as a key")
+                return BoundsFault(path, TEXT_KEY, f"{kind(name)} as a key")
         children = iter(tree.items())
     elif type(tree) is list:
         children = iter((str(i), child) for i, child in enumerate(tree))
@@ -106,13 +106,13 @@ def find_fault(tree: Tree, path: Path = (), levels: int = MAX_DEPTH) -> Fault | 
     return None
 
 
-def _scalar_fault(value: object, path: Path) -> Fault | None:
+def _scalar_fault(value: object, path: Path) -> BoundsFault | None:
     if type(value) is float and not math.isfinite(value):
-        return Fault(path, FINITE, "infinity or not a number")
+        return BoundsFault(path, FINITE, "infinity or not a number")
     if type(value) is int and not integer_fits(value):
-        return Fault(path, INTEGER, "a larger one")
+        return BoundsFault(path, INTEGER, "a larger one")
     if type(value) not in LEAVES:
-        return Fault(path, "what a file could hold", f"a {type(value).__name__}")
+        return BoundsFault(path, "what a file could hold", f"a {type(value).__name__}")
     return None
 
 

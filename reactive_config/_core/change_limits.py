@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Guard(msgspec.Struct, frozen=True):
+class ChangeLimits(msgspec.Struct, frozen=True):
     """How far what a source says may jump at once. Not asked at the start, where nothing is in force yet.
 
     What goes too far is held like content that does not fit, and the status says so. It is taken once it is

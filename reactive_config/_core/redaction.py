@@ -27,7 +27,7 @@ from reactive_config._core.paths import Path
 from reactive_config._core.secret import HIDDEN
 from reactive_config._core.sensitive import hide_passwords
 from reactive_config._core.types import fields_of, is_sealed, is_struct, is_untyped
-from reactive_config._core.types.places import Place, are_open, is_container, place_of
+from reactive_config._core.types.places import TypePlace, are_open, is_container, place_of
 from reactive_config._core.types.sealed import positions_of
 from reactive_config._core.types.wording import duration_text
 
@@ -105,7 +105,7 @@ class Spot(NamedTuple):
     """A value, decoded or a tree, and its place."""
 
     value: Any
-    place: Place
+    place: TypePlace
 
 
 def spot_of(value: Any, kind: Any, path: Path = ()) -> Spot:
@@ -189,7 +189,7 @@ def _may_show(spot: Spot) -> bool:
     return not place.sensitive or (are_open(place.kinds) and _fits(value, place.kinds))
 
 
-def _may_show_json(text: str, place: Place) -> bool:
+def _may_show_json(text: str, place: TypePlace) -> bool:
     """Whether a text that may spell a table or a list may be shown: if nothing of what it spells is hidden.
 
     One that spells none is shown where it is a single value and no table belongs.

@@ -6,7 +6,7 @@ from typing import TypeGuard, TypeVar
 
 import msgspec
 
-from reactive_config.errors import Unfit
+from reactive_config.errors import InvalidValue
 
 E = TypeVar("E", bound=BaseException)
 
@@ -34,16 +34,16 @@ def name_of(error: BaseException) -> str:
     return str(_name(type(error)))
 
 
-def own_words(error: BaseException) -> Unfit | None:
+def own_words(error: BaseException) -> InvalidValue | None:
     """What a type's own validation says was expected, in words that quote nothing."""
     return readable(error.__cause__ if type(error) is msgspec.ValidationError else error)
 
 
-def readable(error: object) -> Unfit | None:
+def readable(error: object) -> InvalidValue | None:
     """A copy of an Unfit, since a class of somebody's own may hold anything, or raise; None for anything else."""
     try:
-        if is_a(error, Unfit) and type(error.expected) is str and type(error.at) is str:
-            return Unfit(error.expected, at=error.at)
+        if is_a(error, InvalidValue) and type(error.expected) is str and type(error.at) is str:
+            return InvalidValue(error.expected, at=error.at)
     except BaseException as failure:
         if not is_refusal(failure):
             raise

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from reactive_config._core.change_limits import Guard
+from reactive_config._core.change_limits import ChangeLimits
 from reactive_config._core.delta import Delta, Entry, Replace
 from reactive_config._core.lookup import Shape
 from reactive_config._core.paths import Path
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 
 
 class Feed(Protocol):
@@ -30,7 +30,7 @@ class Feed(Protocol):
         never split.
         """
 
-    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+    def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
         """Say where the source stands. FAILED before the first delta ends `open_config` with this reason."""
 
     def notes(self, notes: Sequence[str]) -> None:
@@ -88,7 +88,7 @@ class ForwardingFeed(Feed):
     def send(self, delta: Delta) -> None:
         self.feed.send(delta)
 
-    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+    def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
         self.feed.state(state, reason, next_try=next_try)
 
     def notes(self, notes: Sequence[str]) -> None:
@@ -139,7 +139,7 @@ class Source(Protocol):
     name: str
     layers: tuple[str, ...]
     optional: bool = False
-    guard: Guard = Guard()
+    guard: ChangeLimits = ChangeLimits()
 
     @abstractmethod
     async def run(self, feed: Feed) -> None:

@@ -33,7 +33,7 @@ class Moment(NamedTuple):
         return time.monotonic() - self.monotonic
 
 
-class State(enum.Enum):
+class SourceState(enum.Enum):
     """Where a source stands."""
 
     CONNECTING = "connecting"
@@ -48,7 +48,7 @@ class State(enum.Enum):
     """Nothing more will come, by nature (the environment never changes) or because the context closed."""
 
 
-class Held(msgspec.Struct, frozen=True):
+class HeldUnit(msgspec.Struct, frozen=True):
     """A unit that was refused and waits.
 
     Attributes:
@@ -82,7 +82,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Unique in this configuration.
-        state: See `State`.
+        state: See `SourceState`.
         since: When the state was entered (UTC); for people, as the wall clock may have been set meanwhile.
         age: Seconds from then until the status was made, by the monotonic clock. What is computed, is computed of this.
         reason: Why it is STALE or FAILED; empty otherwise.
@@ -95,11 +95,11 @@ class SourceStatus(msgspec.Struct, frozen=True):
     """
 
     name: str
-    state: State
+    state: SourceState
     since: datetime
     reason: str = ""
     revision: int = 0
-    held: tuple[Held, ...] = ()
+    held: tuple[HeldUnit, ...] = ()
     next_try: datetime | None = None
     notes: tuple[str, ...] = ()
     counters: dict[str, int] = {}

@@ -31,7 +31,7 @@ class Unreachable(Unavailable):
     """Connections are refused."""
 
 
-class Late(Unavailable):
+class DeadlinePassed(Unavailable):
     """The deadline has passed."""
 
 
@@ -47,15 +47,15 @@ class Unauthenticated(EtcdError):
     """The token has expired, was forgotten by a restarted server, or is older than the permissions."""
 
 
-class Refused(EtcdError):
+class RequestRefused(EtcdError):
     """The cluster answered, and the answer is no."""
 
 
-class BadLogin(Refused):
+class BadLogin(RequestRefused):
     """Wrong user or password."""
 
 
-class TLSTrouble(Refused):
+class TLSTrouble(RequestRefused):
     """No trust between the two ends; about one endpoint, not the cluster."""
 
 

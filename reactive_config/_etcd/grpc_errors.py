@@ -13,10 +13,10 @@ from reactive_config._etcd.errors import (
     AuthOff,
     BadLogin,
     Compacted,
+    DeadlinePassed,
     EtcdError,
     FutureRevision,
-    Late,
-    Refused,
+    RequestRefused,
     TLSTrouble,
     TooLarge,
     Unauthenticated,
@@ -57,13 +57,13 @@ _ANSWERS: tuple[tuple[str, str, type[EtcdError], str], ...] = (
     ("OUT_OF_RANGE", "compacted", Compacted, ""),
     ("UNAUTHENTICATED", "", Unauthenticated, ""),
     ("", "revision of auth store is old", Unauthenticated, ""),
-    ("PERMISSION_DENIED", "", Refused, ""),
+    ("PERMISSION_DENIED", "", RequestRefused, ""),
     ("INVALID_ARGUMENT", "user name is empty", Unauthenticated, NEEDS_USER),
     ("INVALID_ARGUMENT", "authentication failed", BadLogin, "wrong user or password"),
     ("FAILED_PRECONDITION", "authentication is not enabled", AuthOff, ""),
     ("RESOURCE_EXHAUSTED", "larger than max", TooLarge, ""),
     ("INVALID_ARGUMENT", "too many operations", TooLarge, ""),
-    ("DEADLINE_EXCEEDED", "", Late, "no answer in time"),
+    ("DEADLINE_EXCEEDED", "", DeadlinePassed, "no answer in time"),
 )
 
 
@@ -89,7 +89,7 @@ def _unreachable(details: str, subject: str) -> EtcdError:
         if mark in details:
             return TLSTrouble(f"{subject}: TLS: {reason}")
     if "ping timeout" in details:
-        return Late(f"{subject}: no answer to a ping")
+        return DeadlinePassed(f"{subject}: no answer to a ping")
     kind = Unreachable if "Failed to connect to remote host" in details else Unavailable
     return kind(f"{subject}: {_CUT.get(details, details)}")
 

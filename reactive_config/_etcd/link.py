@@ -9,7 +9,7 @@ from typing import Any
 
 from reactive_config._etcd.auth import Credentials
 from reactive_config._etcd.channel import open_channel
-from reactive_config._etcd.errors import EtcdError, Refused, Unauthenticated, Unavailable
+from reactive_config._etcd.errors import EtcdError, RequestRefused, Unauthenticated, Unavailable
 from reactive_config._etcd.grpc_errors import NEEDS_USER, answer
 from reactive_config._etcd.rpc import Channel, ClusterStub, KVStub, WatchStub
 from reactive_config._etcd.settings import Endpoint, Settings, tls_for
@@ -62,7 +62,7 @@ class Link:
             return await self._call_once(method, request, timeout, again)
         except Unauthenticated:
             if self._credentials is None:
-                raise Refused(f"{self.endpoint}: {NEEDS_USER}") from None
+                raise RequestRefused(f"{self.endpoint}: {NEEDS_USER}") from None
         try:
             return await self._call_once(method, request, timeout, again)
         except Unauthenticated:
@@ -80,14 +80,14 @@ class Link:
             if self._credentials:
                 self._credentials.forget(token)
             raise
-        except Refused as refused:
+        except RequestRefused as refused:
             raise self._blamed(refused) from None
 
-    def _blamed(self, refused: Refused) -> Refused:
+    def _blamed(self, refused: RequestRefused) -> RequestRefused:
         if not str(refused).endswith("permission denied"):
             return refused
         who = f"user {self._credentials.username!r}" if self._credentials else "the user of our certificate"
-        return Refused(f"{self.endpoint}: {who} has no permission {self._purpose}".rstrip())
+        return RequestRefused(f"{self.endpoint}: {who} has no permission {self._purpose}".rstrip())
 
     async def _token(self) -> str:
         """Empty where there is none to send."""

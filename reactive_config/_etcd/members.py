@@ -8,7 +8,7 @@ from reactive_config._etcd.link import Link
 from reactive_config._etcd.rpc import MemberListRequest
 
 
-class Member(msgspec.Struct, frozen=True):
+class ClusterMember(msgspec.Struct, frozen=True):
     """One member, as it advertises itself.
 
     Attributes:
@@ -26,7 +26,7 @@ class MemberList(msgspec.Struct, frozen=True):
     """All members, and the id of their cluster."""
 
     cluster: int
-    members: tuple[Member, ...]
+    members: tuple[ClusterMember, ...]
 
 
 async def list_members(link: Link) -> MemberList:
@@ -36,5 +36,5 @@ async def list_members(link: Link) -> MemberList:
         Unavailable, Refused: See `errors`.
     """
     reply = await link.call(link.cluster.MemberList, MemberListRequest())
-    members = tuple(Member(m.name, tuple(m.clientURLs), m.isLearner) for m in reply.members)
+    members = tuple(ClusterMember(m.name, tuple(m.clientURLs), m.isLearner) for m in reply.members)
     return MemberList(int(reply.header.cluster_id), members)

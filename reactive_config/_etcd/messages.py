@@ -16,7 +16,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
         return f"Item({self.key!r}, mod_revision={self.mod_revision})"  # a value may be a secret
 
 
-class Change(msgspec.Struct, frozen=True, gc=False):
+class KeyChange(msgspec.Struct, frozen=True, gc=False):
     """One key that a transaction touched; `value` is None where it was deleted."""
 
     key: bytes
@@ -28,7 +28,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
         return f"Change({kind} {self.key!r}, mod_revision={self.mod_revision})"
 
 
-class Sight(msgspec.Struct, frozen=True):
+class StoreHead(msgspec.Struct, frozen=True):
     """What a linearizable read told about a range.
 
     Attributes:
@@ -49,21 +49,21 @@ class Sight(msgspec.Struct, frozen=True):
 class Listing(msgspec.Struct, frozen=True):
     """Every key of a range at one revision."""
 
-    sight: Sight
+    sight: StoreHead
     items: tuple[Item, ...]
 
 
 class Batch(msgspec.Struct, frozen=True):
     """Whole transactions, in the order in which they were made; several may follow each other in one batch."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[KeyChange, ...]
 
     @property
     def revision(self) -> int:
         """Of the last transaction; 0 for a batch without one (a sign of life)."""
         return self.changes[-1].mod_revision if self.changes else 0
 
-    def latest(self) -> tuple[Change, ...]:
+    def latest(self) -> tuple[KeyChange, ...]:
         """The last change of every key, in the order of their transactions."""
         last = {change.key: change for change in self.changes}
         if len(last) == len(self.changes):

@@ -75,56 +75,56 @@ async def read_password(password: Password, subject: str) -> str:
         raise BadLogin(f"{subject}: password= {wanted}, got {error}") from None
 
 
-class _Found(NamedTuple):
+class _PasswordFound(NamedTuple):
     """A text (or what a function returned in its place), or why there is none."""
 
     text: object
     trouble: str = ""
 
 
-def _read_file(path: Path) -> _Found:
+def _read_file(path: Path) -> _PasswordFound:
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would block for ever
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                return _Found("", "expected a file, got something else")
+                return _PasswordFound("", "expected a file, got something else")
             content = file.read(LONGEST + 1)
         text = content.decode()
     except OSError as error:
-        return _Found("", error.strerror or type(error).__name__)
+        return _PasswordFound("", error.strerror or type(error).__name__)
     except ValueError:
-        return _Found("", "expected UTF-8 text, got other bytes")
+        return _PasswordFound("", "expected UTF-8 text, got other bytes")
     if len(content) > LONGEST:
-        return _Found("", f"expected {LONGEST} bytes at most, got more")
+        return _PasswordFound("", f"expected {LONGEST} bytes at most, got more")
     text = text.removesuffix("\n").removesuffix("\r")
-    return _Found(text) if text else _Found("", "expected a password, got an empty file")
+    return _PasswordFound(text) if text else _PasswordFound("", "expected a password, got an empty file")
 
 
-async def _call(function: Callable[[], Text | Awaitable[Text]]) -> _Found:
-    def returned() -> Text | Awaitable[Text] | _Found:
+async def _call(function: Callable[[], Text | Awaitable[Text]]) -> _PasswordFound:
+    def returned() -> Text | Awaitable[Text] | _PasswordFound:
         try:
             return function()
         except BaseException as error:  # noqa: BLE001 - SystemExit, too, would end the program
-            return _Found("", type(error).__name__)
+            return _PasswordFound("", type(error).__name__)
 
     value = await anyio.to_thread.run_sync(returned, abandon_on_cancel=True)
-    if isinstance(value, _Found):
+    if isinstance(value, _PasswordFound):
         return value
     if not inspect.isawaitable(value):
-        return _Found(value)
+        return _PasswordFound(value)
     # A task of its own: what it raises, a stray cancellation included, says nothing about ours.
     task = asyncio.ensure_future(_awaited(value))
     try:
         await asyncio.wait([task])
     finally:
         task.cancel()
-    return task.result() if not task.cancelled() else _Found("", "CancelledError")
+    return task.result() if not task.cancelled() else _PasswordFound("", "CancelledError")
 
 
-async def _awaited(value: Awaitable[Text]) -> _Found:
+async def _awaited(value: Awaitable[Text]) -> _PasswordFound:
     try:
-        return _Found(await value)
+        return _PasswordFound(await value)
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001
-        return _Found("", type(error).__name__)
+        return _PasswordFound("", type(error).__name__)

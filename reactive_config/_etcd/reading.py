@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from reactive_config._etcd.errors import Compacted, Late, TooLarge, Unavailable
+from reactive_config._etcd.errors import Compacted, DeadlinePassed, TooLarge, Unavailable
 from reactive_config._etcd.link import Link
-from reactive_config._etcd.messages import Item, KeyRange, Listing, Sight
+from reactive_config._etcd.messages import Item, KeyRange, Listing, StoreHead
 from reactive_config._etcd.pace import Pace
 from reactive_config._etcd.rpc import RangeRequest, RequestOp, TxnRequest
 
@@ -40,9 +40,9 @@ AGAIN = 0.5
 has lost its leader, or just before, may wait until the deadline; asked anew once there is one, it answers at once."""
 
 
-async def look(
+async def read_head(
     link: Link, keys: KeyRange, *, newest: bool = False, revision: int = 0, timeout: float | None = None
-) -> Sight:
+) -> StoreHead:
     """What a range looks like, linearizably: never what a lagging member still believes.
 
     Args:
@@ -69,7 +69,7 @@ async def look(
     return _sight(reply.header, int(reply.count), top)
 
 
-class Reading:
+class RangeReading:
     """A list under way. What was read stays read: after an error `finish` goes on where it was, over any link.
 
     It is for the caller to know that a later link leads to the same history.
@@ -82,7 +82,7 @@ class Reading:
 
     def __init__(self, keys: KeyRange, *, revision: int = 0, page: int = PAGE, pace: Pace | None = None) -> None:
         """`revision` 0 is the one that is current at the first page; of `pace`, see `Pace`."""
-        self.sight: Sight | None = None
+        self.sight: StoreHead | None = None
         self.items: list[Item] = []
         self._keys = keys
         self._start = keys.start
@@ -128,16 +128,16 @@ class Reading:
                 if self._limit == 1:
                     raise
                 self._page = self._limit = max(1, self._limit // 4)
-            except Late:
+            except DeadlinePassed:
                 late += 1
                 self._pace.late()
                 self._limit = max(1, self._limit // 4)
                 if late == TRIES:
                     raise
 
-    def _listing(self, sight: Sight) -> Listing:
+    def _listing(self, sight: StoreHead) -> Listing:
         newest = max((item.mod_revision for item in self.items), default=0)
-        whole = Sight(sight.cluster, sight.term, self.revision, len(self.items), newest)
+        whole = StoreHead(sight.cluster, sight.term, self.revision, len(self.items), newest)
         return Listing(whole, tuple(self.items))
 
 
@@ -159,7 +159,7 @@ async def read_all(
     """
     for _ in range(ATTEMPTS):
         try:
-            return await Reading(keys, revision=revision, page=page, pace=pace).finish(link)
+            return await RangeReading(keys, revision=revision, page=page, pace=pace).finish(link)
         except Compacted:
             if revision:
                 raise
@@ -171,8 +171,8 @@ def overtaken(link: Link, keys: KeyRange) -> Unavailable:
     return Unavailable(f"{link.endpoint}: {keys} was compacted away under {ATTEMPTS} lists")
 
 
-def _sight(header: Any, count: int, newest: int | None) -> Sight:
-    return Sight(int(header.cluster_id), int(header.raft_term), int(header.revision), count, newest)
+def _sight(header: Any, count: int, newest: int | None) -> StoreHead:
+    return StoreHead(int(header.cluster_id), int(header.raft_term), int(header.revision), count, newest)
 
 
 MOST = 127
@@ -219,7 +219,7 @@ async def pick(link: Link, keys: KeyRange, wanted: Sequence[bytes], revision: in
                 raise
             most = max(1, most // 4)
             continue
-        except Late:
+        except DeadlinePassed:
             pace.late()
             raise
         ranges = [response.response_range for response in reply.responses]

@@ -15,7 +15,7 @@ from typing import Any
 from reactive_config._etcd.errors import Compacted, Unavailable
 from reactive_config._etcd.grpc_errors import answer
 from reactive_config._etcd.link import Link
-from reactive_config._etcd.messages import Batch, Change, KeyRange
+from reactive_config._etcd.messages import Batch, KeyChange, KeyRange
 from reactive_config._etcd.rpc import Event, WatchCreateRequest, WatchRequest, grpc
 
 DELETE = Event.DELETE
@@ -40,12 +40,12 @@ class Watch:
             Compacted: The history from the start revision on is gone.
             Unavailable: The stream ended, for whatever reason.
         """
-        changes: list[Change] = []
+        changes: list[KeyChange] = []
         while True:
             response = await self._response()
             # A field of a message is made anew at every look: each is read once.
             changes += [
-                Change((kv := event.kv).key, None if event.type == DELETE else kv.value, kv.mod_revision)
+                KeyChange((kv := event.kv).key, None if event.type == DELETE else kv.value, kv.mod_revision)
                 for event in response.events
             ]
             # A fragment may end in the middle of a transaction: nothing is handed out before the last one.

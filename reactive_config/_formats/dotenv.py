@@ -31,7 +31,7 @@ _ESCAPE = re.compile(r'\\([nrt"\\$])')
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
-class _Line(NamedTuple):
+class _Assignment(NamedTuple):
     name: str
     name_at: int
     value: str
@@ -59,7 +59,7 @@ def locate(text: str, path: Path) -> int | None:
     return next((line.value_at for line in _lines(text) if (line.name,) == path), None)
 
 
-def _lines(text: str) -> Iterator[_Line]:
+def _lines(text: str) -> Iterator[_Assignment]:
     at = _end(_BLANK, text, 0)
     while at < len(text):
         name = _NAME.match(text, at)
@@ -69,7 +69,7 @@ def _lines(text: str) -> Iterator[_Line]:
         if equals is None:
             raise unreadable("= after the name", text, name.end())
         value, end = _value(text, equals.end())
-        yield _Line(name[1], name.start(1), value, equals.end())
+        yield _Assignment(name[1], name.start(1), value, equals.end())
         at = _end(_BLANK, text, end)
 
 

@@ -23,7 +23,7 @@ _KEY_OR_TABLE = re.compile(rf"({STRING})([ \t\n\r]*+:)?|[{{}}]", re.DOTALL)
 _STRING_OR_INTEGER = re.compile(rf"{STRING}|(?<![0-9.eE+-])-?[0-9]{{19,}}+(?![.eE])", re.DOTALL)
 
 
-class Place(NamedTuple):
+class JsonPlace(NamedTuple):
     """One value in the document.
 
     Attributes:
@@ -37,7 +37,7 @@ class Place(NamedTuple):
     at: int
 
 
-def places(text: str) -> Iterator[Place]:
+def places(text: str) -> Iterator[JsonPlace]:
     """Every value in document order, containers before what they hold.
 
     Of a document that is not JSON it yields what precedes the trouble, and possibly nonsense after it.
@@ -60,7 +60,7 @@ def places(text: str) -> Iterator[Place]:
         if stack:
             path = (*stack[-1][0], key[0] if key else str(counts[-1]))
             counts[-1] += 1
-        yield Place(path, key[1] if key else None, at)
+        yield JsonPlace(path, key[1] if key else None, at)
         key = None
         if lexeme in "{[":
             stack.append((path, lexeme == "{"))

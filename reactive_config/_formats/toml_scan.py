@@ -29,7 +29,7 @@ _SCALAR = re.compile(r"[^,\]}#\r\n]++")
 _LONG_INTEGER = re.compile(r"[+-]?[0-9_]{1000}")
 
 
-class Place(NamedTuple):
+class TomlPlace(NamedTuple):
     """One table, list or value.
 
     Attributes:
@@ -52,10 +52,10 @@ class _LongKeyError(_LostError):
         self.at = at
 
 
-def places(text: str) -> Iterator[Place]:
+def places(text: str) -> Iterator[TomlPlace]:
     """Every place in document order, containers before what they hold; a table may come more than once."""
     try:
-        yield Place((), 0)
+        yield TomlPlace((), 0)
         yield from _statements(text)
     except _LostError:
         return
@@ -111,14 +111,14 @@ def find_long_integer(text: str) -> int:
     return next((place.at for place in places(text) if _LONG_INTEGER.match(text, place.at)), 0)
 
 
-def _statements(text: str) -> Iterator[Place]:
+def _statements(text: str) -> Iterator[TomlPlace]:
     base: Path = ()
     rows: dict[Path, int] = {}  # array of tables to the number of its latest row
     at = _skip(_BLANK, text, 0)
     while at < len(text):
         if text[at] == "[":
             base, end = _header(text, at, rows)
-            yield from (Place(base[:size], at) for size in range(1, len(base) + 1))
+            yield from (TomlPlace(base[:size], at) for size in range(1, len(base) + 1))
         else:
             end = yield from _pair(text, at, base)
         at = _skip(_BLANK, text, end)
@@ -140,7 +140,7 @@ def _header(text: str, at: int, rows: dict[Path, int]) -> tuple[Path, int]:
     return path, end + 1 + double
 
 
-Steps = Generator[Place, None, int]
+Steps = Generator[TomlPlace, None, int]
 """Yields places and returns the offset after what it read."""
 
 
@@ -149,7 +149,7 @@ def _pair(text: str, at: int, base: Path) -> Steps:
     if not text.startswith("=", end):
         raise _LostError
     path = (*base, *names)
-    yield from (Place(path[:size], at) for size in range(len(base) + 1, len(path)))
+    yield from (TomlPlace(path[:size], at) for size in range(len(base) + 1, len(path)))
     return (yield from _value(text, _skip(_SPACE, text, end + 1), path))
 
 
@@ -180,7 +180,7 @@ def _plain(name: str) -> str:
 
 
 def _value(text: str, at: int, path: Path) -> Steps:
-    yield Place(path, at)
+    yield TomlPlace(path, at)
     if text.startswith(("[", "{"), at):
         return (yield from _container(text, at, path))
     match = _STRING.match(text, at) or _SCALAR.match(text, at)

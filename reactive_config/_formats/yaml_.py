@@ -99,7 +99,7 @@ def locate(text: str, path: Path) -> tuple[int, int] | None:
     if not yaml_events.available():
         return None
     for node in yaml_events.nodes(text):
-        if isinstance(node, yaml_events.Node) and not node.is_key and node.path == path:
+        if isinstance(node, yaml_events.YamlNode) and not node.is_key and node.path == path:
             return yaml_events.start(node.event)
     return None
 

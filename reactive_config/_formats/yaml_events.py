@@ -17,7 +17,7 @@ Event = Any
 NOT_YAML = "valid YAML"
 
 
-class Node(NamedTuple):
+class YamlNode(NamedTuple):
     """A key, or a value at its path.
 
     Attributes:
@@ -111,7 +111,7 @@ def _parsed(text: str, refused: list[_ParserStop]) -> Iterator[Event]:
         yield event
 
 
-def nodes(text: str) -> Iterator[Node | Event]:
+def nodes(text: str) -> Iterator[YamlNode | Event]:
     """Every node in document order, containers before what they hold; other events as they are.
 
     It ends at a key that is a container: what follows has no path.
@@ -126,13 +126,13 @@ def nodes(text: str) -> Iterator[Node | Event]:
         elif not isinstance(event, yaml.NodeEvent):
             yield event
         elif stack and stack[-1].wants_key:
-            yield Node(stack[-1].path, event, is_key=True)
+            yield YamlNode(stack[-1].path, event, is_key=True)
             if isinstance(event, yaml.CollectionStartEvent):
                 return
             stack[-1].key, stack[-1].wants_key = getattr(event, "value", ""), False
         else:
             path = stack[-1].child() if stack else ()
-            yield Node(path, event, is_key=False)
+            yield YamlNode(path, event, is_key=False)
             if isinstance(event, yaml.CollectionStartEvent):
                 stack.append(_Container(path, isinstance(event, yaml.MappingStartEvent)))
             elif stack:

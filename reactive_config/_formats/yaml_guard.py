@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 from reactive_config._core.bounds import MAX_DEPTH, NESTING, ONE_KEY, TEXT_KEY, twice
 from reactive_config._formats.common import refusal
-from reactive_config._formats.yaml_events import Event, Node, is_plain, nodes, start
+from reactive_config._formats.yaml_events import Event, YamlNode, is_plain, nodes, start
 from reactive_config._formats.yaml_scalars import may_be_too_large, too_large
 from reactive_config.errors import ParseError
 
@@ -79,7 +79,7 @@ def examine(text: str, is_text: Callable[[str], bool]) -> bool:
     aliases = _Aliases()
     documents = 0
     for node in nodes(text):
-        if isinstance(node, Node):
+        if isinstance(node, YamlNode):
             event = node.event
             _check_tag(event)
             if node.is_key:

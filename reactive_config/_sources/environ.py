@@ -11,7 +11,7 @@ import msgspec
 from reactive_config._core.delta import Bare, Entry, Malformed, Replace
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.source import Feed, Source
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._sources.json_tables import beside_others, may_be_table, read_table
 from reactive_config._sources.nested_names import split
 from reactive_config.errors import ParseError
@@ -42,7 +42,7 @@ class Env(Source):
 
     async def run(self, feed: Feed) -> None:
         feed.send(Replace(self._entries(feed)))
-        feed.state(State.SYNCED)
+        feed.state(SourceState.SYNCED)
         await asyncio.Event().wait()
 
     def _entries(self, feed: Feed) -> dict[str, Entry]:

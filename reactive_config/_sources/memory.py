@@ -10,7 +10,7 @@ from reactive_config._core.delta import Entry, Patch, Replace
 from reactive_config._core.input_trees import entries_of, owned
 from reactive_config._core.runtime.home import Home
 from reactive_config._core.source import Feed, Source
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._core.trees import difference, get, overlay, paths_of
 
 
@@ -43,7 +43,7 @@ class Memory(Source):
         self._feed, self._home = feed, Home(asyncio.get_running_loop())
         try:
             feed.send(Replace(entries_of(self._tree, self._revision), self._revision))
-            feed.state(State.SYNCED)
+            feed.state(SourceState.SYNCED)
             await asyncio.Event().wait()
         finally:
             self._feed = self._home = None

@@ -17,7 +17,7 @@ from typing import Any
 
 from reactive_config._core.delta import Replace
 from reactive_config._core.runtime.snapshot import Snapshot
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._testing.checking import (
     LEAVING,
     CopyingFeed,
@@ -59,7 +59,9 @@ class ConformanceSuite:
         async with running(source, harness) as feed:
             assert isinstance(feed.deltas[0], Replace)
             assert all(0 <= entry.layer < len(source.layers) for entry in feed.entries.values())
-            await feed.wait(lambda f: f.states and f.states[-1][0] in (State.SYNCED, State.ENDED), harness.patience)
+            await feed.wait(
+                lambda f: f.states and f.states[-1][0] in (SourceState.SYNCED, SourceState.ENDED), harness.patience
+            )
 
     async def test_ids_of_entries_are_stable(self, harness: SourceHarness) -> None:
         """The same content has the same ids and units of the same kind in the next run of the program."""

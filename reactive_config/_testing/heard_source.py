@@ -8,7 +8,7 @@ from datetime import datetime
 
 from reactive_config._core.delta import Delta
 from reactive_config._core.source import Feed, ForwardingFeed, ForwardingSource, Source
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config.errors import Rejected
 
 
@@ -61,6 +61,6 @@ class _Tap(ForwardingFeed):
         super().send(delta)
         self._heard()
 
-    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+    def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
         super().state(state, reason, next_try=next_try)
         self._heard()

@@ -15,12 +15,12 @@ from reactive_config._core.delta import Delta, Entry, Malformed, Patch, Replace
 from reactive_config._core.input_trees import leaves, owned
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.source import Feed, Source
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._core.trees import same
 from reactive_config.errors import Rejected
 
 
-class Fault(enum.Enum):
+class Misbehaviour(enum.Enum):
     """What a source may do to its reader without ever sending an older state after a newer one."""
 
     DUPLICATE = "the last delta comes again, word for word"
@@ -33,7 +33,7 @@ class Fault(enum.Enum):
     SILENCE = "nothing is said for long"
 
 
-SILENT = frozenset(Fault) - {Fault.MALFORMED}
+SILENT = frozenset(Misbehaviour) - {Misbehaviour.MALFORMED}
 """The faults that nobody may notice in the configuration: they change nothing, or how fast it comes."""
 
 _MOST_FAULTS = 3  # after one state, where the seed decides
@@ -70,7 +70,7 @@ class Misbehaving(Source):
         history: Sequence[Mapping[str, Any]],
         *,
         seed: int = 0,
-        faults: Sequence[Fault] | None = None,
+        faults: Sequence[Misbehaviour] | None = None,
         silence: float = 0.0,
         name: str = "misbehaving",
         optional: bool = True,
@@ -80,7 +80,7 @@ class Misbehaving(Source):
         self.name = name
         self.layers = (name,)
         self.optional = optional
-        self.played: list[tuple[int, Fault]] = []
+        self.played: list[tuple[int, Misbehaviour]] = []
         self._history = [owned(tree) for tree in history]
         self._seed = seed
         self._faults = faults
@@ -124,10 +124,10 @@ class Misbehaving(Source):
         if not self._finished:
             raise RuntimeError(f"{self!r} ended before its history did")
 
-    def _plan(self, rng: random.Random) -> list[list[Fault]]:
+    def _plan(self, rng: random.Random) -> list[list[Misbehaviour]]:
         count = len(self._history)
         if self._faults is None:
-            return [rng.choices(list(Fault), k=rng.randint(0, _MOST_FAULTS)) for _ in range(count)]
+            return [rng.choices(list(Misbehaviour), k=rng.randint(0, _MOST_FAULTS)) for _ in range(count)]
         ends = [number * len(self._faults) // count for number in range(count + 1)]
         return [list(self._faults[start:end]) for start, end in pairwise(ends)]
 
@@ -160,7 +160,7 @@ class _Telling:
             self._away = False
             self._feed.count("reconnects")
             self._say(Replace(dict(self._entries), self.revision))
-            self._feed.state(State.SYNCED)
+            self._feed.state(SourceState.SYNCED)
 
     async def pause(self) -> None:
         """Let others work for some turns, or, as often, for none: deltas that wait together are the hard case."""
@@ -169,32 +169,32 @@ class _Telling:
         for _ in range(turns):
             await asyncio.sleep(0)
 
-    async def misbehave(self, fault: Fault) -> None:
-        if fault is Fault.DISCONNECT:
+    async def misbehave(self, fault: Misbehaviour) -> None:
+        if fault is Misbehaviour.DISCONNECT:
             self.reconnect()  # from an outage before
             self._away = True
-            self._feed.state(State.STALE, "the connection was lost")
+            self._feed.state(SourceState.STALE, "the connection was lost")
             return
         self.reconnect()
         await self.pause()
-        if fault is Fault.BURST:
+        if fault is Misbehaviour.BURST:
             self._hurry = True
-        elif fault is Fault.SILENCE:
+        elif fault is Misbehaviour.SILENCE:
             await self._be_silent()
-        elif fault is Fault.MALFORMED:
+        elif fault is Misbehaviour.MALFORMED:
             await self._malformed()
         else:
             self._repeat(fault)
 
-    def _repeat(self, fault: Fault) -> None:
-        if fault is Fault.DUPLICATE and self._last is not None:
+    def _repeat(self, fault: Misbehaviour) -> None:
+        if fault is Misbehaviour.DUPLICATE and self._last is not None:
             self._feed.send(self._last)
-        elif fault is Fault.RELIST:
+        elif fault is Misbehaviour.RELIST:
             self._say(Replace(dict(self._entries), self.revision))
-        elif fault is Fault.MOVE:
+        elif fault is Misbehaviour.MOVE:
             some = [i for i in self._entries if self._rng.random() < 0.5]
             self._touch({i: self._entries[i].value for i in some})
-        elif fault is Fault.RESHAPE and self._tree:
+        elif fault is Misbehaviour.RESHAPE and self._tree:
             self._documents ^= {self._rng.choice(list(self._tree))}
             self.tell(self._tree)
 
@@ -234,7 +234,7 @@ class _Telling:
         if self._last is None:  # a source's first delta is a Replace
             delta = Replace(dict(self._entries), delta.revision)
             self._feed.send(delta)
-            self._feed.state(State.SYNCED)
+            self._feed.state(SourceState.SYNCED)
         else:
             self._feed.send(delta)
         self._last = delta

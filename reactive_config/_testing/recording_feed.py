@@ -10,7 +10,7 @@ from datetime import datetime
 from reactive_config._core.delta import Delta, Entry, Malformed, Replace
 from reactive_config._core.lookup import Shape
 from reactive_config._core.paths import Path
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 
 
 class RecordingFeed:
@@ -32,7 +32,7 @@ class RecordingFeed:
     def __init__(self) -> None:
         self.deltas: list[Delta] = []
         self.entries: dict[str, Entry] = {}
-        self.states: list[tuple[State, str]] = []
+        self.states: list[tuple[SourceState, str]] = []
         self.counters: Counter[str] = Counter()
         self.gauges: dict[str, float] = {}
         self.said: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class RecordingFeed:
         self._fresh = True
         self._wake()
 
-    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+    def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
         self.states.append((state, reason))
         self._wake()
 

@@ -11,7 +11,7 @@ from reactive_config._core.delta import Delta, Entry, Malformed, Patch, Replace
 from reactive_config._core.input_trees import entries_of, owned
 from reactive_config._core.paths import format_path, parse_path
 from reactive_config._core.source import Feed, Source
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config.errors import Rejected, SourceError
 
 
@@ -71,7 +71,7 @@ class Scripted(Source):
         self.revision = 0
         self._entries: dict[str, Entry] | None = None
         self._last_good = None if last_good is None else Replace(entries_of(owned(last_good), 0))
-        self._state: tuple[State, str, datetime | None] | None = None
+        self._state: tuple[SourceState, str, datetime | None] | None = None
         self._feed: Feed | None = None
         self._ending = False
         self._outcome: Exception | None = None
@@ -154,7 +154,7 @@ class Scripted(Source):
 
     # -- everything else -----------------------------------------------------------------------
 
-    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+    def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
         """Say where the source stands. Unless told, it is SYNCED as soon as it has said something."""
         self._state = (state, reason, next_try)
         if self._feed is not None:
@@ -179,7 +179,7 @@ class Scripted(Source):
             await self._left.wait()
 
     def _tell(self, feed: Feed) -> None:
-        state, reason, next_try = self._state or (State.SYNCED, "", None)
+        state, reason, next_try = self._state or (SourceState.SYNCED, "", None)
         if self._state is not None or self._entries is not None:
             feed.state(state, reason, next_try=next_try)
 

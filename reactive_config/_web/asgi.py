@@ -12,7 +12,7 @@ MAX_BODY = 4096
 """Bytes that a body may have; the longest that is sensible is some sixty."""
 
 
-class Call(NamedTuple):
+class EndpointRequest(NamedTuple):
     """One request.
 
     Attributes:
@@ -32,7 +32,7 @@ class Call(NamedTuple):
         return b", ".join(value for key, value in self.headers if key.lower() == name)
 
 
-class Answer(NamedTuple):
+class EndpointResponse(NamedTuple):
     """One response; the body of one to HEAD is there and is not to be sent."""
 
     status: int
@@ -45,7 +45,7 @@ class BodyNotRead(Exception):
     that nobody who may not do anything has a body read, however slowly it comes."""
 
 
-class Refused(Exception):
+class ErrorResponse(Exception):
     """A call that is answered with an error.
 
     Args:
@@ -60,15 +60,15 @@ class Refused(Exception):
         self.answer = as_json({"error": message, **more}, status, headers)
 
 
-def as_json(tree: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+def as_json(tree: Any, status: int = 200, headers: dict[str, str] | None = None) -> EndpointResponse:
     """An answer of anything that msgspec knows. ASCII, as a file's name may hold what UTF-8 cannot."""
     return plain(json.dumps(msgspec.to_builtins(tree)).encode(), "application/json", status, headers)
 
 
-def plain(body: bytes, content_type: str, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+def plain(body: bytes, content_type: str, status: int = 200, headers: dict[str, str] | None = None) -> EndpointResponse:
     """An answer; nobody is to cache it."""
     usual = {"Content-Type": content_type, "Cache-Control": "no-store"}
-    return Answer(status, body, tuple({**usual, **(headers or {})}.items()))
+    return EndpointResponse(status, body, tuple({**usual, **(headers or {})}.items()))
 
 
 Scope = MutableMapping[str, Any]
@@ -77,7 +77,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-async def serve(answer: Callable[[Call], Answer], scope: Scope, receive: Receive, send: Send) -> None:
+async def serve(
+    answer: Callable[[EndpointRequest], EndpointResponse], scope: Scope, receive: Receive, send: Send
+) -> None:
     """Answer one connection. Websockets are refused, and the lifespan of a server is obeyed."""
     if scope["type"] == "lifespan":
         await _live(receive, send)
@@ -88,9 +90,11 @@ async def serve(answer: Callable[[Call], Answer], scope: Scope, receive: Receive
         await _send(given, send, with_body=scope["method"].upper() != "HEAD")
 
 
-async def _answer(answer: Callable[[Call], Answer], scope: Scope, receive: Receive) -> Answer | None:
+async def _answer(
+    answer: Callable[[EndpointRequest], EndpointResponse], scope: Scope, receive: Receive
+) -> EndpointResponse | None:
     """The answer to a request; None if it has to have a body, and the client went away."""
-    call = Call(scope["method"].upper(), _path(scope), scope["headers"], None)
+    call = EndpointRequest(scope["method"].upper(), _path(scope), scope["headers"], None)
     try:
         return answer(call)
     except BodyNotRead:
@@ -117,7 +121,7 @@ async def _read(receive: Receive) -> bytes | None:
             return body
 
 
-async def _send(answer: Answer, send: Send, *, with_body: bool) -> None:
+async def _send(answer: EndpointResponse, send: Send, *, with_body: bool) -> None:
     headers = [*answer.headers, ("Content-Length", str(len(answer.body)))]
     raw = [(name.lower().encode(), value.encode()) for name, value in headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reactive_config import BindingState, BindingStatus, Config, SourceStatus, State, Status
+from reactive_config import BindingState, BindingStatus, Config, SourceState, SourceStatus, Status
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -187,7 +187,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _sources(sources: tuple[SourceStatus, ...]) -> Iterator[Metric]:
-    states = [((s.name, state.value), float(s.state is state)) for s in sources for state in State]
+    states = [((s.name, state.value), float(s.state is state)) for s in sources for state in SourceState]
     yield _gauge("source_state", "1 beside the state in which a source is.", ("source", "state"), states)
     stale = [((s.name,), _stale_seconds(s)) for s in sources]
     yield _gauge("source_stale_seconds", "For how long a source has not been seen; 0 if it is.", ("source",), stale)
@@ -200,7 +200,7 @@ def _sources(sources: tuple[SourceStatus, ...]) -> Iterator[Metric]:
 
 
 def _stale_seconds(source: SourceStatus) -> float:
-    return 0.0 if source.state in (State.SYNCED, State.ENDED) else source.age
+    return 0.0 if source.state in (SourceState.SYNCED, SourceState.ENDED) else source.age
 
 
 def _binding_states(bindings: tuple[BindingStatus, ...], names: BindingNames) -> Metric:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from reactive_config import BindingState, BindingStatus, Config, State, Status
-from reactive_config._web.asgi import Answer, as_json
+from reactive_config import BindingState, BindingStatus, Config, SourceState, Status
+from reactive_config._web.asgi import EndpointResponse, as_json
 
 NOT_OPEN = (
     "no configuration is open: it opens and closes with the application, and never opens under a server that sends no "
@@ -15,7 +15,7 @@ NOT_OPEN = (
 )
 
 
-def healthz(*, ended: bool) -> Answer:
+def healthz(*, ended: bool) -> EndpointResponse:
     """200 unless only a restart helps: what is wrong with the content of a configuration is not mended by one.
 
     Args:
@@ -25,7 +25,7 @@ def healthz(*, ended: bool) -> Answer:
     return as_json({"status": "ended" if ended else "ok"}, 503 if ended else 200)
 
 
-def readyz(config: Config[object] | None, *, strict: bool) -> Answer:
+def readyz(config: Config[object] | None, *, strict: bool) -> EndpointResponse:
     """Where everything stands; 200 if the process should get traffic.
 
     What is held, what cannot be seen and what could not be rebuilt leaves the last good configuration in force,
@@ -46,7 +46,7 @@ def readyz(config: Config[object] | None, *, strict: bool) -> Answer:
 def _troubles(status: Status) -> Iterator[str]:
     """Everything that keeps the newest configuration from being in force everywhere."""
     for source in status.sources:
-        if source.state not in (State.SYNCED, State.ENDED):
+        if source.state not in (SourceState.SYNCED, SourceState.ENDED):
             yield f"{source.name}: {source.state.value}"
         if source.held:
             yield f"{source.name}: {len(source.held)} held"

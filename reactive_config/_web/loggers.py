@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import Any
 
 from reactive_config import ConfigError
-from reactive_config._web.asgi import MAX_BODY, Answer, BodyNotRead, Call, Refused, as_json
+from reactive_config._web.asgi import MAX_BODY, BodyNotRead, EndpointRequest, EndpointResponse, ErrorResponse, as_json
 from reactive_config.bindings import LogLevels, TemporaryLevel
 
 LONGEST = timedelta(hours=24)
@@ -25,7 +25,7 @@ _EXPECTED = f'body: expected {{"level": "DEBUG", "for": "10m"}} with a time abov
 Levels = LogLevels[Any] | None
 
 
-def read_all(levels: Levels) -> Answer:
+def read_all(levels: Levels) -> EndpointResponse:
     """Every logger by name, `root` first; of more than `MAX_SHOWN`, those with a rule and those made first."""
     # A copy in one step: other threads make loggers. A name that only has children is one too.
     every = logging.root.manager.loggerDict.copy()
@@ -37,7 +37,7 @@ def read_all(levels: Levels) -> Answer:
     return as_json({"loggers": {name: _shown(name, levels) for name in shown}, "left_out": left_out})
 
 
-def read_one(name: str, levels: Levels) -> Answer:
+def read_one(name: str, levels: Levels) -> EndpointResponse:
     """One logger.
 
     Raises:
@@ -47,7 +47,7 @@ def read_one(name: str, levels: Levels) -> Answer:
     return as_json({"name": name, **_shown(name, levels)})
 
 
-def set_one(name: str, call: Call, levels: Levels) -> Answer:
+def set_one(name: str, call: EndpointRequest, levels: Levels) -> EndpointResponse:
     """Set a level that goes back by itself, and show the logger.
 
     Raises:
@@ -56,7 +56,9 @@ def set_one(name: str, call: Call, levels: Levels) -> Answer:
         BodyNotRead: Everything but the body is right.
     """
     if levels is None:
-        raise Refused(409, "levels: expected serving(config, levels) with a log_levels binding, got none: read only")
+        raise ErrorResponse(
+            409, "levels: expected serving(config, levels) with a log_levels binding, got none: read only"
+        )
     _check(name)
     if call.body is None:
         raise BodyNotRead
@@ -66,7 +68,7 @@ def set_one(name: str, call: Call, levels: Levels) -> Answer:
 
 def _check(name: str) -> None:
     if name != _ROOT and name not in logging.root.manager.loggerDict:
-        raise Refused(404, f"logger: expected the name of one that exists, got {name[:200]}{_hint(name)}")
+        raise ErrorResponse(404, f"logger: expected the name of one that exists, got {name[:200]}{_hint(name)}")
 
 
 def _hint(name: str) -> str:
@@ -106,13 +108,13 @@ def _level_name(level: int) -> str | int:
 
 def _temporary_level(body: bytes) -> TemporaryLevel:
     if len(body) > MAX_BODY:
-        raise Refused(413, f"body: expected up to {MAX_BODY} bytes, got more")
+        raise ErrorResponse(413, f"body: expected up to {MAX_BODY} bytes, got more")
     try:
         level = TemporaryLevel.read(json.loads(body))
     except ConfigError as error:
-        raise Refused(400, _EXPECTED, problems=[str(problem) for problem in error.problems]) from None
+        raise ErrorResponse(400, _EXPECTED, problems=[str(problem) for problem in error.problems]) from None
     except (ValueError, RecursionError):
-        raise Refused(400, f"{_EXPECTED}, got no JSON") from None
+        raise ErrorResponse(400, f"{_EXPECTED}, got no JSON") from None
     if level.duration > LONGEST:
-        raise Refused(400, f"{_EXPECTED}, got a longer one")
+        raise ErrorResponse(400, f"{_EXPECTED}, got a longer one")
     return level

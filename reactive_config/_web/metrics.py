@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reactive_config import Apply, BindingStatus, Config, Observer, Rebuild
+from reactive_config import ApplyEvent, BindingStatus, Config, Observer, RebuildEvent
 from reactive_config._extras import install
 from reactive_config._web.collector import BindingNames, StatusCollector, label
 
@@ -88,7 +88,7 @@ class Metrics(Observer):
         return encode(self.registry), content_type
 
     @contextmanager
-    def applying(self, apply: Apply) -> Iterator[None]:
+    def applying(self, apply: ApplyEvent) -> Iterator[None]:
         began = time.perf_counter()
         yield
         self._apply.observe(time.perf_counter() - began)
@@ -98,7 +98,7 @@ class Metrics(Observer):
             self._rejections.labels(label(source)).inc()
 
     @contextmanager
-    def rebuilding(self, rebuild: Rebuild) -> Iterator[None]:
+    def rebuilding(self, rebuild: RebuildEvent) -> Iterator[None]:
         began = time.perf_counter()
         try:
             yield

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from reactive_config import Config
 from reactive_config._extras import install
-from reactive_config._web.asgi import Answer, Call, Receive, Refused, Scope, Send, as_json, plain, serve
+from reactive_config._web.asgi import (
+    EndpointRequest,
+    EndpointResponse,
+    ErrorResponse,
+    Receive,
+    Scope,
+    Send,
+    as_json,
+    plain,
+    serve,
+)
 from reactive_config._web.health import healthz, readyz
 from reactive_config._web.loggers import read_all, read_one, set_one
 from reactive_config._web.metrics import Metrics, metrics_if_installed
@@ -19,7 +29,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 
-def effective(config: Config[object]) -> Answer:
+def effective(config: Config[object]) -> EndpointResponse:
     """All of it, secrets hidden. Costs a walk over the configuration, in the loop."""
     snapshot, status = config.snapshot, config.status()
     return as_json(
@@ -34,7 +44,7 @@ def effective(config: Config[object]) -> Answer:
     )
 
 
-Handler = Callable[[Call], Answer]
+Handler = Callable[[EndpointRequest], EndpointResponse]
 
 
 class Operations:
@@ -96,7 +106,7 @@ class Operations:
         finally:
             self._config, self._levels, self._ended = None, None, True
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: EndpointRequest) -> EndpointResponse:
         """What a call is answered; in the configuration's loop.
 
         Raises:
@@ -108,9 +118,9 @@ class Operations:
             handler = methods.get("GET" if call.method == "HEAD" else call.method)
             if handler is None:
                 allow = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
-                raise Refused(405, f"method: expected {allow}, got {call.method[:20]}", {"Allow": allow})
+                raise ErrorResponse(405, f"method: expected {allow}, got {call.method[:20]}", {"Allow": allow})
             return handler(call)
-        except Refused as refusal:
+        except ErrorResponse as refusal:
             return refusal.answer
 
     def _methods(self, name: str, rest: str) -> dict[str, Handler]:
@@ -131,7 +141,7 @@ class Operations:
             known["config"] = lambda call: self._effective(check, call)
         if rest or name not in known:
             path = f"{name}/{rest}" if rest else name
-            raise Refused(404, f"path: expected one of /{', /'.join(known)}, got /{path[:200]}")
+            raise ErrorResponse(404, f"path: expected one of /{', /'.join(known)}, got /{path[:200]}")
         return {"GET": known[name]}
 
     def _one_logger(self, name: str) -> dict[str, Handler]:
@@ -140,19 +150,19 @@ class Operations:
             methods["POST"] = lambda call: self._set_level(check, name, call)
         return methods
 
-    def _set_level(self, check: Check, name: str, call: Call) -> Answer:
+    def _set_level(self, check: Check, name: str, call: EndpointRequest) -> EndpointResponse:
         check(call)
         return set_one(name, call, self._levels)
 
-    def _effective(self, check: Check, call: Call) -> Answer:
+    def _effective(self, check: Check, call: EndpointRequest) -> EndpointResponse:
         check(call)
         if self._config is None:
-            raise Refused(503, "expected an open configuration, got none: it opens with the application")
+            raise ErrorResponse(503, "expected an open configuration, got none: it opens with the application")
         return effective(self._config)
 
-    def _page_of_metrics(self, call: Call) -> Answer:
+    def _page_of_metrics(self, call: EndpointRequest) -> EndpointResponse:
         if self._metrics is None:
-            raise Refused(404, f"metrics: expected prometheus-client, got none: {install('prometheus')}")
+            raise ErrorResponse(404, f"metrics: expected prometheus-client, got none: {install('prometheus')}")
         body, content_type = self._metrics.page(call.header(b"accept").decode("latin-1"))
         return plain(body, content_type)
 

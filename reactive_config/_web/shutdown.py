@@ -68,7 +68,7 @@ class Shutdown:
             yield
 
 
-class _Chain:
+class _SignalChain:
     """One handler before the one that was there, for all applications of this process that listen for a signal."""
 
     def __init__(self, number: int, previous: Callable[[int, FrameType | None], object]) -> None:
@@ -87,7 +87,7 @@ class _Chain:
         if signal.getsignal(self.number) != self.handle:
             return
         before = self.previous
-        while isinstance(chain := getattr(before, "__self__", None), _Chain) and not chain.listeners:
+        while isinstance(chain := getattr(before, "__self__", None), _SignalChain) and not chain.listeners:
             before = chain.previous
         signal.signal(self.number, before)
 
@@ -100,8 +100,8 @@ def _before(number: int, tell: Callable[[], object]) -> Iterator[None]:
         yield
         return
     chain = getattr(previous, "__self__", None)
-    if not isinstance(chain, _Chain):
-        chain = _Chain(number, previous)
+    if not isinstance(chain, _SignalChain):
+        chain = _SignalChain(number, previous)
         signal.signal(number, chain.handle)
     chain.listeners.append(tell)
     try:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from reactive_config import Config, Secret
-from reactive_config._web.asgi import Call, Refused
+from reactive_config._web.asgi import EndpointRequest, ErrorResponse
 
 logger = logging.getLogger("reactive_config")
 
@@ -23,8 +23,8 @@ class SecretText(Protocol):
 Token = Secret[str] | SecretText | Callable[[Any], Secret[str] | SecretText | None] | None
 """A token, or a function from the configuration in force to it, so that it may change; None is none."""
 
-Check = Callable[[Call], None]
-"""Returns if the call shows the token. Raises `Refused`."""
+Check = Callable[[EndpointRequest], None]
+"""Returns if the call shows the token. Raises `ErrorResponse`."""
 
 
 class NoToken(TypeError):
@@ -74,8 +74,8 @@ class Gate:
             token = token(config.current) if config is not None else None
         return None if token is None else _text(token).encode("utf-8", "surrogatepass")
 
-    def _refuse(self, call: Call) -> None:
-        raise Refused(
+    def _refuse(self, call: EndpointRequest) -> None:
+        raise ErrorResponse(
             500, f"{self._name}: expected a token, got an error from the function that gives it; it is logged"
         )
 
@@ -102,7 +102,7 @@ def _text(token: object) -> str:
     return text
 
 
-def require(token: bytes, call: Call) -> None:
+def require(token: bytes, call: EndpointRequest) -> None:
     """Let pass who shows the token as `Authorization: Bearer ...`; compared in constant time.
 
     Raises:
@@ -111,7 +111,11 @@ def require(token: bytes, call: Call) -> None:
     scheme, _, shown = call.header(b"authorization").partition(b" ")
     if scheme.lower() != b"bearer":
         got = "another scheme" if scheme else "nothing"
-        raise Refused(401, f"Authorization: expected Bearer and a token, got {got}", {"WWW-Authenticate": "Bearer"})
+        raise ErrorResponse(
+            401, f"Authorization: expected Bearer and a token, got {got}", {"WWW-Authenticate": "Bearer"}
+        )
     if not hmac.compare_digest(shown.strip(), token):
         challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-        raise Refused(401, "Authorization: expected the token that this application was given, got another", challenge)
+        raise ErrorResponse(
+            401, "Authorization: expected the token that this application was given, got another", challenge
+        )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from reactive_config import Apply, Config, Observer, Rebuild
+from reactive_config import ApplyEvent, Config, Observer, RebuildEvent
 from reactive_config._extras import install
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Tracing(Observer):
         self._published: SpanContext | None = None
 
     @contextmanager
-    def applying(self, apply: Apply) -> Iterator[None]:
+    def applying(self, apply: ApplyEvent) -> Iterator[None]:
         with self._span("reactive_config.apply", {"reactive_config._sources": apply.sources}) as span:
             yield
             if apply.generation:
@@ -48,7 +48,7 @@ class Tracing(Observer):
                 span.set_attribute("reactive_config.held", [f"{source} {held.unit}" for source, held in apply.held])
 
     @contextmanager
-    def rebuilding(self, rebuild: Rebuild) -> Iterator[None]:
+    def rebuilding(self, rebuild: RebuildEvent) -> Iterator[None]:
         from opentelemetry.trace import StatusCode
 
         attributes = {"reactive_config.binding": rebuild.binding}

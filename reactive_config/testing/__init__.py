@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reactive_config._testing.conformance import ConformanceSuite
     from reactive_config._testing.etcd_server import EtcdServer, etcd_binaries, running_etcd
     from reactive_config._testing.harness import SourceHarness
-    from reactive_config._testing.misbehaving import SILENT, Fault, Misbehaving
+    from reactive_config._testing.misbehaving import SILENT, Misbehaving, Misbehaviour
     from reactive_config._testing.recording_feed import RecordingFeed
     from reactive_config._testing.scripted import Scripted
 
@@ -29,7 +29,7 @@ _HOMES = {
     "ConfigFactory": "configs",
     "ConformanceSuite": "conformance",
     "EtcdServer": "etcd_server",
-    "Fault": "misbehaving",
+    "Misbehaviour": "misbehaving",
     "Misbehaving": "misbehaving",
     "RecordingFeed": "recording_feed",
     "SILENT": "misbehaving",
@@ -46,7 +46,7 @@ __all__ = [
     "ConfigFactory",
     "ConformanceSuite",
     "EtcdServer",
-    "Fault",
+    "Misbehaviour",
     "Misbehaving",
     "RecordingFeed",
     "Scripted",

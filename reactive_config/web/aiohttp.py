@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from reactive_config import Config, Live, Snapshot
-from reactive_config._web.asgi import MAX_BODY, BodyNotRead, Call
+from reactive_config._web.asgi import MAX_BODY, BodyNotRead, EndpointRequest
 from reactive_config._web.connections import PINNED, pinned
 from reactive_config._web.lifespan import Follow, Make, Within, opened
 from reactive_config._web.operations import Operations
@@ -102,7 +102,7 @@ def operations_app(operations: Operations) -> web.Application:
     """The endpoints as an application: `app.add_subapp("/ops", operations_app(operations))`."""
 
     async def answer(request: web.Request) -> web.Response:
-        call = Call(request.method, request.match_info["path"], request.raw_headers, None)
+        call = EndpointRequest(request.method, request.match_info["path"], request.raw_headers, None)
         try:
             given = operations.answer(call)
         except BodyNotRead:

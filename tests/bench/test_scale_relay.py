@@ -20,7 +20,7 @@ from reactive_config import Config, Etcd, open_config
 from reactive_config._etcd.errors import Compacted, FutureRevision, Unavailable
 from reactive_config._etcd.link import Link, open_link
 from reactive_config._etcd.messages import Batch, prefix_range
-from reactive_config._etcd.reading import look, read_all
+from reactive_config._etcd.reading import read_all, read_head
 from reactive_config._etcd.settings import Settings, parse_endpoint
 from reactive_config._etcd.watching import Watch, open_watch
 from reactive_config._testing.etcd_server import EtcdServer, etcd_server
@@ -63,7 +63,7 @@ async def test_it_offers_what_etcd_has() -> None:
                 batch = await watch.read()
             told = {(change.key, change.value, change.mod_revision) for change in batch.changes}
             assert told == {(b"/s/a", b"4", revision), (b"/s/c", b"5", revision), (b"/s/b", None, revision)}
-            assert await look(link, KEYS, newest=True) == await look(direct, KEYS, newest=True)
+            assert await read_head(link, KEYS, newest=True) == await read_head(direct, KEYS, newest=True)
             first = await read_all(link, KEYS, page=1)
             assert first.items == (await read_all(direct, KEYS)).items
 
@@ -74,7 +74,7 @@ async def test_who_resumes_gets_what_was_missed() -> None:
         start = await server.put("/s/a", "0")
         async with relayed(server) as (_, link):
             revisions = [await server.put("/s/a", str(n)) for n in range(5)]
-            await look(link, KEYS)
+            await read_head(link, KEYS)
             async with open_watch(link, KEYS, start + 3) as watch:
                 seen: list[int] = []
                 while len(seen) < 3:
@@ -90,7 +90,7 @@ async def test_what_it_has_forgotten_it_calls_compacted(monkeypatch: pytest.Monk
         async with relayed(server) as (_, link):
             for number in range(10):
                 latest = await server.put("/s/a", str(number))
-            await look(link, KEYS)
+            await read_head(link, KEYS)
             with pytest.raises(Compacted):
                 async with open_watch(link, KEYS, start + 1) as watch:
                     await watch.read()
@@ -120,7 +120,7 @@ async def test_it_never_answers_with_less_than_etcd_has(monkeypatch: pytest.Monk
         await server.put("/s/a", "1")
         async with relayed(server) as (_, link):
             revision = await server.put("/s/a", "2")
-            asked = asyncio.create_task(look(link, KEYS, newest=True))
+            asked = asyncio.create_task(read_head(link, KEYS, newest=True))
             done, _ = await asyncio.wait([asked], timeout=0.5)
             assert not done
             go_on.set()
@@ -132,15 +132,15 @@ async def test_without_upstream_it_says_so() -> None:
     async with etcd_server() as server:
         await server.put("/s/a", "1")
         async with relayed(server) as (_, link):
-            await look(link, KEYS)
+            await read_head(link, KEYS)
             server.kill()
             with pytest.raises(Unavailable, match="lost its upstream"):
-                await look(link, KEYS, newest=True)
+                await read_head(link, KEYS, newest=True)
             await server.start()
             with anyio.fail_after(10):
                 while True:
                     try:
-                        sight = await look(link, KEYS)
+                        sight = await read_head(link, KEYS)
                     except Unavailable:
                         continue
                     break

@@ -8,7 +8,7 @@ import logging
 import msgspec
 import pytest
 
-from reactive_config import Memory, Unfit, open_config
+from reactive_config import InvalidValue, Memory, open_config
 from reactive_config._bindings import follower
 from reactive_config._core.status import BindingState
 from reactive_config.bindings import capacity, rate_limiter, rebuilt, together
@@ -65,7 +65,7 @@ async def test_a_builder_that_raises_unfit_is_not_called_again_for_the_same_valu
     async def build(size):
         tried.append(size)
         if size > 1:
-            raise Unfit("at most 1", at="size")
+            raise InvalidValue("at most 1", at="size")
         return size
 
     memory = Memory()

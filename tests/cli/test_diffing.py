@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactive_config import Secret
-from reactive_config._cli.redacted import Change, changes, show
+from reactive_config._cli.redacted import ValueChange, changes, show
 from reactive_config._core.decoding.bare_values import duration
 from reactive_config._core.redaction import spot_of
 from reactive_config._core.trees import ABSENT
@@ -44,7 +44,7 @@ class Model(pydantic.BaseModel):
     port: int = 1
 
 
-def _diff(old: Any, new: Any, kind: Any = dict) -> list[Change]:
+def _diff(old: Any, new: Any, kind: Any = dict) -> list[ValueChange]:
     return list(changes(spot_of(old, kind), spot_of(new, kind)))
 
 
@@ -55,28 +55,28 @@ def test_equal_configurations_do_not_differ() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ({"a": 1}, {"a": 2}, [Change(("a",), 1, 2)]),
-        ({"a": 1}, {"a": True}, [Change(("a",), 1, True)]),
-        ({"a": 1}, {}, [Change(("a",), 1, ABSENT)]),
-        ({}, {"a": {"b": 1, "c": {}}}, [Change(("a", "b"), ABSENT, 1), Change(("a", "c"), ABSENT, {})]),
-        ({"a": [1]}, {"a": [1, 2]}, [Change(("a",), [1], [1, 2])]),
-        ({"a": None}, {"a": 1}, [Change(("a",), None, 1)]),
-        ({"a": 5}, {"a": {"b": 1}}, [Change(("a", "b"), ABSENT, 1), Change(("a",), 5, ABSENT)]),
+        ({"a": 1}, {"a": 2}, [ValueChange(("a",), 1, 2)]),
+        ({"a": 1}, {"a": True}, [ValueChange(("a",), 1, True)]),
+        ({"a": 1}, {}, [ValueChange(("a",), 1, ABSENT)]),
+        ({}, {"a": {"b": 1, "c": {}}}, [ValueChange(("a", "b"), ABSENT, 1), ValueChange(("a", "c"), ABSENT, {})]),
+        ({"a": [1]}, {"a": [1, 2]}, [ValueChange(("a",), [1], [1, 2])]),
+        ({"a": None}, {"a": 1}, [ValueChange(("a",), None, 1)]),
+        ({"a": 5}, {"a": {"b": 1}}, [ValueChange(("a", "b"), ABSENT, 1), ValueChange(("a",), 5, ABSENT)]),
     ],
 )
-def test_every_value_that_differs_is_named_once(old: Any, new: Any, expected: list[Change]) -> None:
+def test_every_value_that_differs_is_named_once(old: Any, new: Any, expected: list[ValueChange]) -> None:
     assert _diff(old, new) == expected
 
 
 def test_a_changed_secret_is_a_change_that_shows_nothing() -> None:
     old, new = Outer(Inner(Secret("CANARY1"))), Outer(Inner(Secret("CANARY2")))
-    assert _diff(old, new, Outer) == [Change(("inner-part", "dsn"), "***", "***")]
-    assert _diff({"password": "CANARY1"}, {"password": "CANARY2"}) == [Change(("password",), "***", "***")]
+    assert _diff(old, new, Outer) == [ValueChange(("inner-part", "dsn"), "***", "***")]
+    assert _diff({"password": "CANARY1"}, {"password": "CANARY2"}) == [ValueChange(("password",), "***", "***")]
 
 
 def test_a_record_that_appears_is_shown_by_its_parts() -> None:
     old, new = Outer(Inner(Secret("x"))), Outer(Inner(Secret("x")), more=Inner(Secret("CANARY")))
-    expected = [Change(("more", "dsn"), ABSENT, "***"), Change(("more", "size"), ABSENT, 1)]
+    expected = [ValueChange(("more", "dsn"), ABSENT, "***"), ValueChange(("more", "size"), ABSENT, 1)]
     assert _diff(old, new, Outer) == expected
     assert _diff(new, old, Outer) == [change._replace(before=change.after, after=ABSENT) for change in expected]
 

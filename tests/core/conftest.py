@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reactive_config._core.acceptance.acceptance import Acceptance
-from reactive_config._core.acceptance.source_states import Account
+from reactive_config._core.acceptance.source_states import SourceRecord
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.delta import Entry, Patch, Replace
 from reactive_config._core.paths import parse_path
@@ -21,7 +21,7 @@ class Accepting:
     """
 
     def __init__(self, kind: Any, start: Mapping[str, Any] | None = None, *, sources: int = 1) -> None:
-        self.accounts = [Account(f"source {number}", ["layer"], optional=True) for number in range(sources)]
+        self.accounts = [SourceRecord(f"source {number}", ["layer"], optional=True) for number in range(sources)]
         self.acceptance = Acceptance(compile_plan(kind), self.accounts)
         self.revision = 1
         for number, account in enumerate(self.accounts):

@@ -10,8 +10,8 @@ from msgspec import Meta
 
 from reactive_config._core.acceptance import source_states
 from reactive_config._core.acceptance.acceptance import Acceptance
-from reactive_config._core.acceptance.source_states import GONE, Account
-from reactive_config._core.change_limits import Guard
+from reactive_config._core.acceptance.source_states import GONE, SourceRecord
+from reactive_config._core.change_limits import ChangeLimits
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.delta import Bare, Entry, Malformed, Patch, Replace
 
@@ -29,7 +29,7 @@ class App(msgspec.Struct):
 
 def opened(documents, optional=True, kind=App):
     """An acceptance with one source, of which each named document is a unit at the root."""
-    account = Account("files", ["files"], optional=optional)
+    account = SourceRecord("files", ["files"], optional=optional)
     acceptance = Acceptance(compile_plan(kind), [account])
     account.take(Replace({name: entry(name, tree) for name, tree in documents.items()}))
     assert acceptance.start() == []
@@ -88,7 +88,7 @@ def test_what_a_relist_found_gone_waits_with_the_units_held_from_it():
 def test_a_relist_looks_at_what_has_changed_only(monkeypatch):
     """100,000 keys of which one has changed held the event loop for 0.11 s."""
     documents = {str(number): entry(str(number), {"log": {f"a{number}": "b"}}) for number in range(100)}
-    account = Account("files", ["files"], optional=False)
+    account = SourceRecord("files", ["files"], optional=False)
     acceptance = Acceptance(compile_plan(App), [account])
     account.take(Replace(documents))
     assert acceptance.start() == []
@@ -130,7 +130,7 @@ def test_the_last_document_of_a_layer_is_held_when_it_is_deleted():
 
 
 def test_the_start_reports_what_cannot_be_read_and_what_does_not_fit_together():
-    account = Account("files", ["files"], optional=True)
+    account = SourceRecord("files", ["files"], optional=True)
     acceptance = Acceptance(compile_plan(App), [account])
     bad = Malformed("a value", "text", 3, 1)
     account.take(Replace({"1": entry("1", bad), "2": entry("2", {"n": "x", "pool": {"idle": 1}})}))
@@ -142,14 +142,14 @@ def test_the_start_reports_what_cannot_be_read_and_what_does_not_fit_together():
 
 
 def test_a_start_from_one_file_that_cannot_be_read_tells_only_that():
-    account = Account("files", ["files"], optional=False)
+    account = SourceRecord("files", ["files"], optional=False)
     acceptance = Acceptance(compile_plan(App), [account])
     account.take(Replace({"1": entry("1", Malformed("a value", "text", 3, 1))}))
     assert [problem.expected for problem in acceptance.start()] == ["a value"]
 
 
 def test_a_layer_that_is_empty_at_the_start_is_named():
-    account = Account("files", ["files"], optional=False)
+    account = SourceRecord("files", ["files"], optional=False)
     acceptance = Acceptance(compile_plan(App), [account])
     account.take(Replace({}))
     assert [problem.expected for problem in acceptance.start()] == ["some content (the source is not optional)"]
@@ -172,7 +172,7 @@ def test_a_thousand_faults_in_a_large_document_do_not_hold_the_loop_for_their_li
         return (1, 1)
 
     acceptance_clock = [0.0]
-    account = Account("files", ["files"], optional=True)
+    account = SourceRecord("files", ["files"], optional=True)
     acceptance = Acceptance(compile_plan(dict[str, int]), [account])
     account.take(Replace({}))
     assert acceptance.start() == []
@@ -187,7 +187,7 @@ def test_a_thousand_faults_in_a_large_document_do_not_hold_the_loop_for_their_li
 
 
 def guarded(guard, entries):
-    account = Account("etcd", ["etcd"], optional=True, guard=guard)
+    account = SourceRecord("etcd", ["etcd"], optional=True, guard=guard)
     acceptance = Acceptance(compile_plan(dict), [account])
     account.take(Replace(entries))
     assert acceptance.start() == []
@@ -199,7 +199,7 @@ def sized(name, size, unit=1):
 
 
 def test_a_sudden_jump_in_size_is_held_until_it_is_mended():
-    acceptance, account = guarded(Guard(growth=10, free=1000), {"a": sized("a", 500)})
+    acceptance, account = guarded(ChangeLimits(growth=10, free=1000), {"a": sized("a", 500)})
     account.take(Patch({"b": sized("b", 400, 2)}, {}, 2))
     assert acceptance.attempt() == [("b",)]
     account.take(Patch({"c": sized("c", 9000, 3)}, {}, 3))
@@ -217,7 +217,7 @@ def test_a_sudden_jump_in_size_is_held_until_it_is_mended():
 
 def test_a_change_that_removes_too_much_is_held_and_the_rest_goes_through():
     keys = {f"k{i}": sized(f"k{i}", 1) for i in range(10)}
-    acceptance, account = guarded(Guard(removal=0.5), keys)
+    acceptance, account = guarded(ChangeLimits(removal=0.5), keys)
     account.take(Patch({}, {f"k{i}": 2 for i in range(5)}, 2))
     assert len(acceptance.attempt()) == 5
     account.take(Patch({"x": sized("x", 1, 4)}, {f"k{i}": 3 for i in range(5, 9)}, 4))
@@ -229,4 +229,4 @@ def test_a_change_that_removes_too_much_is_held_and_the_rest_goes_through():
 @pytest.mark.parametrize("bad", [{"growth": 0.5}, {"removal": 1.5}, {"removal": -0.1}])
 def test_a_guard_s_bounds_are_checked(bad):
     with pytest.raises(ValueError, match="expected"):
-        Guard(**bad)
+        ChangeLimits(**bad)

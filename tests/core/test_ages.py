@@ -9,7 +9,7 @@ from datetime import UTC, timedelta
 import msgspec
 import pytest
 
-from reactive_config import BindingState, Live, Memory, Rejected, State, open_config
+from reactive_config import BindingState, Live, Memory, Rejected, SourceState, open_config
 from reactive_config._core import status as status_module
 from reactive_config.bindings import switch, timer
 from reactive_config.testing import Scripted
@@ -50,11 +50,11 @@ async def test_a_wall_clock_that_is_set_changes_no_age_of_a_source(clocks, jump)
     source = Scripted({"size": 1})
     async with open_config(App, source) as config:
         clocks.pass_(1)
-        source.state(State.STALE, "no route")
+        source.state(SourceState.STALE, "no route")
         since = clocks.wall
         clocks.pass_(30, wall=jump)
         status = config.status().sources[0]
-        assert (status.state, status.since, status.age) == (State.STALE, since, 30)
+        assert (status.state, status.since, status.age) == (SourceState.STALE, since, 30)
         clocks.pass_(12)
         assert config.status().sources[0].age == 42
 

@@ -17,7 +17,7 @@ from reactive_config._core.bounds import MAX_DEPTH, MAX_VALUES
 from reactive_config._core.decoding.fault_search import faults
 from reactive_config._core.delta import Entry, Malformed, Patch
 from reactive_config._sources.etcd.key_documents import read_document
-from reactive_config._sources.etcd.key_layout import Keys
+from reactive_config._sources.etcd.key_layout import KeyLayout
 from reactive_config._sources.files.file_documents import Documents
 from reactive_config.testing import Scripted
 
@@ -41,7 +41,7 @@ def nested(levels, leaf=1, *, lists=False):
 def etcd(path, raw, revision=1):
     """What the etcd source makes of a key."""
     name = "/p/" + "/".join(path)
-    return read_document(name, raw, revision, Keys(prefix="/p/").meaning(name.encode()))
+    return read_document(name, raw, revision, KeyLayout(prefix="/p/").meaning(name.encode()))
 
 
 def entries():

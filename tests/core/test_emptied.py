@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from reactive_config._core.acceptance.acceptance import Acceptance
-from reactive_config._core.acceptance.source_states import Account
-from reactive_config._core.change_limits import Guard
+from reactive_config._core.acceptance.source_states import SourceRecord
+from reactive_config._core.change_limits import ChangeLimits
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.delta import Entry, Patch, Replace
 
@@ -22,7 +22,10 @@ class Two:
     """Files below, and above them a source that is not optional and has the given values, a unit each."""
 
     def __init__(self, **above):
-        self.below, self.above = Account("files", ["files"], optional=False), Account("etcd", ["etcd"], optional=False)
+        self.below, self.above = (
+            SourceRecord("files", ["files"], optional=False),
+            SourceRecord("etcd", ["etcd"], optional=False),
+        )
         self.acceptance = Acceptance(compile_plan(App), [self.below, self.above])
         self.below.take(Replace({"file": Entry((), {"size": 1, "name": "low"}, "file")}))
         self.above.take(Replace({name: self.entry(name, value, 1) for name, value in above.items()}))
@@ -109,7 +112,7 @@ def test_at_a_start_an_empty_layer_is_an_error_whatever_the_source_says():
 
 
 def test_from_nothing_a_source_may_grow_to_any_size():
-    account = Account("etcd", ["etcd"], optional=True, guard=Guard(growth=10, free=1000))
+    account = SourceRecord("etcd", ["etcd"], optional=True, guard=ChangeLimits(growth=10, free=1000))
     acceptance = Acceptance(compile_plan(dict), [account])
     account.take(Replace({}))
     assert acceptance.start() == []

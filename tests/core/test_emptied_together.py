@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from reactive_config._core.acceptance.acceptance import Acceptance
-from reactive_config._core.acceptance.source_states import Account
+from reactive_config._core.acceptance.source_states import SourceRecord
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.delta import Entry, Patch, Replace
 
@@ -17,7 +17,7 @@ class Directory:
     """One layer of three files, a unit each, each with one value at its own name."""
 
     def __init__(self, **start):
-        self.account = Account("files", ["v"], optional=False)
+        self.account = SourceRecord("files", ["v"], optional=False)
         self.acceptance = Acceptance(compile_plan(dict), [self.account])
         self.account.take(Replace(self.entries(start or ALL)))
         assert self.acceptance.start() == []
@@ -103,7 +103,7 @@ def test_one_that_a_held_unit_may_need_is_not_let_go_alone():
         a: int = 0
         c: int = 0
 
-    account = Account("two", ["low", "high"], optional=False)
+    account = SourceRecord("two", ["low", "high"], optional=False)
     acceptance = Acceptance(compile_plan(App), [account])
     at = {"a": 0, "c": 0, "n": 1}
     account.take(Replace({name: Entry((name,), 1, 1, 1, layer) for name, layer in at.items()}))

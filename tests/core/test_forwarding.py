@@ -10,7 +10,7 @@ import pkgutil
 import pytest
 
 import reactive_config
-from reactive_config import Guard, Memory, Rejected, State, open_config
+from reactive_config import ChangeLimits, Memory, Rejected, SourceState, open_config
 from reactive_config._cli.source_events import Observed
 from reactive_config._core.delta import Replace
 from reactive_config._core.source import Feed, ForwardingFeed, ForwardingSource, Source
@@ -25,12 +25,12 @@ class Unlike(Source):
     name = "unlike"
     layers = ("one", "two")
     optional = True
-    guard = Guard(growth=3.0, removal=0.5)
+    guard = ChangeLimits(growth=3.0, removal=0.5)
     good = Replace({}, 7)
 
     async def run(self, feed: Feed) -> None:
         feed.send(Replace({}, 1))
-        feed.state(State.SYNCED)
+        feed.state(SourceState.SYNCED)
         await asyncio.Event().wait()
 
     async def last_good(self) -> Replace | None:
@@ -80,7 +80,7 @@ async def test_last_good_is_the_wrapped_sources(wrapper):
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 async def test_the_guard_of_the_wrapped_source_is_in_force(wrapper):
     memory = Memory({"a": 1, "b": 2, "c": 3})
-    memory.guard = Guard(removal=0.5)
+    memory.guard = ChangeLimits(removal=0.5)
     async with open_config(dict, WRAPPERS[wrapper](memory)) as config:
         with pytest.raises(Rejected, match="50% of 3 entries"):
             await memory.replace({"a": 1})
@@ -91,4 +91,4 @@ async def test_a_source_without_a_guard_gets_the_contracts_own():
     class Bare:
         name, layers = "bare", ("bare",)
 
-    assert Heard(Bare()).guard == Guard()
+    assert Heard(Bare()).guard == ChangeLimits()

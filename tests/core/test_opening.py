@@ -17,8 +17,8 @@ from reactive_config import (
     Rejected,
     Secret,
     SourceError,
+    SourceState,
     StartupError,
-    State,
     TypeNotSupported,
     WrongProcess,
     open_config,
@@ -59,7 +59,7 @@ def replace(tree, revision=1):
 def deliver(delta):
     def step(feed):
         feed.send(delta)
-        feed.state(State.SYNCED)
+        feed.state(SourceState.SYNCED)
 
     return step
 
@@ -99,7 +99,7 @@ async def test_an_empty_layer_fails_the_start_unless_the_source_is_optional():
 
 async def test_the_start_timeout_names_each_source_that_is_not_ready():
     silent = Acting(name="silent")
-    stale = Acting(lambda feed: feed.state(State.STALE, "no route"), name="stale")
+    stale = Acting(lambda feed: feed.state(SourceState.STALE, "no route"), name="stale")
     with pytest.raises(StartupError) as caught:
         async with open_config(App, Memory({"n": 1}), silent, stale, startup_timeout=0.05):
             pass
@@ -107,7 +107,7 @@ async def test_the_start_timeout_names_each_source_that_is_not_ready():
 
 
 async def test_a_failed_source_ends_the_start_at_once_with_its_reason():
-    failed = Acting(lambda feed: feed.state(State.FAILED, "permission denied"))
+    failed = Acting(lambda feed: feed.state(SourceState.FAILED, "permission denied"))
     with pytest.raises(StartupError, match="acting: permission denied"):
         async with open_config(App, failed, startup_timeout=60):
             pass
@@ -124,7 +124,7 @@ async def test_a_source_error_is_a_failed_source():
 
 
 async def test_an_optional_source_that_cannot_be_reached_does_not_block_the_start():
-    away = Acting(lambda feed: feed.state(State.STALE, "no route"), optional=True)
+    away = Acting(lambda feed: feed.state(SourceState.STALE, "no route"), optional=True)
     async with open_config(App, Memory({"n": 1}), away) as config:
         assert config.current.n == 1
         away.feed.send(replace({"n": 2}, 5))
@@ -137,12 +137,12 @@ async def test_the_last_good_state_starts_the_program_when_the_first_does_not_fi
     async with open_config(App, source) as config:
         assert config.current == App(1, "old")
         status = config.status().sources[0]
-        assert (status.state, status.held[0].unit) == (State.STALE, "revision 7")
+        assert (status.state, status.held[0].unit) == (SourceState.STALE, "revision 7")
         assert "last good" in status.reason
         source.feed.send(Patch({"n": Entry(("n",), 9, 8, 8)}, {}, 8))
         await config.wait_revision(source, 8)
         assert config.current == App(9, "new")
-        assert config.status().sources[0].state is State.SYNCED
+        assert config.status().sources[0].state is SourceState.SYNCED
 
 
 async def test_a_type_that_cannot_be_decoded_is_refused_before_anything_runs():
@@ -349,25 +349,25 @@ async def test_the_start_timeout_starts_without_a_silent_optional_source():
 
 
 async def test_the_start_waits_until_a_source_says_that_it_is_synced():
-    source = Acting(send({"n": 1}), lambda feed: feed.state(State.CONNECTING))
+    source = Acting(send({"n": 1}), lambda feed: feed.state(SourceState.CONNECTING))
     opening = asyncio.ensure_future(open_config(App, source).__aenter__())
     while source.feed is None:
         await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not opening.done()
-    source.feed.state(State.SYNCED)
+    source.feed.state(SourceState.SYNCED)
     config = await opening
-    assert config.status().sources[0].state is State.SYNCED
+    assert config.status().sources[0].state is SourceState.SYNCED
     source.go.set()
 
 
 async def test_the_status_tells_since_when_a_source_is_stale_whatever_it_says_of_it_later():
     source = Acting(send({"n": 1}))
     async with open_config(App, source) as config:
-        source.feed.state(State.STALE, "connection refused")
+        source.feed.state(SourceState.STALE, "connection refused")
         since = config.status().sources[0].since
-        source.feed.state(State.STALE, "no leader")
+        source.feed.state(SourceState.STALE, "no leader")
         status = config.status().sources[0]
         assert (status.since, status.reason) == (since, "no leader")
-        source.feed.state(State.SYNCED)
+        source.feed.state(SourceState.SYNCED)
         assert config.status().sources[0].since > since

@@ -9,7 +9,7 @@ import msgspec
 import pydantic
 import pytest
 
-from reactive_config import Bare, Memory, Rejected, Secret, Unfit, open_config
+from reactive_config import Bare, InvalidValue, Memory, Rejected, Secret, open_config
 from reactive_config._core.decoding.fault_search import faults
 from reactive_config._core.decoding.pydantic_faults import safe_message
 
@@ -118,7 +118,7 @@ class Checked(pydantic.BaseModel):
     @pydantic.model_validator(mode="after")
     def _whole(self) -> Checked:
         if self.size > self.most:
-            raise Unfit("at most most", at="size")
+            raise InvalidValue("at most most", at="size")
         assert self.size != 5, S
         return self
 

@@ -14,7 +14,7 @@ import pydantic
 import pytest
 from pydantic_core import PydanticCustomError
 
-from reactive_config import Memory, Rejected, StartupError, Unfit, open_config
+from reactive_config import InvalidValue, Memory, Rejected, StartupError, open_config
 from reactive_config._core.refusals import name_of
 
 SECRET = "canary-9f2"
@@ -253,19 +253,19 @@ class Port(pydantic.BaseModel):
     @classmethod
     def check(cls, value: int) -> int:
         if value == 1:
-            raise Unfit("another port than tcpmux")
+            raise InvalidValue("another port than tcpmux")
         if value == 2:
-            raise Unfit("no port of a mainframe", at="number")
+            raise InvalidValue("no port of a mainframe", at="number")
         if value == 3:
-            raise Unfit("one above 3", at="highest")
+            raise InvalidValue("one above 3", at="highest")
         return value
 
     @pydantic.model_validator(mode="after")
     def agree(self) -> Port:
         if self.number > self.highest:
-            raise Unfit("at most the highest one", at="number")
+            raise InvalidValue("at most the highest one", at="number")
         if self.number == self.highest:
-            raise Unfit("two ports that differ")
+            raise InvalidValue("two ports that differ")
         return self
 
 
@@ -318,14 +318,14 @@ class MuteError(ValueError):
     __repr__ = __str__
 
 
-class HollowError(Unfit):
+class HollowError(InvalidValue):
     """Does not call the constructor of its base."""
 
     def __init__(self) -> None:
         pass
 
 
-class OddError(Unfit):
+class OddError(InvalidValue):
     """Says things that are no text."""
 
     def __init__(self) -> None:
@@ -334,7 +334,7 @@ class OddError(Unfit):
         self.at = {}  # type: ignore[assignment]
 
 
-class RaisingError(Unfit):
+class RaisingError(InvalidValue):
     @property  # type: ignore[misc]
     def expected(self) -> str:  # type: ignore[override]
         raise OwnError(SECRET)

@@ -13,10 +13,10 @@ from reactive_config._core.acceptance import groups
 from reactive_config._core.acceptance.blame import region, validates
 from reactive_config._core.acceptance.source_states import GONE
 from reactive_config._core.acceptance.trial import Trial
-from reactive_config._core.change_limits import Guard
+from reactive_config._core.change_limits import ChangeLimits
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.delta import Entry, Patch, Replace
-from reactive_config.errors import Unfit
+from reactive_config.errors import InvalidValue
 
 pydantic = pytest.importorskip("pydantic")
 
@@ -328,7 +328,7 @@ def test_an_attempt_begins_no_decode_after_its_time(accepting, decodes, monkeypa
 def test_a_jump_in_size_does_not_block_a_fix(accepting):
     a = accepting(dict)
     account = a.accounts[0]
-    account.guard = Guard(growth=10, free=1000)
+    account.guard = ChangeLimits(growth=10, free=1000)
     old = Entry(("old",), 1, 1, 1, size=100)
     account.take(Replace({"old": old}, 1))
     a.attempt()
@@ -342,7 +342,7 @@ def test_a_jump_in_size_does_not_block_a_fix(accepting):
 def test_a_jump_in_size_is_taken_once_the_source_has_grown(accepting):
     a = accepting(dict)
     account = a.accounts[0]
-    account.guard = Guard(growth=10, free=1000)
+    account.guard = ChangeLimits(growth=10, free=1000)
 
     def send(name: str, size: int) -> None:
         a.revision += 1
@@ -404,7 +404,7 @@ class Checked(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if self.low > self.high:
-            raise Unfit("something above low", at="high")
+            raise InvalidValue("something above low", at="high")
 
 
 class Both(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ import logging
 import msgspec
 import pytest
 
-from reactive_config import Memory, Observer, State, open_config
+from reactive_config import Memory, Observer, SourceState, open_config
 from reactive_config._core.delta import Replace
 from reactive_config._core.runtime import runtime
 from reactive_config._core.source import Source
@@ -28,7 +28,7 @@ class Odd(Source):
 
     async def run(self, feed):
         feed.send(Replace({}, 1))
-        feed.state(State.SYNCED)
+        feed.state(SourceState.SYNCED)
         await self.does()
 
     async def last_good(self):
@@ -102,7 +102,7 @@ async def test_a_stray_cancellation_of_a_source_is_its_failure_and_the_others_go
             await memory.patch({"size": 2})
             assert config.current.size == 2
             odd = config.status().sources[1]
-            assert odd.state is State.FAILED
+            assert odd.state is SourceState.FAILED
             assert (
                 odd.reason
                 == "the source odd: expected a result or an error, got a CancelledError that nobody had asked for"

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from reactive_config import Memory, Rejected, Secret, open_config
-from reactive_config.errors import Unfit
+from reactive_config.errors import InvalidValue
 
 
 class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -17,11 +17,11 @@ class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.number < 0:
-            raise Unfit("a port above 0", at="number")
+            raise InvalidValue("a port above 0", at="number")
         if self.number == 1:
-            raise Unfit("another port than tcpmux")
+            raise InvalidValue("another port than tcpmux")
         if self.token is not None and self.token.reveal() == "short":
-            raise Unfit("a longer one", at="token")
+            raise InvalidValue("a longer one", at="token")
 
 
 class App(msgspec.Struct, frozen=True):

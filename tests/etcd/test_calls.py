@@ -10,9 +10,9 @@ from aetcd.rpc import PutRequest
 
 from reactive_config._etcd import channel, reading
 from reactive_config._etcd.auth import Credentials
-from reactive_config._etcd.errors import Compacted, FutureRevision, Refused, TooLarge, Unavailable
+from reactive_config._etcd.errors import Compacted, FutureRevision, RequestRefused, TooLarge, Unavailable
 from reactive_config._etcd.messages import KeyRange, prefix_range
-from reactive_config._etcd.reading import look, read_all
+from reactive_config._etcd.reading import read_all, read_head
 from reactive_config._etcd.transaction import ConditionFailed, compact, transact, write
 from reactive_config._etcd.watching import open_watch
 from reactive_config._testing.etcd_server import running_etcd
@@ -97,14 +97,14 @@ async def test_a_look_tells_count_newest_and_revision(link, prefix):
     first = await fill(link, prefix, 3)
     last = await write(link, {f"{prefix}001": "x"}, [f"{prefix}002"])
     keys = prefix_range(prefix.encode())
-    sight = await look(link, keys, newest=True)
+    sight = await read_head(link, keys, newest=True)
     assert (sight.revision, sight.count, sight.newest) == (last, 2, last)
-    before = await look(link, keys, newest=True, revision=first)
+    before = await read_head(link, keys, newest=True, revision=first)
     assert (before.revision, before.count, before.newest) == (last, 3, first)
-    assert (await look(link, KeyRange(f"{prefix}001".encode()))).count == 1
-    assert (await look(link, prefix_range(b""))).count >= 2
+    assert (await read_head(link, KeyRange(f"{prefix}001".encode()))).count == 1
+    assert (await read_head(link, prefix_range(b""))).count >= 2
     with pytest.raises(FutureRevision):
-        await look(link, keys, revision=last + 1000)
+        await read_head(link, keys, revision=last + 1000)
     await compact(link, last)
     with pytest.raises(Compacted):
         await read_all(link, keys, revision=first)
@@ -126,7 +126,7 @@ async def test_nobody_there_is_said_in_plain_words(connect):
             Unavailable,  # older gRPCs add the name of the call and the number
             match=r"^127\.0\.0\.1:1: Failed to connect to remote host: (connect: )?Connection refused( \(\d+\))?$",
         ):
-            await look(link, prefix_range(b"/"))
+            await read_head(link, prefix_range(b"/"))
 
 
 async def test_a_call_has_a_deadline(server, connect):
@@ -135,7 +135,7 @@ async def test_a_call_has_a_deadline(server, connect):
         async with connect(server.endpoint, timeout=0.2) as link:
             begin = time.monotonic()
             with pytest.raises(Unavailable, match="no answer in time"):
-                await look(link, prefix_range(b"/"))
+                await read_head(link, prefix_range(b"/"))
             assert time.monotonic() - begin < 1.5
     finally:
         server.cont()
@@ -150,7 +150,7 @@ async def test_closing_the_channel_under_a_call_is_trouble_and_not_a_cancellatio
 
             async def call():
                 try:
-                    await look(link, prefix_range(b"/"))
+                    await read_head(link, prefix_range(b"/"))
                 except Unavailable as error:
                     failures.append(error)
 
@@ -171,7 +171,7 @@ async def test_a_cancel_scope_knows_its_own_cancellation_when_it_comes_back_from
     try:
         async with connect(server.endpoint) as link:
             with anyio.move_on_after(0.05) as scope:
-                await look(link, prefix_range(b"/"))
+                await read_head(link, prefix_range(b"/"))
             assert scope.cancelled_caught
             with anyio.move_on_after(0.05) as scope:
                 async with open_watch(link, prefix_range(b"/"), 1):
@@ -191,12 +191,12 @@ async def test_a_token_is_kept_across_connections_and_replaced_once_when_it_is_u
     credentials = Credentials("app", "app-password")
     for _ in range(3):
         async with connect(guarded.endpoint, credentials) as link:
-            await look(link, prefix_range(b"/app/"))
+            await read_head(link, prefix_range(b"/app/"))
     assert credentials.asked == 1
     credentials._token = credentials._login.token = "long.expired"
     async with connect(guarded.endpoint, credentials) as link:
-        await look(link, prefix_range(b"/app/"))
-        await look(link, prefix_range(b"/app/"))
+        await read_head(link, prefix_range(b"/app/"))
+        await read_head(link, prefix_range(b"/app/"))
     assert credentials.asked == 2
 
 
@@ -204,15 +204,15 @@ async def test_a_missing_permission_is_no_reason_to_authenticate_again(guarded, 
     credentials = Credentials("app", "app-password")
     async with connect(guarded.endpoint, credentials) as link:
         for _ in range(3):
-            with pytest.raises(Refused, match="user 'app' has no permission"):
-                await look(link, prefix_range(b"/other/"))
+            with pytest.raises(RequestRefused, match="user 'app' has no permission"):
+                await read_head(link, prefix_range(b"/other/"))
     assert credentials.asked == 1
 
 
 async def test_a_password_is_in_no_text(guarded, connect):
     credentials = Credentials("app", "hunter2")
     async with connect(guarded.endpoint, credentials) as link:
-        with pytest.raises(Refused, match="wrong user or password") as refused:
-            await look(link, prefix_range(b"/app/"))
+        with pytest.raises(RequestRefused, match="wrong user or password") as refused:
+            await read_head(link, prefix_range(b"/app/"))
     assert "hunter2" not in f"{refused.value!r} {credentials!r}"
     assert refused.value.__cause__ is None

@@ -9,9 +9,9 @@ import pytest
 
 from reactive_config._etcd import auth, reading
 from reactive_config._etcd.auth import Credentials
-from reactive_config._etcd.errors import BadLogin, Late
+from reactive_config._etcd.errors import BadLogin, DeadlinePassed
 from reactive_config._etcd.messages import prefix_range
-from reactive_config._etcd.reading import look
+from reactive_config._etcd.reading import read_head
 from reactive_config._testing.etcd_server import running_etcd
 
 KEYS = prefix_range(b"/s/")
@@ -40,7 +40,7 @@ async def test_all_who_log_in_at_once_ask_once(fake_etcd, connect):
         links = [await stack.enter_async_context(connect(fake.endpoint, login)) for login in logins]
         async with asyncio.TaskGroup() as group:
             for link in links:
-                group.create_task(look(link, KEYS))
+                group.create_task(read_head(link, KEYS))
             await slow.asked.wait()
             slow.go_on.set()
         assert slow.calls == ["Authenticate", *["Range"] * 5]
@@ -53,7 +53,7 @@ async def test_a_look_that_is_repeated_waits_for_the_login_that_runs(fake_etcd, 
     async with fake_etcd() as fake:
         fake.before = slow = Slow()
         async with connect(fake.endpoint, Credentials("app", "p"), timeout=0.1) as link:
-            looking = asyncio.create_task(look(link, KEYS, timeout=5))
+            looking = asyncio.create_task(read_head(link, KEYS, timeout=5))
             await asyncio.wait([looking], timeout=0.3)
             slow.go_on.set()
             assert (await looking).count == 1
@@ -64,7 +64,7 @@ async def test_whoever_waits_asks_when_the_one_who_asked_is_cancelled(fake_etcd,
     async with fake_etcd() as fake, AsyncExitStack() as stack:
         fake.before = slow = Slow()
         links = [await stack.enter_async_context(connect(fake.endpoint, Credentials("app", "p"))) for _ in range(3)]
-        first, *others = [asyncio.create_task(look(link, KEYS)) for link in links]
+        first, *others = [asyncio.create_task(read_head(link, KEYS)) for link in links]
         await slow.asked.wait()
         slow.asked.clear()
         first.cancel()
@@ -86,7 +86,7 @@ async def test_a_login_that_takes_long_is_told_and_its_end_too(fake_etcd, connec
     async with fake_etcd() as fake:
         fake.before = slow = Slow()
         async with connect(fake.endpoint, Credentials("app", "hunter2", tell)) as link:
-            looking = asyncio.create_task(look(link, KEYS))
+            looking = asyncio.create_task(read_head(link, KEYS))
             await waiting.wait()
             slow.go_on.set()
             await looking
@@ -99,8 +99,8 @@ async def test_no_answer_is_shared_too(fake_etcd, connect, monkeypatch):
     async with fake_etcd() as fake, AsyncExitStack() as stack:
         fake.before = slow = Slow()
         links = [await stack.enter_async_context(connect(fake.endpoint, Credentials("app", "p"))) for _ in range(3)]
-        ends = await asyncio.gather(*(look(link, KEYS) for link in links), return_exceptions=True)
-        assert [(type(end), str(end)) for end in ends] == [(Late, f"{fake.endpoint}: no answer in time")] * 3
+        ends = await asyncio.gather(*(read_head(link, KEYS) for link in links), return_exceptions=True)
+        assert [(type(end), str(end)) for end in ends] == [(DeadlinePassed, f"{fake.endpoint}: no answer in time")] * 3
         assert slow.calls == ["Authenticate"]
 
 
@@ -114,9 +114,9 @@ def guarded(binary):
 async def test_a_refusal_is_shared_and_a_token_only_with_who_knows_the_password(guarded, connect):
     right, wrong = Credentials("app", "app-password"), [Credentials("app", "wrong") for _ in range(3)]
     async with AsyncExitStack() as stack:
-        await look(await stack.enter_async_context(connect(guarded.endpoint, right)), APP)
+        await read_head(await stack.enter_async_context(connect(guarded.endpoint, right)), APP)
         links = [await stack.enter_async_context(connect(guarded.endpoint, login)) for login in wrong]
-        ends = await asyncio.gather(*(look(link, APP) for link in links), return_exceptions=True)
+        ends = await asyncio.gather(*(read_head(link, APP) for link in links), return_exceptions=True)
     assert [type(end) for end in ends] == [BadLogin] * 3
     assert sum(login.asked for login in wrong) == 1
 
@@ -127,13 +127,13 @@ async def test_a_token_that_etcd_has_forgotten_is_replaced_once_for_all(guarded,
     async with AsyncExitStack() as stack:
         links = [await stack.enter_async_context(connect(guarded.endpoint, login)) for login in logins]
         for link in links:
-            await look(link, APP)
+            await read_head(link, APP)
         assert sum(login.asked for login in logins) == 1
         # Setting a password, even to the same, ends every token of its user.
         guarded.ctl("user", "passwd", "app", "--interactive=false", stdin="app-password\n")
-        await asyncio.gather(*(look(link, APP) for link in links))
+        await asyncio.gather(*(read_head(link, APP) for link in links))
         for link in links:
-            await look(link, APP)
+            await read_head(link, APP)
         assert sum(login.asked for login in logins) == 2
 
 
@@ -143,5 +143,5 @@ async def test_a_token_is_taken_along_to_another_member(guarded, connect):
     login = Credentials("app", "app-password")
     for endpoint in (guarded.endpoint, guarded.endpoint.replace("127.0.0.1", "localhost")):
         async with connect(endpoint, login) as link:
-            await look(link, APP)
+            await read_head(link, APP)
     assert login.asked == 1

@@ -9,10 +9,10 @@ import pytest
 
 from reactive_config._etcd import reading
 from reactive_config._etcd.channel import channel_options
-from reactive_config._etcd.errors import Late, Unavailable
+from reactive_config._etcd.errors import DeadlinePassed, Unavailable
 from reactive_config._etcd.messages import prefix_range
 from reactive_config._etcd.pace import LONGEST, Pace
-from reactive_config._etcd.reading import Reading, look, read_all
+from reactive_config._etcd.reading import RangeReading, read_all, read_head
 from reactive_config._etcd.rpc import RangeRequest
 from reactive_config._etcd.settings import Settings
 from reactive_config._etcd.transaction import write
@@ -93,7 +93,7 @@ async def test_one_value_that_takes_longer_than_the_deadline_is_waited_for(serve
                 try:
                     assert len((await read_all(slow, keys, pace=pace)).items) == 1
                     return
-                except Late:
+                except DeadlinePassed:
                     pass
         pytest.fail("never read")
 
@@ -101,8 +101,8 @@ async def test_one_value_that_takes_longer_than_the_deadline_is_waited_for(serve
 async def test_a_list_goes_on_at_its_revision_over_another_connection(server, prefix, link, connect, monkeypatch):
     monkeypatch.setattr(reading, "FIRST", 10)
     await fill(link, prefix, 50, 10)
-    revision = (await look(link, prefix_range(prefix.encode()))).revision
-    reading = Reading(prefix_range(prefix.encode()), page=10)
+    revision = (await read_head(link, prefix_range(prefix.encode()))).revision
+    reading = RangeReading(prefix_range(prefix.encode()), page=10)
     async with tcp_proxy(server.endpoint) as proxy:
         async with connect(proxy.endpoint) as first:
             real, pages = first.call, []
@@ -128,10 +128,10 @@ async def test_a_list_goes_on_at_its_revision_over_another_connection(server, pr
 async def test_a_dead_server_ends_a_list(server, prefix, link, connect):
     await fill(link, prefix, 1, 10)
     async with connect(server.endpoint, timeout=0.2) as short:
-        await look(short, prefix_range(prefix.encode()))
+        await read_head(short, prefix_range(prefix.encode()))
         server.stop()
         try:
-            with pytest.raises(Late):
+            with pytest.raises(DeadlinePassed):
                 async with asyncio.timeout(2):
                     await read_all(short, prefix_range(prefix.encode()))
         finally:

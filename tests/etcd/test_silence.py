@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._etcd import auth
 from reactive_config._etcd.auth import Credentials
 from reactive_config._etcd.errors import Unavailable
 from reactive_config._etcd.messages import prefix_range
-from reactive_config._etcd.reading import look
+from reactive_config._etcd.reading import read_head
 from reactive_config._sources.etcd import Etcd
 from reactive_config._testing.recording_feed import RecordingFeed
 
@@ -39,7 +39,7 @@ async def test_a_call_that_hangs_ends_at_its_deadline(fake_etcd, connect, method
         fake.before = Hanging(method, 10)
         async with connect(fake.endpoint, Credentials("app", "p"), timeout=0.1) as link:
             with pytest.raises(Unavailable, match="no answer in time"):
-                await look(link, KEYS)
+                await read_head(link, KEYS)
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ async def test_a_look_that_is_never_answered_is_asked_for_again(fake_etcd, conne
     async with fake_etcd() as fake:
         fake.before = Hanging("Range", 1)
         async with connect(fake.endpoint, timeout=10) as link:
-            assert (await look(link, KEYS)).count == 1
+            assert (await read_head(link, KEYS)).count == 1
         assert fake.before.calls == ["Range", "Range"]
 
 
@@ -58,7 +58,7 @@ async def test_a_look_that_makes_the_server_sort_is_asked_for_once(fake_etcd, co
         fake.before = Hanging("Range", 10)
         async with connect(fake.endpoint, timeout=1.2) as link:
             with pytest.raises(Unavailable, match="no answer in time"):
-                await look(link, KEYS, newest=True)
+                await read_head(link, KEYS, newest=True)
         assert fake.before.calls == ["Range"]
 
 
@@ -75,8 +75,8 @@ async def test_a_source_gets_over_calls_that_hang(fake_etcd, method, monkeypatch
         feed = RecordingFeed()
         source = Etcd(fake.endpoint, prefix="/s/", username="app", password="p", timeout=0.2)
         task = asyncio.create_task(source.run(feed))
-        await feed.wait(lambda feed: feed.states and feed.states[-1][0] is State.SYNCED, timeout=20)
-        assert feed.states[0] == (State.CONNECTING, f"{fake.endpoint}: no answer in time")
+        await feed.wait(lambda feed: feed.states and feed.states[-1][0] is SourceState.SYNCED, timeout=20)
+        assert feed.states[0] == (SourceState.CONNECTING, f"{fake.endpoint}: no answer in time")
         assert fake.before.calls.count(method) >= 3
         task.cancel()
         await asyncio.wait([task])

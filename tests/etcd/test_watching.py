@@ -9,7 +9,7 @@ import pytest
 from aetcd.rpc import Event, KeyValue, WatchResponse
 
 from reactive_config._core.delta import Patch
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._etcd.errors import Compacted, Unavailable
 from reactive_config._etcd.messages import prefix_range
 from reactive_config._etcd.transaction import compact, write
@@ -175,7 +175,7 @@ async def test_a_source_outlives_every_end_of_a_watch_and_misses_nothing(fake_et
         assert fake.starts == [6, 6, 6]
         assert isinstance(feed.deltas[-1], Patch)
         assert feed.entries["/s/a"].raw == b"2"
-        assert feed.states[-1][0] is State.SYNCED
+        assert feed.states[-1][0] is SourceState.SYNCED
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
@@ -187,7 +187,7 @@ async def test_a_watch_that_falls_silent_is_found_by_the_heartbeat(fake_etcd):
     async with fake_etcd(*[responses()], responses(WatchResponse(events=[event("/s/a", "2", 6)]))) as fake:
         feed = RecordingFeed()
         task = asyncio.create_task(Etcd(fake.endpoint, prefix="/s/", keepalive=2.0).run(feed))
-        await feed.wait(lambda feed: feed.states and feed.states[-1][0] is State.SYNCED)
+        await feed.wait(lambda feed: feed.states and feed.states[-1][0] is SourceState.SYNCED)
         fake.revision = 6
         fake.old = dict(fake.kvs)
         fake.kvs[b"/s/a"] = (b"2", 6)

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._formats import registry, yaml_guard, yaml_scalars, yaml_tree
 from reactive_config._formats.registry import locate, parse
 from reactive_config._sources.etcd import key_documents as etcd_documents
-from reactive_config._sources.etcd.key_layout import Keys
+from reactive_config._sources.etcd.key_layout import KeyLayout
 from reactive_config._sources.files import Files
 from reactive_config.errors import ParseError
 from reactive_config.testing import RecordingFeed
@@ -443,11 +443,11 @@ async def test_a_long_document_is_read_in_a_thread_because_it_takes_longer(tmp_p
     feed = RecordingFeed()
     with without_ryaml():
         task = asyncio.create_task(Files(str(tmp_path / "app.yaml")).run(feed))
-        await feed.wait(lambda feed: feed.states and feed.states[-1][0] is State.SYNCED)
+        await feed.wait(lambda feed: feed.states and feed.states[-1][0] is SourceState.SYNCED)
         task.cancel()
         await asyncio.wait([task])
         key = type("Item", (), {"key": b"/s/a.yaml", "value": text.encode(), "mod_revision": 1})
-        await etcd_documents.read_documents(Keys(prefix="/s/", key=None, layers=()), [key], {})
+        await etcd_documents.read_documents(KeyLayout(prefix="/s/", key=None, layers=()), [key], {})
     assert threads == [None, None]
 
 

@@ -25,7 +25,7 @@ from reactive_config._cli.opening import Opened
 from reactive_config._cli.output import Output
 from reactive_config._cli.watch_output import Generation, tell_generation, tell_held, tell_start
 from reactive_config._core.paths import format_path
-from reactive_config._web.asgi import Call
+from reactive_config._web.asgi import EndpointRequest
 from reactive_config.web import Operations
 from tests.chained import chained
 from tests.properties.planted_secrets import Case
@@ -105,7 +105,7 @@ async def ask_web(heard: Heard, config: Config[Any]) -> None:
     operations = Operations(config_token=Secret("open-door"))
     async with operations.serving(config):
         for path in ("/config", "/metrics", "/readyz", "/loggers"):
-            answer = operations.answer(Call("GET", path, [(b"authorization", b"bearer open-door")]))
+            answer = operations.answer(EndpointRequest("GET", path, [(b"authorization", b"bearer open-door")]))
             heard.hear(path, answer.body.decode())
 
 

@@ -18,13 +18,13 @@ from msgspec import Meta
 
 from reactive_config._core.acceptance import groups
 from reactive_config._core.acceptance.acceptance import Acceptance
-from reactive_config._core.acceptance.source_states import GONE, Account, Change
+from reactive_config._core.acceptance.source_states import GONE, PendingChange, SourceRecord
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.decode import decode
 from reactive_config._core.decoding.equality import unchanged
 from reactive_config._core.delta import Entry, Malformed, Patch, Replace
 from reactive_config._core.trees import overlay, same
-from reactive_config.errors import Unfit
+from reactive_config.errors import InvalidValue
 
 pydantic = pytest.importorskip("pydantic")
 pytestmark = pytest.mark.slow
@@ -36,7 +36,7 @@ class Range(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if self.low > self.high:
-            raise Unfit("something above low", at="high")  # the fault names a field that is perhaps innocent
+            raise InvalidValue("something above low", at="high")  # the fault names a field that is perhaps innocent
 
 
 class Cat(pydantic.BaseModel):  # type: ignore[misc, name-defined, unused-ignore]
@@ -107,7 +107,7 @@ class Rejecting(RuleBasedStateMachine):
         super().__init__()
         self.decodes = groups.DECODES
         self.plan = compile_plan(self.kind)
-        self.accounts = [Account(name, [name], optional=True) for name in ("low", "high", "files")]
+        self.accounts = [SourceRecord(name, [name], optional=True) for name in ("low", "high", "files")]
         self.acceptance = Acceptance(self.plan, self.accounts)
         for account in self.accounts:
             account.take(Replace({}))
@@ -146,7 +146,7 @@ class Rejecting(RuleBasedStateMachine):
                     states[index][change.entry_id] = change.entry
         return decode(self.plan, self.tree(states), None, None)[0] is not None
 
-    def changes_of(self, key: UnitKey) -> list[Change]:
+    def changes_of(self, key: UnitKey) -> list[PendingChange]:
         return [change for change in self.accounts[key[0]].pending.values() if change.unit == key[1]]
 
     def parts_of(self, key: UnitKey) -> set[str]:
@@ -314,7 +314,7 @@ class Rejecting(RuleBasedStateMachine):
     @invariant()
     def the_index_by_unit_is_right(self) -> None:
         for account in self.accounts:
-            by_unit: dict[Any, dict[str, Change]] = {}
+            by_unit: dict[Any, dict[str, PendingChange]] = {}
             for entry_id, change in account.pending.items():
                 by_unit.setdefault(change.unit, {})[entry_id] = change
             assert account.units == by_unit

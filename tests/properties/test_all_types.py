@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.decode import changed_paths, decode
 from reactive_config._core.decoding.equality import unchanged
-from reactive_config._core.decoding.plans import Part
+from reactive_config._core.decoding.plans import DecodedPart
 from reactive_config._core.redaction import show, spot_of
 from reactive_config._core.trees import difference
 from tests.properties.random_types import Kind, barely, edited, kinds, picture
@@ -23,7 +23,7 @@ def follow(kind: Any, trees: list[Any]) -> int:
     """Decode one tree after the other, each from the last accepted one; returns how many were accepted."""
     plan = compile_plan(kind)
     tree: Any = {}
-    old: Part | None = None
+    old: DecodedPart | None = None
     older: list[tuple[Any, Any]] = []
     for new in trees:
         changes = difference(tree, new)

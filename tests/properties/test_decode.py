@@ -15,7 +15,7 @@ from msgspec import Meta
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.decode import changed_paths, decode
 from reactive_config._core.decoding.equality import unchanged
-from reactive_config._core.decoding.plans import Part
+from reactive_config._core.decoding.plans import DecodedPart
 from reactive_config._core.delta import Bare
 from reactive_config._core.trees import difference
 
@@ -80,7 +80,7 @@ def follow(kind: Any, trees: list[dict[str, Any]]) -> None:
     """Decode one tree after the other from the last accepted one, comparing each with the whole."""
     plan = compile_plan(kind)
     tree: dict[str, Any] = {}
-    old: Part | None = None
+    old: DecodedPart | None = None
     for new in trees:
         changes = difference(tree, new)
         part, faults = decode(plan, new, old, changes)
@@ -94,7 +94,7 @@ def follow(kind: Any, trees: list[dict[str, Any]]) -> None:
         old, tree = part, new
 
 
-def check_changed(old: Part | None, part: Part, changed: list[tuple[str, ...]]) -> None:
+def check_changed(old: DecodedPart | None, part: DecodedPart, changed: list[tuple[str, ...]]) -> None:
     if old is not None:
         assert bool(changed) == (old.value is not part.value)
         assert (old.value is part.value) == unchanged(old.value, part.value)

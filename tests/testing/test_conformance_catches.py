@@ -12,7 +12,7 @@ import pytest
 from reactive_config._core.delta import Delta, Patch, Replace
 from reactive_config._core.input_trees import entries_of, owned
 from reactive_config._core.source import Feed, Source
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config.testing import ConformanceSuite, SourceHarness
 
 _FRESH = itertools.count()
@@ -28,7 +28,7 @@ class Plain(Source):
     async def run(self, feed: Feed) -> None:
         self.feed = feed
         feed.send(self.first())
-        feed.state(State.SYNCED)
+        feed.state(SourceState.SYNCED)
         self.outside.running.add(self)
         try:
             await asyncio.Event().wait()

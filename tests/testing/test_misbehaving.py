@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reactive_config import Config, Gap, Rejected, Snapshot, State, open_config
+from reactive_config import Config, Gap, Rejected, Snapshot, SourceState, open_config
 from reactive_config._core.trees import overlay
 from reactive_config.testing import SILENT, Fault, Misbehaving, RecordingFeed, Scripted
 
@@ -76,7 +76,7 @@ async def play(*sources: Misbehaving) -> Seen:
             await asyncio.wait_for(source.wait_finished(), 2)
         seen.last = config.snapshot
         seen.held = [status.held for status in config.status().sources]
-        assert all(status.state is State.SYNCED for status in config.status().sources)
+        assert all(status.state is SourceState.SYNCED for status in config.status().sources)
     return seen
 
 
@@ -182,7 +182,7 @@ async def test_each_fault_is_told(fault: Fault) -> None:
     feed = await collected(source)
     assert source.played == [(index, fault) for index in range(4)]
     if fault is Fault.DISCONNECT:
-        assert (State.STALE, "the connection was lost") in feed.states
+        assert (SourceState.STALE, "the connection was lost") in feed.states
         assert feed.counters["reconnects"] == 4
     elif fault not in (Fault.BURST, Fault.SILENCE):
         assert len(feed.deltas) > len(plain.deltas)

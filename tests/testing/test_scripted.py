@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
-from reactive_config import Closed, Rejected, SourceError, StartupError, State, open_config
+from reactive_config import Closed, Rejected, SourceError, SourceState, StartupError, open_config
 from reactive_config._core.delta import Entry, Patch, Replace
 from reactive_config.testing import RecordingFeed, Scripted
 
@@ -122,21 +122,21 @@ async def test_steps_before_the_start_are_its_first_state() -> None:
     source = Scripted({"size": 4, "log": {"a": "INFO"}})
     await source.set({"size": 5})
     await source.delete("log")
-    source.state(State.STALE, "from a copy")
+    source.state(SourceState.STALE, "from a copy")
     async with open_config(App, source) as config:
         assert config.current == App(5)
-        assert config.status().sources[0].state is State.STALE
+        assert config.status().sources[0].state is SourceState.STALE
 
 
 async def test_states_show_in_the_status() -> None:
     """A state holds until the next one is told; new content does not touch it."""
     source = Scripted({})
     async with open_config(App, source) as config:
-        assert config.status().sources[0].state is State.SYNCED
-        source.state(State.STALE, "the network is gone")
+        assert config.status().sources[0].state is SourceState.SYNCED
+        source.state(SourceState.STALE, "the network is gone")
         await source.set({"size": 2})
         status = config.status().sources[0]
-        assert (status.state, status.reason) == (State.STALE, "the network is gone")
+        assert (status.state, status.reason) == (SourceState.STALE, "the network is gone")
 
 
 async def test_fail_becomes_failed_and_the_last_good_stays() -> None:
@@ -145,7 +145,7 @@ async def test_fail_becomes_failed_and_the_last_good_stays() -> None:
     async with open_config(App, source) as config:
         await source.fail("wrong password")
         status = config.status().sources[0]
-        assert (status.state, status.reason) == (State.FAILED, "wrong password")
+        assert (status.state, status.reason) == (SourceState.FAILED, "wrong password")
         assert config.current.size == 4
         with pytest.raises(RuntimeError, match="told to end"):
             await source.set({"size": 5})
@@ -165,7 +165,7 @@ async def test_end_says_that_nothing_more_comes() -> None:
     source = Scripted({"size": 4})
     async with open_config(App, source) as config:
         await source.end()
-        assert config.status().sources[0].state is State.ENDED
+        assert config.status().sources[0].state is SourceState.ENDED
         assert config.current.size == 4
 
 

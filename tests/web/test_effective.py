@@ -9,7 +9,7 @@ import pydantic
 import pytest
 
 from reactive_config import Memory, Rejected, Secret, open_config
-from reactive_config._web.asgi import Call
+from reactive_config._web.asgi import EndpointRequest
 from reactive_config.web import Operations
 
 
@@ -22,7 +22,7 @@ class App(msgspec.Struct, frozen=True):
 
 def ask(operations, token=None, path="/config"):
     headers = [(b"authorization", b"bearer " + token)] if token is not None else []
-    answer = operations.answer(Call("GET", path, headers))
+    answer = operations.answer(EndpointRequest("GET", path, headers))
     return answer.status, json.loads(answer.body) if path != "/metrics" else answer.body.decode(), dict(answer.headers)
 
 

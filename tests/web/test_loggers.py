@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from reactive_config import Live, Memory, Secret, open_config
-from reactive_config._web.asgi import Call
+from reactive_config._web.asgi import EndpointRequest
 from reactive_config.bindings import Level, LogRule, ManualClock, log_levels
 from reactive_config.web import Operations
 from reactive_config.web.aiohttp import operations_app
@@ -51,7 +51,7 @@ async def serving(clock, rules=None, token=Secret("t0ken")):  # noqa: B008 - fro
 
 def ask(operations, path, method="GET", body=None, headers=TOKEN):
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answer = operations.answer(Call(method, path, headers, raw))
+    answer = operations.answer(EndpointRequest(method, path, headers, raw))
     return answer.status, json.loads(answer.body), dict(answer.headers)
 
 

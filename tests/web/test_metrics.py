@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from reactive_config import Memory, Rejected, State, open_config
-from reactive_config._web.asgi import Call
+from reactive_config import Memory, Rejected, SourceState, open_config
+from reactive_config._web.asgi import EndpointRequest
 from reactive_config._web.collector import MAX_BINDINGS
 from reactive_config.bindings import rebuilt
 from reactive_config.testing import Scripted
@@ -28,7 +28,7 @@ class App(msgspec.Struct, frozen=True):
 
 
 def scrape(operations, accept=b"", parse=parse_text):
-    answer = operations.answer(Call("GET", "/metrics", [(b"Accept", accept)]))
+    answer = operations.answer(EndpointRequest("GET", "/metrics", [(b"Accept", accept)]))
     assert answer.status == 200
     return samples(answer.body.decode(), parse), dict(answer.headers)["Content-Type"]
 
@@ -71,7 +71,7 @@ async def test_what_goes_up_and_down_is_a_gauge_and_no_counter(parse):
         (status,) = config.status().sources
         assert (status.counters, status.gauges) == ({"relists": 2}, {"lag": 7.5})
         accept = b"application/openmetrics-text" if parse is parse_openmetrics else b""
-        body = operations.answer(Call("GET", "/metrics", [(b"Accept", accept)])).body.decode()
+        body = operations.answer(EndpointRequest("GET", "/metrics", [(b"Accept", accept)])).body.decode()
         families = {family.name.removeprefix("reactive_config_"): family for family in parse(body)}
         (lag,) = families["source_gauge"].samples
         assert (families["source_gauge"].type, lag.labels, lag.value) == (
@@ -89,9 +89,9 @@ async def test_the_status_is_read_when_it_is_scraped():
         found, _ = scrape(operations)
         assert (found["generation",], found["source_state", "scripted", "synced"]) == (1, 1)
         assert (found["source_state", "scripted", "stale"], found["source_stale_seconds", "scripted"]) == (0, 0)
-        source.state(State.STALE, "no route")
+        source.state(SourceState.STALE, "no route")
         await source.set({"size": 2})
-        source.state(State.STALE, "no route")
+        source.state(SourceState.STALE, "no route")
         found, _ = scrape(operations)
         assert (found["generation",], found["source_state", "scripted", "synced"]) == (2, 0)
         assert found["source_state", "scripted", "stale"] == 1
@@ -109,7 +109,7 @@ async def test_a_wall_clock_that_is_set_does_not_change_for_how_long_a_source_is
 
     source, operations = Scripted({"size": 1}), Operations()
     async with open_config(App, source) as config, operations.serving(config):
-        source.state(State.STALE, "no route")
+        source.state(SourceState.STALE, "no route")
         monkeypatch.setattr("reactive_config._core.status.datetime", Set)
         first, second = (scrape(operations)[0]["source_stale_seconds", "scripted"] for _ in range(2))
         assert 0 < first < second < 60
@@ -176,7 +176,7 @@ async def test_bindings_of_one_name_do_not_spoil_the_scrape():
         size = config.select("size")
         async with rebuilt(size, build, name="twin"), rebuilt(size, build, name="twin"):
             found, _ = scrape(operations)
-            lines = operations.answer(Call("GET", "/metrics")).body.decode().splitlines()
+            lines = operations.answer(EndpointRequest("GET", "/metrics")).body.decode().splitlines()
     assert (found["binding_state", "in force", "twin"], found["binding_changes_total", "twin"]) == (2, 2)
     assert len([line for line in lines if 'binding_changes_total{binding="twin"' in line]) == 1
 
@@ -241,14 +241,14 @@ async def test_promtool_has_nothing_to_say_about_names_and_texts():
         operations.serving(config),
         rebuilt(config.select("size"), build, name="pool"),
     ):
-        page = operations.answer(Call("GET", "/metrics")).body
+        page = operations.answer(EndpointRequest("GET", "/metrics")).body
     done = await anyio.run_process(["promtool", "check", "metrics"], input=page, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
 async def test_without_the_library_the_endpoint_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    answer = Operations().answer(Call("GET", "/metrics"))
+    answer = Operations().answer(EndpointRequest("GET", "/metrics"))
     assert answer.status == 404
     assert b"pip install prometheus-client" in answer.body
     with pytest.raises(ImportError, match="pip install prometheus-client"):

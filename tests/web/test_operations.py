@@ -16,8 +16,8 @@ from litestar import Litestar, asgi
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from reactive_config import Live, Memory, Rejected, Secret, State, open_config
-from reactive_config._web.asgi import Call
+from reactive_config import Live, Memory, Rejected, Secret, SourceState, open_config
+from reactive_config._web.asgi import EndpointRequest
 from reactive_config._web.health import NOT_OPEN
 from reactive_config.bindings import log_levels, rate_limiter, rebuilt
 from reactive_config.testing import Scripted
@@ -141,7 +141,7 @@ async def test_a_websocket_is_refused_and_who_went_away_is_not_answered():
 
 
 def get(operations, path="/readyz"):
-    answer = operations.answer(Call("GET", path))
+    answer = operations.answer(EndpointRequest("GET", path))
     return answer.status, json.loads(answer.body)
 
 
@@ -178,11 +178,11 @@ async def test_what_cannot_be_seen_or_does_not_fit_is_told_and_is_a_503_only_whe
     bad = 503 if strict else 200
     async with open_config(App, source) as config, operations.serving(config):
         assert get(operations)[0] == 200
-        source.state(State.STALE, "no route")
+        source.state(SourceState.STALE, "no route")
         status, told = get(operations)
         assert (status, told["ready"], told["troubles"]) == (bad, not strict, ["scripted: stale"])
         assert (told["sources"][0]["state"], told["sources"][0]["reason"]) == ("stale", "no route")
-        source.state(State.SYNCED)
+        source.state(SourceState.SYNCED)
         with pytest.raises(Rejected):
             await source.set({"size": "canary"})
         status, told = get(operations)
@@ -253,12 +253,12 @@ async def test_a_token_whose_function_raises_opens_nothing_is_logged_once_and_br
             assert get(operations, path)[0] == status
         for _ in range(3):
             for method, path, name in (("GET", "/config", "config_token"), ("POST", "/loggers/root", "levels_token")):
-                answer = operations.answer(Call(method, path, show))
+                answer = operations.answer(EndpointRequest(method, path, show))
                 assert (answer.status, json.loads(answer.body)["error"]) == (
                     500,
                     f"{name}: expected a token, got an error from the function that gives it; it is logged",
                 )
-        assert dict(operations.answer(Call("PUT", "/loggers/root")).headers)["Allow"] == "GET, POST, HEAD"
+        assert dict(operations.answer(EndpointRequest("PUT", "/loggers/root")).headers)["Allow"] == "GET, POST, HEAD"
     assert sorted(record.getMessage() for record in caplog.records) == [
         f"{name}: expected a Secret of a text, or None, got {error} from the function that gives it"
         for name in ("config_token", "levels_token")
@@ -284,7 +284,9 @@ async def test_a_token_whose_function_works_again_is_a_token_again(caplog):
             assert get(operations, "/config")[0] == 500
             await memory.patch({"size": 1})
             assert get(operations, "/config")[0] == 401
-            assert operations.answer(Call("GET", "/config", [(b"authorization", b"Bearer t1")])).status == 200
+            assert (
+                operations.answer(EndpointRequest("GET", "/config", [(b"authorization", b"Bearer t1")])).status == 200
+            )
     assert len(caplog.records) == 2
 
 
@@ -338,7 +340,7 @@ PATHS = st.one_of(
 @given(st.sampled_from(["GET", "HEAD", "POST", "PUT", "OPTIONS", "", "\ud800"]), PATHS, HEADERS, st.binary(max_size=60))
 def test_no_garbage_breaks_them(method, path, headers, body):
     operations = Operations(levels_token=Secret("t"), config_token=Secret("t"))
-    answer = operations.answer(Call(method, path, headers, body))
+    answer = operations.answer(EndpointRequest(method, path, headers, body))
     assert answer.status in (200, 401, 404, 405, 409, 503)
     if ("Content-Type", "application/json") in answer.headers:
         json.loads(answer.body)

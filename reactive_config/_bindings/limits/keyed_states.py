@@ -11,7 +11,7 @@ from reactive_config._bindings.limits.rule import Rule
 S = TypeVar("S")
 
 
-class Keys(Generic[S]):
+class KeyedStates(Generic[S]):
     """One rule, and what each key has used under it.
 
     Only keys in use have a state: one that behaves like a fresh one is dropped. Each newcomer looks at two, so that a

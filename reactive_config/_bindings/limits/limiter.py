@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 from reactive_config._bindings.binding import Binding
 from reactive_config._bindings.clocks import Clock, LoopClock
 from reactive_config._bindings.limits.bucket import Bucket
-from reactive_config._bindings.limits.keyed_states import Keys
+from reactive_config._bindings.limits.keyed_states import KeyedStates
 from reactive_config._bindings.limits.lines import Lines, Turn
 from reactive_config._bindings.limits.rate import Rate, rate_of
 from reactive_config._bindings.limits.rule import ALLOWED, Decision, Rule
@@ -57,7 +57,7 @@ class Limiting(Binding[R]):
         self._clock = clock
         self._lines = Lines()
         self._open = False
-        self._keys: Keys[Any] | None = None  # None without a limit
+        self._keys: KeyedStates[Any] | None = None  # None without a limit
 
     async def prepare(self, value: R) -> None:
         self._next = rate_of(value, self.live)
@@ -69,7 +69,7 @@ class Limiting(Binding[R]):
         if self._next is None:
             self._keys = None
         elif self._keys is None:
-            self._keys = Keys(self._make(self._next, now), self._max_keys, pinned=self._lines)
+            self._keys = KeyedStates(self._make(self._next, now), self._max_keys, pinned=self._lines)
         else:
             self._keys.rule.change(self._next, now)
         self.rate = self._next
@@ -96,7 +96,7 @@ class Limiting(Binding[R]):
             raise Closed(f"{self.name}: its context ended while somebody waited")
         self._check(turn.cost)
 
-    def _here(self, keys: Keys[Any], key: str, cost: int, owed: int) -> Decision:
+    def _here(self, keys: KeyedStates[Any], key: str, cost: int, owed: int) -> Decision:
         """The decision of this process's own count, after those who wait and want `owed`."""
         now = self._clock.now()
         if not owed and keys.take(key, cost, now):

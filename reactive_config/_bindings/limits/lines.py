@@ -38,7 +38,7 @@ class Turn:
         self._event.clear()
 
 
-class Line:
+class WaitingLine:
     """The callers that wait for one key. Only the first may try; whoever leaves lets the next one look."""
 
     __slots__ = ("_turns", "owed")
@@ -72,7 +72,7 @@ class Lines:
     """The lines of all keys that somebody waits for."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, WaitingLine] = {}
 
     def __contains__(self, key: object) -> bool:
         return key in self._lines
@@ -90,7 +90,7 @@ class Lines:
     @contextmanager
     def place(self, key: str, cost: int) -> Iterator[tuple[Turn, Callable[[], bool]]]:
         """The last place in a key's line, for as long as the block runs: the turn, and whether it is first."""
-        line = self._lines.setdefault(key, Line())
+        line = self._lines.setdefault(key, WaitingLine())
         turn = Turn(cost)
         line.join(turn)
         try:

@@ -13,7 +13,7 @@ from reactive_config._core.decoding.bare_values import duration
 from reactive_config._core.decoding.leaf import decode_leaf
 from reactive_config._core.runtime.live import Live
 from reactive_config._core.types.wording import Worded
-from reactive_config.errors import Unfit
+from reactive_config.errors import InvalidValue
 
 MOST = 1e15
 """The highest limit; beyond it a float can no longer tell neighbouring whole numbers apart."""
@@ -41,13 +41,13 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         # The constructor does not check the constraints above; programs make rates too.
         limit: Any = self.limit
         if type(limit) not in (int, float) or not 0 <= limit <= MOST:
-            raise Unfit(f"a number, 0 to {MOST:g}", at="limit")
+            raise InvalidValue(f"a number, 0 to {MOST:g}", at="limit")
         per: Any = self.per
         if not isinstance(per, timedelta) or per <= timedelta(0):
-            raise Unfit("a duration above 0", at="per")
+            raise InvalidValue("a duration above 0", at="per")
         burst: Any = self.burst
         if burst is not None and (type(burst) is not int or not 1 <= burst <= MOST):
-            raise Unfit("a whole number, 1 or more, or None", at="burst")
+            raise InvalidValue("a whole number, 1 or more, or None", at="burst")
 
     @property
     def window(self) -> int:
@@ -84,7 +84,7 @@ def rate_of(value: object, live: Live[Any] | None = None) -> Rate | None:
     try:
         found: str | Rate | None = decode_leaf(value, RateRule)
     except Exception:  # noqa: BLE001 - its text may quote the value
-        raise Unfit(f"{_EXPECTED}, got {got(value, live)}", at="rate") from None
+        raise InvalidValue(f"{_EXPECTED}, got {got(value, live)}", at="rate") from None
     return _read(found) if isinstance(found, str) else found
 
 

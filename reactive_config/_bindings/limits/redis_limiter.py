@@ -15,7 +15,7 @@ from reactive_config._bindings.limits.shared_window import RETRY, SECOND, Shared
 from reactive_config._bindings.limits.window import SlidingWindow
 from reactive_config._core.runtime.live import Live
 from reactive_config._core.status import BindingState, BindingStatus
-from reactive_config.errors import Unfit
+from reactive_config.errors import InvalidValue
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -102,7 +102,9 @@ class RedisRateLimiter(Limiting[R]):
     async def prepare(self, value: R) -> None:
         await super().prepare(value)
         if self._next is not None and self._next.window % SECOND:
-            raise Unfit("whole seconds with redis_rate_limiter (20/3s rather than 10/1500ms), got a fraction", at="per")
+            raise InvalidValue(
+                "whole seconds with redis_rate_limiter (20/3s rather than 10/1500ms), got a fraction", at="per"
+            )
 
     async def release(self) -> None:
         await super().release()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from reactive_config._bindings.limits.rate import Rate
 from reactive_config._bindings.limits.rule import Rule, TooCostly
-from reactive_config.errors import Unfit
+from reactive_config.errors import InvalidValue
 
 SLOTS = 100
 """How many entries a window is written in at most, where its limit is higher than that."""
 
 
-class Entry:
+class WindowEntry:
     """What passed within a short time. It leaves the window with the last of it, so it never counts too short."""
 
     __slots__ = ("count", "first", "last")
@@ -34,8 +34,8 @@ class Log:
 
     def __init__(self) -> None:
         # Lists, although they lose their first: they are short, and an empty deque takes 600 bytes.
-        self.window: list[Entry] = []
-        self.past: list[Entry] = []
+        self.window: list[WindowEntry] = []
+        self.past: list[WindowEntry] = []
         self.used = 0
 
 
@@ -81,8 +81,8 @@ class SlidingWindow(Rule[Log]):
 
     def copy(self, state: Log) -> Log:
         twin = Log()
-        twin.window.extend(Entry(e.first, e.last, e.count) for e in state.window)
-        twin.past.extend(Entry(e.first, e.last, e.count) for e in state.past)
+        twin.window.extend(WindowEntry(e.first, e.last, e.count) for e in state.window)
+        twin.past.extend(WindowEntry(e.first, e.last, e.count) for e in state.past)
         twin.used = state.used
         return twin
 
@@ -99,7 +99,7 @@ class SlidingWindow(Rule[Log]):
         # What is beyond the limit has no entries of its own either, or the log would have no bound.
         exact = self._limit <= SLOTS and state.used + cost <= self._limit
         grain = 0 if exact else self._per // SLOTS
-        _append(state.window, Entry(now, now, cost), grain)
+        _append(state.window, WindowEntry(now, now, cost), grain)
         state.used += cost
         return state
 
@@ -143,7 +143,7 @@ class SlidingWindow(Rule[Log]):
             _append(log.past, entry, reach // SLOTS)
 
 
-def _append(entries: list[Entry], entry: Entry, grain: int) -> None:
+def _append(entries: list[WindowEntry], entry: WindowEntry, grain: int) -> None:
     """Add what came last, as part of the last entry where that began less than a grain ago."""
     if entries and entry.last - entries[-1].first <= grain:
         entries[-1].last = entry.last
@@ -154,7 +154,7 @@ def _append(entries: list[Entry], entry: Entry, grain: int) -> None:
 
 def _checked(rate: Rate) -> tuple[int, int]:
     if rate.burst is not None:
-        raise Unfit("none with sliding_window (its limit may come together), got one", at="burst")
+        raise InvalidValue("none with sliding_window (its limit may come together), got one", at="burst")
     if rate.limit != int(rate.limit):
-        raise Unfit("a whole number with sliding_window (1/10s rather than 0.1/s), got a fraction", at="limit")
+        raise InvalidValue("a whole number with sliding_window (1/10s rather than 0.1/s), got a fraction", at="limit")
     return int(rate.limit), rate.window

@@ -62,10 +62,10 @@ class _Unhurried(set["asyncio.Task[None]"]):
         self.late: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[Any]:
-        return iter([_Late(request, self.late) for request in super().__iter__()])
+        return iter([_LateRequest(request, self.late) for request in super().__iter__()])
 
 
-class _Late:
+class _LateRequest:
     """A request, as asyncpg sees it when the connection closes."""
 
     def __init__(self, request: asyncio.Task[None], late: set[asyncio.Task[None]]) -> None:

@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from reactive_config._core.acceptance.rejection import Rejection
-from reactive_config._core.acceptance.source_states import GONE, Account
+from reactive_config._core.acceptance.source_states import GONE, SourceRecord
 from reactive_config._core.acceptance.trial import UnitKey
 from reactive_config._core.acceptance.verdicts import explain, is_readable, malformed, origin, problem
 from reactive_config._core.decoding.decode import changed_paths
-from reactive_config._core.decoding.plans import Part, Plan
+from reactive_config._core.decoding.plans import DecodedPart, DecodePlan
 from reactive_config._core.delta import Entry
 from reactive_config._core.layers import Stack
 from reactive_config._core.paths import Path
-from reactive_config._core.status import Held
+from reactive_config._core.status import HeldUnit
 from reactive_config.errors import Origin, Problem
 
 
@@ -31,7 +31,7 @@ class Acceptance:
         accounts: Lowest first.
     """
 
-    def __init__(self, plan: Plan, accounts: Sequence[Account]) -> None:
+    def __init__(self, plan: DecodePlan, accounts: Sequence[SourceRecord]) -> None:
         self.plan = plan
         self.accounts = list(accounts)
         self._rule = Rejection(plan, self.accounts)
@@ -42,12 +42,12 @@ class Acceptance:
         return self._rule.stack
 
     @property
-    def part(self) -> Part | None:
+    def part(self) -> DecodedPart | None:
         """The decoded configuration; None before the first acceptance."""
         return self._rule.part
 
     @property
-    def held(self) -> Mapping[UnitKey, Held]:
+    def held(self) -> Mapping[UnitKey, HeldUnit]:
         """The units that wait because they do not fit, with why; a live view."""
         return self._rule.holding.held
 
@@ -148,19 +148,19 @@ class Acceptance:
         """Every entry that says something at a path, the strongest first, with the path inside it."""
         return explain(self.accounts, path)
 
-    def take_news(self) -> Sequence[tuple[str, Held]]:
+    def take_news(self) -> Sequence[tuple[str, HeldUnit]]:
         """Source and unit, for what is held and was not when last asked, or for another reason."""
         return [(self.accounts[key[0]].name, held) for key, held in self._rule.holding.take_news()]
 
-    def holds_any_of(self, account: Account) -> bool:
+    def holds_any_of(self, account: SourceRecord) -> bool:
         """Whether units of a source wait because they do not fit."""
         return self._rule.holding.any_of(self.accounts.index(account))
 
-    def held_of(self, account: Account) -> tuple[Held, ...]:
+    def held_of(self, account: SourceRecord) -> tuple[HeldUnit, ...]:
         """The units of one source that wait, oldest first."""
         return self._rule.holding.told(self.accounts.index(account))
 
-    def held_at(self, account: Account, revision: int) -> Held | None:
+    def held_at(self, account: SourceRecord, revision: int) -> HeldUnit | None:
         """The unit that brought a revision, if it waits; otherwise what a relist found gone, if that may be of it."""
         index, holding = self.accounts.index(account), self._rule.holding
         found = holding.at(index, revision)
@@ -168,7 +168,7 @@ class Acceptance:
             return holding.held.get((index, GONE))
         return found
 
-    def undecided(self, account: Account, revision: int) -> bool:
+    def undecided(self, account: SourceRecord, revision: int) -> bool:
         """Whether the unit that brought a revision is still to be judged, as there was no time for it yet."""
         index = self.accounts.index(account)
         if self._rule.is_undecided((index, revision)):

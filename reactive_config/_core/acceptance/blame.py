@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_args
 from reactive_config._core.acceptance.trial import Trial, UnitKey
 from reactive_config._core.decoding.fault import Fault
 from reactive_config._core.decoding.map_plans import MapPlan, OptionalPlan
-from reactive_config._core.decoding.plans import LeafPlan, Plan
+from reactive_config._core.decoding.plans import DecodePlan, LeafPlan
 from reactive_config._core.decoding.record_plans import RecordPlan
 from reactive_config._core.lookup import inner_type, plain_type
 from reactive_config._core.paths import Path
@@ -36,7 +36,7 @@ class Blame(NamedTuple):
     suspects: list[UnitKey]
 
 
-def blame(trial: Trial, plan: Plan) -> Blame:
+def blame(trial: Trial, plan: DecodePlan) -> Blame:
     """Find out who is responsible, without another decode."""
     touching = _Touching(trial.steps())
     guilty: dict[UnitKey, list[Fault]] = {}
@@ -79,7 +79,7 @@ def _overlapping(changes: Changes, path: Path, at: Path) -> Iterator[Path]:
         yield path
 
 
-class _Node:
+class _BlameNode:
     """A path, and what units did there.
 
     Attributes:
@@ -91,20 +91,20 @@ class _Node:
 
     def __init__(self) -> None:
         self.steps: list[tuple[UnitKey, Any, Any]] = []
-        self.below: dict[str, _Node] = {}
+        self.below: dict[str, _BlameNode] = {}
 
 
 class _Touching:
     """Which units changed what stands at, above or under a path."""
 
     def __init__(self, steps: Iterable[tuple[UnitKey, Path, Any, Any]]) -> None:
-        self._root = _Node()
+        self._root = _BlameNode()
         for key, path, old, new in steps:
             node = self._root
             for name in path:
                 child = node.below.get(name)
                 if child is None:
-                    child = node.below[name] = _Node()
+                    child = node.below[name] = _BlameNode()
                 node = child
             node.steps.append((key, old, new))
 
@@ -124,7 +124,7 @@ class _Touching:
         return found
 
     def _at(self, path: Path) -> Iterator[UnitKey]:
-        node: _Node | None = self._root
+        node: _BlameNode | None = self._root
         for depth in range(len(path) + 1):
             assert node is not None
             for key, old, new in node.steps:
@@ -155,7 +155,7 @@ def _differs(path: Path, old: Any, new: Any) -> bool:
     return not same(old, new)
 
 
-def region(plan: Plan | None, path: Path, *, outermost: bool = False) -> Path:
+def region(plan: DecodePlan | None, path: Path, *, outermost: bool = False) -> Path:
     """The path of the subtree on which the verdict on a path depends.
 
     Args:

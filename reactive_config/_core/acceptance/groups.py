@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from reactive_config._core.acceptance.blame import region
 from reactive_config._core.acceptance.holding import Holding, Watched
-from reactive_config._core.acceptance.source_states import GONE, Account
+from reactive_config._core.acceptance.source_states import GONE, SourceRecord
 from reactive_config._core.acceptance.trial import UnitKey
-from reactive_config._core.decoding.plans import Plan
+from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.paths import Path
 from reactive_config._core.trees import Changes
 
@@ -28,7 +28,7 @@ class Linked:
         recheck: Units whose neighbourhood has changed since they were last tried with it.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DecodePlan) -> None:
         self.recheck: dict[UnitKey, None] = {}
         self._plan = plan
         self._regions: dict[UnitKey, tuple[Path, ...]] = {}
@@ -102,7 +102,7 @@ class Groups:
         large: Units that belong to groups too large to be tried; the owner clears it once all are rechecked.
     """
 
-    def __init__(self, accounts: Sequence[Account], holding: Holding, linked: Linked) -> None:
+    def __init__(self, accounts: Sequence[SourceRecord], holding: Holding, linked: Linked) -> None:
         self.large: set[UnitKey] = set()
         self._accounts = accounts
         self._holding = holding

@@ -14,7 +14,7 @@ from reactive_config._core.acceptance.source_states import unit_name
 from reactive_config._core.acceptance.trial import UnitKey
 from reactive_config._core.acceptance.verdicts import Verdict
 from reactive_config._core.paths import Path
-from reactive_config._core.status import Held, Moment
+from reactive_config._core.status import HeldUnit, Moment
 from reactive_config._core.trees import Changes
 
 
@@ -70,7 +70,7 @@ class Watched:
 
 
 class _Record(NamedTuple):
-    held: Held
+    held: HeldUnit
     since: Moment
     order: int
     regions: Sequence[Path]
@@ -85,8 +85,8 @@ class Holding:
     """
 
     def __init__(self) -> None:
-        self.held: dict[UnitKey, Held] = {}
-        self._news: dict[UnitKey, Held] = {}
+        self.held: dict[UnitKey, HeldUnit] = {}
+        self._news: dict[UnitKey, HeldUnit] = {}
         self._records: dict[UnitKey, _Record] = {}
         self._of: dict[int, dict[UnitKey, None]] = {}
         self._at: dict[tuple[int, int], dict[UnitKey, None]] = {}
@@ -109,7 +109,7 @@ class Holding:
             since, order = before.since, before.order
             self._unlist(key, before)
         problems = tuple(dict.fromkeys(verdict.problems))
-        held = Held(unit_name(key[1]), problems, since.wall, more=verdict.more, stopped=verdict.stopped)
+        held = HeldUnit(unit_name(key[1]), problems, since.wall, more=verdict.more, stopped=verdict.stopped)
         record = _Record(held, since, order, tuple(dict.fromkeys(verdict.regions)), frozenset(revisions))
         self._list(key, record)
         if before is None or before.held.problems != held.problems:
@@ -163,7 +163,7 @@ class Holding:
                 return []
         return sorted(found, key=lambda key: self._records[key].order) if len(found) > 1 else list(found)
 
-    def take_news(self) -> Iterable[tuple[UnitKey, Held]]:
+    def take_news(self) -> Iterable[tuple[UnitKey, HeldUnit]]:
         """The units that are held and were not when last asked, or for another reason."""
         if not self._news:
             return ()
@@ -174,7 +174,7 @@ class Holding:
         """The held units of one source; only for those who want to see them all."""
         return tuple(self._of.get(index, ()))
 
-    def told(self, index: int) -> tuple[Held, ...]:
+    def told(self, index: int) -> tuple[HeldUnit, ...]:
         """What people read of one source's held units, oldest first, with their ages."""
         records = [self._records[key] for key in self.of(index)]
         records.sort(key=lambda record: record.since.monotonic)
@@ -184,7 +184,7 @@ class Holding:
         """Whether a source has held units."""
         return bool(self._of.get(index))
 
-    def at(self, index: int, revision: int) -> Held | None:
+    def at(self, index: int, revision: int) -> HeldUnit | None:
         """The held unit of one source that has a revision, or is named by it."""
         if (named := self.held.get((index, revision))) is not None:
             return named

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from reactive_config._core.acceptance.source_states import Account, Change
+from reactive_config._core.acceptance.source_states import PendingChange, SourceRecord
 from reactive_config._core.acceptance.trial import Trial, UnitKey
 from reactive_config._core.delta import Entry
 from reactive_config._core.layers import Layer
@@ -42,7 +42,7 @@ class Jumps:
     stands in it. So they cost nothing meanwhile, however many wait.
     """
 
-    def __init__(self, accounts: Sequence[Account]) -> None:
+    def __init__(self, accounts: Sequence[SourceRecord]) -> None:
         self._accounts = accounts
         self._needed = [
             (account, number, layer)
@@ -87,7 +87,7 @@ class Jumps:
             return False
         return any(next(self._too_much_gone(trial, index), None) is not None for index in self._counted)
 
-    def _may_be_empty(self, account: Account, number: int) -> bool:
+    def _may_be_empty(self, account: SourceRecord, number: int) -> bool:
         """Whether a layer was emptied on purpose, or is empty in force: then it is not this trial that loses it."""
         return self._started and (number in account.emptied or account.layers[number] in self._empty_in_force)
 
@@ -141,7 +141,7 @@ class Jumps:
             return not account.guard.too_much_gone(_entries(account), least)
         return layer in account.emptied or len(account.layers[layer].entries) > least
 
-    def _empty(self, trial: Trial, index: int, account: Account) -> Iterator[Jump]:
+    def _empty(self, trial: Trial, index: int, account: SourceRecord) -> Iterator[Jump]:
         for number, layer in enumerate(account.layers):
             if layer.entries or self._may_be_empty(account, number):
                 continue
@@ -159,7 +159,7 @@ class Jumps:
             else:
                 yield Jump(None, problem, rule, 0)
 
-    def _too_large(self, trial: Trial, index: int, account: Account) -> Iterator[Jump]:
+    def _too_large(self, trial: Trial, index: int, account: SourceRecord) -> Iterator[Jump]:
         before = self._sizes[index]
         if account.size <= before or not account.guard.too_large(before, account.size):
             return
@@ -187,15 +187,15 @@ class Jumps:
                 removed += amount
 
 
-def _changes(trial: Trial, index: int) -> Iterator[Change]:
+def _changes(trial: Trial, index: int) -> Iterator[PendingChange]:
     return (change for _, changes in trial.of(index) for change in changes)
 
 
-def _removes(change: Change) -> int:
+def _removes(change: PendingChange) -> int:
     return change.entry is None
 
 
-def _leaves(old: Entry | None, change: Change, layer: int) -> int:
+def _leaves(old: Entry | None, change: PendingChange, layer: int) -> int:
     """Whether a change takes an entry out of a layer."""
     return old is not None and old.layer == layer and (change.entry is None or change.entry.layer != layer)
 
@@ -204,5 +204,5 @@ def _bytes(entry: Entry | None) -> int:
     return entry.size if entry is not None else 0
 
 
-def _entries(account: Account) -> int:
+def _entries(account: SourceRecord) -> int:
     return sum(len(layer.entries) for layer in account.layers)

@@ -16,11 +16,11 @@ from reactive_config._core.acceptance.blame import Blame, blame
 from reactive_config._core.acceptance.groups import Budget, Groups, Linked, Queue
 from reactive_config._core.acceptance.holding import Holding
 from reactive_config._core.acceptance.jumps import EMPTY, Jump, Jumps
-from reactive_config._core.acceptance.source_states import GONE, Account, Change
+from reactive_config._core.acceptance.source_states import GONE, PendingChange, SourceRecord
 from reactive_config._core.acceptance.trial import Trial, UnitKey
 from reactive_config._core.acceptance.verdicts import Judge, Verdict
 from reactive_config._core.decoding.fault import Fault
-from reactive_config._core.decoding.plans import Part, Plan
+from reactive_config._core.decoding.plans import DecodedPart, DecodePlan
 from reactive_config._core.layers import Stack
 from reactive_config._core.paths import Path
 from reactive_config._core.trees import Changes, add, union
@@ -49,10 +49,10 @@ class Rejection:
         budget: What this attempt may still do.
     """
 
-    def __init__(self, plan: Plan, accounts: Sequence[Account]) -> None:
+    def __init__(self, plan: DecodePlan, accounts: Sequence[SourceRecord]) -> None:
         self.accounts = list(accounts)
         self.stack = Stack([layer for account in accounts for layer in account.layers])
-        self.part: Part | None = None
+        self.part: DecodedPart | None = None
         self.changes: Changes = {}
         self.holding = Holding()
         self.linked = Linked(plan)
@@ -287,7 +287,7 @@ class Rejection:
 
     # -- verdicts ------------------------------------------------------------------------------
 
-    def changes_of(self, key: UnitKey) -> Mapping[str, Change]:
+    def changes_of(self, key: UnitKey) -> Mapping[str, PendingChange]:
         """What a pending unit changes, by entry."""
         return self.accounts[key[0]].units[key[1]]
 

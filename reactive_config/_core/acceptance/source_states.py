@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from reactive_config._core.bounds import admitted
-from reactive_config._core.change_limits import Guard
+from reactive_config._core.change_limits import ChangeLimits
 from reactive_config._core.delta import Delta, Entry, Replace, Unit
 from reactive_config._core.layers import Layer
 from reactive_config._core.paths import Path
@@ -18,7 +18,7 @@ from reactive_config._printable import printable
 from reactive_config.errors import Origin
 
 
-class Change(NamedTuple):
+class PendingChange(NamedTuple):
     """One entry whose current state is not the accepted one.
 
     Attributes:
@@ -38,7 +38,7 @@ GONE: Final = ("what is gone",)
 """The unit of what a `Replace` lacks: nobody knows which transactions deleted it."""
 
 
-class Account:
+class SourceRecord:
     """One source's states.
 
     Attributes:
@@ -59,14 +59,14 @@ class Account:
         accepted_at: Counts the acceptances that changed something.
     """
 
-    def __init__(self, name: str, layers: Sequence[str], *, optional: bool, guard: Guard | None = None) -> None:
+    def __init__(self, name: str, layers: Sequence[str], *, optional: bool, guard: ChangeLimits | None = None) -> None:
         self.name = name
         self.layers = [Layer(layer) for layer in layers]
         self.optional = optional
-        self.guard = guard or Guard()
+        self.guard = guard or ChangeLimits()
         self.size = 0
-        self.pending: dict[str, Change] = {}
-        self.units: dict[Unit, dict[str, Change]] = {}
+        self.pending: dict[str, PendingChange] = {}
+        self.units: dict[Unit, dict[str, PendingChange]] = {}
         self.touched: dict[Unit, bool] = {}
         self.emptied: frozenset[int] = frozenset()
         self.revision: int | None = None
@@ -99,20 +99,20 @@ class Account:
             self.gone_between = (first, delta.revision)
             known = self.accepted
             for entry_id in {*known, *self.pending} - delta.entries.keys():
-                self._record(Change(entry_id, None, GONE, relist=True))
+                self._record(PendingChange(entry_id, None, GONE, relist=True))
             for entry_id, entry in delta.entries.items():
                 # Most of a relist is what is in force already: sources read anew only what has changed.
                 if entry_id in self.pending or known.get(entry_id) is not entry:
-                    self._record(Change(entry_id, admitted(entry), entry.unit, relist=True))
+                    self._record(PendingChange(entry_id, admitted(entry), entry.unit, relist=True))
         else:
             for entry_id, entry in delta.set.items():
-                self._record(Change(entry_id, admitted(entry), entry.unit, relist=False))
+                self._record(PendingChange(entry_id, admitted(entry), entry.unit, relist=False))
             for entry_id, unit in delta.deleted.items():
-                self._record(Change(entry_id, None, unit, relist=False))
+                self._record(PendingChange(entry_id, None, unit, relist=False))
         self.revision = delta.revision
         self.emptied = delta.emptied
 
-    def _record(self, change: Change) -> None:
+    def _record(self, change: PendingChange) -> None:
         entry_id, entry = change.entry_id, change.entry
         if entry is not None and not 0 <= entry.layer < len(self.layers):
             raise ValueError(f"{self.name}: expected a layer from 0 to {len(self.layers) - 1}, got {entry.layer}")
@@ -177,7 +177,7 @@ class Account:
         return old
 
 
-def _says_the_same(one: Change, other: Change) -> bool:
+def _says_the_same(one: PendingChange, other: PendingChange) -> bool:
     if one.unit != other.unit:
         return False
     old, new = one.entry, other.entry
@@ -186,7 +186,7 @@ def _says_the_same(one: Change, other: Change) -> bool:
     return old.path == new.path and old.layer == new.layer and same(old.value, new.value)
 
 
-def origin_of(account: Account, entry_id: str, entry: Entry, path: Path, *, locate: bool = True) -> Origin:
+def origin_of(account: SourceRecord, entry_id: str, entry: Entry, path: Path, *, locate: bool = True) -> Origin:
     """Where an entry's value at a path stands, with line and column where the source can tell."""
     inner = path[len(entry.path) :]
     at: Any = entry.locate(entry, inner) if locate and entry.locate is not None else None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from reactive_config._core.acceptance.source_states import Account, Change
+from reactive_config._core.acceptance.source_states import PendingChange, SourceRecord
 from reactive_config._core.decoding.decode import decode
 from reactive_config._core.decoding.fault import Fault
-from reactive_config._core.decoding.plans import Part, Plan
+from reactive_config._core.decoding.plans import DecodedPart, DecodePlan
 from reactive_config._core.delta import Entry, Unit
 from reactive_config._core.layers import Stack
 from reactive_config._core.paths import Path
@@ -30,10 +30,10 @@ class Trial:
         faults: Why it does not fit.
     """
 
-    def __init__(self, stack: Stack, accounts: Sequence[Account]) -> None:
-        self.units: dict[UnitKey, Collection[Change]] = {}
+    def __init__(self, stack: Stack, accounts: Sequence[SourceRecord]) -> None:
+        self.units: dict[UnitKey, Collection[PendingChange]] = {}
         self.changes: Changes = {}
-        self.part: Part | None = None
+        self.part: DecodedPart | None = None
         self.faults: list[Fault] = []
         self._accounts = accounts
         self._stack = stack
@@ -72,7 +72,7 @@ class Trial:
         """Bring the units into another order."""
         self.units = {key: self.units[key] for key in units}
 
-    def decode(self, plan: Plan, old: Part | None) -> None:
+    def decode(self, plan: DecodePlan, old: DecodedPart | None) -> None:
         """Find out whether it fits.
 
         Args:
@@ -90,7 +90,7 @@ class Trial:
         for layer, before in zip(self._stack.layers, self._trees, strict=True):
             layer.restore(before)
 
-    def before(self, key: UnitKey, change: Change) -> Entry | None:
+    def before(self, key: UnitKey, change: PendingChange) -> Entry | None:
         """What stood where a change of a unit was put."""
         return self._before[key[0], change.entry_id]
 
@@ -121,6 +121,6 @@ class Trial:
                 return above
         return entry.path
 
-    def of(self, index: int) -> Iterator[tuple[UnitKey, Collection[Change]]]:
+    def of(self, index: int) -> Iterator[tuple[UnitKey, Collection[PendingChange]]]:
         """The units of one source."""
         return ((key, changes) for key, changes in self.units.items() if key[0] == index)

@@ -7,9 +7,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from reactive_config._core.acceptance.blame import region
-from reactive_config._core.acceptance.source_states import Account, Change, origin_of, unit_name
+from reactive_config._core.acceptance.source_states import PendingChange, SourceRecord, origin_of, unit_name
 from reactive_config._core.decoding.fault import ENOUGH, Fault
-from reactive_config._core.decoding.plans import Plan
+from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.delta import Entry, Malformed, Unit
 from reactive_config._core.layers import Layer
 from reactive_config._core.paths import Path, format_path
@@ -18,7 +18,7 @@ from reactive_config._core.trees import ABSENT, get
 from reactive_config.errors import Origin, Problem
 
 
-def origin(accounts: Sequence[Account], path: Path, *, locate: bool = True) -> Origin | None:
+def origin(accounts: Sequence[SourceRecord], path: Path, *, locate: bool = True) -> Origin | None:
     """Where the value at a path stands; where none does, the document that holds the table around it.
 
     Args:
@@ -34,7 +34,7 @@ def origin(accounts: Sequence[Account], path: Path, *, locate: bool = True) -> O
     return None
 
 
-def explain(accounts: Sequence[Account], path: Path) -> list[tuple[Origin, Path, Entry]]:
+def explain(accounts: Sequence[SourceRecord], path: Path) -> list[tuple[Origin, Path, Entry]]:
     """Every entry that says something at a path, the strongest first, with the path inside it."""
     return [
         (origin_of(account, entry_id, entry, path), path[len(entry.path) :], entry)
@@ -43,7 +43,7 @@ def explain(accounts: Sequence[Account], path: Path) -> list[tuple[Origin, Path,
     ]
 
 
-def _downwards(accounts: Sequence[Account]) -> Iterator[tuple[Account, Layer]]:
+def _downwards(accounts: Sequence[SourceRecord]) -> Iterator[tuple[SourceRecord, Layer]]:
     for account in reversed(accounts):
         for layer in reversed(account.layers):
             yield account, layer
@@ -69,7 +69,7 @@ class Verdict(NamedTuple):
     regions: Sequence[Path] = ()
 
 
-def is_readable(changes: Mapping[str, Change]) -> bool:
+def is_readable(changes: Mapping[str, PendingChange]) -> bool:
     """Whether a unit has no content that cannot be read, or that is no table where one must be."""
     for _, entry, _, _ in changes.values():
         if entry is not None and (type(entry.value) is Malformed if entry.path else type(entry.value) is not dict):
@@ -77,13 +77,13 @@ def is_readable(changes: Mapping[str, Change]) -> bool:
     return True
 
 
-def malformed(account: Account, changes: Mapping[str, Change]) -> Verdict:
+def malformed(account: SourceRecord, changes: Mapping[str, PendingChange]) -> Verdict:
     """The verdict on a unit that is not readable."""
     found = _malformed(account, changes.values())
     return Verdict(list(islice(found, TOLD)), sum(1 for _ in found))
 
 
-def _malformed(account: Account, changes: Iterable[Change]) -> Iterator[Problem]:
+def _malformed(account: SourceRecord, changes: Iterable[PendingChange]) -> Iterator[Problem]:
     for entry_id, entry, _, _ in changes:
         if entry is None:
             continue
@@ -103,14 +103,14 @@ class Judge:
         plan: Of the configuration's type.
     """
 
-    def __init__(self, accounts: Sequence[Account], plan: Plan) -> None:
+    def __init__(self, accounts: Sequence[SourceRecord], plan: DecodePlan) -> None:
         self._accounts = accounts
         self._plan = plan
 
     def verdict(
         self,
-        account: Account,
-        changes: Mapping[str, Change],
+        account: SourceRecord,
+        changes: Mapping[str, PendingChange],
         faults: Sequence[Fault],
         locates: Callable[[], bool],
         gone: Mapping[str, Entry | None],
@@ -132,7 +132,7 @@ class Judge:
         ]
         return Verdict(problems, len(faults[TOLD:]), len(faults) >= ENOUGH, tuple(regions.values()))
 
-    def waits(self, account: Account, gone: Mapping[str, Change], unit: Unit) -> Verdict:
+    def waits(self, account: SourceRecord, gone: Mapping[str, PendingChange], unit: Unit) -> Verdict:
         """The verdict on what a relist found gone, while a unit that it found changed is held.
 
         Args:
@@ -149,8 +149,8 @@ class Judge:
 
     def _origin(
         self,
-        account: Account,
-        changes: Mapping[str, Change],
+        account: SourceRecord,
+        changes: Mapping[str, PendingChange],
         path: Path,
         region: Path,
         locate: bool,

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import msgspec
 
 from reactive_config._core.decoding.map_plans import MapPlan, OptionalPlan, UntypedPlan
-from reactive_config._core.decoding.plans import LeafPlan, Plan, TablePlan
+from reactive_config._core.decoding.plans import DecodePlan, LeafPlan, TablePlan
 from reactive_config._core.decoding.record_plans import FlatPlan, RecordPlan
 from reactive_config._core.refusals import is_refusal
 from reactive_config._core.types import (
@@ -38,7 +38,7 @@ from reactive_config._core.types.sealed import holds_secret_names
 from reactive_config.errors import TypeNotSupported
 
 
-def compile_plan(kind: Any) -> Plan:
+def compile_plan(kind: Any) -> DecodePlan:
     """The plan for a configuration type.
 
     Raises:
@@ -50,7 +50,7 @@ def compile_plan(kind: Any) -> Plan:
     return _compile(kind, {})
 
 
-def _compile(kind: Any, known: dict[Any, Plan]) -> Plan:
+def _compile(kind: Any, known: dict[Any, DecodePlan]) -> DecodePlan:
     kind = unmarked(kind)
     plain = bare_type(kind)
     if is_untyped(plain):

@@ -7,13 +7,15 @@ from typing import Any
 from reactive_config._core.decoding.equality import changed_values, unchanged
 from reactive_config._core.decoding.fault import Fault
 from reactive_config._core.decoding.map_plans import OptionalPlan, UntypedPlan
-from reactive_config._core.decoding.plans import MISSING, NOTHING, Part, Plan, TablePlan
+from reactive_config._core.decoding.plans import MISSING, NOTHING, DecodedPart, DecodePlan, TablePlan
 from reactive_config._core.decoding.record_plans import FlatPlan
 from reactive_config._core.paths import Path
 from reactive_config._core.trees import Changes
 
 
-def decode(plan: Plan, tree: Any, old: Part | None, changes: Changes) -> tuple[Part | None, list[Fault]]:
+def decode(
+    plan: DecodePlan, tree: Any, old: DecodedPart | None, changes: Changes
+) -> tuple[DecodedPart | None, list[Fault]]:
     """Decode the next tree.
 
     Args:
@@ -32,10 +34,10 @@ def decode(plan: Plan, tree: Any, old: Part | None, changes: Changes) -> tuple[P
     decoded = plan.decode(tree, before, changes, (), found)
     if found:
         return None, found
-    return (decoded if type(decoded) is Part else Part(tree, decoded, NOTHING, NOTHING)), []
+    return (decoded if type(decoded) is DecodedPart else DecodedPart(tree, decoded, NOTHING, NOTHING)), []
 
 
-def keeps_identity(plan: Plan, path: Path) -> bool:
+def keeps_identity(plan: DecodePlan, path: Path) -> bool:
     """Whether what stands at a path stays the same object while it is equal.
 
     Not inside what is decoded as one value, nor inside what code of a type's own made of its fields.
@@ -53,7 +55,7 @@ def keeps_identity(plan: Plan, path: Path) -> bool:
     return True
 
 
-def changed_paths(old: Part | None, new: Part, changes: Changes) -> list[Path]:
+def changed_paths(old: DecodedPart | None, new: DecodedPart, changes: Changes) -> list[Path]:
     """The shortest paths whose decoded values differ; looks only where the tree changed."""
     if old is None:
         return [()]
@@ -63,7 +65,7 @@ def changed_paths(old: Part | None, new: Part, changes: Changes) -> list[Path]:
     return found
 
 
-def _compare(old: Part, new: Part, changes: Changes, path: Path, found: list[Path]) -> None:
+def _compare(old: DecodedPart, new: DecodedPart, changes: Changes, path: Path, found: list[Path]) -> None:
     if old.kept is NOTHING or new.kept is NOTHING or new.own_code:
         found += changed_values(old.value, new.value, path)
         return

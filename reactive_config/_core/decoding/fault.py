@@ -26,7 +26,7 @@ from reactive_config._core.types import (
     members_of,
     root_type,
 )
-from reactive_config._core.types.places import Place, alternatives, are_open, is_container, place_of
+from reactive_config._core.types.places import TypePlace, alternatives, are_open, is_container, place_of
 from reactive_config._core.types.sealed import holds_secret
 
 ENOUGH = 500
@@ -56,7 +56,7 @@ def below(path: Path, inside: str, name: str) -> tuple[Path, str]:
     return (path, f"{inside}.{name}") if inside else ((*path, name), "")
 
 
-class Part(NamedTuple):
+class TypedPart(NamedTuple):
     """One part of a tree, with what is known of its type.
 
     Attributes:
@@ -71,7 +71,7 @@ class Part(NamedTuple):
     kind: Any
     path: Path
     inside: str
-    place: Place
+    place: TypePlace
 
     @property
     def fields(self) -> Mapping[str, FieldType]:
@@ -94,20 +94,20 @@ class Part(NamedTuple):
         cls = None if fields_of(plain) is None else class_of(plain)
         return describe(self.kind) if cls is None else cls.__name__
 
-    def below(self, name: str) -> Part:
+    def below(self, name: str) -> TypedPart:
         """The part under a name of a table."""
         field, mapping = self.fields.get(name), mapping_types(self.plain)
         kind = field.type if field is not None else mapping[1] if mapping is not None else Any
-        return Part(get(self.tree, name), kind, *below(self.path, self.inside, name), self.place.under(name))
+        return TypedPart(get(self.tree, name), kind, *below(self.path, self.inside, name), self.place.under(name))
 
-    def item(self, index: int) -> Part:
+    def item(self, index: int) -> TypedPart:
         """The part at an index of a list."""
         tree = self.tree[index] if type(self.tree) is list and index < len(self.tree) else ABSENT
         items = item_types(self.plain) or (Any, ...)
         kind = items[0] if items[-1] is Ellipsis else items[min(index, len(items) - 1)]
-        return Part(tree, kind, self.path, f"{self.inside}[{index}]", self.place.at(index))
+        return TypedPart(tree, kind, self.path, f"{self.inside}[{index}]", self.place.at(index))
 
-    def member(self, name: str) -> Part:
+    def member(self, name: str) -> TypedPart:
         """The same part as the member of a union that has this name."""
         plain = bare_type(self.kind)
         named = [kind for kind in get_args(plain) if getattr(bare_type(kind), "__name__", "") == name]
@@ -138,12 +138,12 @@ class Part(NamedTuple):
         return _shown(self.tree, self.kind, self.place.kinds, named=named)
 
 
-def part_of(tree: Any, kind: Any, path: Path, inside: str) -> Part:
+def part_of(tree: Any, kind: Any, path: Path, inside: str) -> TypedPart:
     """A part that is looked at for the first time."""
-    return Part(tree, kind, path, inside, place_of(kind))
+    return TypedPart(tree, kind, path, inside, place_of(kind))
 
 
-def walk(part: Part, loc: Sequence[int | str], *, missing: bool = False) -> list[Part]:
+def walk(part: TypedPart, loc: Sequence[int | str], *, missing: bool = False) -> list[TypedPart]:
     """The parts on the way to where pydantic found something.
 
     Between keys and indexes pydantic names members of unions and functions, which are no part of the path.

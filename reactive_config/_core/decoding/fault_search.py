@@ -14,7 +14,7 @@ import msgspec
 
 from reactive_config._core.bounds import FINITE
 from reactive_config._core.decoding.bare_values import convert
-from reactive_config._core.decoding.fault import ENOUGH, Fault, Part, below, part_of, shown, walk
+from reactive_config._core.decoding.fault import ENOUGH, Fault, TypedPart, below, part_of, shown, walk
 from reactive_config._core.decoding.finite import NotFiniteError
 from reactive_config._core.decoding.leaf import decode_leaf
 from reactive_config._core.decoding.pydantic_faults import pydantic_faults
@@ -36,7 +36,7 @@ from reactive_config._core.types import (
 )
 from reactive_config._core.types.sealed import holds_secret
 from reactive_config._core.types.wording import worded
-from reactive_config.errors import Unfit
+from reactive_config.errors import InvalidValue
 
 SOME = "[...]"
 """What msgspec says in place of a mapping's name."""
@@ -124,7 +124,7 @@ def _faults(value: Any, kind: Any, path: Path, inside: str, search: Search, know
 
     Args:
         value: The value.
-        kind: As in `Part`.
+        kind: As in `TypedPart`.
         path: As in `Fault`.
         inside: As in `Fault`.
         search: Counts what is decoded.
@@ -156,7 +156,7 @@ def _faults(value: Any, kind: Any, path: Path, inside: str, search: Search, know
         yield from inner or [_fault(error, part_of(value, kind, path, inside))]
 
 
-def _fault(error: BaseException, part: Part) -> Fault:
+def _fault(error: BaseException, part: TypedPart) -> Fault:
     """What is wrong with a part as a whole."""
     if type(part.tree) is dict and fields_of(part.plain) is not None and not _is_of_msgspec(error):
         return part.refused(part.title, error.__cause__ if type(error) is msgspec.ValidationError else error)
@@ -234,7 +234,7 @@ def _record_faults(
             yield Fault(*below(path, inside, name), f"one of the names {', '.join(fields)}", "an unknown name")
 
 
-def own_fault(own: Unfit, value: Any, kind: Any, path: Path, inside: str) -> Fault:
+def own_fault(own: InvalidValue, value: Any, kind: Any, path: Path, inside: str) -> Fault:
     """The fault that a type's own validation found in a tree."""
     part = part_of(value, kind, path, inside)
     return (part.below(own.at) if own.at in part.fields else part).fault(own.expected)

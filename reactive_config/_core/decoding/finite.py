@@ -38,7 +38,7 @@ class _Default(NamedTuple):
     make: Callable[[], Any]
 
 
-class _Part(NamedTuple):
+class _NumberPart(NamedTuple):
     """A part of the value.
 
     Attributes:
@@ -73,7 +73,7 @@ def check_finite(value: Any, tree: Any = _UNKNOWN) -> None:
     Raises:
         NotFiniteError: Content brought a number that is not finite.
     """
-    pending = [_Part(value, tree, (), None)]
+    pending = [_NumberPart(value, tree, (), None)]
     seen: dict[int, Any] = {}  # the parts stay alive here, and so their ids stay theirs
     while pending and len(seen) < MOST:
         part = pending.pop()
@@ -99,7 +99,7 @@ def _is_default(default: _Default) -> bool:
         return False
 
 
-def _inner(part: _Part) -> Iterator[_Part]:
+def _inner(part: _NumberPart) -> Iterator[_NumberPart]:
     """What a part is made of, without what is plain."""
     value = part.value
     if isinstance(value, (list, tuple, deque, set, frozenset)):
@@ -111,26 +111,26 @@ def _inner(part: _Part) -> Iterator[_Part]:
     return _of_record(part)
 
 
-def _of_items(part: _Part) -> Iterator[_Part]:
+def _of_items(part: _NumberPart) -> Iterator[_NumberPart]:
     value, tree, steps, default = part
     ordered = not isinstance(value, (set, frozenset))
     trees = tree if ordered and type(tree) is list and len(tree) == len(value) else None
     for index, item in enumerate(value):
         if not _is_plain(item):
             below = _UNKNOWN if trees is None else trees[index]
-            yield _Part(item, below, (*steps, index) if ordered else steps, default)
+            yield _NumberPart(item, below, (*steps, index) if ordered else steps, default)
 
 
-def _of_mapping(part: _Part) -> Iterator[_Part]:
+def _of_mapping(part: _NumberPart) -> Iterator[_NumberPart]:
     value, tree, steps, default = part
     for name, item in value.items():
         if not _is_plain(name):
-            yield _Part(name, _UNKNOWN, steps, default)
+            yield _NumberPart(name, _UNKNOWN, steps, default)
         if not _is_plain(item):
-            yield _Part(item, _below(tree, name), (*steps, str(name)), default)
+            yield _NumberPart(item, _below(tree, name), (*steps, str(name)), default)
 
 
-def _of_record(part: _Part) -> Iterator[_Part]:
+def _of_record(part: _NumberPart) -> Iterator[_NumberPart]:
     value, tree, steps, default = part
     kind: Any = type(value)
     for attribute, name, make in _fields(kind):
@@ -138,11 +138,11 @@ def _of_record(part: _Part) -> Iterator[_Part]:
         if _is_plain(inner):
             continue
         if attribute == EXTRA:
-            yield _Part(inner, tree, steps, default)
+            yield _NumberPart(inner, tree, steps, default)
             continue
         absent = default is None and type(tree) is dict and name not in tree and attribute not in tree
         mine = _Default(inner, make) if absent and make is not None else default
-        yield _Part(inner, _below(tree, name), (*steps, name), mine)
+        yield _NumberPart(inner, _below(tree, name), (*steps, name), mine)
 
 
 @lru_cache(maxsize=1024)

@@ -10,7 +10,16 @@ import msgspec
 
 from reactive_config._core.decoding.bare_values import infer, untyped
 from reactive_config._core.decoding.fault import ENOUGH, Fault
-from reactive_config._core.decoding.plans import MISSING, Decoded, LeafPlan, Part, Plan, TablePlan, settled, value_of
+from reactive_config._core.decoding.plans import (
+    MISSING,
+    Decoded,
+    DecodedPart,
+    DecodePlan,
+    LeafPlan,
+    TablePlan,
+    settled,
+    value_of,
+)
 from reactive_config._core.decoding.record_plans import FlatPlan
 from reactive_config._core.delta import Bare
 from reactive_config._core.paths import Path
@@ -21,12 +30,12 @@ from reactive_config._core.trees import Changes
 class MapPlan(TablePlan):
     """dict[str, X]."""
 
-    def __init__(self, kind: Any, values: Plan) -> None:
+    def __init__(self, kind: Any, values: DecodePlan) -> None:
         self.kind = kind
         self.values = values
         self._whole: Any = dict[str, values.kind]  # type: ignore[name-defined]
 
-    def plan_of(self, name: str) -> Plan | None:
+    def plan_of(self, name: str) -> DecodePlan | None:
         return self.values
 
     def all_names(self, table: Mapping[str, Any]) -> Iterable[str]:
@@ -34,7 +43,7 @@ class MapPlan(TablePlan):
 
     def decode_names(
         self, table: Mapping[str, Any], path: Path, found: list[Fault]
-    ) -> tuple[dict[str, Any], dict[str, Part]]:
+    ) -> tuple[dict[str, Any], dict[str, DecodedPart]]:
         if not isinstance(self.values, FlatPlan) and not (isinstance(self.values, LeafPlan) and self.values.scalar):
             return super().decode_names(table, path, found)
         kept = self._at_once(table)
@@ -61,7 +70,7 @@ class MapPlan(TablePlan):
         return dict(kept)
 
 
-class UntypedPlan(Plan):
+class UntypedPlan(DecodePlan):
     """Anything; tables in it decode part by part all the same."""
 
     kind = Any
@@ -86,13 +95,13 @@ class _OpenTable(MapPlan):
 
     def decode_names(
         self, table: Mapping[str, Any], path: Path, found: list[Fault]
-    ) -> tuple[dict[str, Any], dict[str, Part]]:
+    ) -> tuple[dict[str, Any], dict[str, DecodedPart]]:
         """As everywhere, but tables in it at once: two calls a level, because there may be `MAX_DEPTH` levels.
 
         The recursion limit is Python's, 1000, and a part of it belongs to the program that runs the loop.
         """
         kept: dict[str, Any] = {}
-        inner: dict[str, Part] = {}
+        inner: dict[str, DecodedPart] = {}
         for name, tree in table.items():
             if type(tree) is not dict:
                 kept[name] = infer(tree.text) if type(tree) is Bare else untyped(tree)
@@ -102,7 +111,7 @@ class _OpenTable(MapPlan):
         return kept, inner
 
 
-class OptionalPlan(Plan):
+class OptionalPlan(DecodePlan):
     """X | None for an X that decodes part by part."""
 
     def __init__(self, kind: Any, inner: TablePlan) -> None:

@@ -49,7 +49,7 @@ MISSING: Final = object()
 """In place of a value: there is none, or what should have become one does not fit."""
 
 
-class Part:
+class DecodedPart:
     """What a plan made of a table.
 
     Attributes:
@@ -63,7 +63,7 @@ class Part:
     __slots__ = ("inner", "kept", "own_code", "tree", "value")
 
     def __init__(
-        self, tree: Any, value: Any, kept: Mapping[str, Any], inner: Mapping[str, Part], own_code: bool = False
+        self, tree: Any, value: Any, kept: Mapping[str, Any], inner: Mapping[str, DecodedPart], own_code: bool = False
     ) -> None:
         self.tree = tree
         self.value = value
@@ -73,15 +73,15 @@ class Part:
 
 
 Decoded = Any
-"""A `Part`, or the value of what has no parts, or MISSING."""
+"""A `DecodedPart`, or the value of what has no parts, or MISSING."""
 
 
 def value_of(decoded: Decoded) -> Any:
     """The value itself."""
-    return decoded.value if type(decoded) is Part else decoded
+    return decoded.value if type(decoded) is DecodedPart else decoded
 
 
-class Plan(ABC):
+class DecodePlan(ABC):
     """How to decode one type."""
 
     kind: Any
@@ -116,7 +116,7 @@ class Plan(ABC):
         """
 
 
-class LeafPlan(Plan):
+class LeafPlan(DecodePlan):
     """One value, converted as a whole."""
 
     def __init__(self, kind: Any) -> None:
@@ -151,7 +151,7 @@ class LeafPlan(Plan):
         return type(value) is not float or math.isfinite(value)
 
 
-class TablePlan(Plan):
+class TablePlan(DecodePlan):
     """A table whose values decode one by one; subclasses say which, and build the whole of them.
 
     Attributes:
@@ -163,7 +163,7 @@ class TablePlan(Plan):
     def decode(  # noqa: C901 - a call for each name would cost more than the rest of it
         self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]
     ) -> Decoded:
-        if type(tree) is not dict or type(old) is not Part or type(old.tree) is not dict:
+        if type(tree) is not dict or type(old) is not DecodedPart or type(old.tree) is not dict:
             return self._decode_all(tree, value_of(old), path, found)
         before = len(found)
         kept: dict[str, Any] | None = None  # copies are made at the first difference
@@ -175,7 +175,7 @@ class TablePlan(Plan):
             previous = old.kept.get(name, MISSING)
             deeper = None if changes is None else changes[name]
             value = decoded = self._decode_name(name, subtree, old.inner.get(name, previous), deeper, path, found)
-            if type(decoded) is Part:
+            if type(decoded) is DecodedPart:
                 inner = dict(old.inner) if inner is None else inner
                 inner[name] = decoded
                 value = decoded.value
@@ -195,13 +195,13 @@ class TablePlan(Plan):
             return MISSING
         parts = old.inner if inner is None else inner
         if kept is None:
-            return Part(tree, old.value, old.kept, parts, self.own_code)
+            return DecodedPart(tree, old.value, old.kept, parts, self.own_code)
         value = self._build(kept, parts, tree, path, found)
         if value is MISSING:
             return MISSING
         if self.own_code:  # what it makes of other values may be the same
             value = settled(old.value, value)
-        return Part(tree, value, kept, parts, self.own_code)
+        return DecodedPart(tree, value, kept, parts, self.own_code)
 
     def _decode_all(self, tree: Any, previous: Any, path: Path, found: list[Fault]) -> Decoded:
         try:
@@ -219,17 +219,17 @@ class TablePlan(Plan):
         value = self._build(kept, inner, table, path, found)
         if value is MISSING:
             return MISSING
-        return Part(tree, settled(previous, value), kept, inner or NOTHING, self.own_code)
+        return DecodedPart(tree, settled(previous, value), kept, inner or NOTHING, self.own_code)
 
     def decode_names(
         self, table: Mapping[str, Any], path: Path, found: list[Fault]
-    ) -> tuple[dict[str, Any], dict[str, Part]]:
+    ) -> tuple[dict[str, Any], dict[str, DecodedPart]]:
         """All names of a table, of which nothing is known from before: the values, and the parts among them."""
         kept: dict[str, Any] = {}
-        inner: dict[str, Part] = {}
+        inner: dict[str, DecodedPart] = {}
         for name in self.all_names(table):
             decoded = self._decode_name(name, table.get(name, ABSENT), MISSING, None, path, found)
-            if type(decoded) is Part:
+            if type(decoded) is DecodedPart:
                 inner[name] = decoded
                 kept[name] = decoded.value
             elif decoded is not MISSING:
@@ -239,12 +239,12 @@ class TablePlan(Plan):
         return kept, inner
 
     def anew(self, tree: Any, decoded: Decoded) -> Any:
-        if self.immutable or type(decoded) is not Part:
+        if self.immutable or type(decoded) is not DecodedPart:
             return value_of(decoded)
         return self.build(self._renewed(decoded.kept, decoded.inner, _as_table(tree) or {}))
 
     def _renewed(
-        self, kept: Mapping[str, Any], inner: Mapping[str, Part], table: Mapping[str, Any]
+        self, kept: Mapping[str, Any], inner: Mapping[str, DecodedPart], table: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """The values of the names, those that can be changed in place made anew."""
         return {name: self.anew_at(name, inner.get(name, value), table) for name, value in kept.items()}
@@ -258,7 +258,7 @@ class TablePlan(Plan):
     def _build(
         self,
         kept: Mapping[str, Any],
-        inner: Mapping[str, Part],
+        inner: Mapping[str, DecodedPart],
         table: Mapping[str, Any],
         path: Path,
         found: list[Fault],
@@ -285,7 +285,7 @@ class TablePlan(Plan):
             return self.without(name, plan, value_of(old), path, found)
         return plan.decode(tree, old, changes, (*path, name), found)
 
-    def without(self, name: str, plan: Plan | None, old: Any, path: Path, found: list[Fault]) -> Any:
+    def without(self, name: str, plan: DecodePlan | None, old: Any, path: Path, found: list[Fault]) -> Any:
         """The value of a name that the table does not have, or that has no plan; MISSING if there is none.
 
         Args:
@@ -298,7 +298,7 @@ class TablePlan(Plan):
         return MISSING
 
     @abstractmethod
-    def plan_of(self, name: str) -> Plan | None:
+    def plan_of(self, name: str) -> DecodePlan | None:
         """The plan of one name, or None where no such name can stand."""
 
     @abstractmethod

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reactive_config._core.decoding.bare_values import prepare
-from reactive_config._core.decoding.fault import ENOUGH, Fault, Part, part_of, walk
+from reactive_config._core.decoding.fault import ENOUGH, Fault, TypedPart, part_of, walk
 from reactive_config._core.delta import Bare
 from reactive_config._core.json_text import decode_json
 from reactive_config._core.paths import Path
@@ -135,7 +135,7 @@ def _spelt(value: Any) -> Any:
     return (decode_json(value.text) or value) if type(value) is Bare else value
 
 
-def _fault(item: Mapping[str, Any], part: Part) -> Fault:
+def _fault(item: Mapping[str, Any], part: TypedPart) -> Fault:
     missing = item["type"] in _MISSING
     steps = walk(part, item["loc"], missing=missing)
     here, raised = steps[-1], item.get("ctx", {}).get("error")
@@ -155,7 +155,7 @@ def _fault(item: Mapping[str, Any], part: Part) -> Fault:
     return Fault(here.path, here.inside, expected, _got(item["type"], here))
 
 
-def _got(error: str, part: Part) -> str:
+def _got(error: str, part: TypedPart) -> str:
     if part.tree is ABSENT:  # a validator put something there before pydantic looked
         return "something else"
     own_types = any(getattr(kind, "__module__", "").startswith("pydantic") for kind in part.place.kinds)
@@ -184,7 +184,7 @@ def _is_own_text(kind: str, text: str, context: dict[str, Any] | None) -> bool:
         return False
 
 
-def _placed(at: str, steps: Sequence[Part]) -> Part:
+def _placed(at: str, steps: Sequence[TypedPart]) -> TypedPart:
     """Where the author's word belongs: a field of the model that was validated, or of the one whose field was."""
     owner = next((part for part in reversed(steps[-2:]) if at in part.fields), None)
     return steps[-1] if owner is None else owner.below(at)

@@ -10,7 +10,7 @@ import msgspec
 
 from reactive_config._core.decoding.fault import Fault
 from reactive_config._core.decoding.finite import check_finite, is_finite
-from reactive_config._core.decoding.plans import MISSING, Decoded, Plan, TablePlan, settled, value_of
+from reactive_config._core.decoding.plans import MISSING, Decoded, DecodePlan, TablePlan, settled, value_of
 from reactive_config._core.paths import Path
 from reactive_config._core.refusals import is_refusal, name_of, own_words
 from reactive_config._core.trees import Changes
@@ -32,7 +32,7 @@ class RecordPlan(TablePlan):
     def __init__(self, kind: Any) -> None:
         self.kind = kind
         self.fields: Mapping[str, FieldType] = fields_of(kind) or {}
-        self.plans: dict[str, Plan] = {}
+        self.plans: dict[str, DecodePlan] = {}
         self.make: Any = class_of(kind)
         config = getattr(self.make, "__struct_config__", None)
         self.closed: bool = config is not None and config.forbid_unknown_fields
@@ -40,13 +40,13 @@ class RecordPlan(TablePlan):
         # Its fields are finite, but what it makes of them may not be.
         self._computes = self.own_code and may_hold_floats(kind)
 
-    def plan_of(self, name: str) -> Plan | None:
+    def plan_of(self, name: str) -> DecodePlan | None:
         return self.plans.get(name)
 
     def all_names(self, table: Mapping[str, Any]) -> Iterable[str]:
         return {**self.plans, **table} if self.closed else self.plans
 
-    def without(self, name: str, plan: Plan | None, old: Any, path: Path, found: list[Fault]) -> Any:
+    def without(self, name: str, plan: DecodePlan | None, old: Any, path: Path, found: list[Fault]) -> Any:
         if plan is None:
             if self.closed:
                 found.append(Fault((*path, name), "", f"one of the names {', '.join(self.plans)}", "an unknown name"))

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from reactive_config._core.acceptance.source_states import Account
+from reactive_config._core.acceptance.source_states import SourceRecord
 from reactive_config._core.delta import Delta, Entry, Patch, Replace, Unit
 from reactive_config._core.lookup import Shape, resolve, shape
 from reactive_config._core.paths import Path
-from reactive_config._core.status import Held, Moment, SourceStatus, State
+from reactive_config._core.status import HeldUnit, Moment, SourceState, SourceStatus
 from reactive_config._core.types.sealed import holds_secret
 from reactive_config._printable import printable
 from reactive_config.errors import Rejected
@@ -32,9 +32,9 @@ class Inbox:
         heard: When the first of the deltas came that wait, or that were taken last; `time.monotonic()`.
     """
 
-    def __init__(self, account: Account, kind: Any, wake: Callable[[], None]) -> None:
+    def __init__(self, account: SourceRecord, kind: Any, wake: Callable[[], None]) -> None:
         self.account = account
-        self.current_state = State.CONNECTING
+        self.current_state = SourceState.CONNECTING
         self.reason = ""
         self._since = Moment.now()
         self._next_try: datetime | None = None
@@ -72,7 +72,7 @@ class Inbox:
             self._patch = delta
         self._wake()
 
-    def state(self, state: State, reason: str = "", *, next_try: datetime | None = None) -> None:
+    def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
         if state is not self.current_state:
             self._since = Moment.now()
         self.current_state, self.reason, self._next_try = state, printable(reason, _SENTENCE), next_try
@@ -132,7 +132,9 @@ class Inbox:
             self.account.take(Patch(self._set, self._deleted, self._patch.revision, self._patch.emptied))
         self._replace, self._set, self._deleted, self._patch = None, {}, {}, None
 
-    def settle(self, held_at: Callable[[Account, int], Held | None], undecided: Callable[[Account, int], bool]) -> None:
+    def settle(
+        self, held_at: Callable[[SourceRecord, int], HeldUnit | None], undecided: Callable[[SourceRecord, int], bool]
+    ) -> None:
         """Writer only: after an attempt, answer those who wait for a revision or for an acceptance."""
         if self.account.accepted_at != self._seen_acceptance:
             self._accepted.set()
@@ -156,10 +158,10 @@ class Inbox:
                 future.set_exception(error)
         self._waiting.clear()
 
-    def status(self, held: tuple[Held, ...]) -> SourceStatus:
+    def status(self, held: tuple[HeldUnit, ...]) -> SourceStatus:
         state, reason = self.current_state, self.reason
-        if self.on_last_good and held and state is State.SYNCED:
-            state, reason = State.STALE, "its content did not fit at the start; the last good state is in force"
+        if self.on_last_good and held and state is SourceState.SYNCED:
+            state, reason = SourceState.STALE, "its content did not fit at the start; the last good state is in force"
         return SourceStatus(
             name=self.account.name,
             state=state,

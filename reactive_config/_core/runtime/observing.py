@@ -8,13 +8,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from reactive_config._core.runtime.host import is_failure
-from reactive_config._core.status import BindingStatus, Held
+from reactive_config._core.status import BindingStatus, HeldUnit
 
 logger = logging.getLogger("reactive_config")
 
 
 @dataclass(slots=True)
-class Apply:
+class ApplyEvent:
     """One step of the writer: everything that waited, merged, decoded and published or held.
 
     Attributes:
@@ -27,11 +27,11 @@ class Apply:
     sources: tuple[str, ...]
     heard: float
     generation: int = 0
-    held: tuple[tuple[str, Held], ...] = ()
+    held: tuple[tuple[str, HeldUnit], ...] = ()
 
 
 @dataclass(slots=True)
-class Rebuild:
+class RebuildEvent:
     """One try of one binding to make its next thing.
 
     Attributes:
@@ -51,11 +51,11 @@ class Observer:
     It must be quick, and cannot break anything: what it raises is logged, and what it would swallow is raised.
     """
 
-    def applying(self, apply: Apply) -> AbstractContextManager[object]:
+    def applying(self, apply: ApplyEvent) -> AbstractContextManager[object]:
         """Entered before a step of the writer and left after it."""
         return nullcontext()
 
-    def rebuilding(self, rebuild: Rebuild) -> AbstractContextManager[object]:
+    def rebuilding(self, rebuild: RebuildEvent) -> AbstractContextManager[object]:
         """Entered before a binding prepares its next thing and left after it, in the task that prepares."""
         return nullcontext()
 
@@ -81,10 +81,10 @@ class Observers:
     def remove(self, observer: Observer) -> None:
         self._all.remove(observer)
 
-    def applying(self, apply: Apply) -> AbstractContextManager[None]:
+    def applying(self, apply: ApplyEvent) -> AbstractContextManager[None]:
         return _around([lambda o=o: o.applying(apply) for o in self._all])  # type: ignore[misc]
 
-    def rebuilding(self, rebuild: Rebuild) -> AbstractContextManager[None]:
+    def rebuilding(self, rebuild: RebuildEvent) -> AbstractContextManager[None]:
         return _around([lambda o=o: o.rebuilding(rebuild) for o in self._all])  # type: ignore[misc]
 
     def in_force(self, binding: str, age: float) -> None:

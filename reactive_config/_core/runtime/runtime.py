@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 from reactive_config._core.acceptance.acceptance import Acceptance
-from reactive_config._core.acceptance.source_states import Account
+from reactive_config._core.acceptance.source_states import SourceRecord
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.fault import ENOUGH
 from reactive_config._core.delta import Replace
@@ -24,11 +24,11 @@ from reactive_config._core.paths import Path, format_path
 from reactive_config._core.runtime.host import ended, is_cancellation
 from reactive_config._core.runtime.inbox import Inbox
 from reactive_config._core.runtime.live import Batch, Cells, Hub, Live, PathIndex, recompute, recompute_derived
-from reactive_config._core.runtime.observing import Apply
+from reactive_config._core.runtime.observing import ApplyEvent
 from reactive_config._core.runtime.snapshot import Snapshot
 from reactive_config._core.runtime.updates import Updates
 from reactive_config._core.source import Source
-from reactive_config._core.status import Held, State, Status
+from reactive_config._core.status import HeldUnit, SourceState, Status
 from reactive_config.errors import Closed, SourceError, StartupError, StrayCancellation
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Runtime(Generic[T]):
         self.stream: Live[Snapshot[T]] | None = None
         self.started: asyncio.Future[Snapshot[T]] = self.hub.loop.create_future()
         accounts = [
-            Account(name, source.layers, optional=source.optional, guard=getattr(source, "guard", None))
+            SourceRecord(name, source.layers, optional=source.optional, guard=getattr(source, "guard", None))
             for name, source in zip(_names(sources), sources, strict=True)
         ]
         self.acceptance = Acceptance(compile_plan(kind), accounts)
@@ -126,10 +126,10 @@ class Runtime(Generic[T]):
                 raise
             self._source_failed(inbox, str(StrayCancellation(f"the source {name}")))
         else:
-            inbox.state(State.ENDED)
+            inbox.state(SourceState.ENDED)
 
     def _source_failed(self, inbox: Inbox, reason: str) -> None:
-        inbox.state(State.FAILED, reason)
+        inbox.state(SourceState.FAILED, reason)
         logger.error("%s: %s", inbox.account.name, reason)
 
     def _ending(self) -> bool:
@@ -174,17 +174,17 @@ class Runtime(Generic[T]):
             await self._wait_woken()
             for inbox in self.inboxes:
                 inbox.drain()
-            gone = [i for i in self._absent() if i.current_state in (State.FAILED, State.ENDED)]
+            gone = [i for i in self._absent() if i.current_state in (SourceState.FAILED, SourceState.ENDED)]
             if gone:
                 raise StartupError((), {i.account.name: i.reason or "ended without content" for i in gone})
 
     def _absent(self) -> list[Inbox]:
         """The inboxes that the first snapshot waits for. An optional source may be missing once it has tried."""
-        tried = (State.STALE, State.FAILED, State.ENDED)
+        tried = (SourceState.STALE, SourceState.FAILED, SourceState.ENDED)
         return [
             inbox
             for inbox in self.inboxes
-            if (inbox.account.revision is None or inbox.current_state is State.CONNECTING)
+            if (inbox.account.revision is None or inbox.current_state is SourceState.CONNECTING)
             and not (inbox.account.optional and inbox.current_state in tried)
         ]
 
@@ -232,18 +232,18 @@ class Runtime(Generic[T]):
             inbox.settle(self.acceptance.held_at, self.acceptance.undecided)
 
     def _apply_observed(self, waiting: Sequence[Inbox]) -> None:
-        step = Apply(tuple(inbox.account.name for inbox in waiting), self.hub.heard)
+        step = ApplyEvent(tuple(inbox.account.name for inbox in waiting), self.hub.heard)
         before = self._generation
         with self.hub.observers.applying(step):
             step.held = tuple(self._drain_and_apply(waiting))
             step.generation = self._generation if self._generation != before else 0
 
-    def _drain_and_apply(self, waiting: Sequence[Inbox]) -> Sequence[tuple[str, Held]]:
+    def _drain_and_apply(self, waiting: Sequence[Inbox]) -> Sequence[tuple[str, HeldUnit]]:
         for inbox in waiting:
             inbox.drain()
         return self._apply()
 
-    def _apply(self) -> Sequence[tuple[str, Held]]:
+    def _apply(self) -> Sequence[tuple[str, HeldUnit]]:
         """Try what waits; returns source and unit, for what is held now and was not before, or for another reason."""
         changed = self.acceptance.attempt()
         held = self.acceptance.take_news()
@@ -254,7 +254,7 @@ class Runtime(Generic[T]):
             self._publish(changed)
         return held
 
-    def _log_held(self, held: Sequence[tuple[str, Held]]) -> None:
+    def _log_held(self, held: Sequence[tuple[str, HeldUnit]]) -> None:
         for source, unit in held[:LOGGED]:
             logger.warning("held %s of %s: %s", unit.unit, source, "; ".join(unit.lines(5)))
         if len(held) > LOGGED:

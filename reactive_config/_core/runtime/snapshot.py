@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from reactive_config._core.decoding.decode import changed_paths
-from reactive_config._core.decoding.plans import Part
+from reactive_config._core.decoding.plans import DecodedPart
 from reactive_config._core.paths import Path, format_path
 
 T = TypeVar("T")
@@ -31,7 +31,12 @@ class Snapshot(Generic[T]):
     value: T
 
     def __init__(
-        self, part: Part, generation: int, revisions: Mapping[str, int], changed: list[Path], published_at: datetime
+        self,
+        part: DecodedPart,
+        generation: int,
+        revisions: Mapping[str, int],
+        changed: list[Path],
+        published_at: datetime,
     ) -> None:
         self.value = part.value
         self.generation = generation

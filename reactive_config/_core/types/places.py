@@ -30,7 +30,7 @@ _OPEN = frozenset({int, float, bool, Decimal, timedelta, datetime, date, time})
 _WRAPPERS = (typing.Final, typing.Required, typing.NotRequired)
 
 
-class Said(NamedTuple):
+class FieldAt(NamedTuple):
     """What one type says about a name or an index.
 
     Attributes:
@@ -99,7 +99,7 @@ def is_container(kind: Any) -> bool:
     return mapping_types(kind) is not None or item_types(kind) is not None or bool(_fields(kind) or _positions(kind))
 
 
-class Place:
+class TypePlace:
     """A place in the values of a type. It keeps the places below it: a thousand tables of one type cost one look.
 
     Attributes:
@@ -119,14 +119,14 @@ class Place:
         self.beside = beside  # whether a type around this place has a Secret
         self.sealed = any(map(is_sealed, kinds))
         self.holds_secret = any(map(holds_secret, kinds))
-        self._tables = [Said(Any if is_untyped(kind) else mapping[1]) for kind in kinds if (mapping := _table(kind))]
+        self._tables = [FieldAt(Any if is_untyped(kind) else mapping[1]) for kind in kinds if (mapping := _table(kind))]
         self._length = max(map(_length, kinds), default=0)
-        self._fields: dict[str, Place] = {}
-        self._names: dict[bool, Place] = {}
-        self._items: dict[int, Place] = {}
-        self._own: dict[Any, Place] = {}
+        self._fields: dict[str, TypePlace] = {}
+        self._names: dict[bool, TypePlace] = {}
+        self._items: dict[int, TypePlace] = {}
+        self._own: dict[Any, TypePlace] = {}
 
-    def under(self, name: str) -> Place:
+    def under(self, name: str) -> TypePlace:
         """The place under a name."""
         place = self._fields.get(name)
         if place is not None:
@@ -140,7 +140,7 @@ class Place:
             self._names[sounds] = self._below(name, self._tables, shape=any(map(_has_names, self.kinds)))
         return self._names[sounds]
 
-    def at(self, index: int) -> Place:
+    def at(self, index: int) -> TypePlace:
         """The place at the index of a list."""
         index = min(index, self._length)  # what comes after the longest tuple has one type
         if index not in self._items:
@@ -148,14 +148,14 @@ class Place:
             self._items[index] = self._below("", said, shape=False)
         return self._items[index]
 
-    def of(self, kind: Any) -> Place:
+    def of(self, kind: Any) -> TypePlace:
         """This place, if a value of just this record type stands there."""
         if kind not in self._own:
             own = tuple(declared for declared in self.kinds if get_origin(declared) is kind) or (kind,)
-            self._own[kind] = Place(own, sensitive=self.sensitive, free=self.free, beside=self.beside)
+            self._own[kind] = TypePlace(own, sensitive=self.sensitive, free=self.free, beside=self.beside)
         return self._own[kind]
 
-    def _below(self, name: str, said: list[Said], *, shape: bool) -> Place:
+    def _below(self, name: str, said: list[FieldAt], *, shape: bool) -> TypePlace:
         """The place below.
 
         Args:
@@ -170,14 +170,14 @@ class Place:
             kinds = (Secret,) if self.holds_secret or (beside and not shape) else (Any,)
         attributes = [one.attribute for one in said if one.attribute]
         if (said and all(says_shown(one.kind) for one in said)) or (self.free and not attributes):
-            return Place(kinds, free=True, beside=beside)
+            return TypePlace(kinds, free=True, beside=beside)
         sensitive = self.sensitive or any(map(is_sensitive, (name, *attributes)))
-        return Place(kinds, sensitive=sensitive, beside=beside)
+        return TypePlace(kinds, sensitive=sensitive, beside=beside)
 
 
-def place_of(kind: Any) -> Place:
+def place_of(kind: Any) -> TypePlace:
     """The place of a whole value of a type."""
-    return Place(alternatives(kind), free=says_shown(kind))
+    return TypePlace(alternatives(kind), free=says_shown(kind))
 
 
 def _has_names(kind: Any) -> bool:
@@ -194,7 +194,7 @@ def _length(kind: Any) -> int:
     return len(_positions(kind)) or (len(items) if Ellipsis not in items else 0)
 
 
-def _field(kind: Any, name: str) -> list[Said]:
+def _field(kind: Any, name: str) -> list[FieldAt]:
     """What a record type says about a name; empty if it knows no such name."""
     if (models := getattr(kind, "__pydantic_fields__", None)) is not None:
         return _model_field(models, name)
@@ -203,10 +203,10 @@ def _field(kind: Any, name: str) -> list[Said]:
         return [_said(field, kind)]
     config = getattr(get_origin(kind) or kind, "__struct_config__", None)
     is_tag = config is not None and config.tag is not None and name == (config.tag_field or "type")
-    return [Said(_tag_of(kind), name)] if is_tag else []
+    return [FieldAt(_tag_of(kind), name)] if is_tag else []
 
 
-def _model_field(fields: Mapping[str, Any], name: str) -> list[Said]:
+def _model_field(fields: Mapping[str, Any], name: str) -> list[FieldAt]:
     """The same of pydantic's fields, which may have several names in a configuration, or stand deeper in it."""
     said = []
     for attribute, field in fields.items():
@@ -215,7 +215,7 @@ def _model_field(fields: Mapping[str, Any], name: str) -> list[Said]:
             if path[0] == name:
                 inner = field.rebuild_annotation()
                 deeper = Secret if holds_secret(inner) else Any
-                said.append(Said(inner if len(path) == 1 else deeper, attribute))
+                said.append(FieldAt(inner if len(path) == 1 else deeper, attribute))
     return said
 
 
@@ -228,27 +228,27 @@ def _tag_of(kind: Any) -> Any:
     return Literal[(get_origin(kind) or kind).__struct_config__.tag]
 
 
-def _item(kind: Any, index: int) -> Said | None:
+def _item(kind: Any, index: int) -> FieldAt | None:
     """What a type says about an index; None if it knows nothing there."""
     if is_untyped(kind):
-        return Said(Any)
+        return FieldAt(Any)
     if fields := _positions(kind):
         if index >= len(fields):
             return None
         field = fields[index]
-        return Said(_tag_of(kind)) if field is None else _said(field, kind)
+        return FieldAt(_tag_of(kind)) if field is None else _said(field, kind)
     items = item_types(kind) or ()
     if items and items[-1] is Ellipsis:
-        return Said(items[0])
-    return Said(items[index]) if index < len(items) else None
+        return FieldAt(items[0])
+    return FieldAt(items[index]) if index < len(items) else None
 
 
-def _said(field: FieldType, kind: Any) -> Said:
+def _said(field: FieldType, kind: Any) -> FieldAt:
     inner = _with_arguments(field.type, kind)
     if not isinstance(inner, type) and (isinstance(inner, TypeVar) or _parameters(inner)):
         # A base has put something in place of it, that cannot be told here.
         inner = Secret if holds_secret(kind) else Any
-    return Said(inner, field.attribute)
+    return FieldAt(inner, field.attribute)
 
 
 def _with_arguments(hint: Any, kind: Any) -> Any:

@@ -14,13 +14,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import anyio.to_thread
 
-from reactive_config._etcd.errors import Compacted, FutureRevision, Late, TooLarge
+from reactive_config._etcd.errors import Compacted, DeadlinePassed, FutureRevision, TooLarge
 from reactive_config._etcd.link import Link
 from reactive_config._etcd.messages import Item, KeyRange
 from reactive_config._etcd.reading import MOST
 from reactive_config._etcd.rpc import RangeRequest
 from reactive_config._sources.etcd.handover import Handover
-from reactive_config._sources.etcd.store import Held, Store
+from reactive_config._sources.etcd.store import Store, StoredKey
 
 KEYS, BYTES = 1000, 256 * 1024
 """Of a page at most; one value may be larger."""
@@ -89,7 +89,7 @@ class Comparison:
             except Compacted:
                 await self._advance()
                 continue
-            except Late:  # whether it is dead, the heartbeat finds out
+            except DeadlinePassed:  # whether it is dead, the heartbeat finds out
                 self._most = max(1, self._most // 4)
                 continue
             finally:
@@ -111,11 +111,11 @@ class Comparison:
             held = {key: one for key, one in held.items() if key < behind}
         return self._is_equal(items, held), behind
 
-    def _next_held(self, start: bytes, end: bytes) -> tuple[dict[bytes, Held], bytes | None]:
+    def _next_held(self, start: bytes, end: bytes) -> tuple[dict[bytes, StoredKey], bytes | None]:
         """What we hold from `start` on, and the key before which that ends, None for `end`."""
         first = bisect_left(self._names, start)
         last = len(self._names) if end == b"\0" else bisect_left(self._names, end)
-        found: dict[bytes, Held] = {}
+        found: dict[bytes, StoredKey] = {}
         left = BYTES
         for index in range(first, last):
             key = self._names[index]
@@ -127,7 +127,7 @@ class Comparison:
                 found[key] = held
         return found, None
 
-    def _is_equal(self, items: list[Item], held: dict[bytes, Held]) -> bool:
+    def _is_equal(self, items: list[Item], held: dict[bytes, StoredKey]) -> bool:
         for item in items:
             ours = held.pop(item.key, None)
             if item.mod_revision <= self._since and (ours is None or not ours.equals(item)):

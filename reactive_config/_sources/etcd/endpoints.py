@@ -11,7 +11,7 @@ from reactive_config._etcd.errors import EtcdError, Unavailable
 from reactive_config._etcd.link import Link
 from reactive_config._etcd.members import MemberList, list_members
 from reactive_config._etcd.settings import Endpoint, parse_endpoint
-from reactive_config._sources.etcd.etcd_options import Plan
+from reactive_config._sources.etcd.etcd_options import EtcdOptions
 from reactive_config._sources.etcd.run_state import Stand
 
 EVERY = 60.0
@@ -27,7 +27,7 @@ class Members:
         endpoints: In order: those that were given, always, and then those that were discovered.
     """
 
-    def __init__(self, plan: Plan, stand: Stand) -> None:
+    def __init__(self, plan: EtcdOptions, stand: Stand) -> None:
         self.endpoints = plan.endpoints
         self._given = plan.endpoints
         self._encrypted = plan.settings.tls is not None or any(endpoint.secure for endpoint in plan.endpoints)

@@ -8,10 +8,10 @@ import msgspec
 
 from reactive_config._etcd.passwords import Password
 from reactive_config._etcd.settings import Endpoint, Settings
-from reactive_config._sources.etcd.key_layout import Keys
+from reactive_config._sources.etcd.key_layout import KeyLayout
 
 
-class Plan(msgspec.Struct, frozen=True):
+class EtcdOptions(msgspec.Struct, frozen=True):
     """Everything that a run needs to know.
 
     Attributes:
@@ -26,11 +26,11 @@ class Plan(msgspec.Struct, frozen=True):
 
     endpoints: tuple[Endpoint, ...]
     settings: Settings
-    keys: Keys
+    keys: KeyLayout
     login: tuple[str, Password] | None
     rng: random.Random
     optional: bool = False
     discover: bool = False
 
     def __repr__(self) -> str:
-        return f"Plan({self.keys.label!r})"  # never the password
+        return f"EtcdOptions({self.keys.label!r})"  # never the password

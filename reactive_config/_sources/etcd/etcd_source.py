@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from reactive_config._core.change_limits import Guard
+from reactive_config._core.change_limits import ChangeLimits
 from reactive_config._core.delta import Replace
 from reactive_config._core.secret import Secret
 from reactive_config._core.source import Feed
 from reactive_config._etcd.passwords import Password, Text, password_text
 from reactive_config._etcd.settings import TLS, Settings, parse_endpoint, tls_for
-from reactive_config._sources.etcd.etcd_options import Plan
-from reactive_config._sources.etcd.key_layout import Keys
+from reactive_config._sources.etcd.etcd_options import EtcdOptions
+from reactive_config._sources.etcd.key_layout import KeyLayout
 from reactive_config._sources.etcd.run_state import Stand
 from reactive_config._sources.etcd.store import Store
 from reactive_config.errors import StartupError
@@ -84,7 +84,7 @@ class Etcd:
         timeout: float = 5.0,
         optional: bool = False,
         name: str | None = None,
-        guard: Guard | None = None,
+        guard: ChangeLimits | None = None,
         rng: random.Random | None = None,
     ) -> None:
         if not endpoints:
@@ -95,15 +95,15 @@ class Etcd:
         parsed = tuple(parse_endpoint(endpoint) for endpoint in endpoints)
         for endpoint in parsed:
             tls_for(endpoint, settings)
-        self._keys = Keys(prefix=prefix, key=key, layers=layers)
+        self._keys = KeyLayout(prefix=prefix, key=key, layers=layers)
         login = _login(username, password, password_file)
-        self._plan = Plan(parsed, settings, self._keys, login, rng or random.Random(), optional, discover)
+        self._plan = EtcdOptions(parsed, settings, self._keys, login, rng or random.Random(), optional, discover)
         self._mirror = None if mirror is None else _mirror(mirror, self._keys.label)
         self._mirror_after = mirror_after
         self.name = name or "etcd"
         self.layers = self._keys.layers
         self.optional = optional
-        self.guard = guard or Guard()
+        self.guard = guard or ChangeLimits()
 
     def __repr__(self) -> str:
         return f"Etcd({', '.join(map(str, self._plan.endpoints))}, {self._keys.label!r})"
@@ -120,7 +120,7 @@ class Etcd:
             StartupError: The mirror's file is something else. An optional source does not start either: without its
                 mirror it would not be what was asked for.
         """
-        from reactive_config._sources.etcd.session_loop import Follower
+        from reactive_config._sources.etcd.session_loop import SessionLoop
 
         stand, store = Stand(feed), Store()
         standby: Standby | None = None
@@ -134,7 +134,7 @@ class Etcd:
             except NotOurs as error:
                 raise StartupError((), {self.name: f"mirror= {error}"}) from None
         async with asyncio.TaskGroup() as group:
-            group.create_task(Follower(self._plan, store, stand, standby).run())
+            group.create_task(SessionLoop(self._plan, store, stand, standby).run())
             if standby is not None:
                 group.create_task(standby.run())
             if self.optional:  # the mirror has its say first

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reactive_config._etcd.pace import Pace
-from reactive_config._etcd.reading import Reading
+from reactive_config._etcd.reading import RangeReading
 
 
 class Handover:
@@ -18,5 +18,5 @@ class Handover:
 
     def __init__(self) -> None:
         self.pace = Pace()
-        self.reading: Reading | None = None
+        self.reading: RangeReading | None = None
         self.checked: bytes | None = None

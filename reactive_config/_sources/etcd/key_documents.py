@@ -10,9 +10,17 @@ import anyio.to_thread
 from reactive_config._core.bounds import MAX_DEPTH, NESTING, too_deep
 from reactive_config._core.delta import Bare, Entry, Malformed, Tree
 from reactive_config._core.paths import Path
-from reactive_config._etcd.messages import Change, Item
+from reactive_config._etcd.messages import Item, KeyChange
 from reactive_config._formats import registry
-from reactive_config._sources.etcd.key_layout import NOT_UTF_8, Ignored, Keys, Misplaced, Mount, Tables, suffix_of
+from reactive_config._sources.etcd.key_layout import (
+    NOT_UTF_8,
+    Ignored,
+    KeyLayout,
+    KeyMount,
+    Misplaced,
+    Tables,
+    suffix_of,
+)
 from reactive_config.errors import ParseError
 
 TURN = 1 << 20
@@ -45,7 +53,7 @@ Read = Document | Ignored | None
 """What became of an item; None for a key that was deleted."""
 
 
-def read_document(name: str, raw: bytes, revision: int, mount: Mount | Misplaced) -> Document:
+def read_document(name: str, raw: bytes, revision: int, mount: KeyMount | Misplaced) -> Document:
     """The entry of one key; what cannot be read becomes `Malformed` and never raises."""
     if isinstance(mount, Misplaced):
         wrong = Malformed(mount.expected, mount.got)
@@ -71,13 +79,15 @@ def _locate(entry: Entry, path: Path) -> tuple[int, int] | None:
     return registry.locate(entry.raw, suffix_of(entry.place), path)
 
 
-def _parse(raw: bytes, mount: Mount) -> Tree:
+def _parse(raw: bytes, mount: KeyMount) -> Tree:
     if not mount.suffix:
         return registry.parse_value(raw)
     return registry.parse(raw, mount.suffix, table=not mount.path)
 
 
-async def read_documents(keys: Keys, items: Iterable[Item | Change], known: Mapping[str, Document]) -> list[Read]:
+async def read_documents(
+    keys: KeyLayout, items: Iterable[Item | KeyChange], known: Mapping[str, Document]
+) -> list[Read]:
     """What the items say, one by one, without holding the event loop.
 
     Args:
@@ -131,5 +141,5 @@ def _misplaced(document: Document) -> bool:
     return "" in document.path
 
 
-def _mount(document: Document) -> Mount:
-    return Mount(document.layer, document.path, suffix_of(document.place))
+def _mount(document: Document) -> KeyMount:
+    return KeyMount(document.layer, document.path, suffix_of(document.place))

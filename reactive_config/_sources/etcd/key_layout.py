@@ -13,7 +13,7 @@ SUFFIXES = (".json", ".yaml", ".yml", ".toml")
 """Suffixes that name a key's format and are no part of its path."""
 
 
-class Mount(msgspec.Struct, frozen=True, gc=False):
+class KeyMount(msgspec.Struct, frozen=True, gc=False):
     """Where a key's document belongs; an empty suffix means JSON or a bare value."""
 
     layer: int
@@ -38,10 +38,10 @@ class Ignored(msgspec.Struct, frozen=True):
 
 NOT_UTF_8 = Ignored("not UTF-8")
 
-Meaning = Mount | Misplaced | Ignored
+Meaning = KeyMount | Misplaced | Ignored
 
 
-class Keys:
+class KeyLayout:
     """The keys that one source is made of.
 
     Attributes:
@@ -90,7 +90,7 @@ class Keys:
         except UnicodeDecodeError:
             return NOT_UTF_8
         if self._single is not None:
-            return Mount(0, (), suffix_of(text))
+            return KeyMount(0, (), suffix_of(text))
         if text.startswith("_"):
             return Ignored()
         names = text.split("/")
@@ -102,20 +102,20 @@ class Keys:
         if layer is None:
             return Ignored("under no layer")
         if len(names) == 1:  # the layer's own key holds a document at its root
-            return Mount(layer, (), suffix_of(names[0]))
+            return KeyMount(layer, (), suffix_of(names[0]))
         return Ignored() if names[1].startswith("_") else _mounted(layer, names[1:])
 
 
 class Tables:
     """What many keys mean: of all below one `/` the table is looked up once, and their paths share its names."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: KeyLayout) -> None:
         self._keys = keys
-        self._tables: dict[str, Mount | None] = {}
+        self._tables: dict[str, KeyMount | None] = {}
         self._names: dict[str, str] = {}
 
     def meaning(self, key: str) -> Meaning:
-        """As `Keys.meaning`, for a key that is UTF-8."""
+        """As `KeyLayout.meaning`, for a key that is UTF-8."""
         parent, _, last = key.rpartition("/")
         if parent in self._tables:
             table = self._tables[parent]
@@ -125,12 +125,12 @@ class Tables:
         name = last.removesuffix(suffix)
         if table is None or not name:
             return self._keys.meaning(key.encode())
-        return Mount(table.layer, (*table.path, self._names.setdefault(name, name)), suffix)
+        return KeyMount(table.layer, (*table.path, self._names.setdefault(name, name)), suffix)
 
-    def _table(self, parent: str) -> Mount | None:
+    def _table(self, parent: str) -> KeyMount | None:
         """Where the keys below are mounted; None at the top, where what a key means depends on its name."""
         below = self._keys.meaning(f"{parent}/x".encode())
-        return Mount(below.layer, below.path[:-1]) if isinstance(below, Mount) and len(below.path) > 1 else None
+        return KeyMount(below.layer, below.path[:-1]) if isinstance(below, KeyMount) and len(below.path) > 1 else None
 
 
 def suffix_of(name: str) -> str:
@@ -145,4 +145,4 @@ def _mounted(layer: int, names: list[str]) -> Meaning:
     path = (*names[:-1], names[-1].removesuffix(suffix))
     if "" in path:
         return Misplaced(layer, path, "a key without empty segments", "one with an empty segment")
-    return Mount(layer, path, suffix)
+    return KeyMount(layer, path, suffix)

@@ -10,9 +10,9 @@ import anyio.to_thread
 import msgspec
 
 from reactive_config._core.delta import Entry, Replace
-from reactive_config._etcd.messages import Item, Listing, Sight
+from reactive_config._etcd.messages import Item, Listing, StoreHead
 from reactive_config._sources.etcd.key_documents import Document, read_documents
-from reactive_config._sources.etcd.key_layout import Keys
+from reactive_config._sources.etcd.key_layout import KeyLayout
 from reactive_config._sources.etcd.mirror import Mirror, MirrorError, NoMirror, NotOurs, Saved, Signature
 from reactive_config._sources.etcd.mirror_copies import Copy, Row
 from reactive_config._sources.etcd.run_state import MIRROR, Stand
@@ -28,7 +28,7 @@ RETRY_PAUSE = 5.0
 """Seconds until the next copy after one that could not be written."""
 
 
-async def replace_from(copy: Copy, keys: Keys) -> Replace:
+async def replace_from(copy: Copy, keys: KeyLayout) -> Replace:
     """The state that a copy holds. A hand edit is one unit: it fits as a whole, or is held as a whole.
 
     Raises:
@@ -38,7 +38,7 @@ async def replace_from(copy: Copy, keys: Keys) -> Replace:
         if not keys.hold(name):
             raise MirrorError(f"the mirror of {copy.of} cannot be used: expected {keys.what}, got the key {name!r}")
     items = tuple(Item(key.encode(), row.value.encode(), row.revision) for key, row in copy.keys.items())
-    sight = Sight(copy.cluster, 0, copy.revision, len(items))
+    sight = StoreHead(copy.cluster, 0, copy.revision, len(items))
     replace = Store().replace(Listing(sight, items), await read_documents(keys, items, {}))
     entries = replace.entries
     filled = {entry.layer for entry in entries.values()}
@@ -60,7 +60,7 @@ class Standby:
         after: Seconds without etcd after which the mirror speaks.
     """
 
-    def __init__(self, mirror: Mirror, keys: Keys, stand: Stand, store: Store, after: float) -> None:
+    def __init__(self, mirror: Mirror, keys: KeyLayout, stand: Stand, store: Store, after: float) -> None:
         self._mirror = mirror
         self._keys = keys
         self._stand = stand

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from reactive_config._core.delta import Delta
 from reactive_config._core.source import Feed
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._etcd.waiting import wait_within
 
 MIRROR = "mirror"
@@ -67,7 +67,7 @@ class Stand:
             self.feed.count("reconnects")
         self._was_synced = self._synced = True
         self.feed.gauge("lag", self._lag)  # from the first SYNCED on it is in the status, 0 or not
-        self.feed.state(State.SYNCED)
+        self.feed.state(SourceState.SYNCED)
         self._wake()
 
     def logging_in(self, waiting: str) -> None:
@@ -79,7 +79,7 @@ class Stand:
             self._trouble, self._next_try = waiting, None
             self.tell()
         elif not waiting and self._synced:
-            self.feed.state(State.SYNCED)
+            self.feed.state(SourceState.SYNCED)
 
     def lags(self, revisions: int) -> None:
         """The newest revision that etcd has told of is so many after the one taken."""
@@ -107,7 +107,13 @@ class Stand:
             trouble = "; ".join([*self._notes.get(MIRROR, ()), trouble])
         if self.on_mirror:
             trouble += f"; running on {self.on_mirror}"
-        state = State.FAILED if self.refused else State.STALE if self.delivered or self._may_lack else State.CONNECTING
+        state = (
+            SourceState.FAILED
+            if self.refused
+            else SourceState.STALE
+            if self.delivered or self._may_lack
+            else SourceState.CONNECTING
+        )
         self.feed.state(state, trouble, next_try=self._next_try)
 
     def note(self, topic: str, *texts: str) -> None:

@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable
 import anyio.to_thread
 
 from reactive_config._core.delta import Patch
-from reactive_config._etcd.errors import Compacted, EtcdError, FutureRevision, Late, Unavailable
+from reactive_config._etcd.errors import Compacted, DeadlinePassed, EtcdError, FutureRevision, Unavailable
 from reactive_config._etcd.link import Link
-from reactive_config._etcd.messages import Batch, Listing, Sight
-from reactive_config._etcd.reading import ATTEMPTS, Reading, look, overtaken, pick, read_all
+from reactive_config._etcd.messages import Batch, Listing, StoreHead
+from reactive_config._etcd.reading import ATTEMPTS, RangeReading, overtaken, pick, read_all, read_head
 from reactive_config._etcd.watching import Watch, open_watch
 from reactive_config._sources.etcd.comparison import Comparison, sample, sample_store
-from reactive_config._sources.etcd.etcd_options import Plan
+from reactive_config._sources.etcd.etcd_options import EtcdOptions
 from reactive_config._sources.etcd.handover import Handover
 from reactive_config._sources.etcd.key_documents import read_documents
 from reactive_config._sources.etcd.run_state import Stand
@@ -40,7 +40,7 @@ class Resuming:
         unproven: Some of what we hold was not compared with what this etcd holds; see `comparison`.
     """
 
-    def __init__(self, plan: Plan, link: Link, store: Store, handover: Handover) -> None:
+    def __init__(self, plan: EtcdOptions, link: Link, store: Store, handover: Handover) -> None:
         self.unproven = False
         self._rng = plan.rng
         self._range = plan.keys.range
@@ -48,7 +48,7 @@ class Resuming:
         self._store = store
         self._handover = handover
 
-    async def reason_to_list(self, sight: Sight) -> str:
+    async def reason_to_list(self, sight: StoreHead) -> str:
         store = self._store
         if not store.revision:
             return "first"
@@ -64,7 +64,7 @@ class Resuming:
         except FutureRevision:
             return "restored: its revision fell meanwhile"
 
-    def lost_history(self, sight: Sight, known: int) -> str:
+    def lost_history(self, sight: StoreHead, known: int) -> str:
         """Why the store cannot be the one that we knew; empty if it can.
 
         A cluster made anew from the same settings has the same ids, so revision and term are looked at too.
@@ -96,13 +96,13 @@ class Resuming:
             return sample_store(self._store, self._rng)
         return await anyio.to_thread.run_sync(sample_store, self._store, self._rng)  # nobody writes it before the watch
 
-    async def listing(self, sight: Sight) -> Listing:
+    async def listing(self, sight: StoreHead) -> Listing:
         """Everything at one revision; goes on with the list that the session before could not finish."""
         handover = self._handover
         for _ in range(ATTEMPTS):
             reading = handover.reading
             if reading is None or not await self._continues(reading, sight):
-                reading = handover.reading = Reading(self._range, pace=self._handover.pace)
+                reading = handover.reading = RangeReading(self._range, pace=self._handover.pace)
                 self.unproven = False
             try:
                 listing = await reading.finish(self._link)
@@ -113,7 +113,7 @@ class Resuming:
             return listing
         raise overtaken(self._link, self._range)
 
-    async def _continues(self, reading: Reading, sight: Sight) -> bool:
+    async def _continues(self, reading: RangeReading, sight: StoreHead) -> bool:
         """Whether the etcd of this session holds what was read in another."""
         told = reading.sight
         if told is None:
@@ -147,7 +147,7 @@ class Session:
     """
 
     def __init__(
-        self, plan: Plan, link: Link, store: Store, stand: Stand, handover: Handover, cluster: int | None
+        self, plan: EtcdOptions, link: Link, store: Store, stand: Stand, handover: Handover, cluster: int | None
     ) -> None:
         self.synced_at: float | None = None
         self._handover = handover
@@ -160,7 +160,7 @@ class Session:
         self._cluster = cluster
         self._heard = 0
         self._told = 0  # the newest revision known to be in the store
-        self._target: Sight | None = None
+        self._target: StoreHead | None = None
         self._doubt: tuple[int, int] | None = None
         self._doubted_at = 0.0
         self._emptied = store.emptied.layers
@@ -172,7 +172,7 @@ class Session:
             EtcdError: Always, sooner or later: why it ended.
         """
         settings = self._plan.settings
-        sight = await look(self._link, self._range, timeout=settings.connect_timeout)
+        sight = await read_head(self._link, self._range, timeout=settings.connect_timeout)
         if self._cluster not in (None, sight.cluster):
             raise Unavailable(f"{self._link.endpoint}: this is another cluster than the one that advertised it")
         why = await self._resuming.reason_to_list(sight)
@@ -192,7 +192,7 @@ class Session:
             self._settle()
             await _first_end(lambda: self._read(watch), self._beat, self._compare)
 
-    async def _list(self, why: str, sight: Sight) -> None:
+    async def _list(self, why: str, sight: StoreHead) -> None:
         store, stand = self._store, self._stand
         listing = await self._resuming.listing(sight)
         documents = await read_documents(self._plan.keys, listing.items, store.documents)
@@ -278,11 +278,11 @@ class Session:
     async def _check(self, newest: bool, timeout: float) -> None:
         known, heard = self._store.revision, self._heard
         try:
-            sight = await look(self._link, self._range, newest=newest, timeout=timeout)
+            sight = await read_head(self._link, self._range, newest=newest, timeout=timeout)
         except Unavailable as trouble:
             if self._heard != heard:
                 return  # slow, but alive
-            if isinstance(trouble, Late):
+            if isinstance(trouble, DeadlinePassed):
                 self._handover.pace.late()
             raise
         lost = self._resuming.lost_history(sight, known)

@@ -15,7 +15,7 @@ from reactive_config._etcd.auth import Credentials
 from reactive_config._etcd.errors import (
     BadLogin,
     EtcdError,
-    Refused,
+    RequestRefused,
     TLSTrouble,
     Unavailable,
     Unreachable,
@@ -24,7 +24,7 @@ from reactive_config._etcd.link import open_link
 from reactive_config._etcd.probe import first_speaking, wait_speaking
 from reactive_config._etcd.settings import Endpoint
 from reactive_config._sources.etcd.endpoints import Members
-from reactive_config._sources.etcd.etcd_options import Plan
+from reactive_config._sources.etcd.etcd_options import EtcdOptions
 from reactive_config._sources.etcd.handover import Handover
 from reactive_config._sources.etcd.run_state import Stand
 from reactive_config._sources.etcd.session import Session
@@ -74,10 +74,10 @@ HEAD_START = 0.25
 """Seconds of silence after which the next endpoint is asked too (RFC 8305 takes as much)."""
 
 
-class Follower:
+class SessionLoop:
     """Keeps one store up to date with etcd, whatever happens to connections."""
 
-    def __init__(self, plan: Plan, store: Store, stand: Stand, standby: Standby | None) -> None:
+    def __init__(self, plan: EtcdOptions, store: Store, stand: Stand, standby: Standby | None) -> None:
         self._plan = plan
         self._store = store
         self._stand = stand
@@ -96,7 +96,7 @@ class Follower:
         """Never returns."""
         while True:
             trouble = await self._round()
-            refused = isinstance(trouble, Refused)
+            refused = isinstance(trouble, RequestRefused)
             pause = self._backoff(trouble).pause()
             self._stand.lost(str(trouble), datetime.now(UTC) + timedelta(seconds=pause), refused=refused)
             if refused and not self._stand.delivered and self._standby is not None:
@@ -110,7 +110,7 @@ class Follower:
     def _backoff(self, trouble: EtcdError) -> Backoff:
         if isinstance(trouble, BadLogin):
             return self._login
-        return self._seldom if isinstance(trouble, Refused) else self._soon
+        return self._seldom if isinstance(trouble, RequestRefused) else self._soon
 
     async def _round(self) -> EtcdError:
         """Try every endpoint once, or until one gives an answer that holds for all; return the trouble."""
@@ -120,7 +120,7 @@ class Follower:
         for endpoint in list(self._order):
             self._order.rotate(-1)
             trouble, synced = await self._attempt(endpoint)
-            if synced or (isinstance(trouble, Refused) and not isinstance(trouble, TLSTrouble)):
+            if synced or (isinstance(trouble, RequestRefused) and not isinstance(trouble, TLSTrouble)):
                 return trouble
             troubles.append(trouble)
         text = "; ".join(map(str, troubles))

@@ -9,7 +9,7 @@ from itertools import chain
 import msgspec
 
 from reactive_config._core.delta import Malformed, Patch, Replace, Unit
-from reactive_config._etcd.messages import Change, Item, Listing, Sight
+from reactive_config._etcd.messages import Item, KeyChange, Listing, StoreHead
 from reactive_config._sources.etcd.key_documents import Document, Read
 from reactive_config._sources.etcd.key_layout import SUFFIXES
 
@@ -62,7 +62,7 @@ class _Left(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-class Held(msgspec.Struct, frozen=True, gc=False):
+class StoredKey(msgspec.Struct, frozen=True, gc=False):
     """What is known of one key; `raw` is None where its value was not kept, because it is left out."""
 
     revision: int
@@ -135,7 +135,7 @@ class Store:
             self._newest = max(chain(documents, (left.revision for left in self._left.values())), default=0)
         return self._newest
 
-    def covers(self, sight: Sight) -> bool:
+    def covers(self, sight: StoreHead) -> bool:
         """Whether nothing seen there is still to come.
 
         Equal newest and count mean an equal state: a key put since would be newer, and a key deleted would be
@@ -149,13 +149,13 @@ class Store:
         """Every key, the control area's too: a copy that a thread may work on."""
         return Names(list(self.documents), list(self._left))
 
-    def held(self, key: bytes) -> Held | None:
+    def held(self, key: bytes) -> StoredKey | None:
         """What is known of a key; None if it is not there."""
         document = self.documents.get(key.decode(errors="surrogateescape"))
         if document is not None:
-            return Held(document.revision, len(key) + len(document.raw), document.raw)
+            return StoredKey(document.revision, len(key) + len(document.raw), document.raw)
         left = self._left.get(key)
-        return None if left is None else Held(left.revision, left.size, None)
+        return None if left is None else StoredKey(left.revision, left.size, None)
 
     def equals(self, listing: Listing) -> bool:
         """Whether a listing at our own revision tells of the same keys, revisions and bytes."""
@@ -195,7 +195,7 @@ class Store:
                 self._altered[name] = before
         return Replace({**self.documents, **self._altered}, self.revision, self.emptied.layers)
 
-    def patch(self, changes: Sequence[Change], documents: Sequence[Read]) -> Patch:
+    def patch(self, changes: Sequence[KeyChange], documents: Sequence[Read]) -> Patch:
         """Take whole transactions; those that are covered already change nothing.
 
         Args:
@@ -260,7 +260,7 @@ class Store:
             self._altered.pop(name, None)
         return self._mount(name)
 
-    def _leave_out(self, change: Change, reason: str) -> None:
+    def _leave_out(self, change: KeyChange, reason: str) -> None:
         self._left[change.key] = _Left(change.mod_revision, len(change.key) + len(change.value or b""), reason)
         self._newest = change.mod_revision
         self._notes = None if reason else self._notes

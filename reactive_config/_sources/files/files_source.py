@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import anyio
 
-from reactive_config._core.change_limits import Guard
+from reactive_config._core.change_limits import ChangeLimits
 from reactive_config._core.delta import Replace
 from reactive_config._core.source import Feed
 from reactive_config._formats import registry
@@ -18,7 +18,7 @@ from reactive_config._sources.files.notifiers.base import Notifier, Polling
 from reactive_config._sources.files.notifiers.fallback import Guarded, NotifierName, choose
 from reactive_config._sources.files.poller import Looker
 from reactive_config._sources.files.reader import Limits
-from reactive_config._sources.files.scan import Layer
+from reactive_config._sources.files.scan import GivenPath
 
 _NOTIFIERS = ("auto", "inotify", "watchfiles", "polling")
 _BREATHER = 0.002  # a look that took longer is followed by a rest as long as itself, so that a storm of events
@@ -85,7 +85,7 @@ class Files:
         poll_interval: float = 2.0,
         settle: float = 0.25,
         hold: float = 10.0,
-        guard: Guard | None = None,
+        guard: ChangeLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if notifier not in _NOTIFIERS:
@@ -95,7 +95,7 @@ class Files:
         self.layers: tuple[str, ...] = tuple(os.fspath(path) for path in paths)
         self.name = name or "files"
         self.optional = optional
-        self.guard = guard or Guard()
+        self.guard = guard or ChangeLimits()
         self._layers = _layers(self.layers, values)
         self._notifier: NotifierName = notifier
         self._max_bytes = max_bytes
@@ -158,10 +158,10 @@ class Files:
         return Polling()
 
 
-def _layers(paths: tuple[str, ...], values: bool) -> tuple[Layer, ...]:
+def _layers(paths: tuple[str, ...], values: bool) -> tuple[GivenPath, ...]:
     if not paths:
         raise ValueError("expected at least one path")
-    layers: list[Layer] = []
+    layers: list[GivenPath] = []
     directories = set()
     for index, text in enumerate(paths):
         absolute = os_paths.absolute(text)
@@ -172,7 +172,7 @@ def _layers(paths: tuple[str, ...], values: bool) -> tuple[Layer, ...]:
         if not is_file:
             directories.add(text.rstrip(os.sep))
         suffix = os_paths.suffix(text) if is_file else ""
-        layers.append(Layer(index, text, absolute, suffix, values, registry.SUFFIXES.__contains__, text))
+        layers.append(GivenPath(index, text, absolute, suffix, values, registry.SUFFIXES.__contains__, text))
     # A file that stands in a directory layer too is two entries, and ids are unique.
     return tuple(
         layer._replace(id=f"{layer.text} (layer {layer.number})")

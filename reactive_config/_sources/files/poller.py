@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from reactive_config._core.bounds import MAX_DEPTH
 from reactive_config._core.delta import Delta, Entry, Malformed, Patch, Replace
 from reactive_config._core.source import Feed
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._sources.files import os_paths
 from reactive_config._sources.files.file_documents import Documents
 from reactive_config._sources.files.notifiers.base import Notifier, Write
-from reactive_config._sources.files.reader import Attempts, Change, Known, Later, Limits
-from reactive_config._sources.files.scan import Layer, Scan, again, again_where, scan
+from reactive_config._sources.files.reader import Attempts, FileChange, Known, Later, Limits
+from reactive_config._sources.files.scan import GivenPath, Scan, again, again_where, scan
 from reactive_config._sources.files.symlinks import SWAP, Swap
 
 _REARMS = 8  # in one look: directories that change all the time must not keep it from reading
@@ -39,7 +39,7 @@ class Looker:
 
     def __init__(
         self,
-        layers: Sequence[Layer],
+        layers: Sequence[GivenPath],
         feed: Feed,
         notifier: Notifier,
         limits: Limits,
@@ -124,13 +124,13 @@ class Looker:
         sent = [known.found for known in self._known.values() if known.outcome is not None]
         return {found.layer for found in sent if found is not None and found.id not in own}
 
-    async def _read(self, seen: Scan, writes: Mapping[str, Write]) -> tuple[list[Change], list[str]]:
+    async def _read(self, seen: Scan, writes: Mapping[str, Write]) -> tuple[list[FileChange], list[str]]:
         """Read what is due; files of one swap come all or none.
 
         Returns:
             The readings, and the places of files that were never sent and are still to come.
         """
-        changes: list[Change] = []
+        changes: list[FileChange] = []
         late: list[str] = []
         unready: set[Swap] = set()
         for id, found in seen.fresh.items():  # noqa: A001  the contract's word
@@ -139,7 +139,7 @@ class Looker:
                 continue
             unfinished = found.swap is not None and found.swap.directory in seen.unfinished
             result = await self._attempts.read(known, found, writes.get(found.real), unfinished=unfinished)
-            if isinstance(result, Change):
+            if isinstance(result, FileChange):
                 changes.append(result)
             elif isinstance(result, Later):
                 self._again(result.at)
@@ -172,7 +172,7 @@ class Looker:
                 self._again(when)
         return deleted
 
-    async def _send(self, changes: Sequence[Change], deleted: Mapping[str, str]) -> None:
+    async def _send(self, changes: Sequence[FileChange], deleted: Mapping[str, str]) -> None:
         """Send what differs from what was sent. Nothing is taken note of before all of it was parsed."""
         entries = {c.found.id: await self._entry(c) for c in changes if c.content.data != self._outcome(c.found.id)}
         for change in changes:
@@ -187,17 +187,17 @@ class Looker:
             self._feed.send(delta)
         if not self._started:
             self._started = True
-            self._feed.state(State.SYNCED)
+            self._feed.state(SourceState.SYNCED)
 
     def _wait_for(self, place: str) -> None:
         if place != self._waits_for:
             self._waits_for = place
-            self._feed.state(State.CONNECTING, f"{place} is not readable yet, or still being written")
+            self._feed.state(SourceState.CONNECTING, f"{place} is not readable yet, or still being written")
 
     def _outcome(self, id: str) -> bytes | Malformed | None:  # noqa: A002
         return self._known[id].outcome
 
-    async def _entry(self, change: Change) -> Entry:
+    async def _entry(self, change: FileChange) -> Entry:
         found, data = change.found, change.content.data
         value = data if isinstance(data, Malformed) else await self._documents.value(data, found.suffix, found.mount)
         # JSON in a text comes with more levels: those of its path.

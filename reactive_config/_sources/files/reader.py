@@ -16,7 +16,7 @@ import anyio.to_thread
 from reactive_config._core.delta import Malformed
 from reactive_config._sources.files.notifiers.base import Notifier, Write
 from reactive_config._sources.files.read_whole import Changed, Content, Signature, read_whole
-from reactive_config._sources.files.scan import Found
+from reactive_config._sources.files.scan import FoundFile
 
 YOUNG = 0.03
 """Seconds in which a second write may leave no trace in the stat: clocks of file systems tick."""
@@ -53,7 +53,7 @@ class Known:
 
     mark: Mark = (None, None)
     outcome: bytes | Malformed | None = None
-    found: Found | None = None
+    found: FoundFile | None = None
     seen: Mark = (None, None)
     seen_at: float = 0.0
     changed_at: float | None = None
@@ -64,12 +64,12 @@ class Known:
     missed_at: float = 0.0
     home: Signature | None = None
 
-    def at_rest(self, found: Found) -> bool:
+    def at_rest(self, found: FoundFile) -> bool:
         """Whether it was read as it stands, and nothing is left to be done unless somebody writes."""
         waits = (self.changed_at, self.recheck_at, self.trouble, self.gone_at) != (None, None, None, None)
         return found == self.found and not waits and not isinstance(self.outcome, Malformed)
 
-    def observe(self, found: Found, now: float) -> None:
+    def observe(self, found: FoundFile, now: float) -> None:
         """Note when a change came up first, and when the last one did."""
         self.gone_at = None
         mark = (found.signature, found.trouble)
@@ -84,7 +84,7 @@ class Known:
         """Whether a change waited for `hold`: then it is taken as it is."""
         return self.changed_at is not None and now >= self.changed_at + hold
 
-    def swapped(self, found: Found) -> bool:
+    def swapped(self, found: FoundFile) -> bool:
         """Whether a `..data` link leads to it that did not before."""
         return found.swap is not None and (self.found is None or found.swap != self.found.swap)
 
@@ -107,7 +107,7 @@ class Known:
             self.home, self.missed_at = home, now
         return min(self.missed_at + limits.settle, self.gone_at + limits.hold)
 
-    def sent(self, found: Found, content: Content, now: float, wall_ns: int) -> None:
+    def sent(self, found: FoundFile, content: Content, now: float, wall_ns: int) -> None:
         """This content, read at that time, is what the feed has."""
         signature = content.signature or found.signature
         self.mark, self.outcome, self.found = (
@@ -120,7 +120,7 @@ class Known:
             self.recheck_at = now + YOUNG
 
 
-def due(known: Known, found: Found, write: Write | None, now: float, wall_ns: int, limits: Limits) -> float | None:
+def due(known: Known, found: FoundFile, write: Write | None, now: float, wall_ns: int, limits: Limits) -> float | None:
     """When the file is to be read, in seconds of the source's clock; None if there is no need.
 
     Args:
@@ -162,7 +162,7 @@ _FRESH = 5.0  # seconds
 _RETRY = 0.005
 
 
-class Change(NamedTuple):
+class FileChange(NamedTuple):
     """A reading that can be trusted.
 
     Attributes:
@@ -174,7 +174,7 @@ class Change(NamedTuple):
         heard: Whether the notifier told how its write ended, and so will tell of the next one.
     """
 
-    found: Found
+    found: FoundFile
     content: Content
     now: float
     wall_ns: int
@@ -212,7 +212,9 @@ class Attempts:
         self._notifier, self._limits, self._max_bytes = notifier, limits, max_bytes
         self._clock, self._limiter, self._count = clock, limiter, count
 
-    async def read(self, known: Known, found: Found, write: Write | None, *, unfinished: bool) -> Change | Later | None:
+    async def read(
+        self, known: Known, found: FoundFile, write: Write | None, *, unfinished: bool
+    ) -> FileChange | Later | None:
         """Read a file if it is due.
 
         Args:
@@ -241,9 +243,9 @@ class Attempts:
         # What a swap brings is meant so: nothing passes through a moment of being empty there.
         if isinstance(content.data, Malformed) and not known.lasts(content.data, now, settle) and not swapped:
             return Later(known.trouble_at + settle)
-        return Change(found, content, now, wall_ns, swapped, write is not None and not final)
+        return FileChange(found, content, now, wall_ns, swapped, write is not None and not final)
 
-    async def _content(self, found: Found, write: Write | None, wall_ns: int, *, final: bool) -> Content | None:
+    async def _content(self, found: FoundFile, write: Write | None, wall_ns: int, *, final: bool) -> Content | None:
         """The content, or None when it may be half a save.
 
         The stat of `found` was made after `write` was asked for. If nothing came since, it is the stat of a file that

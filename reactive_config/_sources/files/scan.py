@@ -14,9 +14,9 @@ from typing import NamedTuple, Union
 from reactive_config._core.delta import Malformed
 from reactive_config._core.paths import Path
 from reactive_config._sources.files import os_paths
-from reactive_config._sources.files.notifiers.base import Plan
+from reactive_config._sources.files.notifiers.base import WatchPlan
 from reactive_config._sources.files.read_whole import Signature, irregular, unusable
-from reactive_config._sources.files.symlinks import SWAP, Chain, Lookup, Lookups, Swap
+from reactive_config._sources.files.symlinks import SWAP, Lookup, Lookups, Swap, SymlinkChain
 
 _GONE = (errno.ENOENT, errno.ENOTDIR)
 _NO_DIRECTORY = Malformed("a directory (the source is not optional)", "nothing")
@@ -26,7 +26,7 @@ Listing = Union[frozenset[str], int]
 """The names in a directory, or the errno where it cannot be listed."""
 
 
-class Layer(NamedTuple):
+class GivenPath(NamedTuple):
     """One path that was given.
 
     Attributes:
@@ -52,7 +52,7 @@ class Layer(NamedTuple):
         return not _hidden(name) and _utf8(name) and (self.values or self.known(os_paths.suffix(name)))
 
 
-class Found(NamedTuple):
+class FoundFile(NamedTuple):
     """A file that is there, or that cannot be looked at.
 
     Attributes:
@@ -95,9 +95,9 @@ class Scan(NamedTuple):
         listings: Every directory that was listed.
     """
 
-    files: dict[str, Found]
-    fresh: dict[str, Found]
-    plan: Plan
+    files: dict[str, FoundFile]
+    fresh: dict[str, FoundFile]
+    plan: WatchPlan
     skipped: list[str]
     blind: set[int]
     swaps: dict[str, Swap]
@@ -112,7 +112,7 @@ class Scan(NamedTuple):
         return Signature.of(status) if status else None
 
 
-def scan(layers: Sequence[Layer], tracked: Callable[[str], bool], needed: Collection[int] = ()) -> Scan:
+def scan(layers: Sequence[GivenPath], tracked: Callable[[str], bool], needed: Collection[int] = ()) -> Scan:
     """Look at everything once; all paths see one state of every link.
 
     Args:
@@ -134,17 +134,17 @@ class _Scanner:
     def __init__(self, tracked: Callable[[str], bool], needed: Collection[int]) -> None:
         self._tracked, self._needed = tracked, needed
         self._lookups = Lookups()
-        files: dict[str, Found] = {}
-        self.result = Scan(files, files, Plan(), [], set(), {}, {}, set(), self._lookups, {})
+        files: dict[str, FoundFile] = {}
+        self.result = Scan(files, files, WatchPlan(), [], set(), {}, {}, set(), self._lookups, {})
 
-    def file(self, layer: Layer) -> None:
+    def file(self, layer: GivenPath) -> None:
         chain = self._follow(layer.absolute)
         self._home(layer, chain)
         if chain.error in _GONE:
             self.result.skipped.append(f"{layer.text} is not there")
         self._add(layer, chain, layer.id, (), layer.suffix)
 
-    def directory(self, layer: Layer) -> None:
+    def directory(self, layer: GivenPath) -> None:
         chain = self._follow(layer.absolute)
         self._home(layer, chain)
         if chain.error in _GONE:
@@ -157,11 +157,11 @@ class _Scanner:
         else:
             self._list(layer, chain.real, chain.status)
 
-    def _home(self, layer: Layer, chain: Chain) -> None:
+    def _home(self, layer: GivenPath, chain: SymlinkChain) -> None:
         above = chain.status is None or bool(layer.suffix)
         self.result.homes[layer.number] = chain.steps[-1][0] if above and chain.steps else chain.real or os.sep
 
-    def _list(self, layer: Layer, real: str, status: os.stat_result) -> None:
+    def _list(self, layer: GivenPath, real: str, status: os.stat_result) -> None:
         self.result.plan.watch_all(real, layer.wants, status)
         names = self._names(real)
         if isinstance(names, int):
@@ -185,7 +185,7 @@ class _Scanner:
             known[directory] = listing(directory)
         return known[directory]
 
-    def _entry(self, layer: Layer, real: str, name: str) -> None:
+    def _entry(self, layer: GivenPath, real: str, name: str) -> None:
         shown = os_paths.join(layer.text, os_paths.shown(name))
         if not _utf8(name):
             self.result.skipped.append(f"{shown} is skipped: its name is not UTF-8")
@@ -199,12 +199,12 @@ class _Scanner:
         else:
             self._add(layer, chain, id, (name,) if layer.values else (), "" if layer.values else os_paths.suffix(name))
 
-    def _resolve(self, full: str) -> Chain:
+    def _resolve(self, full: str) -> SymlinkChain:
         """A name in a directory without links: the way to it is known."""
         status, target, error = self._lookups.status(full)
-        return self._follow(full) if target else Chain((), None if error else full, status, error, None)
+        return self._follow(full) if target else SymlinkChain((), None if error else full, status, error, None)
 
-    def _follow(self, path: str) -> Chain:
+    def _follow(self, path: str) -> SymlinkChain:
         chain = self._lookups.resolve(path)
         for directory, name in chain.steps:
             self.result.plan.watch_name(directory, name, self._lookups.status(directory).status)
@@ -212,7 +212,7 @@ class _Scanner:
             self.result.swaps[chain.swap.directory] = chain.swap
         return chain
 
-    def _add(self, layer: Layer, chain: Chain, id: str, mount: Path, suffix: str) -> None:  # noqa: A002
+    def _add(self, layer: GivenPath, chain: SymlinkChain, id: str, mount: Path, suffix: str) -> None:  # noqa: A002
         if chain.error in _GONE:
             return
         real, signature, trouble = chain.real or "", None, None
@@ -225,15 +225,15 @@ class _Scanner:
                 trouble = irregular(chain.status.st_mode)
         if real:
             self.result.plan.watch_file(*os_paths.split(real))
-        self.result.files[id] = Found(id, place, layer.number, mount, suffix, real, signature, trouble, chain.swap)
+        self.result.files[id] = FoundFile(id, place, layer.number, mount, suffix, real, signature, trouble, chain.swap)
 
-    def _lost(self, layer: Layer, trouble: Malformed) -> None:
+    def _lost(self, layer: GivenPath, trouble: Malformed) -> None:
         if layer.number in self._needed:
             self._blind(layer, trouble)
 
-    def _blind(self, layer: Layer, trouble: Malformed) -> None:
+    def _blind(self, layer: GivenPath, trouble: Malformed) -> None:
         self.result.blind.add(layer.number)
-        self.result.files[layer.id] = Found(layer.id, layer.text, layer.number, (), "", "", None, trouble, None)
+        self.result.files[layer.id] = FoundFile(layer.id, layer.text, layer.number, (), "", "", None, trouble, None)
 
     def _check_swap(self, real: str, names: frozenset[str]) -> None:
         """A mount's own links are made one by one after `..data` was replaced: wait for those still to come."""
@@ -321,7 +321,7 @@ def _alike(before: Lookup, now: Lookup) -> bool:
     return before.target == now.target
 
 
-def _now(found: Found, lookups: Lookups) -> Found:
+def _now(found: FoundFile, lookups: Lookups) -> FoundFile:
     status = lookups.status(found.real).status if found.signature else None
     if status is None:
         return found

@@ -30,7 +30,7 @@ class Swap(NamedTuple):
         return f"{os_paths.join(self.directory, SWAP)} -> {self.target}"
 
 
-class Chain(NamedTuple):
+class SymlinkChain(NamedTuple):
     """How a path resolved.
 
     Attributes:
@@ -87,7 +87,7 @@ class Lookups:
             self.known[full] = known
         return known
 
-    def resolve(self, path: str) -> Chain:
+    def resolve(self, path: str) -> SymlinkChain:
         """Follow an absolute path through all its links."""
         todo: list[str] = []
         here = _enter(os.sep, path, todo)
@@ -107,12 +107,12 @@ class Lookups:
             elif status is not None and any(todo) and not target and not stat.S_ISDIR(status.st_mode):
                 error = errno.ENOTDIR
             if error:
-                return Chain(tuple(steps), None, None, error, swap)
+                return SymlinkChain(tuple(steps), None, None, error, swap)
             if target and name == SWAP:
                 swap = Swap(here, target)
             here = _enter(here, target, todo) if target else os_paths.join(here, name)
         status, _, error = self.status(here)
-        return Chain(tuple(steps), here, status, error, swap)
+        return SymlinkChain(tuple(steps), here, status, error, swap)
 
 
 def _enter(here: str, target: str, todo: list[str]) -> str:

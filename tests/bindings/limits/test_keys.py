@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactive_config._bindings.limits.bucket import Bucket
-from reactive_config._bindings.limits.keyed_states import Keys
+from reactive_config._bindings.limits.keyed_states import KeyedStates
 from reactive_config._bindings.limits.window import SlidingWindow
 from reactive_config.bindings.limits import Rate
 
@@ -18,7 +18,7 @@ SECOND = 1_000_000_000
 
 
 def test_keys_share_nothing():
-    keys = Keys(Bucket(Rate(2), 0), most=10)
+    keys = KeyedStates(Bucket(Rate(2), 0), most=10)
     assert [keys.take("ada", 1, 0) for _ in range(3)] == [True, True, False]
     assert keys.take("grace", 2, 0)
 
@@ -32,7 +32,7 @@ def come(keys, first, count):
 @pytest.mark.parametrize("newcomers", [30_000, pytest.param(1_000_000, marks=pytest.mark.storm)])
 @pytest.mark.parametrize("rule", [Bucket, SlidingWindow])
 def test_however_many_keys_come_they_take_the_places_of_those_in_use(rule, newcomers):
-    keys = Keys(rule(Rate(1), 0), most=20_000)
+    keys = KeyedStates(rule(Rate(1), 0), most=20_000)
     come(keys, 0, newcomers)
     assert len(keys) <= 2001  # each that comes looks at two
 
@@ -40,7 +40,7 @@ def test_however_many_keys_come_they_take_the_places_of_those_in_use(rule, newco
 @pytest.mark.parametrize("rule", [Bucket, SlidingWindow])
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_keys_that_ever_came(rule):
-    keys = Keys(rule(Rate(1), 0), most=20_000)
+    keys = KeyedStates(rule(Rate(1), 0), most=20_000)
     tracemalloc.start()
     try:
         come(keys, 0, 5_000)
@@ -52,7 +52,7 @@ def test_memory_does_not_grow_with_the_keys_that_ever_came(rule):
 
 
 def test_when_all_places_are_in_use_newcomers_share_one_and_the_others_keep_theirs():
-    keys = Keys(Bucket(Rate(10, timedelta(hours=1)), 0), most=3)
+    keys = KeyedStates(Bucket(Rate(10, timedelta(hours=1)), 0), most=3)
     for key in ("ada", "grace", "edsger"):
         assert keys.take(key, 10, 0)
     assert sum(keys.take(f"flood-{n}", 1, SECOND) for n in range(1000)) == 10
@@ -61,13 +61,13 @@ def test_when_all_places_are_in_use_newcomers_share_one_and_the_others_keep_thei
 
 
 def test_flooding_with_keys_brings_nobody_a_fresh_start():
-    keys = Keys(Bucket(Rate(10, timedelta(hours=1)), 0), most=100)
+    keys = KeyedStates(Bucket(Rate(10, timedelta(hours=1)), 0), most=100)
     assert keys.take("hostile", 10, 0)
     for number in range(10_000):
         keys.take(f"flood-{number}", 1, SECOND)
     assert not keys.take("hostile", 1, 2 * SECOND)
     # Nor does a place that becomes free while the shared one is in use.
-    keys = Keys(Bucket(Rate(1), 0), most=1)
+    keys = KeyedStates(Bucket(Rate(1), 0), most=1)
     keys.rule.change(Rate(1, burst=1), 0)
     assert keys.take("ada", 1, 0)
     assert keys.take("hostile", 1, SECOND - 1)  # by the shared state
@@ -75,7 +75,7 @@ def test_flooding_with_keys_brings_nobody_a_fresh_start():
 
 
 def test_a_pinned_key_keeps_its_place():
-    keys = Keys(Bucket(Rate(1), 0), most=1, pinned={"ada"})
+    keys = KeyedStates(Bucket(Rate(1), 0), most=1, pinned={"ada"})
     assert keys.take("ada", 1, 0)
     assert keys.take("grace", 1, 10 * SECOND)
     assert not keys.take("edsger", 1, 10 * SECOND)
@@ -91,7 +91,7 @@ REQUESTS = st.lists(
 @pytest.mark.slow
 def test_no_key_ever_gets_more_than_with_a_state_of_its_own_from_the_start(requests, rule, most):
     """The bound of the rule holds for each key, whichever way it was counted meanwhile."""
-    now, keys = 0, Keys(rule(Rate(3), 0), most)
+    now, keys = 0, KeyedStates(rule(Rate(3), 0), most)
     passed = []
     for wait, key, cost, limit in requests:
         now += wait
@@ -112,7 +112,11 @@ def test_no_key_ever_gets_more_than_with_a_state_of_its_own_from_the_start(reque
 @given(REQUESTS, st.sampled_from([Bucket, SlidingWindow]))
 @pytest.mark.slow
 def test_dropping_keys_changes_no_answer(requests, rule):
-    now, keys, alone = 0, Keys(rule(Rate(3), 0), most=6), {k: Keys(rule(Rate(3), 0), most=1) for k in "abcdef"}
+    now, keys, alone = (
+        0,
+        KeyedStates(rule(Rate(3), 0), most=6),
+        {k: KeyedStates(rule(Rate(3), 0), most=1) for k in "abcdef"},
+    )
     for wait, key, cost, limit in requests:
         now += wait
         if limit >= 17:
@@ -123,7 +127,7 @@ def test_dropping_keys_changes_no_answer(requests, rule):
 
 @pytest.mark.parametrize("rule", [Bucket, SlidingWindow])
 def test_what_is_only_counted_is_taken_from_the_key_also_beyond_its_limit(rule):
-    keys = Keys(rule(Rate(10, timedelta(hours=1)), 0), most=1)
+    keys = KeyedStates(rule(Rate(10, timedelta(hours=1)), 0), most=1)
     for _ in range(9):
         keys.count("ada", 1, 0)
     assert keys.take("ada", 1, 0)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from reactive_config._core.delta import Bare, Malformed, Replace
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._sources.etcd import Etcd
 from reactive_config._testing.etcd_server import EtcdBinary, EtcdServer, etcd_server
 from reactive_config._testing.recording_feed import RecordingFeed
@@ -42,7 +42,7 @@ class Timed(RecordingFeed):
         self._begin = time.monotonic()
         self._told: list[str] = []
 
-    def state(self, state: State, reason: str = "", **more: Any) -> None:
+    def state(self, state: SourceState, reason: str = "", **more: Any) -> None:
         self._told.append(f"{state.name} {time.monotonic() - self._begin:.3f}")
         super().state(state, reason, **more)
 
@@ -93,7 +93,7 @@ def values() -> Callable[[RecordingFeed], dict[str, Any]]:
 
 @pytest.fixture
 def synced() -> Callable[[RecordingFeed], bool]:
-    return lambda feed: bool(feed.states) and feed.states[-1][0] is State.SYNCED
+    return lambda feed: bool(feed.states) and feed.states[-1][0] is SourceState.SYNCED
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._etcd import auth
 from reactive_config._etcd.auth import Credentials
 from reactive_config._testing.etcd_server import etcd_server
@@ -25,7 +25,7 @@ async def open_server(binary):
 
 
 def failed(feed):
-    return feed.states[-1][0] is State.FAILED
+    return feed.states[-1][0] is SourceState.FAILED
 
 
 async def beat(feed, server):
@@ -44,7 +44,7 @@ async def test_authentication_that_is_turned_on_and_off_is_followed_without_a_ga
             await beat(feed, server)
             revision = await server.put("/app/a", str(len(feed.deltas)))
             await feed.wait(lambda feed: feed.revision >= revision)  # noqa: B023
-        assert [state for state, _ in feed.states] == [State.SYNCED]
+        assert [state for state, _ in feed.states] == [SourceState.SYNCED]
 
 
 async def test_a_login_that_takes_long_is_stale_until_it_is_done_and_the_watch_goes_on(
@@ -67,7 +67,7 @@ async def test_a_login_that_takes_long_is_stale_until_it_is_done_and_the_watch_g
         server.ctl("user", "passwd", "app", "--interactive=false", stdin="app-password\n")
         await feed.wait(lambda feed: not synced(feed))
         state, reason = feed.states[-1]
-        assert state is State.STALE
+        assert state is SourceState.STALE
         assert reason.startswith(f"{server.endpoint}: etcd has been checking the password of user 'app' for")
         revision = await server.put("/app/a", "2")
         await feed.wait(lambda feed: feed.revision >= revision)

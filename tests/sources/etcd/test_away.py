@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from reactive_config._core.delta import Patch
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._etcd.transaction import write
 
 pytestmark = pytest.mark.etcd
 
 
 def stale(feed):
-    return feed.states and feed.states[-1][0] is State.STALE
+    return feed.states and feed.states[-1][0] is SourceState.STALE
 
 
 async def test_changes_while_away_arrive_by_resuming(server, prefix, proxy, follow, values, synced, replaces):

@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._sources.etcd import Etcd
 from reactive_config._testing.recording_feed import RecordingFeed
 
@@ -89,7 +89,7 @@ async def test_no_call_outlives_its_session(own, follow, synced, no_collection):
         await feed.wait(synced)
         assert calls() == 1
         own.stop()
-        await feed.wait(lambda feed: feed.states[-1][0] is State.STALE)
+        await feed.wait(lambda feed: feed.states[-1][0] is SourceState.STALE)
         assert calls() == 0
         own.cont()
 
@@ -105,7 +105,7 @@ async def test_an_end_in_any_state_is_quick(own, follow, synced, tmp_path):
         await timed(own.endpoint, until=lambda feed: True),
         await timed(own.endpoint, until=lambda feed: feed.deltas),
         await timed(own.endpoint, until=synced),
-        await timed("127.0.0.1:1", until=lambda feed: feed.states and feed.states[-1][0] is State.STALE),
+        await timed("127.0.0.1:1", until=lambda feed: feed.states and feed.states[-1][0] is SourceState.STALE),
     ]
     own.stop()
     took.append(await timed(own.endpoint, until=lambda feed: feed.deltas))

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 import pytest
 
-from reactive_config import TLS, Etcd, Rejected, Secret, StartupError, State, open_config
+from reactive_config import TLS, Etcd, Rejected, Secret, SourceState, StartupError, open_config
 
 pytestmark = pytest.mark.etcd
 
@@ -61,10 +61,12 @@ async def test_a_relist_with_equal_content_makes_no_generation(server, prefix, p
     async with open_config(App, Etcd(proxy.endpoint, prefix=prefix)) as config:
         before = config.snapshot
         proxy.refuse()
-        await until(config, lambda: told(config).state is State.STALE)
+        await until(config, lambda: told(config).state is SourceState.STALE)
         await server.compact(await server.put("/elsewhere", "1"))
         await proxy.listen()
-        await until(config, lambda: told(config).counters.get("relists") == 1 and told(config).state is State.SYNCED)
+        await until(
+            config, lambda: told(config).counters.get("relists") == 1 and told(config).state is SourceState.SYNCED
+        )
         assert config.snapshot is before
 
 
@@ -126,7 +128,7 @@ async def test_a_mirror_starts_the_program_without_etcd(server, prefix, tmp_path
         await until(config, lambda: told(config).counters.get("mirror_writes"))
     async with open_config(App, Etcd("127.0.0.1:1", prefix=prefix, mirror=mirror, mirror_after=0.1)) as config:
         assert config.current.pool.size == 5
-        assert told(config).state is State.STALE
+        assert told(config).state is SourceState.STALE
         assert "running on the mirror" in told(config).reason
 
 

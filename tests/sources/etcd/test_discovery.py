@@ -6,13 +6,13 @@ import random
 
 import pytest
 
-from reactive_config._core.status import State
-from reactive_config._etcd.members import Member, MemberList
+from reactive_config._core.status import SourceState
+from reactive_config._etcd.members import ClusterMember, MemberList
 from reactive_config._etcd.settings import TLS, Settings, parse_endpoint
 from reactive_config._sources.etcd import endpoints as module
 from reactive_config._sources.etcd.endpoints import Members
-from reactive_config._sources.etcd.etcd_options import Plan
-from reactive_config._sources.etcd.key_layout import Keys
+from reactive_config._sources.etcd.etcd_options import EtcdOptions
+from reactive_config._sources.etcd.key_layout import KeyLayout
 from reactive_config._sources.etcd.run_state import Stand
 from reactive_config._testing.etcd_cluster import running_cluster
 from reactive_config._testing.etcd_server import etcd_server
@@ -23,9 +23,9 @@ def learned(*urls, given=("a:1",), tls=None, learner=False):
     """The endpoints that are tried after a list with these URLs, and the notes about them."""
     feed = RecordingFeed()
     endpoints = tuple(map(parse_endpoint, given))
-    plan = Plan(endpoints, Settings(tls=tls), Keys(prefix="/"), None, random.Random(1), discover=True)
+    plan = EtcdOptions(endpoints, Settings(tls=tls), KeyLayout(prefix="/"), None, random.Random(1), discover=True)
     members = Members(plan, Stand(feed))
-    members.learn(MemberList(7, (Member("m", urls, learner), Member("", (), False))))
+    members.learn(MemberList(7, (ClusterMember("m", urls, learner), ClusterMember("", (), False))))
     assert [members.cluster_of(endpoint) for endpoint in members.endpoints[: len(given)]] == [None] * len(given)
     assert {members.cluster_of(endpoint) for endpoint in members.endpoints[len(given) :]} <= {7}
     return [str(endpoint) for endpoint in members.endpoints], feed.said
@@ -79,7 +79,7 @@ async def test_the_other_members_take_over_when_the_only_one_that_was_given_dies
             others = [endpoint for endpoint in cluster.endpoints if endpoint != leader.endpoint]
             assert sorted(feed.said[0].removeprefix("discovered members: ").split(", ")) == sorted(others)
         leader.kill()
-        await feed.wait(lambda feed: feed.states[-1][0] is State.STALE)
+        await feed.wait(lambda feed: feed.states[-1][0] is SourceState.STALE)
         survivor = await cluster.wait_leader()
         revision = await survivor.put(f"{prefix}a", "2")
         if discover:
@@ -125,7 +125,7 @@ async def test_an_advertised_address_that_leads_to_another_cluster_is_not_follow
 
         async def told(link):
             found = await really(link)
-            return MemberList(found.cluster, (Member("m", (f"http://{server.endpoint}",), False),))
+            return MemberList(found.cluster, (ClusterMember("m", (f"http://{server.endpoint}",), False),))
 
         monkeypatch.setattr(module, "list_members", told)
         async with follow(own.endpoint, prefix=prefix, discover=True) as feed:

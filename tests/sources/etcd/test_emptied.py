@@ -10,7 +10,7 @@ import msgspec
 import orjson
 import pytest
 
-from reactive_config import Etcd, Memory, Rejected, StartupError, State, open_config
+from reactive_config import Etcd, Memory, Rejected, SourceState, StartupError, open_config
 
 pytestmark = pytest.mark.etcd
 
@@ -122,10 +122,10 @@ async def test_a_reconnect_that_finds_it_still_empty_goes_on(server, prefix, pro
     async with overriding(proxy.endpoint, prefix) as (config, memory):
         await config.wait_revision("etcd", await server.delete(f"{prefix}size"))
         proxy.refuse()
-        await until(lambda: told(config).state is State.STALE)
+        await until(lambda: told(config).state is SourceState.STALE)
         await server.compact(await server.put("/elsewhere", "1"))
         await proxy.listen()
-        await until(lambda: told(config).counters.get("relists") and told(config).state is State.SYNCED)
+        await until(lambda: told(config).counters.get("relists") and told(config).state is SourceState.SYNCED)
         await memory.patch({"size": 2})
         assert config.current == App(2)
         assert not told(config).held
@@ -137,7 +137,7 @@ async def test_a_relist_that_finds_it_newly_empty_is_held(server, prefix, proxy)
     await server.put(f"{prefix}size", "9")
     async with overriding(proxy.endpoint, prefix) as (config, _):
         proxy.refuse()
-        await until(lambda: told(config).state is State.STALE)
+        await until(lambda: told(config).state is SourceState.STALE)
         await server.compact(await server.delete(f"{prefix}size"))
         await proxy.listen()
         await until(lambda: told(config).held)
@@ -151,7 +151,7 @@ async def test_a_deletion_that_a_resumed_watch_brings_is_one_that_was_seen(serve
     await server.put(f"{prefix}size", "9")
     async with overriding(proxy.endpoint, prefix) as (config, _):
         proxy.refuse()
-        await until(lambda: told(config).state is State.STALE)
+        await until(lambda: told(config).state is SourceState.STALE)
         revision = await server.delete(f"{prefix}size")
         await proxy.listen()
         await config.wait_revision("etcd", revision)
@@ -169,7 +169,7 @@ async def test_the_mirror_remembers_it_through_a_hand_edit(server, prefix, proxy
         assert orjson.loads(written)["keys"] == {}
         for back in ("edit", "etcd"):
             proxy.refuse()
-            await until(lambda: told(config).state is State.STALE)
+            await until(lambda: told(config).state is SourceState.STALE)
             document = orjson.loads(written)
             document["keys"][f"{prefix}size"] = "5"
             mirror.write_bytes(orjson.dumps(document))
@@ -180,7 +180,7 @@ async def test_the_mirror_remembers_it_through_a_hand_edit(server, prefix, proxy
                 await proxy.listen()
             await until(lambda: config.current == App(1))
             await proxy.listen()
-            await until(lambda: told(config).state is State.SYNCED)
+            await until(lambda: told(config).state is SourceState.SYNCED)
             assert not told(config).held
             await until(lambda: mirror.read_bytes() == written)
     with pytest.raises(StartupError, match="expected some content"):

@@ -6,14 +6,14 @@ import shutil
 
 import pytest
 
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._testing.etcd_server import etcd_server
 
 pytestmark = pytest.mark.etcd
 
 
 def stale(feed):
-    return feed.states and feed.states[-1][0] is State.STALE
+    return feed.states and feed.states[-1][0] is SourceState.STALE
 
 
 async def test_kill_9_and_restart_resumes_without_a_relist(own, follow, values, synced, replaces):
@@ -155,4 +155,4 @@ async def test_a_compaction_while_connected_costs_nothing(own, follow, values, s
             await own.compact(revision)
         await feed.wait(lambda feed: feed.revision >= revision)
         assert replaces(feed) == 1
-        assert [state for state, _ in feed.states] == [State.SYNCED]
+        assert [state for state, _ in feed.states] == [SourceState.SYNCED]

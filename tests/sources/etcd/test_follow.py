@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reactive_config._core.delta import Bare, Malformed, Patch, Replace
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._etcd.transaction import write
 
 pytestmark = pytest.mark.etcd
@@ -150,18 +150,18 @@ async def test_several_endpoints_with_the_first_dead(server, prefix, follow, syn
     await server.put(f"{prefix}a", "1")
     async with follow("127.0.0.1:1", server.endpoint, prefix=prefix) as feed:
         await feed.wait(synced, timeout=2)
-        assert [state for state, _ in feed.states] == [State.SYNCED]
+        assert [state for state, _ in feed.states] == [SourceState.SYNCED]
 
 
 async def test_nothing_there_is_said_with_the_reason_and_the_next_try(follow):
     async with follow("127.0.0.1:1", "localhost:2", prefix="/a/") as feed:
         await feed.wait(lambda feed: len(feed.states) >= 2)
         state, reason = feed.states[-1]
-        assert state is State.CONNECTING
+        assert state is SourceState.CONNECTING
         assert "127.0.0.1:1: Failed to connect to remote host: Connection refused; localhost:2: " in reason
 
 
 async def test_an_optional_source_lets_the_program_start_without_etcd(follow):
     async with follow("127.0.0.1:1", prefix="/a/", optional=True, mirror_after=0) as feed:
-        await feed.wait(lambda feed: feed.states and feed.states[-1][0] is State.STALE, timeout=3)
+        await feed.wait(lambda feed: feed.states and feed.states[-1][0] is SourceState.STALE, timeout=3)
         assert not feed.deltas

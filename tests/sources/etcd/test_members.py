@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._sources.etcd.session_loop import Backoff
 from reactive_config._testing.etcd_cluster import running_cluster
 
@@ -22,7 +22,7 @@ def cluster(binary):
 
 
 def stale(feed):
-    return feed.states and feed.states[-1][0] is State.STALE
+    return feed.states and feed.states[-1][0] is SourceState.STALE
 
 
 async def leader_first(cluster):

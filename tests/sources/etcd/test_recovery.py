@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._sources.etcd.session_loop import Backoff
 from reactive_config._testing.etcd_server import etcd_server
 from reactive_config._testing.tcp_proxy import tcp_proxy
@@ -29,7 +29,7 @@ CAP = 10.0
 
 
 def stale(feed):
-    return feed.states and feed.states[-1][0] is State.STALE
+    return feed.states and feed.states[-1][0] is SourceState.STALE
 
 
 @pytest.fixture
@@ -104,4 +104,4 @@ async def test_a_start_does_not_wait_for_an_endpoint_that_is_a_black_hole(server
         async with follow(hole.endpoint, server.endpoint, prefix=prefix) as feed:
             await feed.wait(synced)
             assert time.monotonic() - begin < 1.0
-            assert [state for state, _ in feed.states] == [State.SYNCED]
+            assert [state for state, _ in feed.states] == [SourceState.SYNCED]

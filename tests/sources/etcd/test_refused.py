@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 import trustme
 
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._etcd.auth import Credentials
 from reactive_config._sources.etcd import TLS
 from reactive_config._testing.etcd_server import ServerTLS, running_etcd
@@ -63,7 +63,7 @@ def tls_server(binary, pki):
 
 
 def failed(feed):
-    return feed.states and feed.states[-1][0] is State.FAILED
+    return feed.states and feed.states[-1][0] is SourceState.FAILED
 
 
 async def refusal(follow, *endpoints, **options):
@@ -71,7 +71,7 @@ async def refusal(follow, *endpoints, **options):
     options.setdefault("prefix", "/app/")
     async with follow(*endpoints, **options) as feed:
         await feed.wait(failed, timeout=3)
-        assert [state for state, _ in feed.states] == [State.FAILED]
+        assert [state for state, _ in feed.states] == [SourceState.FAILED]
         assert not feed.deltas
         return feed.states[-1][1]
 
@@ -192,12 +192,12 @@ async def test_one_endpoint_with_a_bad_certificate_does_not_matter(tls_server, p
     endpoints = tls_server("expired").endpoint, tls_server("server").endpoint
     async with follow(*endpoints, prefix="/app/", tls=TLS(ca=pki("ca.pem"))) as feed:
         await feed.wait(synced)
-        assert [state for state, _ in feed.states] == [State.SYNCED]
+        assert [state for state, _ in feed.states] == [SourceState.SYNCED]
 
 
 async def test_plain_text_to_a_tls_server_says_what_to_look_at(tls_server, follow):
     async with follow(tls_server("server").endpoint, prefix="/app/") as feed:
         await feed.wait(lambda feed: feed.states)
         state, reason = feed.states[0]
-        assert state is State.CONNECTING
+        assert state is SourceState.CONNECTING
         assert "does it want TLS?" in reason

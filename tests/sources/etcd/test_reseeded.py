@@ -16,13 +16,13 @@ from reactive_config._etcd.errors import Compacted
 from reactive_config._etcd.link import Link
 from reactive_config._etcd.messages import prefix_range
 from reactive_config._etcd.pace import Pace
-from reactive_config._etcd.reading import look, pick, read_all
+from reactive_config._etcd.reading import pick, read_all, read_head
 from reactive_config._etcd.transaction import write
 from reactive_config._sources.etcd import comparison
 from reactive_config._sources.etcd.comparison import Comparison
 from reactive_config._sources.etcd.handover import Handover
 from reactive_config._sources.etcd.key_documents import read_documents
-from reactive_config._sources.etcd.key_layout import Keys
+from reactive_config._sources.etcd.key_layout import KeyLayout
 from reactive_config._sources.etcd.store import Store
 from reactive_config._testing.etcd_server import etcd_server
 from reactive_config._testing.tcp_proxy import tcp_proxy
@@ -44,7 +44,7 @@ async def seed(server, keys, *, changed="", dropped="", added=""):
     async with server.connect() as link:
         for start in range(0, len(items), 100):
             await write(link, dict(items[start : start + 100]))
-        return await look(link, RANGE, newest=True)
+        return await read_head(link, RANGE, newest=True)
 
 
 async def reseed(server, keys, **difference):
@@ -172,7 +172,7 @@ async def held(own, hasty):
     store = Store()
     async with own.connect() as link:
         listing = await read_all(link, RANGE)
-        store.replace(listing, await read_documents(Keys(prefix="/s/"), listing.items, {}))
+        store.replace(listing, await read_documents(KeyLayout(prefix="/s/"), listing.items, {}))
         yield store, link
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._testing.etcd_server import etcd_server
 
 pytestmark = [pytest.mark.etcd, pytest.mark.slow]
@@ -49,7 +49,7 @@ async def test_a_password_that_rotates_where_it_comes_from_first_leaves_no_gap(g
         foreign = await guarded.put("/other/x", "1")  # a heartbeat finds it, with the new login
         await feed.wait(lambda feed: feed.revision >= foreign)
         await written(guarded, feed)
-        assert [state for state, _ in feed.states] == [State.SYNCED]
+        assert [state for state, _ in feed.states] == [SourceState.SYNCED]
         assert asked in ([], ["first", "second"])
 
 
@@ -59,7 +59,7 @@ async def test_a_password_that_rotates_in_etcd_first_is_refused_until_it_is_ther
     async with follow(guarded.endpoint, prefix="/app/", username="app", password_file=file, keepalive=2.0) as feed:
         await feed.wait(synced)
         await rotate(guarded, "second")
-        await feed.wait(lambda feed: feed.states[-1][0] is State.FAILED)
+        await feed.wait(lambda feed: feed.states[-1][0] is SourceState.FAILED)
         assert feed.states[-1][1] == f"{guarded.endpoint}: wrong user or password"
         file.write_text("second\n")
         await feed.wait(synced)
@@ -71,6 +71,6 @@ async def test_a_password_file_that_is_missing_is_one_clear_error(guarded, tmp_p
     async with follow(guarded.endpoint, prefix="/app/", username="app", password_file=file) as feed:
         await feed.wait(lambda feed: feed.states)
         expected = f"{guarded.endpoint}: password_file= {file}: No such file or directory"
-        assert feed.states == [(State.FAILED, expected)]
+        assert feed.states == [(SourceState.FAILED, expected)]
         file.write_text("first")
         await feed.wait(synced)

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from reactive_config import Etcd, open_config
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._etcd.transaction import compact, write
 from reactive_config._testing.etcd_server import etcd_server
 from reactive_config._testing.tcp_proxy import tcp_proxy
@@ -33,7 +33,7 @@ async def test_a_list_and_a_backlog_above_4_mib_come_whole(own, follow, synced):
             await feed.wait(synced)
             assert {len(entry.raw) for entry in feed.entries.values()} == {LARGE + 2}
             proxy.refuse()
-            await feed.wait(lambda feed: feed.states[-1][0] is State.STALE)
+            await feed.wait(lambda feed: feed.states[-1][0] is SourceState.STALE)
             for name in "abcd":
                 last = await write(link, {f"/s/{name}": large("y")})
             await proxy.listen()

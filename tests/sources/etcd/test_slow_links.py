@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from reactive_config._etcd.reading import Reading
+from reactive_config._etcd.reading import RangeReading
 from reactive_config._etcd.transaction import write
 from reactive_config._testing.tcp_proxy import tcp_proxy
 
@@ -60,13 +60,13 @@ async def test_a_start(own, follow, synced, keys, size, rate, latency, options):
 async def test_a_start_over_a_link_that_stalls(own, follow, synced, monkeypatch, keys, stall, options):
     await fill(own, keys, 4000)
     readings = []
-    real = Reading.__init__
+    real = RangeReading.__init__
 
     def begin(self, *args, **more):
         readings.append(self)
         real(self, *args, **more)
 
-    monkeypatch.setattr(Reading, "__init__", begin)
+    monkeypatch.setattr(RangeReading, "__init__", begin)
     async with tcp_proxy(own.endpoint) as proxy:
         proxy.rate = RATE
         async with follow(proxy.endpoint, prefix="/s/", **options) as feed:

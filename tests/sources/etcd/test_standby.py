@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from reactive_config._core.delta import Bare, Replace
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._sources.etcd import Etcd, mirror, mirror_runner
 from reactive_config._sources.etcd.mirror import Mirror
 from reactive_config._testing.recording_feed import RecordingFeed
@@ -77,7 +77,7 @@ async def test_without_etcd_it_starts_the_program_after_mirror_after(server, pre
     async with follow(NOBODY, prefix=prefix, mirror=file, mirror_after=0.2) as feed:
         await feed.wait(lambda feed: feed.deltas, timeout=2)
         assert values(feed) == {f"{prefix}a": "<1>", f"{prefix}b": [2]}
-        await feed.wait(lambda feed: said(feed, State.STALE, "refused", "running on the mirror", "revision"))
+        await feed.wait(lambda feed: said(feed, SourceState.STALE, "refused", "running on the mirror", "revision"))
 
 
 async def test_when_etcd_comes_it_wins_in_one_replace(server, prefix, follow, file, synced, values, proxy):
@@ -100,12 +100,12 @@ async def test_a_hand_edit_is_followed_while_etcd_is_away_and_kept_beside(
     async with follow(proxy.endpoint, prefix=prefix, mirror=file, mirror_after=0.1) as feed:
         await feed.wait(lambda feed: synced(feed) and feed.counters["mirror_writes"])
         proxy.refuse()
-        await feed.wait(lambda feed: said(feed, State.STALE))
+        await feed.wait(lambda feed: said(feed, SourceState.STALE))
         edit(file, **{f"{prefix}a": "hand", f"{prefix}c": {"value": {"deep": 1}}})
         await feed.wait(lambda feed: values(feed).get(f"{prefix}a") == "<hand>")
         assert values(feed) == {f"{prefix}a": "<hand>", f"{prefix}b": "<1>", f"{prefix}c": {"deep": 1}}
         assert len({entry.unit for entry in feed.entries.values()}) == 1
-        await feed.wait(lambda feed: said(feed, State.STALE, "hand edit of the mirror"))
+        await feed.wait(lambda feed: said(feed, SourceState.STALE, "hand edit of the mirror"))
         edit(file, **{f"{prefix}a": "again"})
         await feed.wait(lambda feed: values(feed).get(f"{prefix}a") == "<again>")
         edited = file.read_bytes()
@@ -151,7 +151,7 @@ async def test_nothing_flaps_while_etcd_comes_and_goes(server, prefix, follow, f
         edit(file, **{f"{prefix}a": "hand"})
         for _ in range(4):
             proxy.refuse()
-            await feed.wait(lambda feed: said(feed, State.STALE))
+            await feed.wait(lambda feed: said(feed, SourceState.STALE))
             await proxy.listen()
             await feed.wait(synced)
         await feed.wait(lambda feed: edits(file))

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactive_config._core.delta import Bare, Malformed
-from reactive_config._etcd.messages import Batch, Change, Item, Listing, Sight
+from reactive_config._etcd.messages import Batch, Item, KeyChange, Listing, StoreHead
 from reactive_config._sources.etcd.key_documents import ONE, TURN, Document, read_document, read_documents
-from reactive_config._sources.etcd.key_layout import Ignored, Keys
+from reactive_config._sources.etcd.key_layout import Ignored, KeyLayout
 from reactive_config._sources.etcd.store import Store
 
-KEYS = Keys(prefix="/s/")
+KEYS = KeyLayout(prefix="/s/")
 
 
 def read(items):
@@ -30,7 +30,7 @@ def read(items):
 def listing(state, revision):
     items = tuple(Item(k, v, r) for k, (v, r) in state.items())
     newest = max((i.mod_revision for i in items), default=0)
-    return Listing(Sight(1, 1, revision, len(items), newest), items)
+    return Listing(StoreHead(1, 1, revision, len(items), newest), items)
 
 
 def listed(store, state, revision):
@@ -44,11 +44,11 @@ def patched(store, *changes):
 
 
 def put(key, value, revision):
-    return Change(key.encode(), value.encode(), revision)
+    return KeyChange(key.encode(), value.encode(), revision)
 
 
 def delete(key, revision):
-    return Change(key.encode(), None, revision)
+    return KeyChange(key.encode(), None, revision)
 
 
 def test_a_patch_carries_whole_transactions_as_units():
@@ -125,19 +125,19 @@ def test_what_is_left_out_is_noted_for_as_long_as_it_is_there():
     store = Store()
     listed(store, {b"/s/a": (b"1", 3)}, 5)
     assert store.notes() == []
-    patched(store, Change(b"/s/\xff", b"1", 6), put("/s/_x", "1", 6))
+    patched(store, KeyChange(b"/s/\xff", b"1", 6), put("/s/_x", "1", 6))
     assert store.notes() == ["1 key is left out, not UTF-8: /s/\\xff"]
-    patched(store, Change(b"/s/\xff", None, 7), Change(b"/s/\xfe", None, 7))
+    patched(store, KeyChange(b"/s/\xff", None, 7), KeyChange(b"/s/\xfe", None, 7))
     assert store.notes() == []
 
 
 def test_equal_newest_and_count_prove_a_later_revision():
     store = Store()
     listed(store, {b"/s/a": (b"1", 3)}, 5)
-    assert store.covers(Sight(1, 1, 9, 1, 3))
-    assert not store.covers(Sight(1, 1, 9, 1, 8))
-    assert not store.covers(Sight(1, 1, 9, 0, 3))
-    assert not store.covers(Sight(1, 1, 9, 1, None))
+    assert store.covers(StoreHead(1, 1, 9, 1, 3))
+    assert not store.covers(StoreHead(1, 1, 9, 1, 8))
+    assert not store.covers(StoreHead(1, 1, 9, 0, 3))
+    assert not store.covers(StoreHead(1, 1, 9, 1, None))
 
 
 def test_a_store_of_another_history_is_told_by_its_bytes():
@@ -172,7 +172,7 @@ def test_patches_end_where_a_list_begins(transactions, together):
                 state[name.encode()] = (value.encode(), revision)
             elif state.pop(name.encode(), None) is None:
                 continue
-            waiting.append(Change(name.encode(), None if value is None else value.encode(), revision))
+            waiting.append(KeyChange(name.encode(), None if value is None else value.encode(), revision))
         if revision % together and revision <= len(transactions):
             continue
         patch = patched(store, *waiting)
@@ -244,14 +244,14 @@ async def test_a_long_list_gives_the_loop_its_turn():
     assert 2 <= turns <= 5
 
 
-LAYERED = Keys(prefix="/s/", layers=["low", "high"])
+LAYERED = KeyLayout(prefix="/s/", layers=["low", "high"])
 
 
 def layered_store(*keys):
     store = Store()
     items = tuple(Item(f"/s/{key}".encode(), b"1", 1) for key in keys)
     documents = [read_document(i.key.decode(), i.value, 1, LAYERED.meaning(i.key)) for i in items]
-    store.replace(Listing(Sight(1, 1, 5, len(items), 1), items), documents)
+    store.replace(Listing(StoreHead(1, 1, 5, len(items), 1), items), documents)
     return store
 
 

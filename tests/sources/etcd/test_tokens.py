@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._etcd.auth import Credentials
 from reactive_config._sources.etcd.session_loop import Backoff
 from reactive_config._testing.etcd_server import running_etcd
@@ -48,7 +48,7 @@ async def test_an_expired_token_is_replaced_without_a_gap(forgetful, follow, syn
         revision = await forgetful.put("/app/a", "2")
         await feed.wait(lambda feed: feed.revision >= revision)
         assert values(feed) == {"/app/a": "<2>"}
-        assert [state for state, _ in feed.states] == [State.SYNCED]
+        assert [state for state, _ in feed.states] == [SourceState.SYNCED]
         assert len(asked) == 2
 
 
@@ -57,7 +57,7 @@ async def test_a_restart_costs_one_token_at_most(forgetful, follow, synced, aske
     async with follow(forgetful.endpoint, prefix="/app/", **USER) as feed:
         await feed.wait(synced)
         forgetful.kill()
-        await feed.wait(lambda feed: feed.states[-1][0] is State.STALE)
+        await feed.wait(lambda feed: feed.states[-1][0] is SourceState.STALE)
         await forgetful.start()
         await feed.wait(synced)
         assert len(asked) <= 2
@@ -69,14 +69,14 @@ async def test_a_forbidden_prefix_is_tried_again_and_again_with_one_token(forget
     async with follow(forgetful.endpoint, prefix="/other/", **USER) as feed:
         await feed.wait(lambda feed: len(feed.states) == 20)
         reason = f"{forgetful.endpoint}: user 'app' has no permission to read keys below /other/"
-        assert set(feed.states) == {(State.FAILED, reason)}
+        assert set(feed.states) == {(SourceState.FAILED, reason)}
         assert len(asked) == 1
 
 
 async def test_a_prefix_that_is_granted_later_is_followed_from_then_on(forgetful, follow, synced, asked):
     async with follow(forgetful.endpoint, prefix="/later/", **USER) as feed:
         await feed.wait(lambda feed: feed.states)
-        assert feed.states[-1][0] is State.FAILED
+        assert feed.states[-1][0] is SourceState.FAILED
         forgetful.ctl("role", "grant-permission", "app", "--prefix=true", "read", "/later/")
         await feed.wait(synced, timeout=6)
         assert len(asked) <= 3  # its token may have expired between two tries

@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._testing.etcd_server import EtcdServer
 
 pytestmark = pytest.mark.etcd
@@ -34,7 +34,7 @@ async def test_etcd_is_followed_over_its_own_socket_through_a_restart(binary, tm
             await feed.wait(lambda feed: feed.revision >= revision)
             assert values(feed) == {"/s/a": "<2>"}
             server.kill()
-            await feed.wait(lambda feed: feed.states[-1][0] is State.STALE)
+            await feed.wait(lambda feed: feed.states[-1][0] is SourceState.STALE)
             assert f"unix:{tmp_path}/etcd:0: " in feed.states[-1][1]
             (tmp_path / "etcd:0").unlink(missing_ok=True)  # 3.4 does not take the place of one that it has left
             await server.start()
@@ -68,7 +68,7 @@ async def test_a_socket_that_is_not_there_yet_is_waited_for(server, prefix, tmp_
     path = tmp_path / "a #?%41.sock"
     async with follow(f"unix://{path}", "127.0.0.1:1", prefix=prefix) as feed:
         await feed.wait(lambda feed: feed.states)
-        assert feed.states[-1][0] is State.CONNECTING
+        assert feed.states[-1][0] is SourceState.CONNECTING
         sidecar = await asyncio.start_unix_server(serve, path)
         await feed.wait(synced)
     sidecar.close()

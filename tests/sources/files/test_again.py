@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactive_config._sources.files import Files, os_paths
-from reactive_config._sources.files.scan import Layer, Scan, again, again_where, scan
+from reactive_config._sources.files.scan import GivenPath, Scan, again, again_where, scan
 from reactive_config._sources.files.symlinks import SWAP
 
 NAMES = ["a.toml", "b.toml", ".hidden", "odd.txt", "below"]
@@ -99,15 +99,15 @@ def told(seen: Scan) -> dict[str, object]:
     }
 
 
-def single(home: Path) -> tuple[Layer, ...]:
+def single(home: Path) -> tuple[GivenPath, ...]:
     return Files(home / "a.toml", home / "below" / "c.toml")._layers
 
 
-def directory(home: Path) -> tuple[Layer, ...]:
+def directory(home: Path) -> tuple[GivenPath, ...]:
     return Files(home)._layers
 
 
-def values(home: Path) -> tuple[Layer, ...]:
+def values(home: Path) -> tuple[GivenPath, ...]:
     return Files(home, values=True)._layers
 
 
@@ -115,7 +115,7 @@ def values(home: Path) -> tuple[Layer, ...]:
 @settings(deadline=None)  # a busy disk is no fault
 @given(before=st.lists(ACTS, max_size=6), after=st.lists(ACTS, max_size=3))
 def test_it_is_what_a_new_scan_would_be(
-    before: list[Act], after: list[Act], layers: Callable[[Path], tuple[Layer, ...]]
+    before: list[Act], after: list[Act], layers: Callable[[Path], tuple[GivenPath, ...]]
 ) -> None:
     """Whatever happened in between: then it is equal to it, or there is none."""
     with TemporaryDirectory() as given_home:

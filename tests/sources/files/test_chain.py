@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from reactive_config._sources.files.symlinks import Chain, Lookups, Swap
+from reactive_config._sources.files.symlinks import Lookups, Swap, SymlinkChain
 
 
-def names(chain: Chain, home: Path) -> list[str]:
+def names(chain: SymlinkChain, home: Path) -> list[str]:
     """The steps below a directory, as `directory:name`."""
     start = os.path.realpath(home)
     return [f"{d[len(start) + 1 :]}:{n}" for d, n in chain.steps if d.startswith(start)]

@@ -17,7 +17,7 @@ import pytest
 
 from reactive_config._sources.files import poller, reader
 from reactive_config._sources.files.notifiers import fallback, libc
-from reactive_config._sources.files.notifiers.base import Plan
+from reactive_config._sources.files.notifiers.base import WatchPlan
 from reactive_config._sources.files.notifiers.inotify import InotifyNotifier
 from reactive_config._sources.files.notifiers.watchfiles import WatchfilesNotifier
 
@@ -175,7 +175,7 @@ async def test_a_file_made_while_its_directory_is_being_watched(
 async def test_watchfiles_watches_a_directory_made_anew_with_the_same_inode(tmp_path: Path) -> None:
     """Nothing but the event of the directory itself tells then that its watch is dead."""
     directory = str(tmp_path / "layer")
-    plan = Plan()
+    plan = WatchPlan()
     plan.watch_all(str(tmp_path), lambda _: True)
     plan.watch_all(directory, lambda _: True)
     (tmp_path / "layer").mkdir()

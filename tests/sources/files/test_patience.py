@@ -8,7 +8,7 @@ from reactive_config._core.delta import Malformed
 from reactive_config._sources.files.notifiers.base import Write
 from reactive_config._sources.files.read_whole import Content, Signature
 from reactive_config._sources.files.reader import YOUNG, Known, Limits, due
-from reactive_config._sources.files.scan import Found
+from reactive_config._sources.files.scan import FoundFile
 from reactive_config._sources.files.symlinks import Swap
 
 LIMITS = Limits(settle=0.25, hold=10.0)
@@ -16,19 +16,19 @@ WALL = 1_000_000_000_000
 EMPTY = Malformed("a document", "an empty file")
 
 
-def found(ctime_age: float = 100.0, size: int = 3, swap: Swap | None = None) -> Found:
+def found(ctime_age: float = 100.0, size: int = 3, swap: Swap | None = None) -> FoundFile:
     ctime = WALL - int(ctime_age * 1e9)
-    return Found("a", "a", 0, (), ".toml", "/a", Signature(1, 2, size, ctime, ctime), None, swap)
+    return FoundFile("a", "a", 0, (), ".toml", "/a", Signature(1, 2, size, ctime, ctime), None, swap)
 
 
-def sent(file: Found, now: float = 0.0, data: bytes | Malformed = b"x=1", wall_ns: int = WALL) -> Known:
+def sent(file: FoundFile, now: float = 0.0, data: bytes | Malformed = b"x=1", wall_ns: int = WALL) -> Known:
     known = Known()
     known.observe(file, now)
     known.sent(file, Content(data, file.signature), now, wall_ns)
     return known
 
 
-def ask(known: Known, file: Found, now: float, write: Write | None = None) -> float | None:
+def ask(known: Known, file: FoundFile, now: float, write: Write | None = None) -> float | None:
     known.observe(file, now)
     return due(known, file, write, now, WALL, LIMITS)
 

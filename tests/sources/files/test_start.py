@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reactive_config._core.delta import Patch, Replace
-from reactive_config._core.status import State
+from reactive_config._core.status import SourceState
 from reactive_config._sources.files import Files
 from reactive_config._testing.recording_feed import RecordingFeed
 
@@ -36,7 +36,7 @@ async def test_the_first_delta_is_all_there_is(follow: Callable[..., Any], tmp_p
             str(file): (1, (), str(file), str(file)),
         }
         assert values(feed) == {"a.json": {"a": 1}, "b.toml": {"b": 1}, "app.yaml": {"c": 1}}
-        assert feed.states[-1] == (State.SYNCED, "")
+        assert feed.states[-1] == (SourceState.SYNCED, "")
         entry = first.entries[str(file)]
         assert entry.locate
         assert entry.locate(entry, ("c",)) == (1, 4)

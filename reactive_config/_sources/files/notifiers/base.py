@@ -35,7 +35,7 @@ class Write(NamedTuple):
         return not self.open and not self.reopened
 
 
-class Plan:
+class WatchPlan:
     """The directories to watch and the names that matter in each.
 
     Attributes:
@@ -78,7 +78,7 @@ class Notifier(Protocol):
     def name(self) -> str:
         """For the notes."""
 
-    def arm(self, plan: Plan) -> bool:
+    def arm(self, plan: WatchPlan) -> bool:
         """Watch exactly what the plan says, all of it before this returns.
 
         Returns:
@@ -129,7 +129,7 @@ class Polling:
 
     name = "polling"
 
-    def arm(self, plan: Plan) -> bool:
+    def arm(self, plan: WatchPlan) -> bool:
         return False
 
     def writes(self) -> Mapping[str, Write]:

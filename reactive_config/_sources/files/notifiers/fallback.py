@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from reactive_config._sources.files.notifiers.base import Notifier, NotifierFailed, Plan, Polling, Write
+from reactive_config._sources.files.notifiers.base import Notifier, NotifierFailed, Polling, WatchPlan, Write
 
 NotifierName = Literal["auto", "inotify", "watchfiles", "polling"]
 RETRY = 30.0
@@ -38,7 +38,7 @@ class Guarded:
     def name(self) -> str:
         return self._inner.name
 
-    def arm(self, plan: Plan) -> bool:
+    def arm(self, plan: WatchPlan) -> bool:
         try:
             if self._clock() >= self._retry_at:
                 self._retry_at = float("inf")

@@ -18,7 +18,7 @@ from functools import lru_cache
 
 from reactive_config._sources.files import os_paths
 from reactive_config._sources.files.notifiers import libc
-from reactive_config._sources.files.notifiers.base import NotifierFailed, Plan, Write
+from reactive_config._sources.files.notifiers.base import NotifierFailed, WatchPlan, Write
 
 _LOOKUP = libc.CREATE | libc.DELETE | libc.MOVED_FROM | libc.MOVED_TO | libc.ATTRIB | libc.DELETE_SELF | libc.MOVE_SELF
 _OPENINGS = libc.OPEN | libc.CLOSE_NOWRITE  # readers and this process do both too
@@ -45,7 +45,7 @@ class InotifyNotifier:
 
     def __init__(self, poke: Callable[[], None], count: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._poke, self._count, self._clock = poke, count, clock
-        self._plan = Plan()
+        self._plan = WatchPlan()
         self._watches: dict[int, set[str]] = {}  # one inode may be reached by two paths
         self._refused: list[str] = []
         self._stale = False  # whether a watch may have ended although the plan stays
@@ -63,7 +63,7 @@ class InotifyNotifier:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._inotify.fd, self._drain)
 
-    def arm(self, plan: Plan) -> bool:
+    def arm(self, plan: WatchPlan) -> bool:
         if plan is self._plan and not self._stale and not self._refused:
             return False
         watches: dict[int, set[str]] = {}

@@ -16,7 +16,7 @@ import anyio.to_thread
 from watchfiles._rust_notify import RustNotify
 
 from reactive_config._sources.files import os_paths
-from reactive_config._sources.files.notifiers.base import NotifierFailed, Plan, Write
+from reactive_config._sources.files.notifiers.base import NotifierFailed, WatchPlan, Write
 
 _STEP_MS = 10
 _DEBOUNCE_MS = 50
@@ -39,14 +39,14 @@ class WatchfilesNotifier:
 
     def __init__(self, poke: Callable[[], None], count: Callable[[str], None], group: anyio.abc.TaskGroup) -> None:
         self._poke, self._count, self._group = poke, count, group
-        self._plan = Plan()
+        self._plan = WatchPlan()
         self._watched: dict[str, tuple[int, int] | None] = {}
         self._stale = False
         self._stop = threading.Event()
         self._limiter = anyio.CapacityLimiter(2)  # the old and the new one, while one takes over
         self._failure = ""
 
-    def arm(self, plan: Plan) -> bool:
+    def arm(self, plan: WatchPlan) -> bool:
         if self._failure:
             raise NotifierFailed(self._failure)
         self._plan = plan
