@@ -139,7 +139,7 @@ class Source(Protocol):
     name: str
     layers: tuple[str, ...]
     optional: bool = False
-    guard: ChangeLimits = ChangeLimits()
+    change_limits: ChangeLimits = ChangeLimits()
 
     @abstractmethod
     async def run(self, feed: Feed) -> None:

@@ -186,8 +186,8 @@ def test_a_thousand_faults_in_a_large_document_do_not_hold_the_loop_for_their_li
     assert len(looked_for) < 10
 
 
-def guarded(guard, entries):
-    account = SourceRecord("etcd", ["etcd"], optional=True, guard=guard)
+def guarded(change_limits, entries):
+    account = SourceRecord("etcd", ["etcd"], optional=True, change_limits=change_limits)
     acceptance = Acceptance(compile_plan(dict), [account])
     account.take(Replace(entries))
     assert acceptance.start() == []

@@ -112,7 +112,7 @@ def test_at_a_start_an_empty_layer_is_an_error_whatever_the_source_says():
 
 
 def test_from_nothing_a_source_may_grow_to_any_size():
-    account = SourceRecord("etcd", ["etcd"], optional=True, guard=ChangeLimits(growth=10, free=1000))
+    account = SourceRecord("etcd", ["etcd"], optional=True, change_limits=ChangeLimits(growth=10, free=1000))
     acceptance = Acceptance(compile_plan(dict), [account])
     account.take(Replace({}))
     assert acceptance.start() == []

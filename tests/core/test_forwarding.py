@@ -25,7 +25,7 @@ class Unlike(Source):
     name = "unlike"
     layers = ("one", "two")
     optional = True
-    guard = ChangeLimits(growth=3.0, removal=0.5)
+    change_limits = ChangeLimits(growth=3.0, removal=0.5)
     good = Replace({}, 7)
 
     async def run(self, feed: Feed) -> None:
@@ -54,7 +54,7 @@ def test_every_attribute_of_the_wrapped_source_is_the_wrappers(wrapper):
     """Also those that the contract gets later: the wrapped one must differ from the defaults in all of them."""
     wrapped = WRAPPERS[wrapper](Unlike())
     attributes = inspect.get_annotations(Source)
-    assert {"name", "layers", "optional", "guard"} <= set(attributes)
+    assert {"name", "layers", "optional", "change_limits"} <= set(attributes)
     for name in attributes:
         assert getattr(Unlike, name) != getattr(Source, name, None), name
         assert getattr(wrapped, name) == getattr(Unlike, name), name
@@ -80,7 +80,7 @@ async def test_last_good_is_the_wrapped_sources(wrapper):
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 async def test_the_guard_of_the_wrapped_source_is_in_force(wrapper):
     memory = Memory({"a": 1, "b": 2, "c": 3})
-    memory.guard = ChangeLimits(removal=0.5)
+    memory.change_limits = ChangeLimits(removal=0.5)
     async with open_config(dict, WRAPPERS[wrapper](memory)) as config:
         with pytest.raises(Rejected, match="50% of 3 entries"):
             await memory.replace({"a": 1})
@@ -91,4 +91,4 @@ async def test_a_source_without_a_guard_gets_the_contracts_own():
     class Bare:
         name, layers = "bare", ("bare",)
 
-    assert Heard(Bare()).guard == ChangeLimits()
+    assert Heard(Bare()).change_limits == ChangeLimits()

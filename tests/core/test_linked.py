@@ -115,7 +115,7 @@ def test_two_that_need_each_other_fit_once_the_last_obstacle_in_one_is_overwritt
 
 async def test_whoever_waits_for_a_revision_is_told_that_what_went_with_it_is_held():
     source = Scripted({"x": {"high": 4}})
-    source.guard = ChangeLimits(removal=0.5)
+    source.change_limits = ChangeLimits(removal=0.5)
     many = {f"k{n}": Entry(("x", "high"), 4, n, n) for n in range(2, 8)}
     async with open_config(App, source) as config:
         await source.send(Patch(many, {}, 8))

@@ -328,7 +328,7 @@ def test_an_attempt_begins_no_decode_after_its_time(accepting, decodes, monkeypa
 def test_a_jump_in_size_does_not_block_a_fix(accepting):
     a = accepting(dict)
     account = a.accounts[0]
-    account.guard = ChangeLimits(growth=10, free=1000)
+    account.change_limits = ChangeLimits(growth=10, free=1000)
     old = Entry(("old",), 1, 1, 1, size=100)
     account.take(Replace({"old": old}, 1))
     a.attempt()
@@ -342,7 +342,7 @@ def test_a_jump_in_size_does_not_block_a_fix(accepting):
 def test_a_jump_in_size_is_taken_once_the_source_has_grown(accepting):
     a = accepting(dict)
     account = a.accounts[0]
-    account.guard = ChangeLimits(growth=10, free=1000)
+    account.change_limits = ChangeLimits(growth=10, free=1000)
 
     def send(name: str, size: int) -> None:
         a.revision += 1

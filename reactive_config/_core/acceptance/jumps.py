@@ -50,7 +50,7 @@ class Jumps:
             if not account.optional
             for number, layer in enumerate(account.layers)
         ]
-        self._counted = [index for index, account in enumerate(accounts) if account.guard.removal is not None]
+        self._counted = [index for index, account in enumerate(accounts) if account.change_limits.removal is not None]
         self._sizes = [0] * len(accounts)
         self._entries = [0] * len(accounts)
         self._removed = [0] * len(accounts)
@@ -81,7 +81,7 @@ class Jumps:
         if not self._started:
             return False
         for index, account in enumerate(self._accounts):
-            if account.size > self._sizes[index] and account.guard.too_large(self._sizes[index], account.size):
+            if account.size > self._sizes[index] and account.change_limits.too_large(self._sizes[index], account.size):
                 return True
         if not self._counted:
             return False
@@ -136,9 +136,9 @@ class Jumps:
         index, what, layer = rule
         account = self._accounts[index]
         if what == SIZE:
-            return not account.guard.too_large(account.size, account.size + least)
+            return not account.change_limits.too_large(account.size, account.size + least)
         if what == REMOVAL:
-            return not account.guard.too_much_gone(_entries(account), least)
+            return not account.change_limits.too_much_gone(_entries(account), least)
         return layer in account.emptied or len(account.layers[layer].entries) > least
 
     def _empty(self, trial: Trial, index: int, account: SourceRecord) -> Iterator[Jump]:
@@ -161,7 +161,7 @@ class Jumps:
 
     def _too_large(self, trial: Trial, index: int, account: SourceRecord) -> Iterator[Jump]:
         before = self._sizes[index]
-        if account.size <= before or not account.guard.too_large(before, account.size):
+        if account.size <= before or not account.change_limits.too_large(before, account.size):
             return
         size = account.size - sum(
             _bytes(change.entry) - _bytes(trial.before(key, change))
@@ -170,7 +170,7 @@ class Jumps:
         )
         for key, changes in trial.of(index):
             grows = sum(_bytes(c.entry) - _bytes(trial.before(key, c)) for c in changes)
-            if grows > 0 and (expected := account.guard.too_large(before, size + grows)):
+            if grows > 0 and (expected := account.change_limits.too_large(before, size + grows)):
                 problem = Problem("", expected, f"{size + grows} bytes", Origin(account.name, account.name))
                 yield Jump(key, problem, (index, SIZE, 0), grows)
             else:
@@ -180,7 +180,7 @@ class Jumps:
         account, removed = self._accounts[index], self._removed[index]
         for key, changes in trial.of(index):
             amount = sum(map(_removes, changes))
-            if amount and (expected := account.guard.too_much_gone(self._entries[index], removed + amount)):
+            if amount and (expected := account.change_limits.too_much_gone(self._entries[index], removed + amount)):
                 problem = Problem("", expected, f"{removed + amount}", Origin(account.name, account.name))
                 yield Jump(key, problem, (index, REMOVAL, 0), amount)
             else:

@@ -59,11 +59,11 @@ class SourceRecord:
         accepted_at: Counts the acceptances that changed something.
     """
 
-    def __init__(self, name: str, layers: Sequence[str], *, optional: bool, guard: ChangeLimits | None = None) -> None:
+    def __init__(self, name: str, layers: Sequence[str], *, optional: bool, change_limits: ChangeLimits | None = None) -> None:
         self.name = name
         self.layers = [Layer(layer) for layer in layers]
         self.optional = optional
-        self.guard = guard or ChangeLimits()
+        self.change_limits = change_limits or ChangeLimits()
         self.size = 0
         self.pending: dict[str, PendingChange] = {}
         self.units: dict[Unit, dict[str, PendingChange]] = {}

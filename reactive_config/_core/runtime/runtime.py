@@ -60,7 +60,7 @@ class Runtime(Generic[T]):
         self.stream: Live[Snapshot[T]] | None = None
         self.started: asyncio.Future[Snapshot[T]] = self.hub.loop.create_future()
         accounts = [
-            SourceRecord(name, source.layers, optional=source.optional, guard=getattr(source, "guard", None))
+            SourceRecord(name, source.layers, optional=source.optional, change_limits=getattr(source, "change_limits", None))
             for name, source in zip(_names(sources), sources, strict=True)
         ]
         self.acceptance = Acceptance(compile_plan(kind), accounts)

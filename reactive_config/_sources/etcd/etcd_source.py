@@ -84,7 +84,7 @@ class Etcd:
         timeout: float = 5.0,
         optional: bool = False,
         name: str | None = None,
-        guard: ChangeLimits | None = None,
+        change_limits: ChangeLimits | None = None,
         rng: random.Random | None = None,
     ) -> None:
         if not endpoints:
@@ -103,7 +103,7 @@ class Etcd:
         self.name = name or "etcd"
         self.layers = self._keys.layers
         self.optional = optional
-        self.guard = guard or ChangeLimits()
+        self.change_limits = change_limits or ChangeLimits()
 
     def __repr__(self) -> str:
         return f"Etcd({', '.join(map(str, self._plan.endpoints))}, {self._keys.label!r})"

@@ -43,14 +43,14 @@ class Files:
     What is promised: no file is seen half written, as far as the notifier can tell.
 
     - inotify knows when a writer closes a file. One that was changed and not closed is waited for, up to
-      `hold` seconds after its first write, however often the writer stalls; after that it is read as it is,
+      `max_wait` seconds after its first write, however often the writer stalls; after that it is read as it is,
       once its stat stands still, because a program may keep its file open for good. One that was opened again
       after its close, by a reader or a writer, waits for that close, or for quiet. A writer that began before
       the file was watched, or whose events a queue overflow lost, and writes through mmap, a hard link
       elsewhere, or from another machine are judged by quiet, as below.
     - watchfiles and polling cannot see a close: a file is read after `settle` seconds without a change of
       its stat. A writer that stalls for longer in the middle is seen half done where the half can be parsed
-      (YAML and TOML often can). Under saves without a pause of `settle` the file is read every `hold` seconds.
+      (YAML and TOML often can). Under saves without a pause of `settle` the file is read every `max_wait` seconds.
     - An empty file is never taken, for values neither: a line break alone is the empty text.
 
     Not promised: to see every one of several quick saves, or a change that left the stat equal.
@@ -84,23 +84,23 @@ class Files:
         name: str | None = None,
         poll_interval: float = 2.0,
         settle: float = 0.25,
-        hold: float = 10.0,
-        guard: ChangeLimits | None = None,
+        max_wait: float = 10.0,
+        change_limits: ChangeLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if notifier not in _NOTIFIERS:
             raise ValueError(f"expected a notifier of {', '.join(_NOTIFIERS)}, got {notifier!r}")
-        if max_bytes < 1 or poll_interval <= 0 or settle < 0 or hold < settle:
+        if max_bytes < 1 or poll_interval <= 0 or settle < 0 or max_wait < settle:
             raise ValueError("expected max_bytes >= 1, poll_interval > 0 and hold >= settle >= 0")
         self.layers: tuple[str, ...] = tuple(os.fspath(path) for path in paths)
         self.name = name or "files"
         self.optional = optional
-        self.guard = guard or ChangeLimits()
+        self.change_limits = change_limits or ChangeLimits()
         self._layers = _layers(self.layers, values)
         self._notifier: NotifierName = notifier
         self._max_bytes = max_bytes
         self._poll_interval = poll_interval
-        self._limits = Limits(settle, hold)
+        self._limits = Limits(settle, max_wait)
         self._clock = clock
 
     async def run(self, feed: Feed) -> None:

@@ -29,7 +29,7 @@ class Limits:
     """See `Files`."""
 
     settle: float
-    hold: float
+    max_wait: float
 
 
 @dataclass
@@ -80,9 +80,9 @@ class Known:
         else:
             self.changed_at = None
 
-    def overdue(self, now: float, hold: float) -> bool:
-        """Whether a change waited for `hold`: then it is taken as it is."""
-        return self.changed_at is not None and now >= self.changed_at + hold
+    def overdue(self, now: float, max_wait: float) -> bool:
+        """Whether a change waited for `max_wait`: then it is taken as it is."""
+        return self.changed_at is not None and now >= self.changed_at + max_wait
 
     def swapped(self, found: FoundFile) -> bool:
         """Whether a `..data` link leads to it that did not before."""
@@ -105,7 +105,7 @@ class Known:
             self.gone_at = now
         if self.gone_at == now or home != self.home:
             self.home, self.missed_at = home, now
-        return min(self.missed_at + limits.settle, self.gone_at + limits.hold)
+        return min(self.missed_at + limits.settle, self.gone_at + limits.max_wait)
 
     def sent(self, found: FoundFile, content: Content, now: float, wall_ns: int) -> None:
         """This content, read at that time, is what the feed has."""
@@ -133,7 +133,7 @@ def due(known: Known, found: FoundFile, write: Write | None, now: float, wall_ns
     """
     if write is not None and write.open:
         since = write.since if known.changed_at is None else min(write.since, known.changed_at)
-        return since + limits.hold
+        return since + limits.max_wait
     if known.trouble is not None:
         return known.trouble_at + limits.settle
     finished = write is not None and write.finished
@@ -143,7 +143,7 @@ def due(known: Known, found: FoundFile, write: Write | None, now: float, wall_ns
         return now if again else known.recheck_at
     if finished or found.trouble is not None or found.signature is None or known.swapped(found):
         return now
-    return min(_quiet_at(known, found.signature, now, wall_ns, limits.settle), known.changed_at + limits.hold)
+    return min(_quiet_at(known, found.signature, now, wall_ns, limits.settle), known.changed_at + limits.max_wait)
 
 
 def _quiet_at(known: Known, signature: Signature, now: float, wall_ns: int, settle: float) -> float:
@@ -235,7 +235,7 @@ class Attempts:
             when = known.changed_at + settle
         if when is None or when > now:
             return None if when is None else Later(when)
-        final = (write is not None and write.open) or known.overdue(now, self._limits.hold)
+        final = (write is not None and write.open) or known.overdue(now, self._limits.max_wait)
         content = await self._content(found, write, wall_ns, final=final)
         if content is None:
             self._count("retries")

@@ -169,7 +169,7 @@ async def test_a_file_that_is_never_left_alone_is_read_at_hold(
 ) -> None:
     """Somebody opens it between every stat and every read."""
     file = appender.file
-    async with following(file.parent, notifier="inotify", settle=0.05, hold=0.4, poll_interval=30.0) as feed:
+    async with following(file.parent, notifier="inotify", settle=0.05, max_wait=0.4, poll_interval=30.0) as feed:
         await appender.appear(feed)
         monkeypatch.setattr(InotifyNotifier, "begin_read", lambda *_: False)
         start = time.monotonic()

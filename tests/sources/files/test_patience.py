@@ -11,7 +11,7 @@ from reactive_config._sources.files.reader import YOUNG, Known, Limits, due
 from reactive_config._sources.files.scan import FoundFile
 from reactive_config._sources.files.symlinks import Swap
 
-LIMITS = Limits(settle=0.25, hold=10.0)
+LIMITS = Limits(settle=0.25, max_wait=10.0)
 WALL = 1_000_000_000_000
 EMPTY = Malformed("a document", "an empty file")
 

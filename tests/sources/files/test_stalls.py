@@ -69,7 +69,7 @@ async def test_a_writer_that_never_closes_is_waited_for_until_hold(follow: Calla
     """After `hold` seconds it is taken as it is; the notes say why that took so long; the next write waits anew."""
     file = tmp_path / "value"
     file.write_text("old")
-    async with follow(tmp_path, values=True, settle=SETTLE, hold=1.5, poll_interval=0.1) as feed:
+    async with follow(tmp_path, values=True, settle=SETTLE, max_wait=1.5, poll_interval=0.1) as feed:
         with file.open("ab", buffering=0) as out:
             start = time.monotonic()
             out.write(b" and open")
@@ -152,7 +152,7 @@ async def test_saves_without_a_pause_do_not_keep_a_file_from_being_read(
             (tmp_path / ".new").write_text(str(number))
             (tmp_path / ".new").replace(file)
 
-    async with follow(tmp_path, values=True, settle=0.2, hold=0.4) as feed, anyio.create_task_group() as group:
+    async with follow(tmp_path, values=True, settle=0.2, max_wait=0.4) as feed, anyio.create_task_group() as group:
         group.start_soon(anyio.to_thread.run_sync, saves)
         await feed.wait(lambda f: len(seen(f, file)) >= 2)
         done.set()
