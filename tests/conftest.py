@@ -22,7 +22,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As under nohup. The processes that the tests start and interrupt would ignore it, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A change must not fail for an example that the change before it did not meet. `--hypothesis-profile=explore` draws new ones.
+# A change must not fail for an example that the change before it did not meet; `--hypothesis-profile=explore` draws
+# new ones.
 hypothesis.settings.register_profile("repeatable", derandomize=True, database=None)
 hypothesis.settings.register_profile("explore", derandomize=False, print_blob=True)
 hypothesis.settings.load_profile("repeatable")

@@ -11,11 +11,10 @@ from typing import Any
 
 import anyio
 
-from bench.faults.history import Log, Missed, PartLog, Seen, SourceLog, SourceState
+from bench.faults.history import Log, Missed, PartLog, Seen, SourceLog, State
 from bench.faults.shape import App, Shape
 from bench.hearing import HeardEtcd
-from reactive_config import Config, Gap, Snapshot, StartupError
-from reactive_config import SourceState as SourceState
+from reactive_config import Config, Gap, Snapshot, SourceState, StartupError
 
 KEEPALIVE = 4.0
 """Seconds; the default of 10 would make every black hole of a run last that long."""
@@ -57,7 +56,7 @@ class Follower:
         self.parts: list[PartLog] = []
         self.sources: list[SourceLog] = []
         self.start_failures: list[str] = []
-        self.newest: SourceState = ()
+        self.newest: State = ()
         self.config: Config[App] | None = None
         self.source: HeardEtcd | None = None
         self._shape = shape
@@ -189,12 +188,12 @@ class Follower:
             return time.monotonic()
         return None
 
-    async def wait_converged(self, final: SourceState) -> None:
+    async def wait_converged(self, final: State) -> None:
         """Return once every subscriber that is there has seen this state last."""
         while self._opening or not self._converged(final):
             await self._changed.wait()
 
-    def _converged(self, final: SourceState) -> bool:
+    def _converged(self, final: State) -> bool:
         ends = [log.seen[-1] if log.seen else None for log in self.logs if log.open_at_end]
         parts = [bool(part.seen) and part.seen[-1][0] == final[part.slot] for part in self.parts if part.open_at_end]
         return all(isinstance(seen, Seen) and seen.state == final for seen in ends) and all(parts)

@@ -1,4 +1,7 @@
-"""What all bindings stand on: prepare, commit or abort, settle; and what a message shows of a value that cannot be followed."""
+"""What all bindings stand on: prepare, commit or abort, settle.
+
+Also what a message shows of a value that a binding cannot follow.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from reactive_config._bindings.insistent_scope import CANCEL_FOR
 from reactive_config._bindings.user_task import UserStep, UserTask
 from reactive_config._core.decoding.equality import unchanged
 from reactive_config._core.runtime.host import outlast
-from reactive_config._core.runtime.live import Live, LivePath
+from reactive_config._core.runtime.live import Live, LivePath, report
 from reactive_config._core.sensitive import hide_passwords, is_sensitive
 from reactive_config._core.status import BindingState, BindingStatus, Moment
 from reactive_config._core.types import kind_of
@@ -205,7 +208,7 @@ class Binding(ABC, Generic[U]):
     def report(self) -> None:
         """Be in the status of the configuration while the binding is open or something of it is left running."""
         shown = self._state is not BindingState.CLOSED or self._left_running
-        self.live.report(self, self.status if shown else None)
+        report(self.live, self, self.status if shown else None)
 
 
 _LONGEST = 80

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import anyio
 
 from reactive_config._core.runtime.host import Host
-from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.live import Live, heard_at, listen, observers_of, unlisten
 from reactive_config._core.runtime.observing import RebuildEvent
 from reactive_config._core.status import BindingState, BindingStatus
 from reactive_config.errors import InvalidValue
@@ -132,13 +132,13 @@ class Follower:
     def _listen(self) -> None:
         for member in self._members:
             member.report()
-            member.live.listen(self._changed)
+            listen(member.live, self._changed)
             if member.live.current is not member.value:  # it changed while the first things were prepared
                 self._changed(member.live)
 
     def _changed(self, live: Live[Any]) -> None:
         # Also when the value in force comes back: what is being made of another one is no longer wanted.
-        self._heard = self._heard or live.heard
+        self._heard = self._heard or heard_at(live)
         self._newer.set()
         if self._attempting is not None:
             self._attempting.cancel()
@@ -207,7 +207,7 @@ class Follower:
 
     async def _prepare_one(self, member: Member, value: Any) -> None:
         rebuild = RebuildEvent(member.name)
-        with member.live.observers.rebuilding(rebuild):
+        with observers_of(member.live).rebuilding(rebuild):
             try:
                 await member.prepared(value)
             except Exception as error:
@@ -225,7 +225,7 @@ class Follower:
             member.changes += 1
             member.enter(BindingState.IN_FORCE)
             if self._heard is not None:
-                member.live.observers.in_force(member.name, time.monotonic() - self._heard)
+                observers_of(member.live).in_force(member.name, time.monotonic() - self._heard)
         self._heard, self._trouble = None, ""
 
     async def _settle(self) -> None:
@@ -239,7 +239,7 @@ class Follower:
     async def _release(self) -> None:
         self._begin_leaving()  # if it has not begun, this task was cancelled by a stranger, or a commit raised
         for member in self._members:
-            member.live.unlisten(self._changed)
+            unlisten(member.live, self._changed)
         try:
             failures = await _each([(member, "release", member.released()) for member in reversed(self._members)])
         finally:

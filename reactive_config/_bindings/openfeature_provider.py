@@ -21,7 +21,7 @@ from openfeature.provider import AbstractProvider, Metadata
 from reactive_config._bindings.flag import Flag, is_on, variant_of
 from reactive_config._core.decoding.equality import unchanged
 from reactive_config._core.runtime.host import Host
-from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.live import Live, report
 from reactive_config._core.status import BindingState, BindingStatus, Moment
 from reactive_config._core.types import fields_of
 
@@ -106,13 +106,13 @@ class FlagProvider(AbstractProvider):
     async def __aenter__(self) -> Self:
         started: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         await self._host.enter(self._announce(started), started)
-        self._live.report(self, self.status)
+        report(self._live, self, self.status)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._live.report(self, None)
+        report(self._live, self, None)
         try:
             await self._host.leave(error)
         finally:

@@ -1,4 +1,7 @@
-"""What a timer asks of its schedule, and ticks at an interval: places on a grid, in whole nanoseconds, never rounded."""
+"""What a timer asks of its schedule, and ticks at an interval.
+
+They are places on a grid, in whole nanoseconds, and nothing is ever rounded.
+"""
 
 from __future__ import annotations
 

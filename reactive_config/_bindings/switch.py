@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from reactive_config._bindings.flag import Flag, Key, is_on, variant_of
-from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.live import Live, report
 from reactive_config._core.status import BindingState, BindingStatus, Moment
 
 F = TypeVar("F", bound=bool | float | Flag | None)
@@ -47,13 +47,13 @@ class Switch:
         return BindingStatus(self.name, BindingState.IN_FORCE, self._since.wall, age=self._since.age)
 
     async def __aenter__(self) -> Self:
-        self._live.report(self, self.status)
+        report(self._live, self, self.status)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._live.report(self, None)
+        report(self._live, self, None)
 
 
 def switch(live: Live[F], *, salt: str = "", name: str = "") -> Switch:

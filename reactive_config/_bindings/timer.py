@@ -22,7 +22,7 @@ from reactive_config._bindings.clocks import Clock, LoopClock
 from reactive_config._bindings.cron import Cron
 from reactive_config._bindings.cron_times import CronTimes
 from reactive_config._bindings.schedule import Grid, Manner, Missed, Tick
-from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.live import Live, report
 from reactive_config._core.status import BindingState, BindingStatus, Moment
 
 E = TypeVar("E", bound=timedelta | Cron | float | None)
@@ -87,9 +87,9 @@ class Timer(AsyncIterator[Tick]):
 
     def _start(self) -> Grid | CronTimes:
         self._last = self._clock.now()
-        self._live.report(self._account, self._account.status)
+        report(self._live, self._account, self._account.status)
         # A loop that is left has no end that it would tell us; its timer is collected.
-        self._forget = weakref.finalize(self, self._live.report, self._account, None)
+        self._forget = weakref.finalize(self, report, self._live, self._account, None)
         self._forget.atexit = False
         return self._made(self._rule, 0)
 

@@ -1,4 +1,4 @@
-"""Several bindings: those that change in one turn of the loop or not at all, and independent ones that are released side by side."""
+"""Several bindings as one: changed in one turn of the loop or not at all, or released side by side."""
 
 from __future__ import annotations
 

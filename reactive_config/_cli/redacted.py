@@ -1,4 +1,7 @@
-"""Configurations as the commands print them, with durations as configurations write them; and what differs between two."""
+"""Configurations as the commands print them, and what differs between two.
+
+Durations are printed as configurations write them.
+"""
 
 from __future__ import annotations
 

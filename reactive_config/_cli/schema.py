@@ -1,4 +1,7 @@
-"""`schema`: the configuration's type as JSON Schema, for editors and other languages, with the defaults that may be shown."""
+"""`schema`: the configuration's type as JSON Schema, for editors and other languages.
+
+It has the defaults that may be shown: those that are shown everywhere else, by the same rules.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Values as people may see them. Every output goes through here: this is the one place that hides secrets.
 
-It walks trees and decoded values alike. Single values, names and tags come out as JSON can write them, in an order that is the
-same in every process.
+It walks trees and decoded values alike. Single values, names and tags come out as JSON can write them, in an order that
+is the same in every process.
 """
 
 from __future__ import annotations

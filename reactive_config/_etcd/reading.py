@@ -1,4 +1,7 @@
-"""Reading: all of a range at one revision, over links of any speed; what it looks like now; single keys in one transaction."""
+"""Reading a range: what it looks like now, all of it at one revision, or single keys in one transaction.
+
+It works over links of any speed: pages shrink if they take long.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from reactive_config._core.runtime.config import Config, open_config
+from reactive_config._core.runtime.runtime import Runtime
 from reactive_config._core.source import Source
 from reactive_config._testing.scripted import Scripted
 
@@ -20,9 +21,8 @@ class ScriptedConfig(Config[T]):
         source: Its highest layer; for what is rarer than new content (states, errors, unreadable content).
     """
 
-    def __init__(self, config: Config[T], source: Scripted) -> None:
-        # The runtime tells the newest one of its configurations; the other is dropped before anybody has it.
-        super().__init__(config._runtime, config.snapshot)
+    def __init__(self, runtime: Runtime[T], source: Scripted) -> None:
+        super().__init__(runtime)
         self.source = source
 
     async def patch(self, tree: Mapping[str, Any]) -> None:
@@ -78,7 +78,12 @@ class open_test_config(open_config[T]):  # noqa: N801 - reads and is used as a f
         super().__init__(kind, *below, self._scripted, startup_timeout=startup_timeout)
 
     async def __aenter__(self) -> ScriptedConfig[T]:
-        return ScriptedConfig(await super().__aenter__(), self._scripted)
+        config = await super().__aenter__()
+        assert isinstance(config, ScriptedConfig)
+        return config
+
+    def _make(self, runtime: Runtime[T]) -> ScriptedConfig[T]:
+        return ScriptedConfig(runtime, self._scripted)
 
 
 class ConfigFactory:

@@ -1,4 +1,7 @@
-"""The endpoints that operators and orchestrators ask: their paths, methods and tokens; the configuration as they see it."""
+"""The endpoints that operators and orchestrators ask: their paths, methods and tokens.
+
+One of them shows the configuration in force: every value, where it stands, and what is held.
+"""
 
 from __future__ import annotations
 

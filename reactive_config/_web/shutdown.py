@@ -14,11 +14,11 @@ import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 
-from reactive_config import BindingStatus, Closed, Live
+from reactive_config import Closed, Live
 
 U = TypeVar("U")
 V = TypeVar("V")
@@ -162,22 +162,8 @@ class RequestLive(Live[U]):
     def map(self, function: Callable[[U], V]) -> Live[V]:
         return RequestLive(self._live.map(function), self._shutdown)
 
-    def report(self, who: object, status: Callable[[], BindingStatus] | None) -> None:
-        self._live.report(who, status)
-
-    def listen(self, listener: Callable[[Live[Any]], None]) -> None:
-        self._live.listen(listener)
-
-    def unlisten(self, listener: Callable[[Live[Any]], None]) -> None:
-        self._live.unlisten(listener)
-
-    @property
-    def observers(self) -> Any:
-        return self._live.observers
-
-    @property
-    def heard(self) -> float:
-        return self._live.heard
+    def _cell(self) -> Live[U]:
+        return self._live._cell()
 
     def __repr__(self) -> str:
         return repr(self._live)

@@ -16,7 +16,7 @@ from bench.counts import command, expected
 from bench.counts.scenarios import SCENARIOS
 from bench.counts.tally import Counts, count
 from reactive_config._core.layers import Stack
-from reactive_config._core.runtime.live import PathIndex
+from reactive_config._core.runtime.cells import PathIndex
 
 ONE_KEY = "one key among 1,000"
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactive_config._bindings.schedule import SLACK, Grid, Manner
-from reactive_config._core.runtime.live import Hub, Live
+from reactive_config._core.runtime.cells import Hub
+from reactive_config._core.runtime.live import make_live, store, wake
 from reactive_config.bindings import ManualClock, timer
 
 INTERVALS = st.integers(0, 12)
@@ -83,7 +84,7 @@ class Follower:
 
     def __init__(self, first):
         self.hub = Hub(asyncio.get_running_loop())
-        self.live = Live(first, self.hub)
+        self.live = make_live(first, self.hub)
         self.clock = ManualClock()
         self.timer = timer(self.live, clock=self.clock)
         self.ticks = []
@@ -95,12 +96,12 @@ class Follower:
             self.ticks.append(tick.scheduled)
 
     def set(self, interval):
-        self.live.store(interval)
-        self.live.wake()
+        store(self.live, interval)
+        wake(self.live)
 
     def close(self):
         self.hub.closed = True
-        self.live.wake()
+        wake(self.live)
 
     async def caught_up(self, ticks, fires):
         """Until it waits for what a schedule says, and nothing else."""

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from reactive_config import Memory, Observer, WrongProcess, open_config
+from reactive_config._core.runtime.live import listen
 
 
 class App(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ SYNC = {
     "iterate over the configuration": lambda config, live: aiter(config),
     "iterate over a live value": lambda config, live: aiter(live),
     "map": lambda config, live: live.map(str),
-    "listen": lambda config, live: live.listen(print),
+    "listen": lambda config, live: listen(live, print),
     "status": lambda config, live: config.status(),
     "describe": lambda config, live: config.describe(),
     "explain": lambda config, live: config.explain("n"),

@@ -14,6 +14,7 @@ import pytest
 from reactive_config import Memory, Secret, open_config
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.decode import decode
+from reactive_config._core.runtime.live import listen
 from reactive_config._core.trees import difference
 
 
@@ -149,7 +150,7 @@ async def test_changed_and_selectors_compare_what_was_built():
     async with open_config(Root, memory) as config:
         table, leaf = config.select("parent.table"), config.select("parent.leaf")
         seen, woken = table.current, []
-        leaf.listen(lambda live: woken.append(live.current))
+        listen(leaf, lambda live: woken.append(live.current))
         await memory.patch({"parent": {"fixed": {"n": 9}}})
         assert config.snapshot.changed == {"parent.fixed.n"}
         assert table.current is seen
@@ -240,7 +241,7 @@ async def test_a_selector_into_one_value_is_woken_only_by_another_value():
     async with open_config(dict[str, Open], memory) as config:
         items = config.select("m.items")
         woken: list[Any] = []
-        items.listen(woken.append)
+        listen(items, woken.append)
         await memory.patch({"m": {"more": 2}})  # the model is made anew, and with it an equal list
         assert config.snapshot.changed == {"m"}
         assert woken == []

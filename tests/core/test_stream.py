@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from reactive_config import Closed, Gap, Live, Memory, Snapshot, UnknownPath, open_config
-from reactive_config._core.runtime.live import recompute
+from reactive_config._core.runtime.live import make_live, recompute
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -408,6 +408,6 @@ async def test_whatever_a_function_raises_later_content_ends_no_program(error):
 
 
 def test_ctrl_c_in_a_function_ends_the_program():
-    cell = Live(1, compute=lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    cell = make_live(1, compute=lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         recompute([cell], 2, [])

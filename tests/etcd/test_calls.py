@@ -36,9 +36,9 @@ async def test_a_paged_list_is_of_one_revision_however_much_is_written_meanwhile
     link.call = writing
     listing = await read_all(link, prefix_range(prefix.encode()), page=30)
     assert len(pages) == 5
-    assert reading.sight.revision == revision
-    assert [item.value for item in reading.items] == [str(number).encode() for number in range(100)]
-    assert (reading.sight.count, reading.sight.newest) == (100, revision)
+    assert listing.sight.revision == revision
+    assert [item.value for item in listing.items] == [str(number).encode() for number in range(100)]
+    assert (listing.sight.count, listing.sight.newest) == (100, revision)
 
 
 def _put(key, value):
@@ -60,7 +60,7 @@ async def test_a_compaction_between_two_pages_begins_a_new_list(link, prefix):
 
     link.call = compacting
     listing = await read_all(link, prefix_range(prefix.encode()), page=30)
-    assert len(reading.items) == 101
+    assert len(listing.items) == 101
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ async def test_a_list_goes_on_at_its_revision_over_another_connection(server, pr
     monkeypatch.setattr(reading, "FIRST", 10)
     await fill(link, prefix, 50, 10)
     revision = (await read_head(link, prefix_range(prefix.encode()))).revision
-    reading = RangeReading(prefix_range(prefix.encode()), page=10)
+    under_way = RangeReading(prefix_range(prefix.encode()), page=10)
     async with tcp_proxy(server.endpoint) as proxy:
         async with connect(proxy.endpoint) as first:
             real, pages = first.call, []
@@ -115,11 +115,11 @@ async def test_a_list_goes_on_at_its_revision_over_another_connection(server, pr
 
             first.call = cut
             with pytest.raises(Unavailable):
-                await reading.finish(first)
-        assert len(reading.items) == 20
+                await under_way.finish(first)
+        assert len(under_way.items) == 20
     await write(link, {f"{prefix}001": "late", f"{prefix}048": "late"})
     asked = counted(link)
-    read = await reading.finish(link)
+    read = await under_way.finish(link)
     assert asked == [10, 10, 10]
     assert read.sight.revision == revision
     assert [item.value for item in read.items] == [b"x" * 10] * 50

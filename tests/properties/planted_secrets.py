@@ -43,8 +43,8 @@ class Planter:
         typed: Secrets by their type.
         named: Secrets by a name.
         plain: What has to be shown.
-        renames: Whether a field goes by another name in the configuration, or by its place in a list. Where its type does not
-            apply, it is no secret there.
+        renames: Whether a field goes by another name in the configuration, or by its place in a list. Where its type
+            does not apply, it is no secret there.
     """
 
     def __init__(self) -> None:

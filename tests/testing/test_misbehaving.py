@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reactive_config import Config, Gap, Rejected, Snapshot, SourceState, open_config
 from reactive_config._core.trees import overlay
-from reactive_config.testing import SILENT, Fault, Misbehaving, RecordingFeed, Scripted
+from reactive_config.testing import SILENT, Misbehaving, Misbehaviour, RecordingFeed, Scripted
 
 Tree = dict[str, Any]
 
@@ -36,7 +36,7 @@ states: st.SearchStrategy[Tree] = st.fixed_dictionaries(
     }
 )
 histories = st.lists(states, min_size=1, max_size=5).map(numbered)
-faults = st.lists(st.sampled_from(list(Fault)), max_size=10)
+faults = st.lists(st.sampled_from(list(Misbehaviour)), max_size=10)
 seeds = st.integers(0, 10_000)
 LOOPS: list[Any] = [pytest.param(None, id="asyncio")]
 try:
@@ -92,7 +92,7 @@ def of(tree: Tree) -> World:
 @on_each_loop
 @given(history=histories, faults=faults, seed=seeds)
 @settings(max_examples=50, deadline=None)
-def test_subscribers_never_go_back(loop: Any, history: list[Tree], faults: list[Fault], seed: int) -> None:
+def test_subscribers_never_go_back(loop: Any, history: list[Tree], faults: list[Misbehaviour], seed: int) -> None:
     """P1: generations and the states behind them only go forward, for quick and for slow subscribers."""
     seen = run(loop, Misbehaving(history, seed=seed, faults=faults))
     for snapshots in (seen.quick, seen.slow):
@@ -105,7 +105,7 @@ def test_subscribers_never_go_back(loop: Any, history: list[Tree], faults: list[
 @on_each_loop
 @given(history=histories, faults=faults, seed=seeds)
 @settings(max_examples=50, deadline=None)
-def test_subscribers_end_on_the_truth(loop: Any, history: list[Tree], faults: list[Fault], seed: int) -> None:
+def test_subscribers_end_on_the_truth(loop: Any, history: list[Tree], faults: list[Misbehaviour], seed: int) -> None:
     """P2: once the source has stopped, everybody's last snapshot is the last true state and nothing is held."""
     seen = run(loop, Misbehaving(history, seed=seed, faults=faults))
     assert seen.last.value == of(history[-1])
@@ -116,7 +116,7 @@ def test_subscribers_end_on_the_truth(loop: Any, history: list[Tree], faults: li
 @on_each_loop
 @given(history=histories, faults=faults, seed=seeds)
 @settings(max_examples=50, deadline=None)
-def test_states_are_seen_whole(loop: Any, history: list[Tree], faults: list[Fault], seed: int) -> None:
+def test_states_are_seen_whole(loop: Any, history: list[Tree], faults: list[Misbehaviour], seed: int) -> None:
     """P3, P5: every snapshot is one of the true states, never a mixture and never what could not be read."""
     seen = run(loop, Misbehaving(history, seed=seed, faults=faults))
     for snapshot in seen.every:
@@ -138,7 +138,7 @@ def test_the_order_of_arrival_does_not_matter(
 @on_each_loop
 @given(state=states, faults=faults, seed=seeds)
 @settings(max_examples=50, deadline=None)
-def test_what_changes_nothing_wakes_nobody(loop: Any, state: Tree, faults: list[Fault], seed: int) -> None:
+def test_what_changes_nothing_wakes_nobody(loop: Any, state: Tree, faults: list[Misbehaviour], seed: int) -> None:
     """P6: one state, told in whatever way and however often, is one generation."""
     seen = run(loop, Misbehaving([state], seed=seed, faults=faults))
     assert seen.last.generation == 1
@@ -148,7 +148,7 @@ def test_what_changes_nothing_wakes_nobody(loop: Any, state: Tree, faults: list[
 @on_each_loop
 @given(history=histories, faults=faults, seed=seeds)
 @settings(max_examples=50, deadline=None)
-def test_generations_have_no_holes(loop: Any, history: list[Tree], faults: list[Fault], seed: int) -> None:
+def test_generations_have_no_holes(loop: Any, history: list[Tree], faults: list[Misbehaviour], seed: int) -> None:
     """P1: the lossless stream has every generation once, at most one for each true state."""
     seen = run(loop, Misbehaving(history, seed=seed, faults=faults))
     generations = [s.generation for s in seen.every if isinstance(s, Snapshot)]
@@ -173,30 +173,30 @@ async def test_the_same_seed_misbehaves_the_same_way() -> None:
     assert runs[0].deltas != runs[2].deltas
 
 
-@pytest.mark.parametrize("fault", list(Fault))
-async def test_each_fault_is_told(fault: Fault) -> None:
+@pytest.mark.parametrize("fault", list(Misbehaviour))
+async def test_each_fault_is_told(fault: Misbehaviour) -> None:
     """A fault that is asked for happens: the feed sees more or other words than the history alone makes."""
     history = numbered([{"log": {"a": str(n), "b": "x"}, "pool": {"a": n}} for n in range(4)])
     plain = await collected(Misbehaving(history, faults=[]))
     source = Misbehaving(history, faults=[fault] * 4)
     feed = await collected(source)
     assert source.played == [(index, fault) for index in range(4)]
-    if fault is Fault.DISCONNECT:
+    if fault is Misbehaviour.DISCONNECT:
         assert (SourceState.STALE, "the connection was lost") in feed.states
         assert feed.counters["reconnects"] == 4
-    elif fault not in (Fault.BURST, Fault.SILENCE):
+    elif fault not in (Misbehaviour.BURST, Misbehaviour.SILENCE):
         assert len(feed.deltas) > len(plain.deltas)
     assert {i: e.value for i, e in feed.entries.items()} != {}
 
 
 async def test_content_that_was_malformed_is_held_meanwhile() -> None:
     """MALFORMED reaches the runtime: it is the only fault that the status tells of by a held unit."""
-    held = {fault: await _counts_held(fault) for fault in Fault}
-    assert held[Fault.MALFORMED]
+    held = {fault: await _counts_held(fault) for fault in Misbehaviour}
+    assert held[Misbehaviour.MALFORMED]
     assert not any(held[fault] for fault in SILENT)
 
 
-async def _counts_held(fault: Fault) -> bool:
+async def _counts_held(fault: Misbehaviour) -> bool:
     class Watched(Misbehaving):
         found = False
 

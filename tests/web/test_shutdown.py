@@ -132,8 +132,8 @@ async def test_a_binding_follows_what_live_gives():
 
 def test_everything_public_of_a_live_value_is_passed_on():
     public = {name for name in vars(Live) if not name.startswith("_")}
-    for_the_writer = {"store", "wake"}
-    assert public - set(vars(RequestLive)) == {"constant", "name"} | for_the_writer
+    assert public == {"constant", "current", "map", "name", "wait_changed"}
+    assert public - set(vars(RequestLive)) == {"constant", "name"}
 
 
 @pytest.fixture

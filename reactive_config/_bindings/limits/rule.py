@@ -1,4 +1,4 @@
-"""What all algorithms have in common: a rule for many keys, apart from what each key has used; and what a limiter answers."""
+"""What all algorithms have in common: a rule for many keys, apart from what each key has used; and the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""psycopg: connections that can be closed under their users, with their work at the server; and its errors without what they quote."""
+"""psycopg: connections that can be closed under their users, with their work at the server.
+
+Also what psycopg says when there is no connection, without what it quotes.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Groups of units that are tried together.
 
-What is to be tried stands in a queue, in groups, with a bound on what one attempt may do. Held units that touch the same parts may
-fit together although none fits alone: they become a group, too.
+What is to be tried stands in a queue, in groups, with a bound on what one attempt may do. Held units that touch the
+same parts may fit together although none fits alone: they become a group, too.
 """
 
 from __future__ import annotations

@@ -59,7 +59,9 @@ class SourceRecord:
         accepted_at: Counts the acceptances that changed something.
     """
 
-    def __init__(self, name: str, layers: Sequence[str], *, optional: bool, change_limits: ChangeLimits | None = None) -> None:
+    def __init__(
+        self, name: str, layers: Sequence[str], *, optional: bool, change_limits: ChangeLimits | None = None
+    ) -> None:
         self.name = name
         self.layers = [Layer(layer) for layer in layers]
         self.optional = optional

@@ -16,11 +16,11 @@ from reactive_config._core.paths import format_path, parse_path
 from reactive_config._core.redaction import show, spot_of
 from reactive_config._core.runtime.describing import Setting, settings
 from reactive_config._core.runtime.host import Host
-from reactive_config._core.runtime.live import Live, LivePath, describe_function
+from reactive_config._core.runtime.live import Live, LivePath, describe_function, make_live
 from reactive_config._core.runtime.observing import Observer
 from reactive_config._core.runtime.runtime import Runtime
 from reactive_config._core.runtime.snapshot import Snapshot
-from reactive_config._core.runtime.updates import Updates
+from reactive_config._core.runtime.updates import Updates, make_updates
 from reactive_config._core.source import Source
 from reactive_config._core.status import Status
 from reactive_config._core.trees import ABSENT, get
@@ -60,11 +60,11 @@ class Config(Generic[T]):
         snapshot: The same with its generation, revisions and changed paths.
     """
 
-    def __init__(self, runtime: Runtime[T], snapshot: Snapshot[T]) -> None:
-        self.current: T = snapshot.value
-        self.snapshot: Snapshot[T] = snapshot
+    current: T
+    snapshot: Snapshot[T]
+
+    def __init__(self, runtime: Runtime[T]) -> None:
         self._runtime = runtime
-        runtime.on_snapshot = self._store  # type: ignore[method-assign]
 
     def _store(self, snapshot: Snapshot[T]) -> None:
         self.snapshot = snapshot
@@ -86,7 +86,7 @@ class Config(Generic[T]):
             buffer: How many snapshots may wait; where more come, the oldest are replaced by a `Gap`.
         """
         self._runtime.hub.check()
-        updates = Updates(self._runtime.hub, self.snapshot, buffer)
+        updates = make_updates(self._runtime.hub, self.snapshot, buffer)
         self._runtime.updates.add(updates)
         return updates
 
@@ -111,7 +111,7 @@ class Config(Generic[T]):
 
     def _select_function(self, function: Callable[[T], Any]) -> Live[Any]:
         name = f"select({describe_function(function)})"
-        live = Live(function(self.current), self._runtime.hub, source=self._stream, compute=function, name=name)
+        live = make_live(function(self.current), self._runtime.hub, source=self._stream, compute=function, name=name)
         self._runtime.by_function.add(live)
         return live
 
@@ -121,8 +121,14 @@ class Config(Generic[T]):
         if live is None:
             exact = keeps_identity(self._runtime.acceptance.plan, path)
             compute, name = selector(self._runtime.kind, path), f"select({format_path(path)})"
-            live = LivePath(
-                compute(self.current), self._runtime.hub, source=self._stream, compute=compute, name=name, exact=exact
+            live = make_live(
+                compute(self.current),
+                self._runtime.hub,
+                source=self._stream,
+                compute=compute,
+                name=name,
+                exact=exact,
+                kind=LivePath,
             )
             self._runtime.by_path.add(path, live)
         return live
@@ -225,9 +231,12 @@ class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
 
     async def __aenter__(self) -> Config[T]:
         runtime: Runtime[T] = Runtime(self._kind, self._sources, self._timeout)
-        await self._host.enter(runtime.run(), runtime.started)
-        assert runtime.stream is not None
-        return Config(runtime, runtime.stream.current)
+        config = self._make(runtime)
+        await self._host.enter(runtime.run(config._store), runtime.started)
+        return config
+
+    def _make(self, runtime: Runtime[T]) -> Config[T]:
+        return Config(runtime)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -1,24 +1,23 @@
 """Live values: views of a part of the stream that change only when that part does.
 
-The whole of it works like a graph of cells with one writer. The writer computes every new value
-first, then stores them all, then wakes those who wait: nobody sees a half-updated graph. A cell is a
-value and a version; a subscriber remembers the version that it saw last, so a slow one costs nothing
-and skips to the newest. Idea: tokio's `sync::watch`.
+They form a graph with one writer. The writer computes every new value first, then stores them all, then wakes those
+who wait: nobody sees a half-updated graph. A live value has a version; a subscriber remembers the version that it saw
+last, so a slow one costs nothing and skips to the newest. Idea: tokio's `sync::watch`. As there, users hold the
+receiving half only: `Live` has no method that changes it. The functions below the class are the other half, for the
+writer (`store`, `wake`, `recompute`) and for bindings (`report`, `listen`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-import weakref
-from bisect import bisect_left, insort
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from threading import get_ident
 from typing import Any, Generic, TypeVar
 
 from reactive_config._core.decoding.equality import unchanged
-from reactive_config._core.paths import Path
 from reactive_config._core.refusals import is_refusal, name_of
+from reactive_config._core.runtime.cells import Hub, WeakCells
 from reactive_config._core.runtime.home import Home
 from reactive_config._core.runtime.observing import Observers
 from reactive_config._core.status import BindingStatus
@@ -29,29 +28,6 @@ V = TypeVar("V")
 
 Batch = list[tuple["Live[Any]", Any]]
 Listener = Callable[["Live[Any]"], None]
-
-
-class Hub(Home):
-    """What all cells of one configuration share; everything but reading `current` happens on the runtime's loop.
-
-    Attributes:
-        closed: Whether the stream has ended.
-        waited: What somebody waits on. The writer holds cells and updates weakly, and a task that waits
-            on one may be the only thing that refers to it.
-        errors: Cell to the error of its function, whose value is therefore an old one.
-        bindings: What reports for the status, in the order of opening.
-        observers: Who is told of applies and rebuilds.
-        heard: When the first word came of what was published last; `time.monotonic()`.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self.closed = False
-        self.waited: set[object] = set()
-        self.bindings: dict[object, Callable[[], BindingStatus]] = {}
-        self.observers = Observers()
-        self.heard = 0.0
-        self.errors: weakref.WeakKeyDictionary[Live[Any], str] = weakref.WeakKeyDictionary()
 
 
 class Live(Generic[U]):
@@ -81,34 +57,25 @@ class Live(Generic[U]):
         "name",
     )
 
-    def __init__(
-        self,
-        value: U,
-        hub: Hub | None = None,
-        *,
-        source: Live[Any] | None = None,
-        compute: Callable[[Any], U] | None = None,
-        name: str = "",
-        exact: bool = False,
-    ) -> None:
-        self.current = value
-        self._hub = hub
-        self._version = 1
-        self._source = source
-        self._compute = compute or _root
-        self.name = name
-        # Most paths give a decoded part, which keeps its identity while it is equal; a function may build.
-        self._exact = exact
-        # Those who wait, in the order of coming; a dict, so that one who is cancelled leaves at once.
-        self._waiters: dict[asyncio.Future[None], None] = {}
-        self._listeners: tuple[Listener, ...] = ()
-        self._derived: Cells | None = None
-        self._failed = False
+    current: U
+    name: str
+    _hub: Hub | None
+    _version: int
+    _source: Live[Any] | None
+    _compute: Callable[[Any], U]
+    _exact: bool
+    _waiters: dict[asyncio.Future[None], None]
+    _listeners: tuple[Listener, ...]
+    _derived: WeakCells | None
+    _failed: bool
+
+    def __init__(self) -> None:
+        raise TypeError("expected Live.constant(value) or a live value of a configuration, config.select(...)")
 
     @staticmethod  # a class method's `U` would be the class's own, which pyright does not infer from an argument
     def constant(value: V) -> Live[V]:
         """A live value that never changes and never ends; for tests and for defaults."""
-        return Live(value, name="constant")
+        return make_live(value, name="constant")
 
     def map(self, function: Callable[[U], V]) -> Live[V]:
         """A live value computed from this one.
@@ -119,9 +86,11 @@ class Live(Generic[U]):
         """
         if self._hub is not None:
             self._hub.check_thread()
-        live = Live(function(self.current), self._hub, source=self, compute=function, name=describe_function(function))
+        live = make_live(
+            function(self.current), self._hub, source=self, compute=function, name=describe_function(function)
+        )
         if self._derived is None:
-            self._derived = Cells()
+            self._derived = WeakCells()
         self._derived.add(live)
         return live
 
@@ -143,41 +112,6 @@ class Live(Generic[U]):
                 raise
         return self.current
 
-    def report(self, who: object, status: Callable[[], BindingStatus] | None) -> None:
-        """Show something that follows this value in the configuration's status, or with None no longer."""
-        if self._hub is None:
-            return
-        if status is None:
-            last = self._hub.bindings.pop(who, None)
-            if last is not None and self._hub.observers:
-                self._hub.observers.closed(last())
-        else:
-            self._hub.bindings[who] = status
-
-    def listen(self, listener: Listener) -> None:
-        """Have a binding told of every change, in the writer's turn, once the values of all cells are in force.
-
-        Args:
-            listener: Quick, and raises nothing. Whoever listens holds this cell, and ends with `unlisten`.
-        """
-        if self._hub is not None:
-            self._hub.check()
-        self._listeners += (listener,)
-
-    def unlisten(self, listener: Listener) -> None:
-        """End `listen`."""
-        self._listeners = tuple(other for other in self._listeners if other != listener)
-
-    @property
-    def observers(self) -> Observers:
-        """Who is told of applies and rebuilds of this configuration."""
-        return self._hub.observers if self._hub is not None else Observers()
-
-    @property
-    def heard(self) -> float:
-        """When the runtime first heard of what it published last; `time.monotonic()`, 0 for a constant."""
-        return self._hub.heard if self._hub is not None else 0.0
-
     def __aiter__(self) -> AsyncIterator[U]:
         if self._hub is not None:
             self._hub.check_thread()
@@ -186,22 +120,9 @@ class Live(Generic[U]):
     def __repr__(self) -> str:  # not the value: it may hold a secret
         return f"<Live {self.name or 'value'} version={self._version}>"
 
-    def store(self, value: U) -> None:
-        """Writer only: put a proposed value in force."""
-        self.current = value
-        self._version += 1
-
-    def wake(self) -> None:
-        """Writer only: let those who wait look again."""
-        waiters, self._waiters = self._waiters, {}
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        if self._hub is not None:
-            self._hub.waited.discard(self)
-            if self._listeners and not self._hub.closed:
-                for listener in self._listeners:
-                    listener(self)
+    def _cell(self) -> Live[U]:
+        """What the writer and bindings work on: the live value itself, or the one that it is a view of."""
+        return self
 
     def _note(self, error: BaseException | None) -> None:
         """Show in the status that the function raised, or that it no longer does."""
@@ -261,6 +182,120 @@ class _Follow(AsyncIterator[U]):
         return live.current
 
 
+class LivePath(Live[U]):
+    """A live value whose place in the configuration is known: its `name` holds the path.
+
+    Of one that was selected by a function nobody knows that, so no message can tell whether its texts may be shown.
+    """
+
+    __slots__ = ()
+
+
+def make_live(
+    value: U,
+    hub: Hub | None = None,
+    *,
+    source: Live[Any] | None = None,
+    compute: Callable[[Any], U] | None = None,
+    name: str = "",
+    exact: bool = False,
+    kind: type[Live[Any]] = Live,
+) -> Live[U]:
+    """A live value.
+
+    Args:
+        value: The first value.
+        hub: Of its configuration; None for a constant.
+        source: What it is computed from.
+        compute: From the source's value to this one's.
+        name: What it was selected by.
+        exact: Whether an equal value is always the same object. Most paths give a decoded part, which keeps its
+            identity while it is equal; a function may build a new one.
+        kind: Its class.
+    """
+    live: Live[U] = kind.__new__(kind)
+    live.current = value
+    live.name = name
+    live._hub = hub
+    live._version = 1
+    live._source = source
+    live._compute = compute or _root
+    live._exact = exact
+    # Those who wait, in the order of coming; a dict, so that one who is cancelled leaves at once.
+    live._waiters = {}
+    live._listeners = ()
+    live._derived = None
+    live._failed = False
+    return live
+
+
+def _root(_: Any) -> Any:
+    raise AssertionError("expected a live value that is computed from another one, got a root")
+
+
+def store(live: Live[U], value: U) -> None:
+    """Writer only: put a proposed value in force."""
+    live.current = value
+    live._version += 1
+
+
+def wake(live: Live[Any]) -> None:
+    """Writer only: let those who wait look again."""
+    waiters, live._waiters = live._waiters, {}
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
+    if live._hub is not None:
+        live._hub.waited.discard(live)
+        if live._listeners and not live._hub.closed:
+            for listener in live._listeners:
+                listener(live)
+
+
+def report(live: Live[Any], who: object, status: Callable[[], BindingStatus] | None) -> None:
+    """Show something that follows this value in the configuration's status, or with None no longer."""
+    hub = live._cell()._hub
+    if hub is None:
+        return
+    if status is None:
+        last = hub.bindings.pop(who, None)
+        if last is not None and hub.observers:
+            hub.observers.closed(last())
+    else:
+        hub.bindings[who] = status
+
+
+def listen(live: Live[Any], listener: Listener) -> None:
+    """Call a function at every change, in the writer's turn, once all new values are in force.
+
+    Args:
+        live: What to listen to. Whoever listens holds it, and ends with `unlisten`.
+        listener: Quick, and raises nothing.
+    """
+    cell = live._cell()
+    if cell._hub is not None:
+        cell._hub.check()
+    cell._listeners += (listener,)
+
+
+def unlisten(live: Live[Any], listener: Listener) -> None:
+    """End `listen`."""
+    cell = live._cell()
+    cell._listeners = tuple(other for other in cell._listeners if other != listener)
+
+
+def observers_of(live: Live[Any]) -> Observers:
+    """Who is told of applies and rebuilds of this configuration."""
+    hub = live._cell()._hub
+    return hub.observers if hub is not None else Observers()
+
+
+def heard_at(live: Live[Any]) -> float:
+    """When the runtime first heard of what it published last; `time.monotonic()`, 0 for a constant."""
+    hub = live._cell()._hub
+    return hub.heard if hub is not None else 0.0
+
+
 def recompute(cells: Iterable[Live[Any] | None], source: Any, batch: Batch) -> None:
     """Writer only: propose what each cell's function makes of the source's new value, where that differs.
 
@@ -293,75 +328,8 @@ def recompute_derived(batch: Batch) -> None:
             recompute(cell._derived.alive(), value, batch)
 
 
-class Cells:
-    """Live values that nobody else may hold; they leave by themselves."""
-
-    def __init__(self) -> None:
-        # Not a WeakSet: going through one takes several times as long as asking a function.
-        self._cells: weakref.WeakValueDictionary[int, Live[Any]] = weakref.WeakValueDictionary()
-
-    def __len__(self) -> int:
-        return len(self._cells)
-
-    def add(self, live: Live[Any]) -> None:
-        self._cells[id(live)] = live
-
-    def alive(self) -> list[Live[Any] | None]:
-        """All of them; None for one that is gone since."""
-        return [cell() for cell in self._cells.valuerefs()]
-
-
-class PathIndex:
-    """Live values by dotted path; finds those that a change can concern without looking at the others."""
-
-    def __init__(self) -> None:
-        self._live: weakref.WeakValueDictionary[Path, Live[Any]] = weakref.WeakValueDictionary()
-        # Sorted, so that everything below a path is one slice. Names of dead cells stay until swept.
-        self._paths: list[Path] = []
-
-    def get(self, path: Path) -> Live[Any] | None:
-        return self._live.get(path)
-
-    def add(self, path: Path, live: Live[Any]) -> None:
-        if len(self._paths) > 2 * len(self._live) + 16:
-            self._paths = sorted(self._live)
-        if path not in self._live:
-            at = bisect_left(self._paths, path)
-            if at == len(self._paths) or self._paths[at] != path:
-                insort(self._paths, path)
-        self._live[path] = live
-
-    def concerned(self, changed: Iterable[Path]) -> Iterator[Live[Any]]:
-        """The live values at, above or under any of the changed paths, each once."""
-        if not self._paths:
-            return
-        seen: set[Path] = set()
-        for path in changed:
-            seen.update(path[:depth] for depth in range(len(path)))
-            at = bisect_left(self._paths, path)
-            while at < len(self._paths) and self._paths[at][: len(path)] == path:
-                seen.add(self._paths[at])
-                at += 1
-        for path in seen:
-            if (live := self._live.get(path)) is not None:
-                yield live
-
-
-def _root(_: Any) -> Any:
-    raise AssertionError("expected a cell that derives from another one, got a root")
-
-
 def describe_function(function: Callable[..., Any]) -> str:
     """A function's name and place, for the status."""
     code = getattr(function, "__code__", None)
     place = f" ({code.co_filename.rsplit('/', 1)[-1]}:{code.co_firstlineno})" if code is not None else ""
     return f"{getattr(function, '__qualname__', type(function).__name__)}{place}"
-
-
-class LivePath(Live[U]):
-    """A live value whose place in the configuration is known: its `name` holds the path.
-
-    Of one that was selected by a function nobody knows that, so no message can tell whether its texts may be shown.
-    """
-
-    __slots__ = ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
@@ -21,12 +21,13 @@ from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.fault import ENOUGH
 from reactive_config._core.delta import Replace
 from reactive_config._core.paths import Path, format_path
+from reactive_config._core.runtime.cells import Hub, PathIndex, WeakCells
 from reactive_config._core.runtime.host import ended, is_cancellation
 from reactive_config._core.runtime.inbox import Inbox
-from reactive_config._core.runtime.live import Batch, Cells, Hub, Live, PathIndex, recompute, recompute_derived
+from reactive_config._core.runtime.live import Batch, Live, make_live, recompute, recompute_derived, store, wake
 from reactive_config._core.runtime.observing import ApplyEvent
 from reactive_config._core.runtime.snapshot import Snapshot
-from reactive_config._core.runtime.updates import Updates
+from reactive_config._core.runtime.updates import Updates, offer, wake_updates
 from reactive_config._core.source import Source
 from reactive_config._core.status import HeldUnit, SourceState, Status
 from reactive_config.errors import Closed, SourceError, StartupError, StrayCancellation
@@ -60,7 +61,9 @@ class Runtime(Generic[T]):
         self.stream: Live[Snapshot[T]] | None = None
         self.started: asyncio.Future[Snapshot[T]] = self.hub.loop.create_future()
         accounts = [
-            SourceRecord(name, source.layers, optional=source.optional, change_limits=getattr(source, "change_limits", None))
+            SourceRecord(
+                name, source.layers, optional=source.optional, change_limits=getattr(source, "change_limits", None)
+            )
             for name, source in zip(_names(sources), sources, strict=True)
         ]
         self.acceptance = Acceptance(compile_plan(kind), accounts)
@@ -68,24 +71,29 @@ class Runtime(Generic[T]):
         self._wake = asyncio.Event()
         self.inboxes = [Inbox(account, kind, self._wake.set) for account in accounts]
         self.by_path = PathIndex()
-        self.by_function = Cells()
+        self.by_function = WeakCells()
         self.updates: WeakSet[Updates[T]] = WeakSet()
         self._notes: tuple[Any, tuple[str, ...]] = (None, ())
         # What runs code of the sources, and what a person calls it.
         self._tasks: dict[asyncio.Task[Any], str] = {}
         self._bug: BaseException | None = None
         self._leaving = False
+        self._on_snapshot: Callable[[Snapshot[T]], object] = id
         self._host: asyncio.Task[Any] | None = None
 
     # -- tasks ---------------------------------------------------------------------------------
 
-    async def run(self) -> None:
+    async def run(self, on_snapshot: Callable[[Snapshot[T]], object]) -> None:
         """Run until cancelled.
+
+        Args:
+            on_snapshot: Called with each snapshot at the moment in which it comes into force, the first one included.
 
         Raises:
             StartupError: There is no first snapshot. Nothing else is raised but bugs.
         """
         self._host = asyncio.current_task()
+        self._on_snapshot = on_snapshot
         try:
             for source, inbox in zip(self.sources, self.inboxes, strict=True):
                 task = asyncio.create_task(
@@ -269,7 +277,8 @@ class Runtime(Generic[T]):
         revisions = {i.account.name: i.account.revision or 0 for i in self.inboxes}
         snapshot: Snapshot[T] = Snapshot(part, generation, revisions, changed, datetime.now(UTC))
         if self.stream is None:
-            self.stream = Live(snapshot, self.hub, name="configuration")
+            self.stream = make_live(snapshot, self.hub, name="configuration")
+            self._on_snapshot(snapshot)
             return
         batch: Batch = [(self.stream, snapshot)]
         recompute(self.by_path.concerned(changed), snapshot.value, batch)
@@ -280,18 +289,15 @@ class Runtime(Generic[T]):
     def _put_in_force(self, snapshot: Snapshot[T], batch: Batch) -> None:
         # Views first, the whole last: a view is never behind the configuration for a reading thread.
         for live, value in reversed(batch):
-            live.store(value)
-        self.on_snapshot(snapshot)
+            store(live, value)
+        self._on_snapshot(snapshot)
         updates = list(self.updates or ())
         for update in updates:
-            update.offer(snapshot)
+            offer(update, snapshot)
         for live, _ in batch:
-            live.wake()
+            wake(live)
         for update in updates:
-            update.wake()
-
-    def on_snapshot(self, snapshot: Snapshot[T]) -> None:
-        """Replaced by the configuration, which keeps `current` as a plain attribute."""
+            wake_updates(update)
 
     def _close(self) -> None:
         self.hub.closed = True
@@ -299,8 +305,11 @@ class Runtime(Generic[T]):
         for inbox in self.inboxes:
             inbox.close(closed)
         for waiting in list(self.hub.waited):
-            assert isinstance(waiting, (Live, Updates))
-            waiting.wake()
+            if isinstance(waiting, Updates):
+                wake_updates(waiting)
+            else:
+                assert isinstance(waiting, Live)
+                wake(waiting)
 
     # -- reading -------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, Union
 
 import msgspec
 
-from reactive_config._core.runtime.live import Hub
+from reactive_config._core.runtime.cells import Hub
 from reactive_config._core.runtime.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -34,26 +34,14 @@ class Updates(AsyncIterator[Union[Snapshot[T], Gap]], Generic[T]):
     after what the buffer holds.
     """
 
-    def __init__(self, hub: Hub, current: Snapshot[T], buffer: int) -> None:
-        if buffer < 1:
-            raise ValueError(f"buffer: expected a number of snapshots, 1 or more, got {buffer}")
-        self._hub = hub
-        self._size = buffer
-        self._buffer: deque[Snapshot[T]] = deque([current])
-        self._gap: Gap | None = None
-        self._waiter: asyncio.Future[None] | None = None
+    _hub: Hub
+    _size: int
+    _buffer: deque[Snapshot[T]]
+    _gap: Gap | None
+    _waiter: asyncio.Future[None] | None
 
-    def offer(self, snapshot: Snapshot[T]) -> None:
-        """Writer only: append, dropping the oldest if there is no room."""
-        if len(self._buffer) == self._size:
-            lost = self._buffer.popleft().generation
-            self._gap = Gap(self._gap.first if self._gap else lost, lost)
-        self._buffer.append(snapshot)
-
-    def wake(self) -> None:
-        """Writer only: let the one who waits look again."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def __init__(self) -> None:
+        raise TypeError("expected config.updates()")
 
     async def __anext__(self) -> Snapshot[T] | Gap:
         self._hub.check_thread()
@@ -80,4 +68,32 @@ class Updates(AsyncIterator[Union[Snapshot[T], Gap]], Generic[T]):
             self._hub.waited.discard(self)
 
 
-AnyUpdates = Updates[Any]
+def make_updates(hub: Hub, current: Snapshot[T], buffer: int) -> Updates[T]:
+    """Updates from the current snapshot on.
+
+    Raises:
+        ValueError: `buffer` is below 1.
+    """
+    if buffer < 1:
+        raise ValueError(f"buffer: expected a number of snapshots, 1 or more, got {buffer}")
+    updates: Updates[T] = Updates.__new__(Updates)
+    updates._hub = hub
+    updates._size = buffer
+    updates._buffer = deque([current])
+    updates._gap = None
+    updates._waiter = None
+    return updates
+
+
+def offer(updates: Updates[T], snapshot: Snapshot[T]) -> None:
+    """Writer only: append, dropping the oldest if there is no room."""
+    if len(updates._buffer) == updates._size:
+        lost = updates._buffer.popleft().generation
+        updates._gap = Gap(updates._gap.first if updates._gap else lost, lost)
+    updates._buffer.append(snapshot)
+
+
+def wake_updates(updates: Updates[Any]) -> None:
+    """Writer only: let the one who waits look again."""
+    if updates._waiter is not None and not updates._waiter.done():
+        updates._waiter.set_result(None)

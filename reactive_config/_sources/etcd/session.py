@@ -1,6 +1,7 @@
 """One session: from a new connection to its end.
 
-It begins by asking whether the etcd of its link is the one that we know. It resumes where that is safe, lists where it is not, and then watches.
+It begins by asking whether the etcd of its link is the one that we know. It resumes where that is safe, lists where it
+is not, and then watches.
 """
 
 from __future__ import annotations

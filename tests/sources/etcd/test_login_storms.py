@@ -144,7 +144,10 @@ async def test_processes_that_start_at_once_ask_once_each(binary, processes, log
 async def test_sources_come_back_after_a_stop_in_which_their_tokens_expire(
     binary, processes, sources, stop, keepalive, login
 ):
-    """Each process asks for a new token once at most. An etcd that was stopped may take an old one before it notices its age."""
+    """Each process asks for a new token once at most.
+
+    An etcd that was stopped may take an old one before it notices its age.
+    """
     count = processes * sources
     async with (
         serving(binary, login, int(0.6 * stop)) as server,

@@ -162,7 +162,8 @@ import asyncio, json, os, sys
 from pathlib import Path
 from reactive_config._sources.files import Files
 from reactive_config._testing.recording_feed import RecordingFeed
-import anyio.to_thread, reactive_config._sources.files.notifiers.inotify, reactive_config._sources.files.notifiers.watchfiles
+import anyio.to_thread
+from reactive_config._sources.files.notifiers import inotify, watchfiles
 import reactive_config._formats.toml_
 
 async def main(home, notifier):
