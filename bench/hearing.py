@@ -7,8 +7,9 @@ import time
 from collections import Counter, deque
 from datetime import datetime
 
-from reactive_config import Etcd, SourceState
+from reactive_config import Etcd
 from reactive_config._core.source import Feed, ForwardingFeed
+from reactive_config.status import SourceState
 
 
 class ListeningFeed(ForwardingFeed):

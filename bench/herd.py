@@ -14,8 +14,9 @@ from contextlib import AsyncExitStack
 import msgspec
 
 from bench.hearing import HeardEtcd
-from reactive_config import Config, SourceState, open_config
+from reactive_config import Config, open_config
 from reactive_config._testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, etcd_server
+from reactive_config.status import SourceState
 
 PREFIX = "/herd/"
 BIN = 0.05

@@ -1,12 +1,25 @@
 """Live, typed configuration for asyncio programs: etcd and local files as one stream.
 
-    Floor 4   cli
-    Floor 3   web, service, gateway                            public names only
-    Floor 2   sources, bindings, releases, testing             outside to deltas, snapshots to live things
-    Floor 1   core, formats, secrets, etcd                     what a snapshot is, and how bytes become trees
-              errors                                           everybody's
+What a program needs is here. The rest of the public API:
 
-Imports point down only, and rooms on one floor do not import one another; a test walks them.
+    reactive_config.sources         what a source of your own imports
+    reactive_config.bindings        what follows a live value: pools, timers, limits, log levels, ...
+    reactive_config.web             what a web application mounts
+    reactive_config.testing         for the tests of programs that use this package
+    reactive_config.status          what `config.status()`, `describe()` and `explain()` give
+    reactive_config.observability   what metrics and traces hang on
+    reactive_config.errors          every exception
+
+A module whose path has an underscore is private, whatever names it has.
+
+    Floor 4   _cli
+    Floor 3   _web, _service, _gateway                             public names only
+    Floor 2   _sources, _bindings, _releases, _testing             outside to deltas, snapshots to live things
+    Floor 1   _core, _formats, _secrets, _etcd                     what a snapshot is, and how bytes become trees
+              errors                                               everybody's
+
+Imports point down only, and rooms on one floor do not import one another; a test walks them. The public modules only
+name what the rooms define.
 """
 
 from __future__ import annotations
@@ -15,29 +28,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from reactive_config._core.change_limits import ChangeLimits
-from reactive_config._core.delta import Bare
-from reactive_config._core.runtime.config import Config, Explanation, open_config
-from reactive_config._core.runtime.describing import Setting
+from reactive_config._core.runtime.config import Config, open_config
 from reactive_config._core.runtime.live import Live
-from reactive_config._core.runtime.observing import ApplyEvent, Observer, RebuildEvent
 from reactive_config._core.runtime.snapshot import Snapshot
 from reactive_config._core.runtime.updates import Gap, Updates
 from reactive_config._core.secret import Secret, Shown
-from reactive_config._core.status import BindingState, BindingStatus, HeldUnit, SourceState, SourceStatus, Status
 from reactive_config.errors import (
     Closed,
     ConfigError,
-    InvalidPath,
     InvalidValue,
-    Origin,
-    ParseError,
-    Problem,
     ReactiveConfigError,
     Rejected,
-    SourceError,
     StartupError,
-    TypeNotSupported,
-    UnknownPath,
     WrongProcess,
 )
 
@@ -49,42 +51,23 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TLS",
-    "ApplyEvent",
-    "Bare",
-    "BindingState",
-    "BindingStatus",
     "ChangeLimits",
     "Closed",
     "Config",
     "ConfigError",
     "Env",
     "Etcd",
-    "Explanation",
     "Files",
     "Gap",
-    "HeldUnit",
-    "InvalidPath",
     "InvalidValue",
     "Live",
     "Memory",
-    "Observer",
-    "Origin",
-    "ParseError",
-    "Problem",
     "ReactiveConfigError",
-    "RebuildEvent",
     "Rejected",
     "Secret",
-    "Setting",
     "Shown",
     "Snapshot",
-    "SourceError",
-    "SourceState",
-    "SourceStatus",
     "StartupError",
-    "Status",
-    "TypeNotSupported",
-    "UnknownPath",
     "Updates",
     "WrongProcess",
     "open_config",

@@ -14,7 +14,8 @@ import anyio
 from bench.faults.history import Log, Missed, PartLog, Seen, SourceLog, State
 from bench.faults.shape import App, Shape
 from bench.hearing import HeardEtcd
-from reactive_config import Config, Gap, Snapshot, SourceState, StartupError
+from reactive_config import Config, Gap, Snapshot, StartupError
+from reactive_config.status import SourceState
 
 KEEPALIVE = 4.0
 """Seconds; the default of 10 would make every black hole of a run last that long."""

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reactive_config import Problem
+from reactive_config.errors import Problem
 
 LONGEST_MESSAGE = 2_000
 """Characters of one problem in words."""

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from bench.fuzz.kinds import FIELDS
-from reactive_config import Bare
+from reactive_config.sources import Bare
 
 NAMES = (
     "", ".", "..", "a.b", "/", "a/b", "//", '"', "'", "\\", '"a', "[0]", "a[0]", "{", "$", "$ref", "__proto__",

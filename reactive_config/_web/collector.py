@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reactive_config import BindingState, BindingStatus, Config, SourceState, SourceStatus, Status
+from reactive_config import Config
+from reactive_config.status import BindingState, BindingStatus, SourceState, SourceStatus, Status
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from reactive_config import BindingState, BindingStatus, Config, SourceState, Status
+from reactive_config import Config
 from reactive_config._web.asgi import EndpointResponse, as_json
+from reactive_config.status import BindingState, BindingStatus, SourceState, Status
 
 NOT_OPEN = (
     "no configuration is open: it opens and closes with the application, and never opens under a server that sends no "

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reactive_config import ApplyEvent, BindingStatus, Config, Observer, RebuildEvent
+from reactive_config import Config
 from reactive_config._extras import install
 from reactive_config._web.collector import BindingNames, StatusCollector, label
+from reactive_config.observability import ApplyEvent, Observer, RebuildEvent
+from reactive_config.status import BindingStatus
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from reactive_config import ApplyEvent, Config, Observer, RebuildEvent
+from reactive_config import Config
 from reactive_config._extras import install
+from reactive_config.observability import ApplyEvent, Observer, RebuildEvent
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext, TracerProvider

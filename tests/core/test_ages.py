@@ -9,9 +9,10 @@ from datetime import UTC, timedelta
 import msgspec
 import pytest
 
-from reactive_config import BindingState, Live, Memory, Rejected, SourceState, open_config
+from reactive_config import Live, Memory, Rejected, open_config
 from reactive_config._core import status as status_module
 from reactive_config.bindings import switch, timer
+from reactive_config.status import BindingState, SourceState
 from reactive_config.testing import Scripted
 
 

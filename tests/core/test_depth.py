@@ -12,13 +12,14 @@ import msgspec
 import pytest
 
 import reactive_config
-from reactive_config import Bare, Env, Memory, Rejected, StartupError, open_config
+from reactive_config import Env, Memory, Rejected, StartupError, open_config
 from reactive_config._core.bounds import MAX_DEPTH, MAX_VALUES
 from reactive_config._core.decoding.fault_search import faults
 from reactive_config._core.delta import Entry, Malformed, Patch
 from reactive_config._sources.etcd.key_documents import read_document
 from reactive_config._sources.etcd.key_layout import KeyLayout
 from reactive_config._sources.files.file_documents import Documents
+from reactive_config.sources import Bare
 from reactive_config.testing import Scripted
 
 

@@ -13,9 +13,10 @@ import msgspec
 import pydantic
 import pytest
 
-from reactive_config import Bare, Memory, Rejected, Secret, open_config
+from reactive_config import Memory, Rejected, Secret, open_config
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.decode import decode
+from reactive_config.sources import Bare
 
 
 @dataclasses.dataclass

@@ -10,11 +10,12 @@ import pkgutil
 import pytest
 
 import reactive_config
-from reactive_config import ChangeLimits, Memory, Rejected, SourceState, open_config
+from reactive_config import ChangeLimits, Memory, Rejected, open_config
 from reactive_config._cli.source_events import Observed
 from reactive_config._core.delta import Replace
 from reactive_config._core.source import Feed, ForwardingFeed, ForwardingSource, Source
 from reactive_config._testing.heard_source import Heard
+from reactive_config.status import SourceState
 
 WRAPPERS = {"Heard": Heard, "Observed": lambda source: Observed(source, lambda event: None)}
 

@@ -15,11 +15,12 @@ import msgspec
 import pydantic
 import pytest
 
-from reactive_config import Bare, Secret
+from reactive_config import Secret
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.decode import decode
 from reactive_config._core.trees import difference
 from reactive_config._core.types.sealed import holds_secret
+from reactive_config.sources import Bare
 from tests.core.decoding import Attrs, Table, made, refused
 
 T = TypeVar("T")

@@ -13,8 +13,9 @@ import anyio
 import msgspec
 import pytest
 
-from reactive_config import Memory, Observer, WrongProcess, open_config
+from reactive_config import Memory, WrongProcess, open_config
 from reactive_config._core.runtime.live import listen
+from reactive_config.observability import Observer
 
 
 class App(msgspec.Struct, frozen=True):

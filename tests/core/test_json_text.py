@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config import Bare, Env, Memory, ParseError, Rejected, Secret, StartupError, open_config
+from reactive_config import Env, Memory, Rejected, Secret, StartupError, open_config
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.decode import decode
 from reactive_config._core.json_text import JsonRefusedError, decode_json
 from reactive_config._formats.json_ import parse
+from reactive_config.errors import ParseError
+from reactive_config.sources import Bare
 
 
 class Struct(msgspec.Struct):

@@ -10,8 +10,9 @@ import anyio
 import msgspec
 import pytest
 
-from reactive_config import Memory, Observer, Rejected, Secret, open_config
+from reactive_config import Memory, Rejected, Secret, open_config
 from reactive_config.bindings import rebuilt
+from reactive_config.observability import Observer
 
 
 class App(msgspec.Struct, frozen=True):

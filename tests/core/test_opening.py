@@ -11,20 +11,11 @@ import anyio
 import msgspec
 import pytest
 
-from reactive_config import (
-    Closed,
-    Memory,
-    Rejected,
-    Secret,
-    SourceError,
-    SourceState,
-    StartupError,
-    TypeNotSupported,
-    WrongProcess,
-    open_config,
-)
+from reactive_config import Closed, Memory, Rejected, Secret, StartupError, WrongProcess, open_config
 from reactive_config._core.delta import Entry, Malformed, Patch, Replace
 from reactive_config._core.source import Source
+from reactive_config.errors import SourceError, TypeNotSupported
+from reactive_config.status import SourceState
 
 
 class App(msgspec.Struct, frozen=True):

@@ -9,9 +9,10 @@ import msgspec
 import pydantic
 import pytest
 
-from reactive_config import Bare, InvalidValue, Memory, Rejected, Secret, open_config
+from reactive_config import InvalidValue, Memory, Rejected, Secret, open_config
 from reactive_config._core.decoding.fault_search import faults
 from reactive_config._core.decoding.pydantic_faults import safe_message
+from reactive_config.sources import Bare
 
 S = "hunter2"
 

@@ -11,12 +11,13 @@ import pydantic
 import pytest
 from pydantic import AliasChoices, AliasPath, ConfigDict, Field
 
-from reactive_config import Bare, Env, Memory, Secret, open_config
+from reactive_config import Env, Memory, Secret, open_config
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.decode import decode
 from reactive_config._core.lookup import resolve
 from reactive_config._core.redaction import show, spot_of
 from reactive_config._core.types import fields_of, inputs_of
+from reactive_config.sources import Bare
 
 HALF = timedelta(seconds=30)
 

@@ -15,9 +15,10 @@ import pydantic
 import pytest
 from msgspec import Meta
 
-from reactive_config import Bare, Memory, Rejected, Secret, StartupError, open_config
+from reactive_config import Memory, Rejected, Secret, StartupError, open_config
 from reactive_config._core.decoding.fault_search import faults
 from reactive_config._core.types import is_pydantic
+from reactive_config.sources import Bare
 
 S = "hunter2"
 

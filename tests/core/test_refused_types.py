@@ -13,8 +13,9 @@ import pydantic
 import pytest
 import typing_extensions
 
-from reactive_config import Memory, TypeNotSupported, open_config
+from reactive_config import Memory, open_config
 from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config.errors import TypeNotSupported
 
 T = TypeVar("T")
 

@@ -26,7 +26,8 @@ import pydantic
 import pytest
 from msgspec import Meta
 
-from reactive_config import Bare, Memory, Secret, open_config
+from reactive_config import Memory, Secret, open_config
+from reactive_config.sources import Bare
 from tests.core.decoding import Attrs, Table, made, refused
 
 T = TypeVar("T")

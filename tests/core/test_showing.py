@@ -18,10 +18,12 @@ import pydantic.dataclasses
 import pytest
 from typing_extensions import TypeAliasType
 
-from reactive_config import Bare, Memory, Secret, Shown, TypeNotSupported, open_config
+from reactive_config import Memory, Secret, Shown, open_config
 from reactive_config._core.delta import Entry, Patch, Replace
 from reactive_config._core.redaction import show, spot_of
 from reactive_config.bindings import LogRule
+from reactive_config.errors import TypeNotSupported
+from reactive_config.sources import Bare
 
 T = TypeVar("T")
 HID = "***"

@@ -11,8 +11,9 @@ import anyio
 import msgspec
 import pytest
 
-from reactive_config import Closed, Gap, Live, Memory, Snapshot, UnknownPath, open_config
+from reactive_config import Closed, Gap, Live, Memory, Snapshot, open_config
 from reactive_config._core.runtime.live import make_live, recompute
+from reactive_config.errors import UnknownPath
 
 
 class Pool(msgspec.Struct, frozen=True):

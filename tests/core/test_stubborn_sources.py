@@ -8,11 +8,13 @@ import logging
 import msgspec
 import pytest
 
-from reactive_config import Memory, Observer, SourceState, open_config
+from reactive_config import Memory, open_config
 from reactive_config._core.delta import Replace
 from reactive_config._core.runtime import runtime
 from reactive_config._core.source import Source
 from reactive_config.errors import SourceError
+from reactive_config.observability import Observer
+from reactive_config.status import SourceState
 
 
 class App(msgspec.Struct, frozen=True):

@@ -15,11 +15,12 @@ import pydantic
 import pytest
 from msgspec import Meta
 
-from reactive_config import Bare, Memory, Secret, StartupError, open_config
+from reactive_config import Memory, Secret, StartupError, open_config
 from reactive_config._core.decoding.bare_values import duration
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.decode import decode
 from reactive_config._core.redaction import show, spot_of
+from reactive_config.sources import Bare
 
 
 class StructApp(msgspec.Struct):

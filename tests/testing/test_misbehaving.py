@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reactive_config import Config, Gap, Rejected, Snapshot, SourceState, open_config
+from reactive_config import Config, Gap, Rejected, Snapshot, open_config
 from reactive_config._core.trees import overlay
+from reactive_config.status import SourceState
 from reactive_config.testing import SILENT, Misbehaving, Misbehaviour, RecordingFeed, Scripted
 
 Tree = dict[str, Any]

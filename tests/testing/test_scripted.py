@@ -7,8 +7,10 @@ import asyncio
 import msgspec
 import pytest
 
-from reactive_config import Closed, Rejected, SourceError, SourceState, StartupError, open_config
+from reactive_config import Closed, Rejected, StartupError, open_config
 from reactive_config._core.delta import Entry, Patch, Replace
+from reactive_config.errors import SourceError
+from reactive_config.status import SourceState
 from reactive_config.testing import RecordingFeed, Scripted
 
 

@@ -15,10 +15,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from reactive_config import Memory, Rejected, SourceState, open_config
+from reactive_config import Memory, Rejected, open_config
 from reactive_config._web.asgi import EndpointRequest
 from reactive_config._web.collector import MAX_BINDINGS
 from reactive_config.bindings import rebuilt
+from reactive_config.status import SourceState
 from reactive_config.testing import Scripted
 from reactive_config.web import Metrics, Operations
 

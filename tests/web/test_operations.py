@@ -16,10 +16,11 @@ from litestar import Litestar, asgi
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from reactive_config import Live, Memory, Rejected, Secret, SourceState, open_config
+from reactive_config import Live, Memory, Rejected, Secret, open_config
 from reactive_config._web.asgi import EndpointRequest
 from reactive_config._web.health import NOT_OPEN
 from reactive_config.bindings import log_levels, rate_limiter, rebuilt
+from reactive_config.status import SourceState
 from reactive_config.testing import Scripted
 from reactive_config.web import Operations, lifespan
 from reactive_config.web.aiohttp import cleanup_ctx, operations_app

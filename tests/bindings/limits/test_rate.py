@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from reactive_config import Bare, Env, Memory, Rejected, StartupError, open_config
+from reactive_config import Env, Memory, Rejected, StartupError, open_config
 from reactive_config._bindings.limits.rate import rate_of
 from reactive_config.bindings.limits import Rate, RateRule
+from reactive_config.sources import Bare
 
 
 class App(msgspec.Struct, frozen=True):

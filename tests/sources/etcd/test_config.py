@@ -10,7 +10,8 @@ import msgspec
 import orjson
 import pytest
 
-from reactive_config import TLS, Etcd, Rejected, Secret, SourceState, StartupError, open_config
+from reactive_config import TLS, Etcd, Rejected, Secret, StartupError, open_config
+from reactive_config.status import SourceState
 
 pytestmark = pytest.mark.etcd
 

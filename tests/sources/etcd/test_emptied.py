@@ -10,7 +10,8 @@ import msgspec
 import orjson
 import pytest
 
-from reactive_config import Etcd, Memory, Rejected, SourceState, StartupError, open_config
+from reactive_config import Etcd, Memory, Rejected, StartupError, open_config
+from reactive_config.status import SourceState
 
 pytestmark = pytest.mark.etcd
 
