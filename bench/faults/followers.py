@@ -175,10 +175,18 @@ class Follower:
 
     # What the driver asks.
 
-    def overtaken_by(self, compaction: int) -> None:
-        """A compaction has happened: remember if it went beyond what this one has taken."""
-        taken = self.config.status().sources[0].revision if self.config is not None else 0
-        if self.sources and taken < compaction:
+    def behind(self, revision: int) -> bool:
+        """Whether it has not taken a revision yet."""
+        return self.config is None or self.config.status().sources[0].revision < revision
+
+    @property
+    def away(self) -> bool:
+        """Whether its source is not connected now."""
+        return self.source is None or self.source.heard is None or self.source.heard.now is not SourceState.SYNCED
+
+    def overtaken(self) -> None:
+        """A compaction went beyond what it has taken: its source may list anew."""
+        if self.sources:
             self.sources[-1].overtaken += 1
 
     async def wait_number(self, slot: int, number: int, timeout: float) -> float | None:

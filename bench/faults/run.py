@@ -87,6 +87,7 @@ class Run:
         self._recoveries: list[Recovery] = []
         self._late: list[Breach] = []
         self._followers: list[Follower] = []
+        self._away: set[Follower] = set()
 
     async def run(self) -> Result:
         """Run, and check.
@@ -130,14 +131,29 @@ class Run:
             ]
             rng = random.Random(f"{seed} stage")
             stage = Stage(
-                cluster, proxies, self._book, self._shape, self._gate, writers, self._compacted, self._shown, home, rng
+                cluster,
+                proxies,
+                self._book,
+                self._shape,
+                self._gate,
+                writers,
+                self._compacting,
+                self._compacted,
+                self._shown,
+                home,
+                rng,
             )
             await writers[-1].write_now()  # so that there is something to open
             yield stage, writers, writers[-1]
 
+    def _compacting(self, revision: int) -> None:
+        # One that is away may list anew before we hear that the compaction is done.
+        self._away = {follower for follower in self._followers if follower.away and follower.behind(revision)}
+
     def _compacted(self, revision: int) -> None:
         for follower in self._followers:
-            follower.overtaken_by(revision)
+            if follower in self._away or follower.behind(revision):
+                follower.overtaken()
 
     async def _shown(self, slot: int, number: int) -> None:
         """Return once every open follower shows a number, or never will."""

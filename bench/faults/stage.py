@@ -45,7 +45,8 @@ class Stage:
         proxies: One before each member.
         book: The account of the writers.
         writers: To be asked what they left open when history ends.
-        compacted: Told of every compaction.
+        compacting: Told of every compaction before it is asked for.
+        compacted: Told of every compaction that etcd has made.
         shown: Returns once every follower shows a number in a slot.
         home: For snapshots.
         login: An empty etcd gets users.
@@ -63,6 +64,7 @@ class Stage:
         shape: Shape,
         gate: Gate,
         writers: Sequence[Writer],
+        compacting: Callable[[int], None],
         compacted: Callable[[int], None],
         shown: Callable[[int, int], Awaitable[None]],
         home: Path,
@@ -79,6 +81,7 @@ class Stage:
         self._shape = shape
         self._gate = gate
         self._writers = writers
+        self._compacting = compacting
         self._compacted = compacted
         self._shown = shown
         self._login = login
@@ -202,6 +205,7 @@ class Stage:
     async def compact(self, behind: int) -> None:
         """Forget all history but the last `behind` revisions."""
         revision = self._book.newest - behind
+        self._compacting(revision)
         try:
             await self._rng.choice(self.cluster.serving()).compact(revision)
         except (Compacted, FutureRevision):
