@@ -8,7 +8,8 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-from collections.abc import Generator, Iterator
+import zlib
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +37,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(room) for room in SLOW_ROOMS):
             item.add_marker(pytest.mark.slow)
+        if isinstance(item, pytest.Function) and item.get_closest_marker("half_grid") and in_other_half(item):
+            item.add_marker(pytest.mark.storm)
+
+
+def in_other_half(item: pytest.Function) -> bool:
+    """Whether `make test` leaves a test of a grid to `make storms`.
+
+    As on a chessboard: whatever the other parameters are, every second loop (or etcd) is left out, and another one for
+    their next values. Where a row begins depends on the name of the test: not all tests of a room meet the same etcd.
+    """
+    indices = item.callspec.indices if hasattr(item, "callspec") else {}
+    if not any(len(values) > 1 for name, values in GRIDS.items() if name in indices):
+        return False
+    return (zlib.crc32(item.originalname.encode()) + sum(indices.values())) % 2 == 1
 
 
 ALL_SERVERS = "REACTIVE_CONFIG_ALL_SERVERS"
@@ -90,6 +105,9 @@ PAIRS = [
     for binary, loop in zip(itertools.cycle(BINARIES), LOOPS * (len(BINARIES) + 1 >> 1), strict=False)
 ]
 """Every etcd and every loop, but not every etcd on every loop: that would double the time for little."""
+
+GRIDS: dict[str, Sequence[object]] = {"anyio_backend": LOOPS, "pair": PAIRS, "binary": BINARIES}
+"""What the mark `half_grid` halves, by the name of the fixture; only where there is more than one."""
 
 Loop = tuple[str, dict[str, bool]]
 

@@ -78,6 +78,7 @@ async def test_a_closer_that_swallows_everything_is_left_running_and_the_log_and
     assert stubborn.seen > 3
 
 
+@pytest.mark.half_grid
 @pytest.mark.slow
 async def test_a_build_that_swallows_everything_keeps_no_newer_value_from_coming_into_force(shop):
     stubborn = Stubborn()
@@ -102,6 +103,7 @@ async def test_a_build_that_swallows_everything_keeps_no_newer_value_from_coming
     assert shop.open == []
 
 
+@pytest.mark.half_grid
 @pytest.mark.slow
 async def test_while_too_many_builds_are_left_running_nothing_newer_is_built(shop, monkeypatch):
     monkeypatch.setattr(sys.modules[rebuilt.__module__], "MOST_LEFT_RUNNING", 1)
@@ -127,6 +129,7 @@ async def test_while_too_many_builds_are_left_running_nothing_newer_is_built(sho
     assert shop.open == []
 
 
+@pytest.mark.half_grid
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["check", "resize"])
 @pytest.mark.parametrize("moment", ["entering", "following", "leaving"])
@@ -180,6 +183,7 @@ async def test_a_check_or_a_resize_that_swallows_everything_holds_up_nothing_and
     assert "Exception in callback" not in caplog.text
 
 
+@pytest.mark.half_grid
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["build", "check", "close", "resize"])
 async def test_leaving_in_any_turn_of_a_driver_that_swallows_one_cancellation(shop, where, no_task_left):

@@ -17,7 +17,7 @@ from reactive_config._etcd.transaction import ConditionFailed, compact, transact
 from reactive_config._etcd.watching import open_watch
 from reactive_config._testing.etcd_server import running_etcd
 
-pytestmark = pytest.mark.etcd
+pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
 
 async def fill(link, prefix, count):

@@ -18,7 +18,7 @@ from reactive_config._etcd.settings import Settings
 from reactive_config._etcd.transaction import write
 from reactive_config._testing.tcp_proxy import tcp_proxy
 
-pytestmark = pytest.mark.etcd
+pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
 
 async def fill(link, prefix, count, size):

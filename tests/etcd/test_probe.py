@@ -14,6 +14,8 @@ from reactive_config._etcd.probe import first_speaking, wait_speaking
 from reactive_config._etcd.settings import TLS, Settings, parse_endpoint
 from reactive_config._testing.etcd_server import free_ports
 
+pytestmark = pytest.mark.half_grid
+
 RNG = random.Random(1)
 PLAIN = Settings()
 FRAME = b"\0\0\0\4\0\0\0\0\0"

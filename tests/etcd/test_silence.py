@@ -15,6 +15,8 @@ from reactive_config._etcd.reading import read_head
 from reactive_config._sources.etcd import Etcd
 from reactive_config._testing.recording_feed import RecordingFeed
 
+pytestmark = pytest.mark.half_grid
+
 KEYS = prefix_range(b"/s/")
 
 

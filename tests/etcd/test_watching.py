@@ -17,6 +17,8 @@ from reactive_config._etcd.watching import open_watch
 from reactive_config._sources.etcd import Etcd
 from reactive_config._testing.recording_feed import RecordingFeed
 
+pytestmark = pytest.mark.half_grid
+
 KEYS = prefix_range(b"/s/")
 
 

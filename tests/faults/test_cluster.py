@@ -13,7 +13,7 @@ from reactive_config._testing.etcd_cluster import etcd_cluster
 from reactive_config._testing.etcd_server import etcd_server
 from reactive_config._testing.tcp_proxy import tcp_proxy
 
-pytestmark = [pytest.mark.etcd, pytest.mark.slow]
+pytestmark = [pytest.mark.etcd, pytest.mark.slow, pytest.mark.half_grid]
 
 
 async def content(server):

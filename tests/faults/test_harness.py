@@ -15,7 +15,7 @@ from bench.faults.report import rows, text
 from bench.faults.run import Plan, Run
 from reactive_config._sources.etcd import comparison
 
-pytestmark = [pytest.mark.etcd, pytest.mark.slow]
+pytestmark = [pytest.mark.etcd, pytest.mark.slow, pytest.mark.half_grid]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ from reactive_config.bindings.limits import RateRule, TooCostly, redis_rate_limi
 pytest.importorskip("limits")
 redis_asyncio = pytest.importorskip("redis.asyncio")
 
+pytestmark = pytest.mark.half_grid
+
 SECOND = 1_000_000_000
 
 

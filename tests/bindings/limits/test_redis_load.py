@@ -23,7 +23,7 @@ clients = pytest.importorskip("redis.asyncio")
 
 SECOND = 1_000_000_000
 
-pytestmark = pytest.mark.skipif(redis_program() is None, reason="there is no Redis here")
+pytestmark = [pytest.mark.skipif(redis_program() is None, reason="there is no Redis here"), pytest.mark.half_grid]
 
 
 @pytest.fixture(scope="module")

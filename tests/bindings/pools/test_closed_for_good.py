@@ -24,6 +24,8 @@ httpx = pytest.importorskip("httpx")
 redis_asyncio = pytest.importorskip("redis.asyncio")
 sqlalchemy = pytest.importorskip("sqlalchemy")
 
+pytestmark = pytest.mark.half_grid
+
 CLOSED = "this one is closed; use\\(\\) gives the one in force"
 
 

@@ -17,6 +17,8 @@ aiohttp = pytest.importorskip("aiohttp")
 web = pytest.importorskip("aiohttp.web")
 httpx = pytest.importorskip("httpx")
 
+pytestmark = pytest.mark.half_grid
+
 
 class Site:
     """Answers; at `/slow` it takes its time, at `/endless` for the body.

@@ -13,6 +13,8 @@ from reactive_config._core.status import BindingState
 from reactive_config._testing.etcd_installed import free_ports
 from reactive_config.bindings.pools import sqlalchemy_engine
 
+pytestmark = pytest.mark.half_grid
+
 
 class Database(msgspec.Struct, frozen=True):
     url: Secret[str]

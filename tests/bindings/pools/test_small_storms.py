@@ -9,7 +9,7 @@ from reactive_config import Memory, open_config
 from reactive_config._core.status import BindingState
 from reactive_config.bindings.pools import psycopg_pool, redis_client, sqlalchemy_engine
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.half_grid]
 
 USERS = 16
 few_or_many = pytest.mark.parametrize("rebuilds", [16, pytest.param(100, marks=pytest.mark.storm)])

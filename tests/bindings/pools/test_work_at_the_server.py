@@ -18,6 +18,8 @@ from reactive_config._core.status import BindingState
 from reactive_config._testing.postgres_server import postgres_programs, postgres_server
 from reactive_config._testing.tcp_proxy import tcp_proxy
 
+pytestmark = pytest.mark.half_grid
+
 asyncpg = pytest.importorskip("asyncpg")
 errors = pytest.importorskip("sqlalchemy.exc")
 

@@ -11,7 +11,7 @@ from reactive_config._etcd import auth
 from reactive_config._etcd.auth import Credentials
 from reactive_config._testing.etcd_server import etcd_server
 
-pytestmark = [pytest.mark.etcd, pytest.mark.slow]
+pytestmark = [pytest.mark.etcd, pytest.mark.slow, pytest.mark.half_grid]
 
 USER = {"username": "app", "password": "app-password", "keepalive": 2.0}
 

@@ -16,7 +16,7 @@ from reactive_config._core.status import SourceState
 from reactive_config._sources.etcd import Etcd
 from reactive_config._testing.recording_feed import RecordingFeed
 
-pytestmark = pytest.mark.etcd
+pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
 
 def left_over():

@@ -18,6 +18,8 @@ from reactive_config._testing.etcd_cluster import running_cluster
 from reactive_config._testing.etcd_server import etcd_server
 from reactive_config._testing.recording_feed import RecordingFeed
 
+pytestmark = pytest.mark.half_grid
+
 
 def learned(*urls, given=("a:1",), tls=None, learner=False):
     """The endpoints that are tried after a list with these URLs, and the notes about them."""

@@ -13,7 +13,7 @@ import pytest
 from reactive_config import Etcd, Memory, Rejected, StartupError, open_config
 from reactive_config.status import SourceState
 
-pytestmark = pytest.mark.etcd
+pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
 
 class App(msgspec.Struct, frozen=True):

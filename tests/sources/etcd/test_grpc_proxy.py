@@ -12,7 +12,7 @@ from reactive_config._sources.etcd import Etcd
 from reactive_config._testing.etcd_server import free_ports
 from reactive_config._testing.recording_feed import RecordingFeed
 
-pytestmark = pytest.mark.etcd
+pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
 SOURCES = 50
 

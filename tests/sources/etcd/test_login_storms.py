@@ -15,7 +15,7 @@ import pytest
 
 from reactive_config._testing.etcd_server import etcd_server
 
-pytestmark = [pytest.mark.etcd, pytest.mark.slow]
+pytestmark = [pytest.mark.etcd, pytest.mark.slow, pytest.mark.half_grid]
 
 # Every source of one process prints each state with the time of a clock that all processes share.
 FOLLOW = """

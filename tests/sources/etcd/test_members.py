@@ -11,7 +11,7 @@ from reactive_config._core.status import SourceState
 from reactive_config._sources.etcd.session_loop import Backoff
 from reactive_config._testing.etcd_cluster import running_cluster
 
-pytestmark = [pytest.mark.etcd, pytest.mark.slow]
+pytestmark = [pytest.mark.etcd, pytest.mark.slow, pytest.mark.half_grid]
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ from reactive_config._sources.etcd import mirror_copies
 from reactive_config._sources.etcd.mirror import Mirror, MirrorError, NoMirror, NotOurs, Saved
 from reactive_config._sources.etcd.mirror_copies import Copy, Row
 
+pytestmark = pytest.mark.half_grid
+
 KEYS = {"/s/a": Row("1.10", 3), "/s/b": Row('{"x": "ü\\n"}', 5)}
 
 

@@ -12,7 +12,7 @@ import trustme
 from reactive_config._sources.etcd import TLS
 from reactive_config._testing.etcd_server import ServerTLS, running_etcd
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.half_grid]
 
 FOLLOW = """
 import asyncio, sys

@@ -19,7 +19,7 @@ from reactive_config._sources.etcd.session_loop import Backoff
 from reactive_config._testing.etcd_server import etcd_server
 from reactive_config._testing.tcp_proxy import tcp_proxy
 
-pytestmark = pytest.mark.etcd
+pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
 ROUNDS = int(os.environ.get("RECOVERY_ROUNDS", "1"))
 OUTAGE = float(os.environ.get("RECOVERY_OUTAGE", "0"))

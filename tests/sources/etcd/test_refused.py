@@ -13,7 +13,7 @@ from reactive_config._etcd.auth import Credentials
 from reactive_config._sources.etcd import TLS
 from reactive_config._testing.etcd_server import ServerTLS, running_etcd
 
-pytestmark = pytest.mark.etcd
+pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
 USER = {"username": "app", "password": "app-password"}
 

@@ -27,7 +27,7 @@ from reactive_config._sources.etcd.store import Store
 from reactive_config._testing.etcd_server import etcd_server
 from reactive_config._testing.tcp_proxy import tcp_proxy
 
-pytestmark = pytest.mark.etcd
+pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
 RANGE = prefix_range(b"/s/")
 

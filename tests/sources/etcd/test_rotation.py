@@ -9,7 +9,7 @@ import pytest
 from reactive_config._core.status import SourceState
 from reactive_config._testing.etcd_server import etcd_server
 
-pytestmark = [pytest.mark.etcd, pytest.mark.slow]
+pytestmark = [pytest.mark.etcd, pytest.mark.slow, pytest.mark.half_grid]
 
 
 @pytest.fixture

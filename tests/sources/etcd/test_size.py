@@ -15,7 +15,7 @@ from reactive_config._etcd.transaction import compact, write
 from reactive_config._testing.etcd_server import etcd_server
 from reactive_config._testing.tcp_proxy import tcp_proxy
 
-pytestmark = pytest.mark.etcd
+pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
 LARGE = 1_200_000
 KEYS = 100_000

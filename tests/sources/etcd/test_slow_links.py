@@ -11,7 +11,7 @@ from reactive_config._etcd.reading import RangeReading
 from reactive_config._etcd.transaction import write
 from reactive_config._testing.tcp_proxy import tcp_proxy
 
-pytestmark = [pytest.mark.etcd, pytest.mark.slow]
+pytestmark = [pytest.mark.etcd, pytest.mark.slow, pytest.mark.half_grid]
 
 RATE = 250_000
 

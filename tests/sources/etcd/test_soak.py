@@ -14,7 +14,7 @@ from reactive_config._etcd.messages import prefix_range
 from reactive_config._etcd.reading import read_all
 from reactive_config._etcd.transaction import compact, write
 
-pytestmark = [pytest.mark.etcd, pytest.mark.slow]
+pytestmark = [pytest.mark.etcd, pytest.mark.slow, pytest.mark.half_grid]
 
 RATE = 200
 ENOUGH = 200

@@ -17,7 +17,7 @@ from reactive_config._sources.etcd import Etcd, mirror, mirror_runner
 from reactive_config._sources.etcd.mirror import Mirror
 from reactive_config._testing.recording_feed import RecordingFeed
 
-pytestmark = pytest.mark.etcd
+pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
 NOBODY = "127.0.0.1:1"
 

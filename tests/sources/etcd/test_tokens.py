@@ -11,7 +11,7 @@ from reactive_config._etcd.auth import Credentials
 from reactive_config._sources.etcd.session_loop import Backoff
 from reactive_config._testing.etcd_server import running_etcd
 
-pytestmark = pytest.mark.etcd
+pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
 USER = {"username": "app", "password": "app-password"}
 

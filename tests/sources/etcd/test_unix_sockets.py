@@ -10,7 +10,7 @@ import pytest
 from reactive_config._core.status import SourceState
 from reactive_config._testing.etcd_server import EtcdServer
 
-pytestmark = pytest.mark.etcd
+pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
 
 class OnSocket(EtcdServer):
