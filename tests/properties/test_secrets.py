@@ -47,7 +47,7 @@ def test_no_output_has_a_secret_and_each_has_what_is_none(case: Case) -> None:
 
 
 @pytest.mark.slow
-@a_few(20)
+@a_few(6)
 @given(case=cases())
 def test_no_secret_of_a_file_or_a_variable_is_shown(case: Case, tmp_path: Path) -> None:
     check_files_and_variables(case, tmp_path)

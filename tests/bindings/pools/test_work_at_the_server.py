@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -43,9 +44,12 @@ class App(msgspec.Struct, frozen=True):
     database: Database
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def small_server():
-    """A server with room for two pools and a look; it does not find out by itself that a client has gone."""
+    """A server with room for two pools and a look; it does not find out by itself that a client has gone.
+
+    All tests share it: `backends` ends what the one before left at it.
+    """
     if postgres_programs() is None:
         pytest.skip("there is no PostgreSQL here")
     with postgres_server(f"max_connections={2 * SIZE + 1}", "superuser_reserved_connections=0") as server:
@@ -83,6 +87,13 @@ class Backends:
         query = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(600)%'"
         return await self._connection.fetchval(query + " AND pid <> pg_backend_pid()")
 
+    async def end_others(self):
+        """End what a network left there that was silent, and return once nothing is left."""
+        others = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        with anyio.fail_after(10):
+            while await self._connection.fetch(f"SELECT pg_terminate_backend(pid) {others}"):
+                await asyncio.sleep(0.005)
+
     async def wait(self, allowed, within):
         deadline = time.monotonic() + within
         while set(await self.names()) - allowed:
@@ -97,7 +108,10 @@ class Backends:
 async def backends(small_server):
     connection = await asyncpg.connect(small_server.dsn)
     try:
-        yield Backends(connection)
+        backends = Backends(connection)
+        await backends.end_others()
+        yield backends
+        await backends.end_others()
     finally:
         connection.terminate()
 
@@ -167,11 +181,20 @@ async def test_a_user_who_tries_again_at_once_leaves_nothing_at_the_server(kind,
         assert all(isinstance(end, Exception) for end in await asyncio.gather(*users, return_exceptions=True))
 
 
+@contextlib.asynccontextmanager
+async def goes_on(server):
+    """Whatever happens: one that stays stopped would fail the tests after this one."""
+    try:
+        yield
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
 @pytest.mark.parametrize("how", ["stopped", "behind a network that is silent"])
 async def test_a_server_that_does_not_answer_delays_closing_by_a_stated_time(
     kind, small_server, backends, how, nothing_left
 ):
-    async with tcp_proxy(f"127.0.0.1:{small_server.port}") as proxy:
+    async with tcp_proxy(f"127.0.0.1:{small_server.port}") as proxy, goes_on(small_server):
         memory = Memory(
             {"database": {"url": small_server.dsn.replace(f"127.0.0.1:{small_server.port}", proxy.endpoint)}}
         )
@@ -188,8 +211,6 @@ async def test_a_server_that_does_not_answer_delays_closing_by_a_stated_time(
             took = time.monotonic() - began
             with anyio.fail_after(1):
                 await asyncio.wait(users)
-        if how == "stopped":
-            os.kill(small_server.pid, signal.SIGCONT)
         proxy.heal()
     print(f"closed after {took:.2f} s")
     assert took < LIMIT + 0.3
@@ -238,7 +259,7 @@ RAW_WORK = {
 
 @pytest.mark.parametrize("work", RAW_WORK)
 async def test_connections_cut_under_a_drivers_own_work_put_no_traceback_on_the_log(
-    postgres_kinds, work, small_server, until, caplog, nothing_left
+    postgres_kinds, work, small_server, backends, until, caplog, nothing_left
 ):
     kind = postgres_kinds["SQLAlchemyPsycopg"]
     at_work = []
