@@ -55,7 +55,7 @@ async def test_every_subject_gives_figures(home, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["yaml", "toml"])
+@pytest.mark.parametrize("kind", ["toml", pytest.param("yaml", marks=pytest.mark.storm)])
 async def test_files_of_each_format_are_read_by_every_subject(home, kind):
     point = await run(home, "file_replace", {"format": kind, "size": 1024}, 3, 20.0)
     assert all("is not installed" in reason for reason in point.absent.values())

@@ -112,6 +112,7 @@ class Own(Binding[int]):
 
 
 @pytest.mark.slow
+@pytest.mark.half_grid
 @pytest.mark.parametrize("where", ["settle", "release"])
 @pytest.mark.parametrize("how", ["swallows", "stray"])
 async def test_a_binding_of_ones_own_cannot_hold_up_leaving_or_break_the_others(shop, where, how):

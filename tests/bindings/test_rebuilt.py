@@ -223,6 +223,7 @@ async def test_a_close_that_fails_hurts_nobody(shop, caplog):
 
 
 @pytest.mark.slow
+@pytest.mark.half_grid
 async def test_a_thousand_rebuilds_under_64_users_fail_no_use(shop):
     memory = Memory({"size": 0})
     uses = 0

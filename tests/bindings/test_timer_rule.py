@@ -112,6 +112,7 @@ class Follower:
 
 
 @pytest.mark.slow
+@pytest.mark.half_grid
 async def test_a_timer_whose_interval_changes_10_000_times_ticks_exactly_by_its_rule():
     """In seconds; the clock is moved to each tick and each change, as time would."""
     rng, second = random.Random(5), 1_000_000_000

@@ -51,9 +51,10 @@ async def sent(source, delta):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("size", [TEN_MEGABYTES // 5, pytest.param(TEN_MEGABYTES, marks=pytest.mark.storm)])
 @pytest.mark.parametrize("text", ["x", "1", "1s ", "[", "\x1b"])
-async def test_a_bare_value_of_ten_megabytes_is_text_or_a_short_refusal(text, caplog):
-    long = text * (TEN_MEGABYTES // len(text))
+async def test_a_bare_value_of_megabytes_is_text_or_a_short_refusal(text, size, caplog):
+    long = text * (size // len(text))
     plain, memory = Scripted({}, name="plain"), Memory()
     async with open_config(App, plain, memory) as config:
         for number, name in enumerate(App.__struct_fields__[:-1], 2):

@@ -365,11 +365,12 @@ class Anchored:
 
 
 @pytest.mark.slow
-def test_made_up_documents_of_aliases_mean_the_same_and_are_refused_at_the_same_place():
+@pytest.mark.parametrize("documents", [800, pytest.param(2000, marks=pytest.mark.storm)])
+def test_made_up_documents_of_aliases_mean_the_same_and_are_refused_at_the_same_place(documents):
     """`YAML_DOCUMENTS=100000 pytest -k made_up_documents_of_aliases -s` takes two minutes."""
     random = Random(os.environ.get("YAML_SEED", "1"))
     make = Anchored(random)
-    count = int(os.environ.get("YAML_DOCUMENTS", "2000"))
+    count = int(os.environ.get("YAML_DOCUMENTS", documents))
     texts = [make.document() for _ in range(count)]
     texts = [mutated(random, [text]) if random.random() < 0.1 else text for text in texts]
     with_it = [outcome(text) for text in texts]

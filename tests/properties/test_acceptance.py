@@ -359,30 +359,32 @@ def transactions(places: Iterable[str]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional={name: table if name == "x" else number for name in places})
 
 
-@settings(max_examples=800, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 1), st.booleans(), transactions(PLACES), st.sets(st.sampled_from(sorted(PLACES)))),
-        max_size=12,
+@pytest.mark.parametrize("examples", [200, pytest.param(800, marks=pytest.mark.storm)])
+def test_nobody_is_held_once_the_whole_fits_whatever_relists_found_gone(examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(
+        st.lists(
+            st.tuples(st.integers(0, 1), st.booleans(), transactions(PLACES), st.sets(st.sampled_from(sorted(PLACES)))),
+            max_size=12,
+        )
     )
-)
-def test_nobody_is_held_once_the_whole_fits_whatever_relists_found_gone(
-    history: list[tuple[int, bool, dict[str, Any], set[str]]],
-) -> None:
-    machine = RejectingRanges()
-    for source, relisted, said, lost in history:
-        machine.unit += 1
-        unit = machine.unit
-        come = {name: Entry(PLACES[name], value, unit, unit) for name, value in said.items()}
-        kept = {name: entry for name, entry in machine.current[source].items() if name not in lost}
-        gone = dict.fromkeys(machine.current[source].keys() - kept.keys() - come.keys(), unit)
-        machine.current[source] = kept | come
-        account = machine.accounts[source]
-        account.take(Replace(kept | come, unit) if relisted else Patch(come, gone, unit))
-        machine.settle()
-        machine.nobody_is_held_once_the_whole_fits()
-        machine.with_nothing_held_it_is_the_current_state()
-        machine.what_is_in_force_is_valid_and_whole()
+    def run(history: list[tuple[int, bool, dict[str, Any], set[str]]]) -> None:
+        machine = RejectingRanges()
+        for source, relisted, said, lost in history:
+            machine.unit += 1
+            unit = machine.unit
+            come = {name: Entry(PLACES[name], value, unit, unit) for name, value in said.items()}
+            kept = {name: entry for name, entry in machine.current[source].items() if name not in lost}
+            gone = dict.fromkeys(machine.current[source].keys() - kept.keys() - come.keys(), unit)
+            machine.current[source] = kept | come
+            account = machine.accounts[source]
+            account.take(Replace(kept | come, unit) if relisted else Patch(come, gone, unit))
+            machine.settle()
+            machine.nobody_is_held_once_the_whole_fits()
+            machine.with_nothing_held_it_is_the_current_state()
+            machine.what_is_in_force_is_valid_and_whole()
+
+    run()
 
 
 class RejectingRanges(Rejecting):

@@ -13,7 +13,7 @@ from bench.fuzz.book import Book
 from bench.fuzz.driving import drive
 from reactive_config._testing.etcd_server import etcd_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.half_grid]
 
 
 @pytest.fixture

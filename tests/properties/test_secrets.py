@@ -40,7 +40,7 @@ def check_commands(case: Case, directory: Path) -> None:
 
 
 @pytest.mark.slow
-@a_few(60)
+@a_few(40)
 @given(cases())
 def test_no_output_has_a_secret_and_each_has_what_is_none(case: Case) -> None:
     check_memory(case)

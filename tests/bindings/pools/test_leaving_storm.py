@@ -514,7 +514,7 @@ def _name(task):
 DRIVERS = ["Asyncpg", "Psycopg", "SQLAlchemyAsyncpg", "SQLAlchemyPsycopg", "Redis", "Httpx", "Aiohttp", "Grpc"]
 
 
-@pytest.mark.parametrize("leavings", [10, pytest.param(125, marks=pytest.mark.storm)])  # of each driver
+@pytest.mark.parametrize("leavings", [6, pytest.param(125, marks=pytest.mark.storm)])  # of each driver
 @pytest.mark.parametrize("name", DRIVERS)
 async def test_leaving_is_bounded_and_clean_whatever_builders_and_closers_do(
     name, leavings, request, caplog, look_around

@@ -62,7 +62,7 @@ def hasty(monkeypatch):
     monkeypatch.setattr(comparison, "KEYS", 100)
 
 
-@pytest.mark.parametrize("keys", [600, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("keys", [600, pytest.param(5000, marks=pytest.mark.storm)])
 @pytest.mark.parametrize("place", [0, 0.37, 1], ids=["first", "middle", "last"])
 async def test_one_value_of_all(own, follow, values, synced, replaces, hasty, keys, place):
     before = await seed(own, keys)

@@ -125,6 +125,7 @@ async def test_half_a_save_is_not_read_although_only_its_open_is_told(
 
 
 @pytest.mark.slow
+@pytest.mark.half_grid
 @pytest.mark.parametrize("notifier", ["watchfiles", "polling"])
 async def test_a_save_that_begins_between_the_stat_and_the_read_is_not_read(
     notifier: str, following: Callable[..., Any], appender: Appender, monkeypatch: pytest.MonkeyPatch

@@ -149,6 +149,7 @@ async def test_a_swap_waits_for_a_file_that_cannot_be_read_yet(
 
 
 @pytest.mark.slow
+@pytest.mark.half_grid
 async def test_a_long_document_and_a_short_one_keep_their_order(follow: Callable[..., Any], tmp_path: Path) -> None:
     """A long one is parsed in a thread; a short one saved meanwhile does not overtake it."""
     file = tmp_path / "app.toml"

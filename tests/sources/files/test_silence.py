@@ -49,8 +49,11 @@ def noise_beside(file: Path, number: int) -> None:
     "act", [touch, touch_now, chmod, rewrite, replace_by_equal, hide_and_show, noise_beside], ids=lambda f: f.__name__
 )
 @pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": False})])
+@pytest.mark.parametrize("times", [60, pytest.param(200, marks=pytest.mark.storm)])
 @pytest.mark.slow
-async def test_200_times_nothing(act: Callable[[Path, int], None], follow: Callable[..., Any], tmp_path: Path) -> None:
+async def test_many_times_nothing(
+    act: Callable[[Path, int], None], times: int, follow: Callable[..., Any], tmp_path: Path
+) -> None:
     """No delta comes before the one of the save that ends it.
 
     On a busy disk a truncation waits for the journal: the file was seen empty for 0.55 s before any event came. Two
@@ -60,7 +63,7 @@ async def test_200_times_nothing(act: Callable[[Path, int], None], follow: Calla
     file.write_text("n = 0")
 
     def acts() -> None:
-        for number in range(200):
+        for number in range(times):
             act(file, number)
 
     patience = {"settle": 1.0} if act in (rewrite, hide_and_show) else {}

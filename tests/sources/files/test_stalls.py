@@ -137,6 +137,7 @@ async def test_large_saves_in_place_are_never_torn(follow: Callable[..., Any], t
     assert len(numbers) > 20
 
 
+@pytest.mark.half_grid
 async def test_saves_without_a_pause_do_not_keep_a_file_from_being_read(
     follow: Callable[..., Any], notifier: str, tmp_path: Path
 ) -> None:
