@@ -20,34 +20,34 @@ PACKAGE = Path(reactive_config.__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 MODULES_OF_EXTRAS = {
-    "yaml": ["formats/yaml_"],
-    "yaml-pure": ["formats/yaml_events.py"],
-    "cli": ["cli/"],
-    "testing": ["testing/"],
-    "aiohttp": ["bindings/pools/aiohttp_session.py", "web/aiohttp.py"],
-    "asyncpg": ["bindings/pools/asyncpg_"],
-    "cron": ["bindings/cron.py"],
-    "grpc": ["bindings/pools/grpc_channel.py"],
-    "httpx": ["bindings/pools/httpx_client.py"],
-    "limits": ["bindings/limits/shared_window.py", "bindings/limits/redis_"],
-    "openfeature": ["bindings/openfeature_provider.py"],
-    "otel": ["web/tracing.py"],
-    "prometheus": ["web/collector.py", "web/metrics.py", "web/operations.py"],
-    "psycopg": ["bindings/pools/psycopg_"],
-    "redis": ["bindings/pools/redis_"],
-    "sqlalchemy": ["bindings/pools/sqlalchemy_engine.py"],
+    "yaml": ["_formats/yaml_"],
+    "yaml-pure": ["_formats/yaml_events.py"],
+    "cli": ["_cli/"],
+    "testing": ["_testing/", "testing/"],
+    "aiohttp": ["_bindings/pools/aiohttp_session.py", "web/aiohttp.py"],
+    "asyncpg": ["_bindings/pools/asyncpg_"],
+    "cron": ["_bindings/cron.py"],
+    "grpc": ["_bindings/pools/grpc_channel.py"],
+    "httpx": ["_bindings/pools/httpx_client.py"],
+    "limits": ["_bindings/limits/shared_window.py", "_bindings/limits/redis_"],
+    "openfeature": ["_bindings/openfeature_provider.py"],
+    "otel": ["_web/tracing.py"],
+    "prometheus": ["_web/collector.py", "_web/metrics.py", "_web/operations.py"],
+    "psycopg": ["_bindings/pools/psycopg_"],
+    "redis": ["_bindings/pools/redis_"],
+    "sqlalchemy": ["_bindings/pools/sqlalchemy_engine.py"],
 }
 """Which files may import what an extra brings; each path begins so."""
 
 BROUGHT = {
-    "asyncpg": ["bindings/pools/sqlalchemy_engine.py"],  # the driver of the user's URL
-    "attrs": ["core/records.py"],
+    "asyncpg": ["_bindings/pools/sqlalchemy_engine.py"],  # the driver of the user's URL
+    "attrs": ["_core/types/records.py"],
     "litestar": ["web/litestar.py"],
-    "psycopg": ["bindings/pools/sqlalchemy_engine.py"],
-    "pydantic": ["core/pydantic_faults.py", "core/pydantic_types.py"],
-    "pydantic-core": ["core/pydantic_faults.py", "core/secret.py"],
+    "psycopg": ["_bindings/pools/sqlalchemy_engine.py"],
+    "pydantic": ["_core/decoding/pydantic_faults.py", "_core/types/pydantic_types.py"],
+    "pydantic-core": ["_core/decoding/pydantic_faults.py", "_core/secret.py"],
     "starlette": ["web/fastapi.py"],
-    "structlog": ["bindings/structlog_levels.py"],
+    "structlog": ["_bindings/structlog_levels.py"],
 }
 """What a program has already if it gets there: it handed over a thing of that library, or imports the adapter to it."""
 

@@ -94,7 +94,7 @@ print("saved")
 """
 
 COMMANDS = """
-from reactive_config._cli import host
+from reactive_config._cli import doctor as host
 from reactive_config._cli.app import run
 host._INOTIFY = Path("not", "there")
 file = Path(sys.argv[1], "app.toml")

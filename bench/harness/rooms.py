@@ -59,7 +59,7 @@ def room_of_builtin(name: str) -> str | None:
 
 
 def where(file: str, line: int, name: str) -> str:
-    """A place as it is printed: `core/layers.py:120 apply`."""
+    """A place as it is printed: `_core/layers.py:120 apply`."""
     if file == "~":
         return name.strip("<>").replace("built-in method ", "")
     path = Path(file)

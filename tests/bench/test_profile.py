@@ -125,14 +125,14 @@ def test_the_point_is_the_first_with_an_aim():
 
 def test_code_belongs_to_its_room():
     ours = Path(reactive_config.__file__).parent
-    assert room_of(str(ours / "core" / "layers.py")) == "reactive_config._core"
-    assert room_of(str(ours / "sources" / "etcd" / "follow.py")) == "reactive_config._sources.etcd"
+    assert room_of(str(ours / "_core" / "layers.py")) == "reactive_config._core"
+    assert room_of(str(ours / "_sources" / "etcd" / "session_loop.py")) == "reactive_config._sources.etcd"
     assert room_of(str(ours / "errors.py")) == "reactive_config"
     assert room_of(str(ROOT / "bench" / "cases" / "read.py")) == "bench"
     assert room_of(msgspec.__file__) == "msgspec"
     assert room_of(os.__file__) == "standard library"
     assert room_of("<frozen importlib._bootstrap>") == "imports"
-    assert where(str(ours / "core" / "layers.py"), 12, "put") == "core/layers.py:12 put"
+    assert where(str(ours / "_core" / "layers.py"), 12, "put") == "_core/layers.py:12 put"
 
 
 def test_what_is_written_in_c_belongs_to_its_library_or_to_who_calls_it():
@@ -141,7 +141,7 @@ def test_what_is_written_in_c_belongs_to_its_library_or_to_who_calls_it():
     for name in ("<built-in method builtins.len>", "<method 'get' of 'dict' objects>", "<built-in method posix.stat>"):
         assert room_of_builtin(name) is None
 
-    layers, read = str(Path(reactive_config.__file__).parent / "core/layers.py"), str(ROOT / "bench/cases/read.py")
+    layers, read = str(Path(reactive_config.__file__).parent / "_core/layers.py"), str(ROOT / "bench/cases/read.py")
     length = ("~", 0, "<built-in method builtins.len>")
     spent = {
         (layers, 1, "put"): Spent(1, 2.0, 3.0, {}),

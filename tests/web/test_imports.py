@@ -9,7 +9,16 @@ from pathlib import Path
 
 import reactive_config.web
 
-ROOM = Path(reactive_config.web.__file__).parent
+PACKAGE = Path(reactive_config.web.__file__).parent.parent
+FILES = [*(PACKAGE / "web").glob("*.py"), *(PACKAGE / "_web").glob("*.py")]
+OPEN_TO_ALL = {
+    "reactive_config",
+    "reactive_config._extras",
+    "reactive_config.bindings",
+    "reactive_config.errors",
+    "reactive_config.observability",
+    "reactive_config.status",
+}
 
 
 def test_importing_it_brings_no_framework_and_no_extra():
@@ -23,16 +32,16 @@ def test_importing_it_brings_no_framework_and_no_extra():
 
 
 def test_it_imports_only_what_every_user_may():
-    for file in ROOM.glob("*.py"):
+    for file in FILES:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("reactive_config"):
-                public = node.module in ("reactive_config", "reactive_config.bindings", "reactive_config._extras")
-                assert public or node.module.startswith("reactive_config.web"), f"{file.name}: {node.module}"
+                room = node.module.startswith(("reactive_config._web", "reactive_config.web"))
+                assert room or node.module in OPEN_TO_ALL, f"{file.name}: {node.module}"
 
 
 def test_a_framework_is_imported_only_by_the_module_named_after_it():
     homes = {"starlette": "fastapi.py", "fastapi": "fastapi.py", "litestar": "litestar.py", "aiohttp": "aiohttp.py"}
-    for file in ROOM.glob("*.py"):
+    for file in FILES:
         for node in ast.walk(ast.parse(file.read_text())):
             named = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             named += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

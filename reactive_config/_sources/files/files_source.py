@@ -66,7 +66,7 @@ class Files:
         name: In the status.
         poll_interval: Seconds between two looks at all files without being told, whatever the notifier.
         settle: Seconds that must pass without a change before what may be a passing state is taken for meant.
-        hold: Seconds after which waiting for a writer, or for quiet, ends.
+        max_wait: Seconds after which waiting for a writer, or for quiet, ends.
         guard: How far the files' content may jump at once.
         clock: Seconds, monotonic.
 
@@ -91,7 +91,7 @@ class Files:
         if notifier not in _NOTIFIERS:
             raise ValueError(f"expected a notifier of {', '.join(_NOTIFIERS)}, got {notifier!r}")
         if max_bytes < 1 or poll_interval <= 0 or settle < 0 or max_wait < settle:
-            raise ValueError("expected max_bytes >= 1, poll_interval > 0 and hold >= settle >= 0")
+            raise ValueError("expected max_bytes >= 1, poll_interval > 0 and max_wait >= settle >= 0")
         self.layers: tuple[str, ...] = tuple(os.fspath(path) for path in paths)
         self.name = name or "files"
         self.optional = optional

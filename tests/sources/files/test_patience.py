@@ -44,8 +44,8 @@ def test_a_young_file_is_read_when_it_has_been_quiet() -> None:
     assert ask(Known(), found(ctime_age=-3.0), now=5.0) == pytest.approx(5.25)
 
 
-def test_a_file_that_keeps_changing_is_read_after_hold() -> None:
-    """Each change begins the quiet again, `hold` does not."""
+def test_a_file_that_keeps_changing_is_read_after_max_wait() -> None:
+    """Each change begins the quiet again, `max_wait` does not."""
     known = Known()
     for step in range(100):
         when = ask(known, found(ctime_age=0.0, size=step), now=step * 0.2)
@@ -65,13 +65,13 @@ def test_a_file_that_was_opened_again_is_judged_by_quiet() -> None:
     assert ask(sent(found()), found(), now=5.0, write=Write(False, 4.0, 1, reopened=True)) is None
 
 
-def test_hold_counts_from_the_first_change_that_was_not_read() -> None:
+def test_max_wait_counts_from_the_first_change_that_was_not_read() -> None:
     """A file that is closed and opened again all the time begins many writes, and must not be hidden for ever."""
     known = Known()
     for step in range(100):
         now = 5.0 + step * 0.2
         assert ask(known, found(ctime_age=0.0, size=step), now, Write(True, now - 0.1, step)) == min(now + 9.9, 15.0)
-        assert known.overdue(now, LIMITS.hold) == (now >= 15.0)
+        assert known.overdue(now, LIMITS.max_wait) == (now >= 15.0)
 
 
 def test_what_was_sent_is_not_read_again() -> None:

@@ -138,7 +138,7 @@ async def test_a_file_named_dotenv_is_one(follow: Callable[..., Any], tmp_path: 
 
 @pytest.mark.parametrize(
     "options",
-    [{"notifier": "magic"}, {"max_bytes": 0}, {"poll_interval": 0}, {"settle": -1}, {"settle": 2.0, "hold": 1.0}],
+    [{"notifier": "magic"}, {"max_bytes": 0}, {"poll_interval": 0}, {"settle": -1}, {"settle": 2.0, "max_wait": 1.0}],
     ids=str,
 )
 def test_arguments_out_of_range_are_refused(options: dict[str, Any]) -> None:
