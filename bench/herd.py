@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from bench.hearing import HeardEtcd
+from bench.observed_etcd import ObservedEtcd
 from reactive_config import Config, open_config
 from reactive_config._testing.etcd_server import EtcdBinary, EtcdServer, etcd_binaries, etcd_server
 from reactive_config.status import SourceState
@@ -63,13 +63,13 @@ async def _herd(binary: EtcdBinary, runtimes: int, keys: int, downs: Sequence[fl
     async with etcd_server(binary) as server, AsyncExitStack() as stack:
         for first in range(0, keys, 100):  # etcd takes 128 operations in one transaction
             await server.txn({f"{PREFIX}rest/k{n}": str(n) for n in range(first, min(keys, first + 100))})
-        sources = [HeardEtcd(server.endpoint, prefix=PREFIX) for _ in range(runtimes)]
+        sources = [ObservedEtcd(server.endpoint, prefix=PREFIX) for _ in range(runtimes)]
         configs = [await stack.enter_async_context(open_config(App, source)) for source in sources]
         return [await _restart(server, sources, configs, number, down) for number, down in enumerate(downs, start=1)]
 
 
 async def _restart(
-    server: EtcdServer, sources: Sequence[HeardEtcd], configs: Sequence[Config[App]], number: int, down: float
+    server: EtcdServer, sources: Sequence[ObservedEtcd], configs: Sequence[Config[App]], number: int, down: float
 ) -> Outcome:
     """Kill, wait, start; and see that every runtime then shows a new write."""
     before = _counters(configs)
@@ -89,21 +89,19 @@ async def _restart(
     return Outcome(server.binary, down, seconds, _counters(configs) - before, calls)
 
 
-async def _lost(source: HeardEtcd) -> None:
+async def _lost(source: ObservedEtcd) -> None:
     """Wait until a source has noticed."""
-    heard = source.heard
-    assert heard is not None
-    while heard.now is SourceState.SYNCED:
-        await heard.changed.wait()
+    recorder = source.recorder
+    while recorder.now is SourceState.SYNCED:
+        await recorder.changed.wait()
 
 
-async def _synced(source: HeardEtcd) -> float:
+async def _synced(source: ObservedEtcd) -> float:
     """Wait until a source is SYNCED; since when, by the monotonic clock."""
-    heard = source.heard
-    assert heard is not None
-    while heard.now is not SourceState.SYNCED:
-        await heard.changed.wait()
-    return heard.since
+    recorder = source.recorder
+    while recorder.now is not SourceState.SYNCED:
+        await recorder.changed.wait()
+    return recorder.since
 
 
 def _counters(configs: Sequence[Config[App]]) -> Counter[str]:

@@ -7,6 +7,7 @@ shape     keys, configuration and states
 writers   transactions, and which of them happened
 followers open configurations that record what they see
 stage     the servers, proxies and what is done to them
-deck      which fault comes next
+recorder  where the writers account for what they did
+fault_schedule   which fault comes next
 run       one run; report: its table
 """

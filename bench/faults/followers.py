@@ -13,7 +13,7 @@ import anyio
 
 from bench.faults.history import Log, Missed, PartLog, Seen, SourceLog, State
 from bench.faults.shape import App, Shape
-from bench.hearing import HeardEtcd
+from bench.observed_etcd import ObservedEtcd
 from reactive_config import Config, Gap, Snapshot, StartupError
 from reactive_config.status import SourceState
 
@@ -59,7 +59,7 @@ class Follower:
         self.start_failures: list[str] = []
         self.newest: State = ()
         self.config: Config[App] | None = None
-        self.source: HeardEtcd | None = None
+        self.source: ObservedEtcd | None = None
         self._shape = shape
         self._endpoints = tuple(endpoints)
         self._ways = tuple(ways)
@@ -83,7 +83,7 @@ class Follower:
 
         self._lives += 1
         self._opening = True
-        self.source = HeardEtcd(
+        self.source = ObservedEtcd(
             *self._endpoints,
             prefix=self._shape.prefix,
             username=self._username,
@@ -105,8 +105,7 @@ class Follower:
             self.start_failures.append(str(error))
         finally:
             self.config = None
-            if self.source.heard is not None:
-                log.counters = dict(self.source.heard.counters)
+            log.counters = dict(self.source.recorder.counters)
         ended: list[Log | PartLog] = [*self.logs[logs:], *self.parts[parts:]]
         for one in ended:
             one.open_at_end = False  # a life that is cancelled does not get here
@@ -145,7 +144,7 @@ class Follower:
 
     @property
     def _restores(self) -> int:
-        return self.source.heard.counters["restores"] if self.source and self.source.heard else 0
+        return self.source.recorder.counters["restores"] if self.source else 0
 
     async def _stream(self, config: Config[App], rng: random.Random) -> None:
         log = self._log("stream")
@@ -182,7 +181,7 @@ class Follower:
     @property
     def away(self) -> bool:
         """Whether its source is not connected now."""
-        return self.source is None or self.source.heard is None or self.source.heard.now is not SourceState.SYNCED
+        return self.source is None or self.source.recorder.now is not SourceState.SYNCED
 
     def overtaken(self) -> None:
         """A compaction went beyond what it has taken: its source may list anew."""
@@ -209,16 +208,16 @@ class Follower:
 
     def begin_watch(self) -> None:
         """Forget that the source was away; see `disturbed`."""
-        if self.source is not None and self.source.heard is not None:
-            self.source.heard.away = self.source.heard.now is not SourceState.SYNCED
+        if self.source is not None:
+            self.source.recorder.away = self.source.recorder.now is not SourceState.SYNCED
 
     @property
     def disturbed(self) -> bool:
         """Whether the source lost its connection since `begin_watch`."""
-        return self.source is None or self.source.heard is None or self.source.heard.away
+        return self.source is None or self.source.recorder.away
 
     def said(self, since: float, zero: float) -> tuple[tuple[float, str, str], ...]:
         """What the source said of its state since a time, with the seconds from `zero`."""
-        if self.source is None or self.source.heard is None:
+        if self.source is None:
             return ()
-        return tuple((at - zero, state.value, reason) for at, state, reason in self.source.heard.said if at >= since)
+        return tuple((at - zero, state.value, reason) for at, state, reason in self.source.recorder.said if at >= since)

@@ -22,18 +22,18 @@ P50_TARGET, MAX_TARGET = 0.3, 3.0
 
 def rows(result: Result) -> list[tuple[str, str]]:
     """What and how much, in the order in which it is read."""
-    book, plan = result.book, result.plan
-    acknowledged = f"{book.acknowledged} ({book.acknowledged / result.seconds:.0f} a second)"
-    found = sum(1 for write in book.history.writes if not write.acknowledged)
+    recorder, plan = result.recorder, result.plan
+    acknowledged = f"{recorder.acknowledged} ({recorder.acknowledged / result.seconds:.0f} a second)"
+    found = sum(1 for write in recorder.history.writes if not write.acknowledged)
     table = [
         ("etcd", plan.label),
         ("seed, seconds", f"{plan.seed}, {result.seconds:.0f}"),
-        ("transactions attempted", f"{book.tried} ({plan.rate:.0f} a second wanted, while etcd serves)"),
+        ("transactions attempted", f"{recorder.tried} ({plan.rate:.0f} a second wanted, while etcd serves)"),
         ("acknowledged", acknowledged),
         ("without an answer, found later", str(found)),
-        ("failed or unknown", str(book.failed)),
-        ("undone by a restore or wipe", str(book.undone)),
-        ("lost by etcd itself", str(len(book.lost_by_etcd)) + _once_more(result)),
+        ("failed or unknown", str(recorder.failed)),
+        ("undone by a restore or wipe", str(recorder.undone)),
+        ("lost by etcd itself", str(len(recorder.lost_by_etcd)) + _once_more(result)),
         *((f"fault: {name.replace('_', ' ')}", str(number)) for name, number in sorted(result.faults.items())),
         *_followers(result),
         *_recovery(result.recoveries),

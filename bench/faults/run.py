@@ -14,11 +14,11 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from bench.faults.book import Book, expected_at_end
 from bench.faults.checker import check
-from bench.faults.deck import deal
+from bench.faults.fault_schedule import fault_schedule
 from bench.faults.followers import Follower
 from bench.faults.history import Breach, Recovery
+from bench.faults.recorder import WriteRecorder, expected_at_end
 from bench.faults.shape import Shape
 from bench.faults.stage import READER, ROOT, Stage
 from bench.faults.writers import Gate, Writer
@@ -58,7 +58,7 @@ class Result(msgspec.Struct):
     """What came out; `recoveries` are those of followers whose connection a fault broke."""
 
     plan: Plan
-    book: Book
+    recorder: WriteRecorder
     followers: list[Follower]
     faults: Counter[str]
     recoveries: list[Recovery]
@@ -79,8 +79,8 @@ class Run:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._shape = Shape()
-        self._book = Book(self._shape.empty)
-        self._book.history.intact = plan.members > 1 or intact(plan.binary.version)
+        self._recorder = WriteRecorder(self._shape.empty)
+        self._recorder.history.intact = plan.members > 1 or intact(plan.binary.version)
         self._gate = Gate()
         self._stopping = asyncio.Event()
         self._faults: Counter[str] = Counter()
@@ -120,7 +120,7 @@ class Run:
             writers = [
                 Writer(
                     number,
-                    self._book,
+                    self._recorder,
                     self._shape,
                     cluster.endpoints,
                     self._gate,
@@ -133,7 +133,7 @@ class Run:
             stage = Stage(
                 cluster,
                 proxies,
-                self._book,
+                self._recorder,
                 self._shape,
                 self._gate,
                 writers,
@@ -186,8 +186,8 @@ class Run:
         return random.Random(f"{self._plan.seed} {name}")
 
     async def _break_things(self, stage: Stage, probe: Writer) -> None:
-        rng = self._rng("deck")
-        faults = deal(self._plan.members, rng)
+        rng = self._rng("faults")
+        faults = fault_schedule(self._plan.members, rng)
         until = time.monotonic() + self._plan.duration
         while True:
             await asyncio.sleep(rng.uniform(0.0, 2 * self._plan.pause))
@@ -233,20 +233,20 @@ class Run:
         await probe.write_now()
         listing = await stage.read()
         final = self._shape.state_of_items(listing.items)
-        self._book.history.final = (listing.sight.revision, final)
+        self._recorder.history.final = (listing.sight.revision, final)
         with anyio.move_on_after(PATIENCE):
             for follower in self._followers:
                 await follower.wait_converged(final)
-        expected = expected_at_end(self._book.history)
+        expected = expected_at_end(self._recorder.history)
         return "" if expected == final else f"etcd ends on {final}, the writers on {expected}"
 
     def _result(self, differs: str, seconds: float) -> Result:
         logs = [log for follower in self._followers for log in follower.logs]
         parts = [part for follower in self._followers for part in follower.parts]
         sources = [source for follower in self._followers for source in follower.sources]
-        breaches = self._late + check(self._book.history, logs, parts, sources)
+        breaches = self._late + check(self._recorder.history, logs, parts, sources)
         return Result(
-            self._plan, self._book, self._followers, self._faults, self._recoveries, breaches, differs, seconds
+            self._plan, self._recorder, self._followers, self._faults, self._recoveries, breaches, differs, seconds
         )
 
 

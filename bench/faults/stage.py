@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bench.faults.book import Book
+from bench.faults.recorder import WriteRecorder
 from bench.faults.shape import Shape
 from bench.faults.writers import AGAIN, Gate, Writer
 from reactive_config._etcd.errors import Compacted, EtcdError, FutureRevision
@@ -43,7 +43,7 @@ class Stage:
     Args:
         cluster: One member or several.
         proxies: One before each member.
-        book: The account of the writers.
+        recorder: The account of the writers.
         writers: To be asked what they left open when history ends.
         compacting: Told of every compaction before it is asked for.
         compacted: Told of every compaction that etcd has made.
@@ -60,7 +60,7 @@ class Stage:
         self,
         cluster: EtcdCluster,
         proxies: Sequence[TcpProxy],
-        book: Book,
+        recorder: WriteRecorder,
         shape: Shape,
         gate: Gate,
         writers: Sequence[Writer],
@@ -76,7 +76,7 @@ class Stage:
         self.proxies = list(proxies)
         self.counts: Counter[str] = Counter()
         self.healthy_at = time.monotonic()
-        self._book = book
+        self._recorder = recorder
         self._range = prefix_range(shape.prefix.encode())
         self._shape = shape
         self._gate = gate
@@ -154,9 +154,9 @@ class Stage:
                 await self._off_loop(self.cluster.kill)
                 async with self._segment("wipe"):
                     self.cluster.wipe()
-                number = self._book.next_number()
+                number = self._recorder.next_number()
                 revision = await self._put(dict.fromkeys(self._shape.names(slot), str(number)))
-                self._book.wrote(number, {slot: number}, revision, acknowledged=True)
+                self._recorder.wrote(number, {slot: number}, revision, acknowledged=True)
                 await self._fill(ballast)
                 self.healthy_at = time.monotonic()
                 # Until then a follower may show a state that is neither's.
@@ -174,7 +174,7 @@ class Stage:
 
     @asynccontextmanager
     async def _new_segment(self, cause: str) -> AsyncIterator[None]:
-        """Inside, no member runs and no writer asks; after it, all run and the book knows what they hold."""
+        """Inside, no member runs and no writer asks; after it, all run and the recorder knows what they hold."""
         async with self._gate.closed(), self._segment(cause):
             yield
 
@@ -188,7 +188,7 @@ class Stage:
         items = {item.key: item for item in listing.items}
         for writer in self._writers:
             writer.settle(items)
-        self._book.begin(listing.sight.revision, self._shape.state_of_items(listing.items), cause)
+        self._recorder.begin(listing.sight.revision, self._shape.state_of_items(listing.items), cause)
 
     # Reading and compacting.
 
@@ -204,7 +204,7 @@ class Stage:
 
     async def compact(self, behind: int) -> None:
         """Forget all history but the last `behind` revisions."""
-        revision = self._book.newest - behind
+        revision = self._recorder.newest - behind
         self._compacting(revision)
         try:
             await self._rng.choice(self.cluster.serving()).compact(revision)

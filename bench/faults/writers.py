@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from bench.faults.book import Book
+from bench.faults.recorder import WriteRecorder
 from bench.faults.shape import Shape
 from reactive_config._etcd.auth import Credentials
 from reactive_config._etcd.errors import EtcdError
@@ -71,7 +71,7 @@ class Writer:
 
     Args:
         number: Of its key.
-        book: Where it accounts.
+        recorder: Where it accounts.
         shape: Keys.
         endpoints: Of the members, tried in turn.
         gate: Shared by all writers.
@@ -82,7 +82,7 @@ class Writer:
     def __init__(
         self,
         number: int,
-        book: Book,
+        recorder: WriteRecorder,
         shape: Shape,
         endpoints: Sequence[str],
         gate: Gate,
@@ -91,7 +91,7 @@ class Writer:
     ) -> None:
         self._credentials = Credentials(*login) if login else None
         self._own = shape.groups + number
-        self._book = book
+        self._recorder = recorder
         self._shape = shape
         self._endpoints = itertools.cycle(
             [*endpoints[number % len(endpoints) :], *endpoints[: number % len(endpoints)]]
@@ -112,7 +112,7 @@ class Writer:
                         await self._write(link, self._random())
                         await asyncio.sleep(max(0.0, pause - (time.monotonic() - begin)))
             except EtcdError:
-                self._book.failed += 1
+                self._recorder.failed += 1
                 await asyncio.sleep(AGAIN)
         await self.write_now()  # its success proves what became of those without an answer
 
@@ -126,7 +126,7 @@ class Writer:
                     if number:
                         return number
             except EtcdError:
-                self._book.failed += 1
+                self._recorder.failed += 1
                 await asyncio.sleep(AGAIN)
 
     def _random(self) -> list[tuple[int, bool]]:
@@ -137,7 +137,7 @@ class Writer:
     async def _write(self, link: Link, groups: Sequence[tuple[int, bool]]) -> int:
         """One transaction; returns its number, 0 where an older one turned out to have happened."""
         async with self._gate.passing():
-            number = self._book.next_number()
+            number = self._recorder.next_number()
             effect = {slot: number if put else 0 for slot, put in groups} | {self._own: number}
             keys = {slot: self._shape.names(slot) for slot in effect}
             puts = {key: str(value) for slot, value in effect.items() if value for key in keys[slot]}
@@ -148,11 +148,11 @@ class Writer:
                 revision = await write(link, puts, deletes, when={own: self._mod})
             except ConditionFailed:
                 del self._open[number]
-                self._book.failed += 1
+                self._recorder.failed += 1
             else:
                 self._open.clear()  # had one of them happened, the condition would not hold
                 self._mod = revision
-                self._book.wrote(number, effect, revision, acknowledged=True)
+                self._recorder.wrote(number, effect, revision, acknowledged=True)
                 return number
         await self._look(link)
         return 0
@@ -166,7 +166,7 @@ class Writer:
     def _found(self, own: Item | None) -> None:
         number, revision = (int(own.value), own.mod_revision) if own else (0, 0)
         if number in self._open:
-            self._book.wrote(number, self._open[number], revision, acknowledged=False)
+            self._recorder.wrote(number, self._open[number], revision, acknowledged=False)
             self._open.clear()
         self._mod = revision
 
@@ -174,5 +174,5 @@ class Writer:
         """The segment has ended: what is not there was lost, or never was."""
         self._found(items.get(self._shape.names(self._own)[0].encode()))
         for number, effect in self._open.items():
-            self._book.unknown(number, effect)
+            self._recorder.unknown(number, effect)
         self._open.clear()

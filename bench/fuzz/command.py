@@ -8,8 +8,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from bench.fuzz.book import Book
 from bench.fuzz.driving import drive
+from bench.fuzz.recorder import FuzzRecorder
 from reactive_config._testing.etcd_server import etcd_binaries, etcd_server
 
 EPILOG = """\
@@ -44,11 +44,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run what was asked for; 1 if something was broken."""
     with_etcd = bool(etcd_binaries()) and not arguments.without_etcd
-    book, seed = asyncio.run(rounds(arguments.seed, until(arguments.seconds), with_etcd=with_etcd))
-    print(text(book))
-    if book.breaches:
-        print(f"broken in the round of seed {seed}:", *book.breaches, sep="\n  ")
-    return 1 if book.breaches else 0
+    recorder, seed = asyncio.run(rounds(arguments.seed, until(arguments.seconds), with_etcd=with_etcd))
+    print(text(recorder))
+    if recorder.breaches:
+        print(f"broken in the round of seed {seed}:", *recorder.breaches, sep="\n  ")
+    return 1 if recorder.breaches else 0
 
 
 def until(seconds: float) -> Callable[[], bool]:
@@ -57,31 +57,31 @@ def until(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() < end
 
 
-async def rounds(seed: int, more: Callable[[], bool], *, with_etcd: bool) -> tuple[Book, int]:
+async def rounds(seed: int, more: Callable[[], bool], *, with_etcd: bool) -> tuple[FuzzRecorder, int]:
     """Rounds from one seed to the next, as long as there is to be more and nothing was broken.
 
     Returns:
         What was tried, and the seed of the last round.
     """
-    book, logger = Book(), logging.getLogger("reactive_config")
-    logger.addHandler(book)
+    recorder, logger = FuzzRecorder(), logging.getLogger("reactive_config")
+    logger.addHandler(recorder)
     propagate, logger.propagate = logger.propagate, False
     try:
-        while more() and not book.breaches:
+        while more() and not recorder.breaches:
             if with_etcd:
                 async with etcd_server() as server:
-                    await drive(seed, book, lambda number: number < _ROUND and more(), etcd=server)
+                    await drive(seed, recorder, lambda number: number < _ROUND and more(), etcd=server)
             else:
-                await drive(seed, book, lambda number: number < _ROUND and more())
+                await drive(seed, recorder, lambda number: number < _ROUND and more())
             seed += 1
     finally:
-        logger.removeHandler(book)
+        logger.removeHandler(recorder)
         logger.propagate = propagate
-    return book, seed - 1
+    return recorder, seed - 1
 
 
-def text(book: Book) -> str:
+def text(recorder: FuzzRecorder) -> str:
     """The table of what was tried."""
-    lines = [f"{name:<12}{count:>12,}" for name, count in book.counts.items()]
-    longest = f"longest work {book.work:.3f} s of the processor: {book.worst}"
+    lines = [f"{name:<12}{count:>12,}" for name, count in recorder.counts.items()]
+    longest = f"longest work {recorder.work:.3f} s of the processor: {recorder.worst}"
     return "\n".join([*lines, longest])

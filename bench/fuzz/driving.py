@@ -15,10 +15,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from bench.fuzz.book import Book, Breach
 from bench.fuzz.documents import SUFFIXES, document
 from bench.fuzz.kinds import Everything
 from bench.fuzz.odd import Odd
+from bench.fuzz.recorder import Breach, FuzzRecorder
 from reactive_config import Config, ConfigError, Env, Etcd, Files, Memory, Rejected, open_config
 from reactive_config._core.delta import Entry, Patch, Replace
 from reactive_config._etcd.link import Link
@@ -39,13 +39,15 @@ class Drive:
     Args:
         kind: The configuration's type.
         random: Decides everything.
-        book: Where it is counted.
+        recorder: Where it is counted.
         home: An empty directory.
         server: A real etcd, if one is wanted.
     """
 
-    def __init__(self, kind: Any, random: Random, book: Book, home: Path, server: EtcdServer | None) -> None:
-        self.kind, self.random, self.book, self.home = kind, random, book, home
+    def __init__(
+        self, kind: Any, random: Random, recorder: FuzzRecorder, home: Path, server: EtcdServer | None
+    ) -> None:
+        self.kind, self.random, self.recorder, self.home = kind, random, recorder, home
         self.odd = Odd(random)
         self.files, self.values = home / "files", home / "values"
         self.files.mkdir()
@@ -109,8 +111,8 @@ class Drive:
         }
         fresh = self.random.random() < 0.1
         delta = Replace(entries, number) if fresh else Patch(entries, {}, number)
-        with self.book.content("deltas", [(e.path[:4], len(e.path), e.value) for e in entries.values()]):
-            self.book.counts["keys"] += len(entries)
+        with self.recorder.content("deltas", [(e.path[:4], len(e.path), e.value) for e in entries.values()]):
+            self.recorder.counts["keys"] += len(entries)
             await self._told(self.custom.send(delta))
             await self._goes_on()
         if self.random.random() < 0.2:
@@ -119,7 +121,7 @@ class Drive:
     async def patch(self) -> None:
         """The program itself, which is told at once what no file could hold."""
         tree = {self.odd.name(): self.odd.tree() for _ in range(self.random.randint(1, 3))}
-        with self.book.content("memory", tree):
+        with self.recorder.content("memory", tree):
             with suppress(ValueError, TypeError):
                 await self._told(self.memory.replace(tree))
             await self._goes_on()
@@ -129,7 +131,7 @@ class Drive:
         """A file in a directory of files."""
         suffix = self.random.choice(SUFFIXES)
         file, data = self.files / f"{self.random.choice('ab')}{suffix}", document(self.random, suffix)
-        with self.book.content("documents", (file.name, data)):
+        with self.recorder.content("documents", (file.name, data)):
             self._write(file, data)
             await self._pulses()
         if self.random.random() < 0.3:
@@ -138,7 +140,7 @@ class Drive:
     async def value(self) -> None:
         """A file that is one bare value."""
         name, text = self.odd.name(), self.odd.text()
-        with self.book.content("values", (name, text)):
+        with self.recorder.content("values", (name, text)):
             with suppress(OSError, ValueError):  # no name of a file
                 self._write(self.values / name, text.encode(errors="surrogatepass"))
             await self._pulses()
@@ -157,8 +159,8 @@ class Drive:
             known = document(self.random, suffix) if suffix else self.odd.text().encode(errors="surrogatepass")
             puts[_PREFIX.encode() + name] = known
         number = next(self._numbers)
-        with self.book.content("etcd", list(puts.items())):
-            self.book.counts["keys"] += len(puts)
+        with self.recorder.content("etcd", list(puts.items())):
+            self.recorder.counts["keys"] += len(puts)
             await write(self.link, puts)
             await write(self.link, {f"{_PREFIX}a/etcd_pulse": str(number)})
             await self._until(lambda: self._says("a.etcd_pulse", number))
@@ -175,13 +177,13 @@ class Drive:
         suffix = self.random.choice(SUFFIXES)
         (where / f"a{suffix}").write_bytes(document(self.random, suffix) if self.random.random() < 0.5 else b"{}")
         source = Files(where, optional=True, settle=0, notifier="polling")
-        with self.book.content("starts", (variables, [file.read_bytes() for file in where.iterdir()])):
+        with self.recorder.content("starts", (variables, [file.read_bytes() for file in where.iterdir()])):
             try:
                 async with open_config(self.kind, source, Env("S_", environ=variables), Memory({"beat": 1})) as config:
                     self._reads(config)
             except ConfigError as error:
                 for problem in error.problems:
-                    self.book.problem(problem)
+                    self.recorder.problem(problem)
         for file in where.iterdir():
             file.unlink()
 
@@ -191,11 +193,11 @@ class Drive:
         try:
             await sending
         except Rejected as error:
-            self.book.counts["held"] += 1
+            self.recorder.counts["held"] += 1
             for problem in error.problems:
-                self.book.problem(problem)
+                self.recorder.problem(problem)
         else:
-            self.book.counts["taken"] += 1
+            self.recorder.counts["taken"] += 1
 
     async def _goes_on(self) -> None:
         number = next(self._numbers)
@@ -234,7 +236,7 @@ class Drive:
                     raise Breach(f"expected a short printable note, got {note[:300]!r}")
             for held in source.held:
                 for problem in held.problems:
-                    self.book.problem(problem)
+                    self.recorder.problem(problem)
 
     def _write(self, file: Path, data: bytes) -> None:
         new = self.home / "new"
@@ -244,7 +246,7 @@ class Drive:
 
 async def drive(
     seed: int,
-    book: Book,
+    recorder: FuzzRecorder,
     more: Callable[[int], bool],
     *,
     kinds: Sequence[Any] = (Everything, dict),
@@ -254,23 +256,23 @@ async def drive(
 
     Args:
         seed: Of everything.
-        book: Takes counts and breaches.
+        recorder: Takes counts and breaches.
         more: Whether to go on after so many contents; asked for each type from 0 on.
         kinds: The types.
         etcd: A real one that runs.
     """
     for kind in kinds:
         with tempfile.TemporaryDirectory(prefix="fuzz-") as home:
-            drive = Drive(kind, Random(f"{seed} {kind.__name__}"), book, Path(home), etcd)
+            drive = Drive(kind, Random(f"{seed} {kind.__name__}"), recorder, Path(home), etcd)
             try:
                 await _drive(drive, more)
             except Exception as error:  # noqa: BLE001 - whatever leaves the context is a breach
-                book.broken(error)
+                recorder.broken(error)
 
 
 async def _drive(drive: Drive, more: Callable[[int], bool]) -> None:
     async with drive.open():
         for number in itertools.count():
-            if drive.book.breaches or not more(number):
+            if drive.recorder.breaches or not more(number):
                 return
             await drive.step()

@@ -18,7 +18,7 @@ from reactive_config._cli.get import Sources
 from reactive_config._cli.opening import no_configuration
 from reactive_config._cli.output import Output, StyledText, problem_fields, problem_line
 from reactive_config._cli.redacted import count_values, show
-from reactive_config._cli.source_events import Event, Observed, wait_seen
+from reactive_config._cli.source_events import Event, observed, wait_seen
 from reactive_config._cli.source_options import Options
 from reactive_config._cli.sources import SOURCES_VARIABLE, Spec, make_sources, read_specs
 from reactive_config._core.redaction import spot_of
@@ -162,7 +162,7 @@ async def examine(spec: Spec, source: Source, timeout: float) -> Finding:
     finding = Finding(source.name, spec.text, spec.optional)
     replace = msgspec.structs.replace
     try:
-        async with open_config(dict, Observed(source, events.put_nowait), startup_timeout=timeout) as config:
+        async with open_config(dict, observed(source, events.put_nowait), startup_timeout=timeout) as config:
             await wait_seen(config, events, timeout - (time.monotonic() - start))
             status = config.status().sources[0]
             values = count_values(show(spot_of(config.current, dict))) if config.current else 0

@@ -1,20 +1,16 @@
-"""A source that somebody looks over the shoulder of: what it says is passed on unchanged, and told here too.
-
-The runtime merges what waits and keeps only the last state of a source. Whoever wants to show every word of it
-has to stand between the two.
-"""
+"""What a source says, as events for those who show every word of it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, NamedTuple, Union
 
 from reactive_config._core.delta import Delta, Entry, Malformed, Replace
+from reactive_config._core.observed_source import ObservedSource, SourceListener
 from reactive_config._core.paths import Path
 from reactive_config._core.runtime.config import Config
-from reactive_config._core.source import Feed, ForwardingFeed, ForwardingSource, Source
+from reactive_config._core.source import Source
 from reactive_config._core.status import SourceState
 from reactive_config._core.trees import same
 from reactive_config.errors import Origin
@@ -59,32 +55,31 @@ async def wait_seen(config: Config[Any], events: asyncio.Queue[Event], timeout: 
         pass  # then that is what there is to show
 
 
-class Observed(ForwardingSource):
-    """A source, and every word of it.
+def observed(source: Source, tell: Callable[[Event], None]) -> ObservedSource:
+    """A source, and every word of it as an event."""
+    return ObservedSource(source, EventTeller(source.name, tell))
+
+
+class EventTeller(SourceListener):
+    """Turns the words of one source into events.
 
     Args:
-        source: The real one.
+        name: The source's.
         tell: Takes the events, in order, before the runtime acts on them.
     """
 
-    def __init__(self, source: Source, tell: Callable[[Event], None]) -> None:
-        super().__init__(source)
-        self._tell = tell
-
-    async def run(self, feed: Feed) -> None:
-        await super().run(_ObservedFeed(self.name, feed, self._tell))
-
-
-class _ObservedFeed(ForwardingFeed):
-    def __init__(self, name: str, feed: Feed, tell: Callable[[Event], None]) -> None:
-        super().__init__(feed)
+    def __init__(self, name: str, tell: Callable[[Event], None]) -> None:
         self._name, self._tell = name, tell
         self._entries: dict[str, Entry] = {}
         self._said: tuple[SourceState, str] | None = None
 
-    def send(self, delta: Delta) -> None:
+    def sent(self, delta: Delta) -> None:
         self._tell(Sent(self._name, tuple(self._touches(delta))))
-        super().send(delta)
+
+    def stated(self, state: SourceState, reason: str) -> None:
+        if (state, reason) != self._said:
+            self._said = (state, reason)
+            self._tell(StateSaid(self._name, state, reason))
 
     def _touches(self, delta: Delta) -> list[Touch]:
         come: Mapping[str, Entry] = delta.entries if isinstance(delta, Replace) else delta.set
@@ -98,12 +93,6 @@ class _ObservedFeed(ForwardingFeed):
     def _touch(self, entry_id: str, entry: Entry, gone_at: int | None = None) -> Touch:
         revision = entry.revision if gone_at is None else gone_at
         return Touch(Origin(self._name, entry.place or entry_id, revision), entry.path, gone_at is not None)
-
-    def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
-        super().state(state, reason, next_try=next_try)
-        if (state, reason) != self._said:
-            self._said = (state, reason)
-            self._tell(StateSaid(self._name, state, reason))
 
 
 def _same(old: Entry | None, new: Entry) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -15,13 +15,13 @@ from reactive_config._cli.failures import OK
 from reactive_config._cli.get import Sources
 from reactive_config._cli.opening import Opened, opened
 from reactive_config._cli.output import Output
-from reactive_config._cli.source_events import Event, Observed, StateSaid, Touch, wait_seen
+from reactive_config._cli.source_events import Event, StateSaid, Touch, observed, wait_seen
 from reactive_config._cli.source_options import OUTPUT, Options
 from reactive_config._cli.watch_output import Generation, tell_gap, tell_generation, tell_held, tell_start, tell_state
 from reactive_config._core.runtime.snapshot import Snapshot
 from reactive_config._core.runtime.updates import Gap
+from reactive_config._core.source import Source
 from reactive_config._core.status import HeldUnit
-from reactive_config.errors import Rejected
 
 _SOON = 2.0
 _HeldUnits = dict[tuple[str, str], HeldUnit]
@@ -42,12 +42,20 @@ async def watch(
     """
     out = Output(json=options.json)
     events: asyncio.Queue[Event] = asyncio.Queue()
-    async with _until_told(), opened(sources, options, lambda s: Observed(s, events.put_nowait)) as session:
+    taken: dict[str, Callable[[], Awaitable[None]]] = {}
+
+    def observe(source: Source) -> Source:
+        one = observed(source, events.put_nowait)
+        taken[source.name] = one.wait_taken
+        return one
+
+    async with _until_told(), opened(sources, options, observe) as session:
         await wait_seen(session.config, events, _SOON)
         while not events.empty():  # what led to this state is told as the state
             events.get_nowait()
-        await session.config.wait_revision(session.config.status().sources[0].name, 0)  # all of it is taken now
-        await Watcher(out, session, events).run(count)
+        for wait_taken in taken.values():
+            await wait_taken()
+        await Watcher(out, session, events, taken).run(count)
     return OK
 
 
@@ -86,7 +94,14 @@ class Watcher:
     both are looked at; nothing is polled.
     """
 
-    def __init__(self, out: Output, session: Opened, events: asyncio.Queue[Event]) -> None:
+    def __init__(
+        self,
+        out: Output,
+        session: Opened,
+        events: asyncio.Queue[Event],
+        taken: Mapping[str, Callable[[], Awaitable[None]]],
+    ) -> None:
+        self._taken = taken
         self._out = out
         self._session = session
         self._config = session.config
@@ -117,9 +132,7 @@ class Watcher:
                 self._tell_state(event)
             else:
                 touches += event.touches
-                # Revision 0 is taken with the next step, whatever the source's own revisions do meanwhile.
-                with contextlib.suppress(Rejected):
-                    await self._config.wait_revision(event.source, 0)
+                await self._taken[event.source]()
         if any(not isinstance(event, StateSaid) for event in events):
             self._tell_held()
             await self._tell_generations(touches, count)

@@ -71,58 +71,15 @@ class Feed(Protocol):
             Closed: The configuration's context ended first.
         """
 
+    async def wait_taken(self) -> None:
+        """Return once everything that was sent before is taken: in force or held. Never before the first configuration.
+
+        Raises:
+            Closed: The configuration's context ended first.
+        """
+
     async def wait_accepted(self) -> None:
         """Return once `accepted` has changed since the last call returned (at once if it already has)."""
-
-
-class ForwardingFeed(Feed):
-    """Passes every word on unchanged; a base for those who stand between a source and the runtime.
-
-    Args:
-        feed: Where the words go.
-    """
-
-    def __init__(self, feed: Feed) -> None:
-        self.feed = feed
-
-    def send(self, delta: Delta) -> None:
-        self.feed.send(delta)
-
-    def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
-        self.feed.state(state, reason, next_try=next_try)
-
-    def notes(self, notes: Sequence[str]) -> None:
-        self.feed.notes(notes)
-
-    def count(self, counter: str, by: int = 1) -> None:
-        self.feed.count(counter, by)
-
-    def gauge(self, name: str, value: float) -> None:
-        self.feed.gauge(name, value)
-
-    def resolve(self, names: Path) -> Path:
-        return self.feed.resolve(names)
-
-    def shape(self, path: Path) -> Shape:
-        return self.feed.shape(path)
-
-    @property
-    def holds_secret(self) -> bool:
-        return self.feed.holds_secret
-
-    @property
-    def accepted(self) -> Mapping[str, Entry]:
-        return self.feed.accepted
-
-    @property
-    def accepted_revision(self) -> int:
-        return self.feed.accepted_revision
-
-    async def wait_revision(self, revision: int) -> None:
-        await self.feed.wait_revision(revision)
-
-    async def wait_accepted(self) -> None:
-        await self.feed.wait_accepted()
 
 
 class Source(Protocol):
@@ -154,24 +111,3 @@ class Source(Protocol):
     async def last_good(self) -> Replace | None:
         """A state that was accepted once, to start from when the first one sent does not fit; None if there is none."""
         return None
-
-
-class ForwardingSource(Source):
-    """Passes on everything of another source; a base for those who stand between a source and the runtime.
-
-    Args:
-        source: The one to run; an attribute that it lacks is the contract's default.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.name, self.layers = source.name, source.layers
-        for attribute in Source.__annotations__:  # a wrapper never falls back to a default of its own
-            if hasattr(source, attribute):
-                setattr(self, attribute, getattr(source, attribute))
-
-    async def run(self, feed: Feed) -> None:
-        await self.source.run(feed)
-
-    async def last_good(self) -> Replace | None:
-        return await self.source.last_good()

@@ -16,8 +16,8 @@ from reactive_config._core.runtime.config import Config, open_config
 from reactive_config._core.runtime.snapshot import Snapshot
 from reactive_config._core.source import Source
 from reactive_config._core.status import SourceStatus
+from reactive_config._testing.awaited_source import AwaitedSource
 from reactive_config._testing.harness import Shop, SourceHarness
-from reactive_config._testing.heard_source import Heard
 from reactive_config._testing.recording_feed import RecordingFeed
 from reactive_config._testing.scripted import Scripted
 
@@ -57,12 +57,12 @@ async def running(
 
 
 @asynccontextmanager
-async def opened(harness: SourceHarness) -> AsyncIterator[tuple[Config[Shop], Heard]]:
+async def opened(harness: SourceHarness) -> AsyncIterator[tuple[Config[Shop], AwaitedSource]]:
     """A configuration with a new source over the layer `BELOW`."""
-    heard = Heard(harness.source())
+    awaited = AwaitedSource(harness.source())
     below = Scripted(BELOW, name="below the tested one")
-    async with open_config(Shop, below, heard, startup_timeout=harness.patience) as config:
-        yield config, heard
+    async with open_config(Shop, below, awaited, startup_timeout=harness.patience) as config:
+        yield config, awaited
 
 
 async def stay(harness: SourceHarness) -> None:
@@ -78,9 +78,9 @@ async def collect(config: Config[Shop], into: list[Snapshot[Shop]]) -> None:
         into.append(snapshot)
 
 
-async def wait_size(config: Config[Shop], heard: Heard, size: int, timeout: float) -> None:
+async def wait_size(config: Config[Shop], awaited: AwaitedSource, size: int, timeout: float) -> None:
     """Return once `pool.size` is this."""
-    await heard.wait(lambda: config.current.pool.size == size, timeout)
+    await awaited.wait(lambda: config.current.pool.size == size, timeout)
 
 
 def status(config: Config[Any]) -> SourceStatus:

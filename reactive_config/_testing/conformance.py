@@ -103,10 +103,10 @@ class ConformanceSuite:
         """What is written outside later is in a later snapshot, which names it as changed."""
         needs(harness, "follows")
         await harness.write(CONTENT)
-        async with opened(harness) as (config, heard):
+        async with opened(harness) as (config, source):
             first = config.snapshot
             await harness.write({**CONTENT, "pool": {"size": 6}, "left": 1})
-            await heard.wait(lambda: config.current.pool.size == 6 and config.current.left == 1, harness.patience)
+            await source.wait(lambda: config.current.pool.size == 6 and config.current.left == 1, harness.patience)
             assert config.snapshot.changed_since(first) == {"pool.size", "left"}
             assert config.current.log is first.value.log
 
@@ -114,22 +114,22 @@ class ConformanceSuite:
         """A key that is gone outside is the lower layer's again; a default where there is none."""
         needs(harness, "follows")
         await harness.write({**CONTENT, "left": 3})
-        async with opened(harness) as (config, heard):
+        async with opened(harness) as (config, source):
             await harness.write({"name": "shop", "log": {"db": "DEBUG"}})
-            await wait_size(config, heard, 1, harness.patience)
-            await heard.wait(lambda: config.current.left == 0, harness.patience)
+            await wait_size(config, source, 1, harness.patience)
+            await source.wait(lambda: config.current.left == 0, harness.patience)
             assert config.current == Shop("shop", Pool(1), {"root": "below", "db": "DEBUG"})
 
     async def test_an_identical_rewrite_wakes_nobody(self, harness: SourceHarness) -> None:
         """Writing the same again publishes nothing; the next real change is the next generation."""
         needs(harness, "follows", "atomic")
         await harness.write(CONTENT)
-        async with opened(harness) as (config, heard):
+        async with opened(harness) as (config, source):
             for number in range(6, 9):
                 generation = config.snapshot.generation
                 await harness.write({**CONTENT, "pool": {"size": number - 1}})
                 await harness.write({**CONTENT, "pool": {"size": number}})
-                await wait_size(config, heard, number, harness.patience)
+                await wait_size(config, source, number, harness.patience)
                 assert config.snapshot.generation == generation + 1
                 assert config.snapshot.changed == {"pool.size"}
 
@@ -138,16 +138,16 @@ class ConformanceSuite:
         needs(harness, "follows")
         await harness.write(CONTENT)
         seen: list[Snapshot[Shop]] = []
-        async with opened(harness) as (config, heard):
+        async with opened(harness) as (config, source):
             reader = asyncio.create_task(collect(config, seen))
             for number in range(10, 40):
                 await harness.write({**CONTENT, "pool": {"size": number}})
-            await wait_size(config, heard, 39, harness.patience)
+            await wait_size(config, source, 39, harness.patience)
         await reader
         assert seen[-1].value.pool.size == 39
         assert rising([snapshot.generation for snapshot in seen])
         assert rising([snapshot.value.pool.size for snapshot in seen])
-        revisions = [snapshot.revisions[heard.name] for snapshot in seen]
+        revisions = [snapshot.revisions[source.name] for snapshot in seen]
         assert revisions == sorted(revisions)
 
     async def test_a_unit_is_never_torn(self, harness: SourceHarness) -> None:
@@ -155,11 +155,11 @@ class ConformanceSuite:
         needs(harness, "follows", "atomic")
         await harness.write({**CONTENT, "left": 1, "right": 1})
         seen: list[Snapshot[Shop]] = []
-        async with opened(harness) as (config, heard):
+        async with opened(harness) as (config, source):
             reader = asyncio.create_task(collect(config, seen))
             for number in range(2, 12):
                 await harness.write({**CONTENT, "left": number, "right": number})
-            await heard.wait(lambda: config.current.right == 11, harness.patience)
+            await source.wait(lambda: config.current.right == 11, harness.patience)
         await reader
         assert [s.value.left for s in seen] == [s.value.right for s in seen]
 
@@ -169,48 +169,48 @@ class ConformanceSuite:
         """A value against the type never becomes effective, is reported with its path, and ends with the fix."""
         needs(harness, "follows")
         await harness.write(CONTENT)
-        async with opened(harness) as (config, heard):
+        async with opened(harness) as (config, source):
             good = config.current
             await harness.write({**CONTENT, "pool": {"size": 0}})
-            await heard.wait(lambda: status(config).held, harness.patience)
+            await source.wait(lambda: status(config).held, harness.patience)
             assert config.current is good
             problem = status(config).held[0].problems[0]
             assert problem.path == "pool.size"
             assert "int" in problem.expected
             assert "0" in problem.got
             assert problem.origin is not None
-            assert problem.origin.source == heard.name
+            assert problem.origin.source == source.name
             await harness.write({**CONTENT, "pool": {"size": 7}})
-            await wait_size(config, heard, 7, harness.patience)
-            await heard.wait(lambda: not status(config).held, harness.patience)
+            await wait_size(config, source, 7, harness.patience)
+            await source.wait(lambda: not status(config).held, harness.patience)
 
     async def test_what_cannot_be_read_is_held_and_the_fix_is_taken(self, harness: SourceHarness) -> None:
         """Unreadable content never becomes effective, not even as emptiness, and ends with the fix."""
         needs(harness, "follows", "corruptible")
         await harness.write(CONTENT)
-        async with opened(harness) as (config, heard):
+        async with opened(harness) as (config, source):
             good = config.current
             await harness.corrupt("not a document")
-            await heard.wait(lambda: status(config).held, harness.patience)
+            await source.wait(lambda: status(config).held, harness.patience)
             assert config.current is good
             await harness.write({**CONTENT, "pool": {"size": 7}})
-            await wait_size(config, heard, 7, harness.patience)
-            await heard.wait(lambda: not status(config).held, harness.patience)
+            await wait_size(config, source, 7, harness.patience)
+            await source.wait(lambda: not status(config).held, harness.patience)
 
     async def test_secrets_are_never_shown(self, harness: SourceHarness, caplog: Any) -> None:
         """A secret is in no repr, status, explanation or log line, wherever it was written by mistake."""
         caplog.set_level(logging.DEBUG)
         await harness.write({**CONTENT, "password": SECRET})
-        async with opened(harness) as (config, heard):
+        async with opened(harness) as (config, source):
             assert config.current.password.reveal() == SECRET
             shown = [repr(config), repr(config.snapshot), repr(config.status()), repr(harness.source())]
             shown += [repr(config.explain("")), repr(config.explain("password"))]
             for mistake in MISTAKES if harness.follows else ():
                 await harness.write({**CONTENT, **mistake})
-                await heard.wait(lambda: status(config).held, harness.patience)
+                await source.wait(lambda: status(config).held, harness.patience)
                 shown += [repr(config.status()), repr(config.explain(""))]
                 await harness.write({**CONTENT, "password": SECRET})
-                await heard.wait(lambda: not status(config).held, harness.patience)
+                await source.wait(lambda: not status(config).held, harness.patience)
         assert [text for text in [*shown, caplog.text] if SECRET in text] == []
 
     async def test_unreadable_secrets_are_never_shown(self, harness: SourceHarness, caplog: Any) -> None:
@@ -218,9 +218,9 @@ class ConformanceSuite:
         needs(harness, "follows", "corruptible")
         caplog.set_level(logging.DEBUG)
         await harness.write(CONTENT)
-        async with opened(harness) as (config, heard):
+        async with opened(harness) as (config, source):
             await harness.corrupt(SECRET)
-            await heard.wait(lambda: status(config).held, harness.patience)
+            await source.wait(lambda: status(config).held, harness.patience)
             shown = [repr(config), repr(config.status()), repr(config.explain(""))]
         assert [text for text in [*shown, caplog.text] if SECRET in text] == []
 
@@ -257,8 +257,8 @@ class ConformanceSuite:
     async def test_two_configurations_at_once(self, harness: SourceHarness) -> None:
         """Two sources over one outside do not disturb one another; both see the change."""
         await harness.write(CONTENT)
-        async with opened(harness) as (one, _), opened(harness) as (other, heard):
+        async with opened(harness) as (one, _), opened(harness) as (other, source):
             assert one.current == other.current
             if harness.follows:
                 await harness.write({**CONTENT, "left": 4})
-                await heard.wait(lambda: other.current.left == 4, harness.patience)
+                await source.wait(lambda: other.current.left == 4, harness.patience)

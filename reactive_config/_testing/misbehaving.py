@@ -206,7 +206,7 @@ class _Telling:
 
     async def _malformed(self) -> None:
         """An entry that stood becomes unreadable and is mended, or an unreadable one appears and goes."""
-        await self._feed.wait_revision(0)  # not before there is a first configuration: it would refuse to start
+        await self._feed.wait_taken()  # not before there is a first configuration: it would refuse to start
         bad = Malformed("readable content", "something else")
         entry_id = self._rng.choice([*self._entries, ""])
         if entry_id:

@@ -95,6 +95,9 @@ class RecordingFeed:
     async def wait_revision(self, revision: int) -> None:
         await self.wait(lambda feed: feed.revision >= revision)
 
+    async def wait_taken(self) -> None:
+        """Return at once: what is sent is taken with it."""
+
     async def wait_accepted(self) -> None:
         while not self._fresh:
             await self._next()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bench.faults.book import Book, expected_at_end
 from bench.faults.checker import KINDS, check, tally
 from bench.faults.history import TORN, History, Log, Missed, PartLog, Seen, Segment, SourceLog, Unknown, Write
+from bench.faults.recorder import WriteRecorder, expected_at_end
 
 # Two groups and a writer's key. Segment 0 goes to revision 5; etcd is then restored to revision 3.
 WRITES = [
@@ -127,10 +127,10 @@ def test_every_kind_is_counted():
 
 @pytest.mark.parametrize(("cause", "lost", "undone"), [("kill", 1, 0), ("restore", 0, 1), ("wipe", 0, 2)])
 def test_what_etcd_lost_itself_is_counted_apart(cause, lost, undone):
-    book = Book((0, 0))
+    recorder = WriteRecorder((0, 0))
     for revision in (2, 3):
-        book.wrote(book.next_number(), {0: revision - 1}, revision, acknowledged=True)
-    book.begin(1 if cause == "wipe" else 2, (0, 0) if cause == "wipe" else (1, 0), cause)
-    assert (len(book.lost_by_etcd), book.undone) == (lost, undone)
-    book.wrote(book.next_number(), {1: 3}, 4, acknowledged=True)
-    assert expected_at_end(book.history) == ((0, 3) if cause == "wipe" else (1, 3))
+        recorder.wrote(recorder.next_number(), {0: revision - 1}, revision, acknowledged=True)
+    recorder.begin(1 if cause == "wipe" else 2, (0, 0) if cause == "wipe" else (1, 0), cause)
+    assert (len(recorder.lost_by_etcd), recorder.undone) == (lost, undone)
+    recorder.wrote(recorder.next_number(), {1: 3}, 4, acknowledged=True)
+    assert expected_at_end(recorder.history) == ((0, 3) if cause == "wipe" else (1, 3))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.faults import deck, run
-from bench.faults.deck import reseed
+from bench.faults import fault_schedule, run
+from bench.faults.fault_schedule import reseed
 from bench.faults.report import rows, text
 from bench.faults.run import Plan, Run
 from reactive_config._sources.etcd import comparison
@@ -32,7 +32,7 @@ async def test_random_faults_break_no_promise(binary, seed, duration):
     print(text(result))
     assert [str(breach) for breach in result.breaches] == []
     assert result.differs == ""
-    assert result.book.acknowledged > 15 * duration
+    assert result.recorder.acknowledged > 15 * duration
     assert sum(len(log.seen) for follower in result.followers for log in follower.logs) > 15 * duration
     assert dict(rows(result))["breach: torn"] == "0"
 
@@ -42,14 +42,14 @@ async def test_random_faults_break_no_promise_where_there_is_authentication(bina
     result = await Run(Plan(binary, duration=duration, pause=0.2, login=True)).run()
     print(text(result))
     assert [str(breach) for breach in result.breaches] == []
-    assert result.book.acknowledged > 10 * duration
+    assert result.recorder.acknowledged > 10 * duration
 
 
 @pytest.mark.parametrize("keys", [600, pytest.param(5000, marks=pytest.mark.storm)])
 async def test_a_reseed_is_recognised_by_every_follower(binary, monkeypatch, keys):
     monkeypatch.setattr(comparison, "PAUSE", 0.2)
     monkeypatch.setattr(run, "deal", lambda members, rng: itertools.repeat(reseed))
-    monkeypatch.setattr(deck, "BALLAST", (keys,))
+    monkeypatch.setattr(fault_schedule, "BALLAST", (keys,))
     result = await Run(Plan(binary, duration=2.0, pause=0.2)).run()
     print(text(result))
     assert [str(breach) for breach in result.breaches] == []

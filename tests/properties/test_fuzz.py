@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.fuzz.book import Book
 from bench.fuzz.driving import drive
+from bench.fuzz.recorder import Book
 from reactive_config._testing.etcd_server import etcd_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.half_grid]

@@ -18,7 +18,8 @@ APP = """
 import asyncio
 import msgspec
 import pytest
-from reactive_config import Config, Memory, Rejected, StartupError, State
+from reactive_config import Config, Memory, Rejected, StartupError
+from reactive_config.status import SourceState
 
 class App(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: dict[str, str] = {}
@@ -54,8 +55,8 @@ async def test_refusal(live_config):
 
 async def test_outage(live_config):
     config = await live_config(App, below=[Memory({"size": 7})])
-    config.source.state(State.STALE, "gone")
-    assert config.status().sources[-1].state is State.STALE
+    config.source.state(SourceState.STALE, "gone")
+    assert config.status().sources[-1].state is SourceState.STALE
     assert config.current.size == 7
 
 async def test_two_at_once(live_config):

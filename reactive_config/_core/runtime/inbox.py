@@ -119,6 +119,12 @@ class Inbox:
         self._wake()
         await future
 
+    async def wait_taken(self) -> None:
+        try:
+            await self.wait_revision(0)  # any will do: the answer comes after all that was sent is taken
+        except Rejected:
+            pass
+
     @property
     def waits(self) -> bool:
         """Whether there are deltas to take."""

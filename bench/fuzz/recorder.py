@@ -27,7 +27,7 @@ class Breach(Exception):
     """A promise that some content broke."""
 
 
-class Book(logging.Handler):
+class FuzzRecorder(logging.Handler):
     """Counts contents, and reads every message of the library's log.
 
     Attributes:

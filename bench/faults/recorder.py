@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from bench.faults.history import History, Segment, State, Unknown, Write
 
 
-class Book:
+class WriteRecorder:
     """The history while it is being written.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Which fault comes next: cards, shuffled from the seed, so that every kind comes in its share."""
+"""Which fault comes next: faults, shuffled from the seed, so that every kind comes in its share."""
 
 from __future__ import annotations
 
@@ -102,11 +102,11 @@ CLUSTER: dict[Fault, int] = {kill: 10, kill_leader: 9, kill_quorum: 3, terminate
 CLUSTER |= {compact: 10, compact_away: 3, restore: 1, wipe: 1, reseed: 1, partition: 3, reset: 2, delay: 1}
 
 
-def deal(members: int, rng: random.Random) -> Iterator[Fault]:
-    """Faults for ever: first one of each kind, then decks in which each kind has its share."""
-    deck = SINGLE if members == 1 else CLUSTER
-    cards = list(deck)
+def fault_schedule(members: int, rng: random.Random) -> Iterator[Fault]:
+    """Faults for ever: first one of each kind, then shuffled rounds in which each kind has its share."""
+    shares = SINGLE if members == 1 else CLUSTER
+    faults = list(shares)
     while True:
-        rng.shuffle(cards)
-        yield from cards
-        cards = [card for card, number in deck.items() for _ in range(number)]
+        rng.shuffle(faults)
+        yield from faults
+        faults = [fault for fault, number in shares.items() for _ in range(number)]

@@ -1,19 +1,19 @@
-"""An etcd source that can be listened to: counters and states at the moment in which they change."""
+"""An etcd source whose counters and states are known at the moment in which they change."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import Counter, deque
-from datetime import datetime
+from typing import Any
 
 from reactive_config import Etcd
-from reactive_config._core.source import Feed, ForwardingFeed
+from reactive_config._core.observed_source import ObservedSource, SourceListener
 from reactive_config.status import SourceState
 
 
-class ListeningFeed(ForwardingFeed):
-    """Remembers the counters and the state, at the moment in which they change.
+class SourceRecorder(SourceListener):
+    """Remembers the counters and the state.
 
     Attributes:
         now, since: The state, and from when on by the monotonic clock.
@@ -22,8 +22,7 @@ class ListeningFeed(ForwardingFeed):
         said: The last words about the state, with their time.
     """
 
-    def __init__(self, feed: Feed) -> None:
-        super().__init__(feed)
+    def __init__(self) -> None:
         self.counters: Counter[str] = Counter()
         self.now = SourceState.CONNECTING
         self.changed = asyncio.Event()
@@ -31,25 +30,21 @@ class ListeningFeed(ForwardingFeed):
         self.away = False
         self.said: deque[tuple[float, SourceState, str]] = deque(maxlen=20)
 
-    def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
+    def stated(self, state: SourceState, reason: str) -> None:
         self.said.append((time.monotonic(), state, reason))
         if state is not self.now:
             self.now, self.since = state, time.monotonic()
             self.changed.set()
             self.changed = asyncio.Event()
         self.away |= state is not SourceState.SYNCED
-        super().state(state, reason, next_try=next_try)
 
-    def count(self, counter: str, by: int = 1) -> None:
+    def counted(self, counter: str, by: int) -> None:
         self.counters[counter] += by
-        super().count(counter, by)
 
 
-class HeardEtcd(Etcd):
-    """An `Etcd` whose run can be listened to."""
+class ObservedEtcd(ObservedSource):
+    """An `Etcd` with a recorder; takes what `Etcd` takes."""
 
-    heard: ListeningFeed | None = None
-
-    async def run(self, feed: Feed) -> None:
-        self.heard = ListeningFeed(feed)
-        await super().run(self.heard)
+    def __init__(self, *endpoints: str, **options: Any) -> None:
+        self.recorder = SourceRecorder()
+        super().__init__(Etcd(*endpoints, **options), self.recorder)
