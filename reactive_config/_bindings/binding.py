@@ -55,7 +55,6 @@ class Binding(ABC, Generic[U]):
     """
 
     value: U
-    alone = True
     self_bounded: ClassVar[bool] = False
 
     def __init__(self, live: Live[U], *, deadline: float = 30.0, name: str = "") -> None:
@@ -74,6 +73,7 @@ class Binding(ABC, Generic[U]):
         self._left_running: set[asyncio.Future[Any]] = set()
         self._task = UserTask(self.name, self.note_left_running)
         self._claimed = False
+        self.alone = True
         self._release_by = 0.0
         self._cutting = CANCEL_FOR
         self._follower = Follower(self.name, [self])
@@ -104,6 +104,10 @@ class Binding(ABC, Generic[U]):
         """Whether a value is in force, so that there is nothing to do for it."""
         return unchanged(self.value, value)
 
+    def note_in_force(self, value: U) -> None:
+        """Note which value is in force: by the follower at a commit, by a subclass that changes its thing in place."""
+        self.value = value
+
     def enter(self, state: BindingState, error: str = "") -> None:
         """Note for the status where the binding stands."""
         if state is not self._state:
@@ -123,8 +127,11 @@ class Binding(ABC, Generic[U]):
         """
         self._follower.leave(within)
 
-    def claim(self) -> None:
+    def claim(self, *, alone: bool = True) -> None:
         """Take the binding for one context.
+
+        Args:
+            alone: Whether it changes by itself; False for one of several members of `together`.
 
         Raises:
             RuntimeError: It belongs to one already.
@@ -132,6 +139,7 @@ class Binding(ABC, Generic[U]):
         if self._claimed:
             raise RuntimeError(f"expected a new {self.name} for every context, got one that was entered before")
         self._claimed = True
+        self.alone = alone
 
     async def __aenter__(self) -> Self:
         self.claim()

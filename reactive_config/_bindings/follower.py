@@ -28,7 +28,6 @@ class Member(Protocol):
 
     live: Live[Any]
     value: Any
-    alone: bool
     name: str
     changes: int
     failures: int
@@ -42,6 +41,7 @@ class Member(Protocol):
     def begin_release(self, within: float) -> None: ...
     def released(self) -> Awaitable[None]: ...
     def stands(self, value: Any) -> bool: ...
+    def note_in_force(self, value: Any) -> None: ...
     def enter(self, state: BindingState, error: str = "") -> None: ...
     def report(self) -> None: ...
     def status(self) -> BindingStatus: ...
@@ -61,8 +61,6 @@ class Follower:
 
     def __init__(self, name: str, members: Sequence[Member], rng: random.Random | None = None) -> None:
         self._members = list(members)
-        for member in self._members:
-            member.alone = len(self._members) == 1
         self._rng = rng or random.Random()
         self._host = Host(name, self.leave)
         self._newer = asyncio.Event()
@@ -221,7 +219,7 @@ class Follower:
     def _commit(self, values: list[Any]) -> None:
         for member, value in zip(self._members, values, strict=True):
             member.commit()
-            member.value = value
+            member.note_in_force(value)
             member.changes += 1
             member.enter(BindingState.IN_FORCE)
             if self._heard is not None:

@@ -38,7 +38,7 @@ class Together(Generic[*Members]):
 
     async def __aenter__(self) -> tuple[*Members]:
         for member in self._all:
-            member.claim()
+            member.claim(alone=len(self._members) == 1)
         await self._follower.open()
         return self._members
 

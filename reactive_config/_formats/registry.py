@@ -1,6 +1,6 @@
 """The door of this room: a document's bytes and its suffix to a tree, or to a refusal with a position.
 
-Everything here is pure and may run in any thread; above some 10 KiB of YAML or TOML, or 1 MiB of JSON, it should.
+Everything here is pure and may run in any thread; what `is_heavy` should.
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ _FORMATS = {".json": "json_", ".yaml": "yaml_", ".yml": "yaml_", ".toml": "toml_
 
 SUFFIXES = frozenset(_FORMATS)
 """The suffixes of files and etcd keys that name a format, in lower case."""
+
+ON_LOOP = {".json": 192 << 10, ".yaml": 20 << 10, ".yml": 20 << 10, ".toml": 5 << 10, ".env": 8 << 10, "": 1 << 20}
+"""Bytes that are read in about 2 ms, measured, by suffix; none for a bare text."""
+
+_SLOW = 1 << 10
+"""The same where the format's usual parser is missing."""
 
 _JSON_SPACE = " \t\r\n"
 
@@ -98,6 +104,16 @@ def is_slow(suffix: str) -> bool:
         return _FORMATS.get(suffix) == "yaml_" and importlib.util.find_spec("ryaml") is None
     except ValueError:  # it was made impossible to import
         return True
+
+
+def is_heavy(suffix: str, size: int) -> bool:
+    """Whether a document takes so long to read that it belongs into a thread, so that it does not hold the event loop.
+
+    Args:
+        suffix: One of `SUFFIXES`, or the empty text for a bare text.
+        size: Its bytes.
+    """
+    return size > _SLOW and (is_slow(suffix) or size > ON_LOOP[suffix])
 
 
 def _parse(text: str, suffix: str) -> Tree:

@@ -103,13 +103,13 @@ def test_the_one_wrong_item_of_a_long_list_is_found_without_trying_each(monkeypa
 
 def test_the_one_wrong_name_of_a_large_table_is_found_without_trying_each(accepting, monkeypatch):
     converted = []
-    decode = plans.LeafPlan.decode
+    decode = basic_plans.LeafPlan.decode
 
     def counting(self, tree, *arguments):
         converted.append(tree)
         return decode(self, tree, *arguments)
 
-    monkeypatch.setattr(plans.LeafPlan, "decode", counting)
+    monkeypatch.setattr(basic_plans.LeafPlan, "decode", counting)
     document = {"table": {**{f"k{number}": number for number in range(MANY)}, "z": "x"}}
     _, held = hold(accepting, document)
     assert [problem.path for problem in held.problems] == ["table.z"]
@@ -118,7 +118,7 @@ def test_the_one_wrong_name_of_a_large_table_is_found_without_trying_each(accept
 
 def test_a_change_elsewhere_does_not_look_at_a_held_document(accepting, monkeypatch):
     a, _ = hold(accepting, {"table": WRONG["table"]})
-    monkeypatch.setattr(plans, "faults", None)
+    monkeypatch.setattr(basic_plans, "faults", None)
     a.attempt({"n": 1})
     assert a.value.n == 1
     assert a.held == ["doc"]

@@ -74,7 +74,8 @@ class LivePool(Rebuilt[U, R], Generic[U, R]):
         finally:
             if step.succeeded:  # also where a newer value came at the same time
                 self._torn = False
-                self.value = value if step.result() else self.value
+                if step.result():
+                    self.note_in_force(value)
         return step.succeeded and step.result()
 
 

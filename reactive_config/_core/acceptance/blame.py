@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, get_args
 
 from reactive_config._core.acceptance.trial import Trial, UnitKey
+from reactive_config._core.decoding.basic_plans import LeafPlan
 from reactive_config._core.decoding.fault import Fault
 from reactive_config._core.decoding.map_plans import MapPlan, OptionalPlan
-from reactive_config._core.decoding.plans import DecodePlan, LeafPlan
+from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.decoding.record_plans import RecordPlan
 from reactive_config._core.lookup import inner_type, plain_type
 from reactive_config._core.paths import Path

@@ -7,8 +7,9 @@ from typing import Any, get_args
 
 import msgspec
 
+from reactive_config._core.decoding.basic_plans import LeafPlan, TablePlan
 from reactive_config._core.decoding.map_plans import MapPlan, OptionalPlan, UntypedPlan
-from reactive_config._core.decoding.plans import DecodePlan, LeafPlan, TablePlan
+from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.decoding.record_plans import FlatPlan, RecordPlan
 from reactive_config._core.refusals import is_refusal
 from reactive_config._core.types import (

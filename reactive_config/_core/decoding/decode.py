@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from reactive_config._core.decoding.basic_plans import TablePlan
 from reactive_config._core.decoding.equality import changed_values, unchanged
 from reactive_config._core.decoding.fault import Fault
 from reactive_config._core.decoding.map_plans import OptionalPlan, UntypedPlan
-from reactive_config._core.decoding.plans import MISSING, NOTHING, DecodedPart, DecodePlan, TablePlan
+from reactive_config._core.decoding.plans import MISSING, NOTHING, DecodedPart, DecodePlan
 from reactive_config._core.decoding.record_plans import FlatPlan
 from reactive_config._core.paths import Path
 from reactive_config._core.trees import Changes

@@ -9,17 +9,9 @@ from typing import Any
 import msgspec
 
 from reactive_config._core.decoding.bare_values import infer, untyped
+from reactive_config._core.decoding.basic_plans import LeafPlan, TablePlan
 from reactive_config._core.decoding.fault import ENOUGH, Fault
-from reactive_config._core.decoding.plans import (
-    MISSING,
-    Decoded,
-    DecodedPart,
-    DecodePlan,
-    LeafPlan,
-    TablePlan,
-    settled,
-    value_of,
-)
+from reactive_config._core.decoding.plans import MISSING, Decoded, DecodedPart, DecodePlan, settled, value_of
 from reactive_config._core.decoding.record_plans import FlatPlan
 from reactive_config._core.delta import Bare
 from reactive_config._core.paths import Path

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
+from reactive_config._core.decoding.basic_plans import TablePlan
 from reactive_config._core.decoding.fault import Fault
 from reactive_config._core.decoding.finite import check_finite, is_finite
-from reactive_config._core.decoding.plans import MISSING, Decoded, DecodePlan, TablePlan, settled, value_of
+from reactive_config._core.decoding.plans import MISSING, Decoded, DecodePlan, settled, value_of
 from reactive_config._core.paths import Path
 from reactive_config._core.refusals import is_refusal, name_of, own_words
 from reactive_config._core.trees import Changes

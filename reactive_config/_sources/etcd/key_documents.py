@@ -28,14 +28,6 @@ TURN = 1 << 20
 
 ONE = 1 << 10
 
-HEAVY = {"": 1 << 20, ".json": 1 << 20}
-"""Bytes from which a document is parsed in a thread, by suffix; YAML and TOML already from `HEAVY_TEXT`."""
-
-HEAVY_TEXT = 10 << 10
-
-SLOW = 1 << 10
-"""The same for a format whose usual parser is missing; a shorter one costs a turn."""
-
 
 class Document(Entry, frozen=True, gc=False):
     """An entry that keeps the bytes it was read from: the mirror stores those, so sealed values stay sealed.
@@ -123,18 +115,14 @@ async def read_documents(
             documents.append(mount)
             continue
         name = name if before is None else before.place
-        slow = slow_yaml and registry.is_slow(suffix_of(name))
-        if len(raw) > SLOW and (slow or _is_heavy(name, raw)):
+        suffix = suffix_of(name)
+        if registry.is_heavy(suffix or ".json", len(raw)):
             documents.append(await anyio.to_thread.run_sync(read_document, name, raw, revision, mount))
         else:
             documents.append(read_document(name, raw, revision, mount))
-        if slow:
+        if slow_yaml and registry.is_slow(suffix):
             turn = 0
     return documents
-
-
-def _is_heavy(name: str, raw: bytes) -> bool:
-    return len(raw) > HEAVY_TEXT and len(raw) > HEAVY.get(suffix_of(name), HEAVY_TEXT)
 
 
 def _misplaced(document: Document) -> bool:

@@ -16,12 +16,6 @@ from reactive_config.errors import ParseError
 
 Resolve = Callable[[Path], Path]
 
-_ON_LOOP = {".json": 192 << 10, ".yaml": 20 << 10, ".yml": 20 << 10, ".toml": 5 << 10, ".env": 8 << 10, "": 1 << 20}
-"""Bytes that parse in about 2 ms, measured; what is longer goes to a thread and must not hold the loop."""
-
-_SLOW = 1 << 10
-"""The same where the format's usual parser is missing."""
-
 _LOCATABLE = 256 << 10
 """Bytes in which a line is looked for: it parses again, on the loop, at some 0.15 s a MiB. Paths are named always."""
 
@@ -52,17 +46,17 @@ class Documents:
             mount: Where it stands in its layer.
         """
         try:
-            if len(data) <= (_SLOW if registry.is_slow(suffix) else _ON_LOOP[suffix]):
-                tree = _parse(data, suffix)
-            else:
+            if registry.is_heavy(suffix, len(data)):
                 tree = await anyio.to_thread.run_sync(_parse, data, suffix, limiter=self.limiter)
+            else:
+                tree = _parse(data, suffix)
             if suffix == ".env":
                 return nest(tree, self._resolve, self._shape, lambda name: _line(data, name))
             if suffix or not may_be_table(tree, mount, self._shape):
                 return tree
-            if len(data) <= _ON_LOOP[".json"]:
-                return read_table(tree)
-            return await anyio.to_thread.run_sync(read_table, tree, limiter=self.limiter)
+            if registry.is_heavy(".json", len(data)):
+                return await anyio.to_thread.run_sync(read_table, tree, limiter=self.limiter)
+            return read_table(tree)
         except ParseError as error:
             return Malformed(error.expected, error.got, error.line, error.column)
 
