@@ -7,7 +7,7 @@ import pytest
 
 from reactive_config import Memory, Rejected, StartupError, open_config
 from reactive_config._core.acceptance.verdicts import TOLD
-from reactive_config._core.decoding import bare_values, plans
+from reactive_config._core.decoding import bare_values, basic_plans
 from reactive_config._core.decoding import fault_search as faults_module
 from reactive_config._core.decoding.fault import ENOUGH
 from reactive_config._core.decoding.fault_search import faults
