@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from reactive_config._cli.failures import OK, TROUBLE, NoConfiguration
-from reactive_config._cli.get import Sources
 from reactive_config._cli.opening import Opened, opened
 from reactive_config._cli.output import Output, StyledText, problem_fields, problem_line
 from reactive_config._cli.redacted import count_values, show
-from reactive_config._cli.source_options import Options
+from reactive_config._cli.source_options import Options, SourceText
 from reactive_config._core.redaction import spot_of
 from reactive_config._core.status import SourceState
 from reactive_config.errors import Problem
 
 
-async def check(*sources: Sources, options: Options = Options()) -> int:  # noqa: B008 - frozen
+async def check(*sources: SourceText, options: Options = Options()) -> int:  # noqa: B008 - frozen
     """Check that the content fits the type; list every problem with its place.
 
     Exits with 1 if something does not fit or a source cannot be read. Without --type only the formats are

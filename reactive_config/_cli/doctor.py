@@ -14,12 +14,11 @@ from typing import Any
 import msgspec
 
 from reactive_config._cli.failures import OK, TROUBLE
-from reactive_config._cli.get import Sources
 from reactive_config._cli.opening import no_configuration
 from reactive_config._cli.output import Output, StyledText, problem_fields, problem_line
 from reactive_config._cli.redacted import count_values, show
 from reactive_config._cli.source_events import Event, observed, wait_seen
-from reactive_config._cli.source_options import Options
+from reactive_config._cli.source_options import Options, SourceText
 from reactive_config._cli.sources import SOURCES_VARIABLE, Spec, make_sources, read_specs
 from reactive_config._core.redaction import spot_of
 from reactive_config._core.runtime.config import open_config
@@ -128,7 +127,7 @@ class Finding(msgspec.Struct, frozen=True):
         return self.status is not None and self.status.state is SourceState.SYNCED
 
 
-async def doctor(*sources: Sources, options: Options = Options()) -> int:  # noqa: B008 - frozen
+async def doctor(*sources: SourceText, options: Options = Options()) -> int:  # noqa: B008 - frozen
     """Find out which sources answer; show inotify's limits and all versions.
 
     Each source is opened by itself. Exits with 1 if one that is not optional does not answer or has no usable content.

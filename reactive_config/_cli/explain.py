@@ -7,11 +7,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from reactive_config._cli.failures import OK
-from reactive_config._cli.get import Sources, find, read_path
+from reactive_config._cli.get import find, read_path
 from reactive_config._cli.opening import opened
 from reactive_config._cli.output import Output, StyledText, compact, origin_fields
 from reactive_config._cli.redacted import show
-from reactive_config._cli.source_options import Options
+from reactive_config._cli.source_options import Options, SourceText
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.runtime.config import Explanation
 
@@ -19,7 +19,7 @@ from reactive_config._core.runtime.config import Explanation
 async def explain(
     path: Annotated[str, Parameter(show_default=False)],
     /,
-    *sources: Sources,
+    *sources: SourceText,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
     """Show what every layer says about a value, the winner first.

@@ -14,7 +14,7 @@ from reactive_config._cli.opening import Opened, opened
 from reactive_config._cli.output import Output, printable
 from reactive_config._cli.quoting import may_hold_login
 from reactive_config._cli.redacted import show
-from reactive_config._cli.source_options import Options
+from reactive_config._cli.source_options import Options, SourceText
 from reactive_config._core.lookup import selector
 from reactive_config._core.paths import Path, format_path, parse_path
 from reactive_config._core.redaction import Spot, below, spot_of
@@ -23,10 +23,9 @@ from reactive_config.errors import InvalidPath, UnknownPath
 _SOURCE = re.compile(r"(optional|env|values|etcds?):")
 
 PathText = Annotated[str, Parameter(show_default=False)]
-Sources = Annotated[str, Parameter(name="SOURCE")]
 
 
-async def get(path: PathText = ".", /, *sources: Sources, options: Options = Options()) -> int:  # noqa: B008 - frozen
+async def get(path: PathText = ".", /, *sources: SourceText, options: Options = Options()) -> int:  # noqa: B008 - frozen
     """Print the value in force, defaults of the type included.
 
     A text is printed bare, everything else as JSON; with --json always as JSON.

@@ -12,6 +12,9 @@ _SOURCES = Group("Sources", sort_key=2)
 _ETCD = Group("etcd", sort_key=3)
 OUTPUT = Group("Output", sort_key=4)
 
+SourceText = Annotated[str, Parameter(name="SOURCE")]
+"""A source, as `_cli/sources.py` reads it."""
+
 TypeName = Annotated[
     str | None, Parameter(name=["--type", "-t"], metavar="MODULE:CLASS", env_var="REACTIVE_CONFIG_TYPE", group=_SOURCES)
 ]

@@ -12,11 +12,10 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from reactive_config._cli.failures import OK
-from reactive_config._cli.get import Sources
 from reactive_config._cli.opening import Opened, opened
 from reactive_config._cli.output import Output
 from reactive_config._cli.source_events import Event, StateSaid, Touch, observed, wait_seen
-from reactive_config._cli.source_options import OUTPUT, Options
+from reactive_config._cli.source_options import OUTPUT, Options, SourceText
 from reactive_config._cli.watch_output import Generation, tell_gap, tell_generation, tell_held, tell_start, tell_state
 from reactive_config._core.runtime.snapshot import Snapshot
 from reactive_config._core.runtime.updates import Gap
@@ -28,7 +27,7 @@ _HeldUnits = dict[tuple[str, str], HeldUnit]
 
 
 async def watch(
-    *sources: Sources,
+    *sources: SourceText,
     count: Annotated[int | None, Parameter(metavar="N", validator=Number(gte=1), group=OUTPUT)] = None,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> int:
