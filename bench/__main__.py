@@ -11,6 +11,7 @@ from bench.faults import command as faults
 from bench.fuzz import command as fuzz
 from bench.harness import command as harness
 from bench.scale import command as scale
+from bench.structure import command as structure
 
 
 def main() -> int:
@@ -23,6 +24,7 @@ def main() -> int:
     fuzz.add(commands)
     herd.add(commands)
     scale.add(commands)
+    structure.add(commands)
     arguments = parser.parse_args()
     try:
         code: int = arguments.run(arguments)
