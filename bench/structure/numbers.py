@@ -6,9 +6,12 @@ import ast
 import collections
 import importlib.util
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import msgspec
 
@@ -40,11 +43,13 @@ class Exported(msgspec.Struct, frozen=True):
         symbols: How many.
         ambiguous: Of these, whose type checkers might infer differently.
         unknown: Of these, whose type is not known in full.
+        names: Of the unknown ones.
     """
 
     symbols: int
     ambiguous: int
     unknown: int
+    names: list[str]
 
 
 SHORT = 60
@@ -71,12 +76,18 @@ def exported() -> Exported | None:
     """Ask basedpyright; None where it is not installed."""
     if importlib.util.find_spec("basedpyright") is None:
         return None
-    command = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable]
-    command += ["--verifytypes", PACKAGE.name, "--ignoreexternal", "--outputjson"]
-    done = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True, check=False)
-    counts = json.loads(done.stdout)["typeCompleteness"]["exportedSymbolCounts"]
+    command = [sys.executable, "-m", "basedpyright", "--verifytypes", PACKAGE.name, "--ignoreexternal", "--outputjson"]
+    # It takes the first `python` on the PATH, whatever --pythonpath says; of another one it would know no library.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(PACKAGE.parent)}
+    with tempfile.TemporaryDirectory() as home:  # without settings of a checkout
+        done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
+    told = json.loads(done.stdout)["typeCompleteness"]
+    counts = told["exportedSymbolCounts"]
     known, ambiguous, unknown = (counts[f"with{kind}Type"] for kind in ("Known", "Ambiguous", "Unknown"))
-    return Exported(known + ambiguous + unknown, ambiguous, unknown)
+    exported = (symbol for symbol in told["symbols"] if symbol["isExported"])
+    names = [one["name"] for one in exported if not one["isTypeKnown"] and not one["isTypeAmbiguous"]]
+    return Exported(known + ambiguous + unknown, ambiguous, unknown, sorted(names))
 
 
 def report(numbers: Numbers, symbols: Exported | None) -> list[str]:
@@ -95,4 +106,5 @@ def report(numbers: Numbers, symbols: Exported | None) -> list[str]:
     return [
         *lines,
         f"exported symbols: {symbols.symbols:,}, of unknown type {symbols.unknown:,}, ambiguous {symbols.ambiguous:,}",
+        *(f"  unknown: {name}" for name in symbols.names),
     ]
