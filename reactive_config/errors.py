@@ -9,7 +9,7 @@
     ├── UnknownPath           a dotted path that the type does not have (also a LookupError)
     ├── InvalidPath           a dotted path that cannot be read (also a ValueError)
     ├── TypeNotSupported      a configuration type that cannot be decoded (also a TypeError)
-    ├── Unfit                 for a type's own validation to raise; says what would have fitted (also a ValueError)
+    ├── InvalidValue                 for a type's own validation to raise; says what would have fitted (also a ValueError)
     ├── StrayCancellation     the program's code raised CancelledError, and nobody had cancelled it
     ├── Closed                the configuration's context has ended
     └── WrongProcess          used in a forked child, in another thread or in another event loop
@@ -199,7 +199,7 @@ class InvalidValue(ReactiveConfigError, ValueError):
     In `__post_init__` and in a validator of pydantic. The text of any other exception is not shown, for it may quote
     the value. This one's must not.
 
-        raise Unfit("a port above 1023", at="port")
+        raise InvalidValue("a port above 1023", at="port")
 
     Attributes:
         expected: What would have fitted, without a word of what was there.

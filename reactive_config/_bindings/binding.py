@@ -35,7 +35,7 @@ class Binding(ABC, Generic[U]):
 
     Make before break: a new thing is prepared beside the one in use. Only when that has worked is it
     committed, synchronously; if it fails, the old one stays in use and it is tried again, until it works or
-    a newer value comes. If it raises `Unfit`, only another value is tried. Entering prepares and commits the
+    a newer value comes. If it raises `InvalidValue`, only another value is tried. Entering prepares and commits the
     first one, and raises if that fails.
 
     A subclass says what preparing, committing, aborting, settling and releasing mean for its thing. Its methods run

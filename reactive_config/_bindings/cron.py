@@ -73,7 +73,7 @@ def _simulation(expression: str, start: datetime) -> CronSim:
     """The times of an expression.
 
     Raises:
-        Unfit: It is none; without its text.
+        InvalidValue: It is none; without its text.
         ImportError: cronsim is not installed.
     """
     try:

@@ -66,7 +66,7 @@ class Entry(msgspec.Struct, frozen=True):
         locate: Given the entry and a path inside its document, line and column, both from 1; called only
             when somebody asks (explain, an error), so it may parse the document again. It gets the entry, so
             that one function serves all of a source's entries.
-        size: Bytes of the document, for the source's `Guard`; 0 where nobody counts.
+        size: Bytes of the document, for the source's `ChangeLimits`; 0 where nobody counts.
         depth: How many tables and lists of the document lie inside one another, or more; said by a source that has
             checked the document, as every parser here does. -1: nobody has, and the runtime does.
     """

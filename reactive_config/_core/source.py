@@ -90,7 +90,7 @@ class Source(Protocol):
         layers: The names of its layers, lowest first; at least one.
         optional: Whether a layer may be without a single entry. Where not, an empty layer is an error
             at the start, and held later.
-        guard: How far what it says may jump at once.
+        change_limits: How far what it says may jump at once.
     """
 
     name: str

@@ -77,7 +77,7 @@ def rate_of(value: object, live: Live[Any] | None = None) -> Rate | None:
         live: Where it comes from, which decides what a message may show of it.
 
     Raises:
-        Unfit: It means none. The text shows the value if `got` does.
+        InvalidValue: It means none. The text shows the value if `got` does.
     """
     if value is None or isinstance(value, Rate):
         return value

@@ -29,7 +29,7 @@ class Rule(ABC, Generic[S]):
         """Put another rate in force; what is earned until now is earned at the one before.
 
         Raises:
-            Unfit: The algorithm cannot hold this rate; the one before stays.
+            InvalidValue: The algorithm cannot hold this rate; the one before stays.
         """
 
     @abstractmethod

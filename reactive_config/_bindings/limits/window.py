@@ -56,7 +56,7 @@ class SlidingWindow(Rule[Log]):
         now: When it begins.
 
     Raises:
-        Unfit: The limit is no whole number, or there is a burst: the window's limit is the burst.
+        InvalidValue: The limit is no whole number, or there is a burst: the window's limit is the burst.
     """
 
     def __init__(self, rate: Rate, now: int) -> None:

@@ -45,7 +45,7 @@ class Rejection:
         linked: Which of them touch the same parts.
         groups: Which of them may need one another.
         queue: The units that there was no time for yet.
-        jumps: What the sources' guards say.
+        jumps: What the sources' change limits say.
         budget: What this attempt may still do.
     """
 

@@ -45,7 +45,7 @@ class SourceRecord:
         name: The source's, unique.
         layers: Its layers, lowest first; their entries are the accepted state.
         optional: Whether its layers may be empty.
-        guard: How far it may jump at once.
+        change_limits: How far it may jump at once.
         size: Bytes of the accepted documents.
         pending: Id to what differs from the accepted state.
         units: The same by unit, so that nobody has to walk all of it to find the changes of one.

@@ -56,7 +56,7 @@ class Etcd:
         optional: Whether there may be no key at all, or no etcd: then a start waits for it only one second
             longer than `mirror_after`. Say so for overrides above other sources, whose last key may be removed.
         name: What the status calls it.
-        guard: How far etcd's content may jump at once.
+        change_limits: How far etcd's content may jump at once.
         rng: Where the jitter comes from.
 
     Attributes:

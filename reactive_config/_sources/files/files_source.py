@@ -67,7 +67,7 @@ class Files:
         poll_interval: Seconds between two looks at all files without being told, whatever the notifier.
         settle: Seconds that must pass without a change before what may be a passing state is taken for meant.
         max_wait: Seconds after which waiting for a writer, or for quiet, ends.
-        guard: How far the files' content may jump at once.
+        change_limits: How far the files' content may jump at once.
         clock: Seconds, monotonic.
 
     Raises:
