@@ -9,7 +9,7 @@
     ├── UnknownPath           a dotted path that the type does not have (also a LookupError)
     ├── InvalidPath           a dotted path that cannot be read (also a ValueError)
     ├── TypeNotSupported      a configuration type that cannot be decoded (also a TypeError)
-    ├── InvalidValue                 for a type's own validation to raise; says what would have fitted (also a ValueError)
+    ├── InvalidValue          for a type's own validation to raise; says what would have fitted (also a ValueError)
     ├── StrayCancellation     the program's code raised CancelledError, and nobody had cancelled it
     ├── Closed                the configuration's context has ended
     └── WrongProcess          used in a forked child, in another thread or in another event loop

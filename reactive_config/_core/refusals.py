@@ -40,7 +40,7 @@ def own_words(error: BaseException) -> InvalidValue | None:
 
 
 def readable(error: object) -> InvalidValue | None:
-    """A copy of an InvalidValue, since a class of somebody's own may hold anything, or raise; None for anything else."""
+    """A copy of an InvalidValue, since a subclass may hold anything, or raise; None for anything else."""
     try:
         if is_a(error, InvalidValue) and type(error.expected) is str and type(error.at) is str:
             return InvalidValue(error.expected, at=error.at)

@@ -117,7 +117,7 @@ class BindingState(enum.Enum):
     RETRYING = "retrying"
     """The newer one could not be made; the one before is in use, and it is tried again."""
     REFUSED = "refused"
-    """The newer value can never be followed (`InvalidValue`); the one before is in use, and only another value is tried."""
+    """The newer value can never be followed (`InvalidValue`); the one before is in use until another value comes."""
     DRAINING = "draining"
     """The newest is in use; the one before waits for its last users."""
     CLOSED = "closed"
@@ -131,7 +131,8 @@ class BindingStatus(msgspec.Struct, frozen=True):
         state: See `BindingState`.
         since: When the state was entered (UTC); for people.
         age: Seconds from then until the status was made, by the monotonic clock.
-        error: What kept the newest value from coming into force, without the error's own text; of an `InvalidValue` with it.
+        error: What kept the newest value from coming into force, without the error's own text; of an `InvalidValue`
+            with it.
         changes: How often a new thing came into force.
         failures: How often making one failed.
         forced: How often an old one was closed under its users, because they took longer than the drain.

@@ -178,7 +178,7 @@ class Looker:
         for change in changes:
             self._known[change.found.id].sent(change.found, change.content, change.now, change.wall_ns)
             if change.heard:
-                continue  # so is a second write at the same moment; the reconciler finds the others
+                continue  # so is a second write at the same moment; the next look of the poller finds the others
             self._again(self._known[change.found.id].recheck_at)
         for id in deleted:  # noqa: A001
             del self._known[id]

@@ -72,7 +72,7 @@ class WatchPlan:
 
 
 class Notifier(Protocol):
-    """Says "look again". It may say so for nothing; it may miss things, and the reconciler finds those."""
+    """Says "look again". It may say so for nothing; it may miss things, and the poller finds those."""
 
     @property
     def name(self) -> str:
@@ -125,7 +125,7 @@ class Notifier(Protocol):
 
 
 class Polling:
-    """Never says a word. The reconciler, which always runs, is then alone."""
+    """Never says a word. The poller, which always runs, is then alone."""
 
     name = "polling"
 
