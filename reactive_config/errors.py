@@ -170,11 +170,11 @@ class StartupError(ConfigError):
     def __init__(
         self, problems: Iterable[Problem], troubles: dict[str, str] | None = None, *, stopped: bool = False
     ) -> None:
-        self.troubles = dict(troubles or {})
+        self.troubles: dict[str, str] = dict(troubles or {})
         super().__init__(problems, stopped=stopped)
         lines = [f"{printable(name)}: {printable(trouble, _WORDS)}" for name, trouble in self.troubles.items()]
         lines += problem_lines(self.problems, stopped=stopped)
-        self.args = ("\n  ".join([self.headline + ":", *lines]),)
+        self.args: tuple[str, ...] = ("\n  ".join([self.headline + ":", *lines]),)
 
 
 class SourceError(ReactiveConfigError):

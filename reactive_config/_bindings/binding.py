@@ -62,18 +62,18 @@ class Binding(ABC, Generic[U]):
             raise ValueError(f"deadline: expected seconds above 0, got {deadline}")
         self.live = live
         self.deadline = deadline
-        self.name = name or f"{type(self).__name__.lower()}({live.name})"
+        self.name: str = name or f"{type(self).__name__.lower()}({live.name})"
         self.changes = 0
         self.failures = 0
         self.forced = 0
-        self.abandoned = 0
+        self.abandoned: int = 0
         self._state = BindingState.PREPARING
         self._since = Moment.now()
         self._error = ""
         self._left_running: set[asyncio.Future[Any]] = set()
         self._task = UserTask(self.name, self.note_left_running)
         self._claimed = False
-        self.alone = True
+        self.alone: bool = True
         self._release_by = 0.0
         self._cutting = CANCEL_FOR
         self._follower = Follower(self.name, [self])

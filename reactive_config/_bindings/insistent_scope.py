@@ -37,7 +37,7 @@ class InsistentScope:
         self._timer: asyncio.TimerHandle | None = None
         self._pause = 0.0
         self._until = 0.0
-        self.cancel_called = False
+        self.cancel_called: bool = False
 
     def cancel(self, within: float = CANCEL_FOR) -> None:
         """Begin to cancel, once the scope is entered; a second call can only make it give up sooner.

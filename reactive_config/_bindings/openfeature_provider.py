@@ -53,7 +53,7 @@ class FlagProvider(AbstractProvider):
     def __init__(self, live: Live[Any], name: str) -> None:
         super().__init__()
         self._live = live
-        self.name = name or f"flag_provider({live.name})"
+        self.name: str = name or f"flag_provider({live.name})"
         self._host = Host(self.name)
         self._changes = 0
         self._state = BindingState.IN_FORCE

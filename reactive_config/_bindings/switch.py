@@ -24,7 +24,7 @@ class Switch:
         self._live = live
         self._salt = salt
         self._since = Moment.now()
-        self.name = name or f"switch({salt or live.name})"
+        self.name: str = name or f"switch({salt or live.name})"
 
     def on(self, key: Key = "") -> bool:
         """Whether the feature is on for a key (a user, a tenant, a host), or for all where no key is given.

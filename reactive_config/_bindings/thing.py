@@ -51,8 +51,8 @@ class Thing(Generic[R]):
         left_running: Callable[[asyncio.Future[Any]], None],
         forced: Callable[[int], None],
     ) -> None:
-        self.task = UserTask(name, left_running)
-        self.users = 0
+        self.task: UserTask = UserTask(name, left_running)
+        self.users: int = 0
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.failure: BaseException | None = None
         self._name = name

@@ -56,16 +56,16 @@ class UserStep(Generic[T]):
         self._begun = False
         self._limit: asyncio.TimerHandle | None = None
         self._over_by = math.inf  # when it is abandoned at the latest, by the loop's clock
-        self.timed_out = False
+        self.timed_out: bool = False
         self._result: list[T] = []
         self._error: BaseException | None = None
         loop = asyncio.get_running_loop()
         self.over: asyncio.Future[None] = loop.create_future()
         self.following: asyncio.Future[UserStep[Any] | None] = loop.create_future()
         self._waiters: list[asyncio.Future[None]] = []
-        self.abandoned = False
-        self.cancelled = False
-        self.cancelled_at = 0.0
+        self.abandoned: bool = False
+        self.cancelled: bool = False
+        self.cancelled_at: float = 0.0
 
     def limit(self, seconds: float, cancel_for: float = CANCEL_FOR) -> None:
         """Cancel the step if it is not over so many seconds from now; of several limits the earliest counts.

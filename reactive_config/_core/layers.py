@@ -145,7 +145,7 @@ class Stack:
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        self.layers = tuple(layers)
+        self.layers: tuple[Layer, ...] = tuple(layers)
         self.tree: dict[str, Any] = {}
 
     def refold(self, touched: Changes) -> Changes:

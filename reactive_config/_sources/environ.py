@@ -35,7 +35,7 @@ class Env(Source):
         if not prefix:
             raise ValueError("Env: expected a prefix such as SHOP_, got an empty text: it would take every variable")
         self.name = name
-        self.layers = (f"{prefix}*",)
+        self.layers: tuple[str, ...] = (f"{prefix}*",)
         self.optional = True
         self._prefix = prefix
         self._environ = os.environ if environ is None else environ

@@ -30,7 +30,7 @@ class Memory(Source):
 
     def __init__(self, tree: Mapping[str, Any] | None = None, *, name: str = "memory") -> None:
         self.name = name
-        self.layers = (name,)
+        self.layers: tuple[str, ...] = (name,)
         self.optional = True
         self._tree: dict[str, Any] = owned(tree or {})
         self._revision = 1

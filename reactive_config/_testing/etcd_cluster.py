@@ -32,7 +32,7 @@ class EtcdCluster:
     """
 
     def __init__(self, members: Sequence[EtcdServer]) -> None:
-        self.members = tuple(members)
+        self.members: tuple[EtcdServer, ...] = tuple(members)
         self._stopped: set[EtcdServer] = set()
 
     @property

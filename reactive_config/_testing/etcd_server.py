@@ -73,7 +73,7 @@ class EtcdProcess(ServerProcess):
         super().__init__(home)
         self.binary = binary
         self.name = name
-        self.data_dir = data_dir or home / "data"
+        self.data_dir: Path = data_dir or home / "data"
         self.tls = tls
         self._flags = tuple(flags)
         self._metrics_port, own = free_ports(2)
@@ -159,7 +159,7 @@ class EtcdServer(EtcdProcess):
         peers: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(binary, home, data_dir=data_dir, tls=tls, flags=flags, name=name, peers=peers)
-        self.users = dict(users or {})
+        self.users: dict[str, tuple[str, Sequence[str]]] = dict(users or {})
         self.login: tuple[str, str] | None = None
 
     def ctl(self, *args: str, stdin: str | None = None) -> str:

@@ -46,7 +46,7 @@ class SourceHarness(ABC):
     atomic = True
     quoted = True
     corruptible = False
-    patience = 10.0
+    patience: float = 10.0
 
     @abstractmethod
     def source(self) -> Source:

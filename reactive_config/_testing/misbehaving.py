@@ -78,7 +78,7 @@ class Misbehaving(Source):
         if not history:
             raise ValueError("expected a history of one state or more, got none")
         self.name = name
-        self.layers = (name,)
+        self.layers: tuple[str, ...] = (name,)
         self.optional = optional
         self.played: list[tuple[int, Misbehaviour]] = []
         self._history = [owned(tree) for tree in history]

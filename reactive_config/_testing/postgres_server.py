@@ -30,13 +30,13 @@ class PostgresServer(ServerProcess):
 
     terminate_signal = signal.SIGINT  # "fast shutdown": SIGTERM would wait for clients to leave
     # SIGKILL would leave its children behind, and they the shared memory.
-    kill_signal = getattr(signal, "SIGQUIT", signal.SIGTERM)
+    kill_signal: signal.Signals = getattr(signal, "SIGQUIT", signal.SIGTERM)
 
     def __init__(self, programs: Path, home: Path, settings: Sequence[str], user: str | None) -> None:
         super().__init__(home, user=user)
         self._programs = programs
         self._settings = settings
-        self.data = home / "data"
+        self.data: Path = home / "data"
 
     @property
     def dsn(self) -> str:

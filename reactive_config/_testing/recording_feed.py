@@ -36,7 +36,7 @@ class RecordingFeed:
         self.counters: Counter[str] = Counter()
         self.gauges: dict[str, float] = {}
         self.said: tuple[str, ...] = ()
-        self.revision = 0
+        self.revision: int = 0
         self._accepted: dict[str, Entry] = {}
         self._fresh = False
         self._changed = asyncio.Event()

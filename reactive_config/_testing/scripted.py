@@ -66,9 +66,9 @@ class Scripted(Source):
         last_good: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
-        self.layers = (name,)
+        self.layers: tuple[str, ...] = (name,)
         self.optional = optional
-        self.revision = 0
+        self.revision: int = 0
         self._entries: dict[str, Entry] | None = None
         self._last_good = None if last_good is None else Replace(entries_of(owned(last_good), 0))
         self._state: tuple[SourceState, str, datetime | None] | None = None

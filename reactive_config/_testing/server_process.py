@@ -26,12 +26,14 @@ class ServerProcess(ABC):
     """
 
     terminate_signal = signal.SIGTERM
-    kill_signal = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows ends a process at once for either
+    kill_signal: signal.Signals = getattr(
+        signal, "SIGKILL", signal.SIGTERM
+    )  # Windows ends a process at once for either
 
     def __init__(self, home: Path, *, user: str | None = None) -> None:
         self.home = home
-        self.output = home / "server.log"
-        self.port = free_ports(1)[0]
+        self.output: Path = home / "server.log"
+        self.port: int = free_ports(1)[0]
         self._user = user
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -56,11 +56,11 @@ class TcpProxy:
 
     def __init__(self, target: str) -> None:
         host, port = target.rsplit(":", 1)
-        self.endpoint = ""
-        self.delay = 0.0
-        self.latency = 0.0
-        self.rate = math.inf
-        self.connections = 0
+        self.endpoint: str = ""
+        self.delay: float = 0.0
+        self.latency: float = 0.0
+        self.rate: float = math.inf
+        self.connections: int = 0
         self._target = (host, int(port))
         self._passing = asyncio.Event()
         self._passing.set()

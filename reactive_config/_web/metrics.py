@@ -46,7 +46,7 @@ class Metrics(Observer):
             from prometheus_client import CollectorRegistry, Counter, Histogram
         except ImportError:
             raise ImportError(f"Metrics needs prometheus-client: {install('prometheus')}") from None
-        self.registry = registry if registry is not None else CollectorRegistry()
+        self.registry: CollectorRegistry = registry if registry is not None else CollectorRegistry()
         self._names = BindingNames()
         self._status = StatusCollector(self._names)
 

@@ -96,8 +96,8 @@ class SharedWindow:
         self._closed = False
         self._busy = ""
         self._busy_until = 0
-        self.away = ""
-        self.losses = 0
+        self.away: str = ""
+        self.losses: int = 0
 
     @property
     def busy(self) -> str:

@@ -33,7 +33,7 @@ class Acceptance:
 
     def __init__(self, plan: DecodePlan, accounts: Sequence[SourceRecord]) -> None:
         self.plan = plan
-        self.accounts = list(accounts)
+        self.accounts: list[SourceRecord] = list(accounts)
         self._rule = Rejection(plan, self.accounts)
 
     @property

@@ -63,17 +63,17 @@ class SourceRecord:
         self, name: str, layers: Sequence[str], *, optional: bool, change_limits: ChangeLimits | None = None
     ) -> None:
         self.name = name
-        self.layers = [Layer(layer) for layer in layers]
+        self.layers: list[Layer] = [Layer(layer) for layer in layers]
         self.optional = optional
-        self.change_limits = change_limits or ChangeLimits()
-        self.size = 0
+        self.change_limits: ChangeLimits = change_limits or ChangeLimits()
+        self.size: int = 0
         self.pending: dict[str, PendingChange] = {}
         self.units: dict[Unit, dict[str, PendingChange]] = {}
         self.touched: dict[Unit, bool] = {}
         self.emptied: frozenset[int] = frozenset()
         self.revision: int | None = None
-        self.gone_between = (0, 0)
-        self.accepted_at = 0
+        self.gone_between: tuple[int, int] = (0, 0)
+        self.accepted_at: int = 0
 
     @property
     def accepted(self) -> Mapping[str, Entry]:

@@ -47,11 +47,11 @@ class DecodedPart:
     def __init__(
         self, tree: Any, value: Any, kept: Mapping[str, Any], inner: Mapping[str, DecodedPart], own_code: bool = False
     ) -> None:
-        self.tree = tree
-        self.value = value
-        self.kept = kept
-        self.inner = inner
-        self.own_code = own_code
+        self.tree: Any = tree
+        self.value: Any = value
+        self.kept: Mapping[str, Any] = kept
+        self.inner: Mapping[str, DecodedPart] = inner
+        self.own_code: bool = own_code
 
 
 Decoded = Any

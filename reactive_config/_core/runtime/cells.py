@@ -38,8 +38,8 @@ class Hub(Home):
         self.closed = False
         self.waited: set[object] = set()
         self.bindings: dict[object, Callable[[], BindingStatus]] = {}
-        self.observers = Observers()
-        self.heard = 0.0
+        self.observers: Observers = Observers()
+        self.heard: float = 0.0
         self.errors: weakref.WeakKeyDictionary[Live[Any], str] = weakref.WeakKeyDictionary()
 
 

@@ -24,8 +24,8 @@ class Home:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.pid = Home.process
-        self.thread = get_ident()
+        self.pid: int = Home.process
+        self.thread: int = get_ident()
 
     def check(self) -> None:
         """For what registers or waits.

@@ -56,8 +56,8 @@ class Runtime(Generic[T]):
 
     def __init__(self, kind: Any, sources: Sequence[Source], startup_timeout: float | None) -> None:
         self.kind = kind
-        self.sources = list(sources)
-        self.hub = Hub(asyncio.get_running_loop())
+        self.sources: list[Source] = list(sources)
+        self.hub: Hub = Hub(asyncio.get_running_loop())
         self.stream: Live[Snapshot[T]] | None = None
         self.started: asyncio.Future[Snapshot[T]] = self.hub.loop.create_future()
         accounts = [
@@ -66,12 +66,12 @@ class Runtime(Generic[T]):
             )
             for name, source in zip(_names(sources), sources, strict=True)
         ]
-        self.acceptance = Acceptance(compile_plan(kind), accounts)
+        self.acceptance: Acceptance = Acceptance(compile_plan(kind), accounts)
         self._timeout = startup_timeout
         self._wake = asyncio.Event()
-        self.inboxes = [Inbox(account, kind, self._wake.set) for account in accounts]
-        self.by_path = PathIndex()
-        self.by_function = WeakCells()
+        self.inboxes: list[Inbox] = [Inbox(account, kind, self._wake.set) for account in accounts]
+        self.by_path: PathIndex = PathIndex()
+        self.by_function: WeakCells = WeakCells()
         self.updates: WeakSet[Updates[T]] = WeakSet()
         self._notes: tuple[Any, tuple[str, ...]] = (None, ())
         # What runs code of the sources, and what a person calls it.

@@ -39,9 +39,9 @@ class Snapshot(Generic[T]):
         published_at: datetime,
     ) -> None:
         self.value = part.value
-        self.generation = generation
-        self.revisions = MappingProxyType(dict(revisions))
-        self.published_at = published_at
+        self.generation: int = generation
+        self.revisions: MappingProxyType[str, int] = MappingProxyType(dict(revisions))
+        self.published_at: datetime = published_at
         self._part = part
         self._changed = changed
 

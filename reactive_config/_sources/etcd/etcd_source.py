@@ -100,10 +100,10 @@ class Etcd:
         self._plan = EtcdOptions(parsed, settings, self._keys, login, rng or random.Random(), optional, discover)
         self._mirror = None if mirror is None else _mirror(mirror, self._keys.label)
         self._mirror_after = mirror_after
-        self.name = name or "etcd"
-        self.layers = self._keys.layers
+        self.name: str = name or "etcd"
+        self.layers: tuple[str, ...] = self._keys.layers
         self.optional = optional
-        self.change_limits = change_limits or ChangeLimits()
+        self.change_limits: ChangeLimits = change_limits or ChangeLimits()
 
     def __repr__(self) -> str:
         return f"Etcd({', '.join(map(str, self._plan.endpoints))}, {self._keys.label!r})"

@@ -93,9 +93,9 @@ class Files:
         if max_bytes < 1 or poll_interval <= 0 or settle < 0 or max_wait < settle:
             raise ValueError("expected max_bytes >= 1, poll_interval > 0 and max_wait >= settle >= 0")
         self.layers: tuple[str, ...] = tuple(os.fspath(path) for path in paths)
-        self.name = name or "files"
+        self.name: str = name or "files"
         self.optional = optional
-        self.change_limits = change_limits or ChangeLimits()
+        self.change_limits: ChangeLimits = change_limits or ChangeLimits()
         self._layers = _layers(self.layers, values)
         self._notifier: NotifierName = notifier
         self._max_bytes = max_bytes
