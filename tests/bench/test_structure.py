@@ -111,12 +111,13 @@ def test_the_numbers_are_those_of_the_package() -> None:
 
 
 def test_exported_symbols_are_counted() -> None:
-    """By basedpyright, which knows the libraries: nearly all types are known."""
+    """A few hundred, and type checkers agree on all of them. openfeature-sdk does not tell the class of a provider."""
     pytest.importorskip("basedpyright")
     found = numbers.exported()
     assert found is not None
-    assert found.symbols > 100
-    assert len(found.names) == found.unknown < 0.1 * found.symbols
+    assert 100 < found.symbols < 400
+    assert found.ambiguous == 0
+    assert found.names == ["reactive_config.bindings.openfeature.flag_provider"]
 
 
 # -- the walk --------------------------------------------------------------------------------------
