@@ -7,6 +7,9 @@ token is kept across connections, and asked for anew only when a Range says that
 etcd checks one password after the other, and also those whose clients have given up meanwhile. So giving up and
 asking again only makes the queue longer: in one event loop a user logs in once at a time at an endpoint, everybody
 else waits for the result, and nobody gives up while the connection lives.
+
+A token ends in the raft index of its login (`KZpqYVdX.1234`), and a member lets every call with it wait until it has
+applied that entry. A store that was restored or wiped may never have it: the server's own index tells.
 """
 
 from __future__ import annotations
@@ -19,14 +22,23 @@ from weakref import WeakValueDictionary
 from reactive_config._etcd.errors import AuthOff, EtcdError
 from reactive_config._etcd.grpc_errors import answer
 from reactive_config._etcd.passwords import Password, read_password
-from reactive_config._etcd.rpc import AuthenticateRequest, AuthStub, Channel
+from reactive_config._etcd.rpc import AuthenticateRequest, AuthStub, Channel, MaintenanceStub, StatusRequest, grpc
 from reactive_config._etcd.settings import TLS, Endpoint
+
+Metadata = tuple[tuple[str, str], ...]
+
+HAS_LEADER: Metadata = (("hasleader", "true"),)
+"""A member without a leader then refuses at once: else it lets a call wait, and keeps a watch open in silence."""
 
 DEADLINE = 300.0
 """Seconds for one Authenticate: 3,000 clients may be before us. Keepalive finds a dead connection long before."""
 
 LONG = 2.0
 """Seconds after which a person is told that etcd's answer is waited for."""
+
+
+_DIGITS = 20
+"""More than a raft index has."""
 
 
 class Credentials:
@@ -98,13 +110,40 @@ class Credentials:
     async def _authenticate(self, channel: Channel, subject: str, password: str) -> str:
         self.asked += 1
         request = AuthenticateRequest(name=self.username, password=password)
+        authenticate = AuthStub(channel).Authenticate
         try:
-            # With the need for a leader: a member without one would let this wait.
-            call = AuthStub(channel).Authenticate(request, timeout=DEADLINE, metadata=(("hasleader", "true"),))
-            reply = await answer(call, subject)
+            # No variable for the call: this frame may be part of a cycle, and a call keeps its connection open.
+            reply = await answer(authenticate(request, timeout=DEADLINE, metadata=HAS_LEADER), subject)
         except AuthOff:
             return ""
         return str(reply.token)
+
+
+async def is_ahead(token: str, channel: Channel, subject: str, timeout: float) -> bool:
+    """Whether a call with this token got no answer because the store is older than the token.
+
+    A server that does not answer this question either is slow or dead. That says nothing about the token, and a new
+    login would be one more in its queue.
+
+    Args:
+        token: What the call was made with.
+        channel: Over which it was made.
+        subject: Whom that leads to.
+        timeout: Seconds for the question, which needs no user and costs etcd nothing.
+    """
+    index = token.rpartition(".")[2]
+    if not (index.isdecimal() and len(index) < _DIGITS):
+        return False  # a JWT, for which nothing waits
+    if channel.get_state() is not grpc.ChannelConnectivity.READY:
+        return False
+    try:
+        status = await answer(
+            MaintenanceStub(channel).Status(StatusRequest(), timeout=timeout, metadata=HAS_LEADER), subject
+        )
+    except EtcdError:
+        return False
+    applied = int(status.raftAppliedIndex or status.raftIndex)  # the first since 3.4
+    return 0 < applied < int(index)
 
 
 class _Login:

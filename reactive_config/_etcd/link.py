@@ -7,18 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from reactive_config._etcd.auth import Credentials
+from reactive_config._etcd.auth import HAS_LEADER, Credentials, Metadata, is_ahead
 from reactive_config._etcd.channel import open_channel
-from reactive_config._etcd.errors import EtcdError, RequestRefused, Unauthenticated, Unavailable
+from reactive_config._etcd.errors import DeadlinePassed, EtcdError, RequestRefused, Unauthenticated, Unavailable
 from reactive_config._etcd.grpc_errors import NEEDS_USER, answer
 from reactive_config._etcd.rpc import Channel, ClusterStub, KVStub, WatchStub
 from reactive_config._etcd.settings import Endpoint, Settings, tls_for
 from reactive_config._etcd.waiting import wait_within
-
-Metadata = tuple[tuple[str, str], ...]
-
-HAS_LEADER: Metadata = (("hasleader", "true"),)
-"""A member without a leader then refuses at once: else it lets a call wait, and keeps a watch open in silence."""
 
 
 class Link:
@@ -38,6 +33,7 @@ class Link:
         self._channel = channel
         self._credentials = credentials
         self._purpose = purpose
+        self._answered = False
 
     @property
     def cluster(self) -> Any:
@@ -45,7 +41,7 @@ class Link:
         return ClusterStub(self._channel)
 
     async def call(self, method: Any, request: Any, timeout: float | None = None, *, again: float | None = None) -> Any:
-        """Make one unary call and return its reply. An unknown token is replaced once.
+        """Make one unary call and return its reply. A token that this etcd does not know is replaced once.
 
         Args:
             method: A method of `kv` or `cluster`.
@@ -75,13 +71,29 @@ class Link:
             return await answer(method(request, timeout=timeout, metadata=_metadata(token)), str(self.endpoint))
 
         try:
-            return await (ask() if again is None else _first_end(ask, again))
+            reply = await (ask() if again is None else _first_end(ask, again))
         except Unauthenticated:
-            if self._credentials:
-                self._credentials.forget(token)
+            self._forget(token)
             raise
+        except DeadlinePassed:
+            if not await self._waits_for_ever(token):
+                raise
+            self._forget(token)
+            raise Unauthenticated(f"{self.endpoint}: its store is older than the token") from None
         except RequestRefused as refused:
             raise self._blamed(refused) from None
+        self._answered = True
+        return reply
+
+    def _forget(self, token: str) -> None:
+        if self._credentials:
+            self._credentials.forget(token)
+
+    async def _waits_for_ever(self, token: str) -> bool:
+        """Whether no call with this token is answered here, because the store was restored. Asked until one was."""
+        if not token or self._answered:
+            return False
+        return await is_ahead(token, self._channel, str(self.endpoint), self.settings.connect_timeout)
 
     def _blamed(self, refused: RequestRefused) -> RequestRefused:
         if not str(refused).endswith("permission denied"):

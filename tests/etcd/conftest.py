@@ -9,7 +9,15 @@ from typing import Any
 
 import grpc
 import pytest
-from aetcd.rpc import AuthenticateResponse, KeyValue, RangeResponse, ResponseHeader, WatchResponse, rpc_pb2_grpc
+from aetcd.rpc import (
+    AuthenticateResponse,
+    KeyValue,
+    RangeResponse,
+    ResponseHeader,
+    StatusResponse,
+    WatchResponse,
+    rpc_pb2_grpc,
+)
 
 from reactive_config._etcd.auth import Credentials
 from reactive_config._etcd.link import Link, open_link
@@ -31,16 +39,20 @@ async def link(server: EtcdServer) -> AsyncIterator[Link]:
 Script = Callable[[Any, Any, int], Awaitable[None]]
 
 
-class FakeEtcd(rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer, rpc_pb2_grpc.AuthServicer):  # type: ignore[misc]
+class FakeEtcd(  # type: ignore[misc]
+    rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer, rpc_pb2_grpc.AuthServicer, rpc_pb2_grpc.MaintenanceServicer
+):
     """Answers every Range with `kvs` and leaves every Watch to the next of `scripts` (the last one stays).
 
     A script gets the request, the call's context, and the number of the watch; it writes what it likes.
-    `before` is awaited with the method's name before a Range or Authenticate is answered.
+    `before` is awaited with the method's name before a Range, Authenticate or Status is answered.
+    As etcd's, a token ends in `index`, and a Range with one that is ahead of it is never answered.
     """
 
     def __init__(self, *scripts: Script) -> None:
         self.kvs: dict[bytes, tuple[bytes, int]] = {b"/s/a": (b"1", 3)}
         self.revision = 5
+        self.index = 1
         self.starts: list[int] = []
         self.endpoint = ""
         self.before: Callable[[str], Awaitable[None]] | None = None
@@ -52,6 +64,9 @@ class FakeEtcd(rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer, rpc_pb2_grpc
     async def Range(self, request: Any, context: Any) -> RangeResponse:
         if self.before is not None:
             await self.before("Range")
+        token = dict(context.invocation_metadata()).get("token", ".0")
+        if int(token.rpartition(".")[2]) > self.index:
+            await asyncio.Event().wait()
         kvs = [KeyValue(key=k, value=v, mod_revision=r) for k, (v, r) in self.kvs.items()]
         kvs.sort(key=lambda kv: kv.mod_revision, reverse=True)
         shown = [] if request.count_only else kvs[: request.limit or None]
@@ -60,7 +75,12 @@ class FakeEtcd(rpc_pb2_grpc.KVServicer, rpc_pb2_grpc.WatchServicer, rpc_pb2_grpc
     async def Authenticate(self, request: Any, context: Any) -> Any:
         if self.before is not None:
             await self.before("Authenticate")
-        return AuthenticateResponse(token="token.1")
+        return AuthenticateResponse(token=f"token.{self.index}")
+
+    async def Status(self, request: Any, context: Any) -> Any:
+        if self.before is not None:
+            await self.before("Status")
+        return StatusResponse(header=self.header(), raftIndex=self.index, raftAppliedIndex=self.index)
 
     async def Watch(self, requests: Any, context: Any) -> None:
         request = await context.read()
@@ -83,6 +103,7 @@ async def serving(fake: FakeEtcd) -> AsyncIterator[FakeEtcd]:
     rpc_pb2_grpc.add_KVServicer_to_server(fake, server)
     rpc_pb2_grpc.add_WatchServicer_to_server(fake, server)
     rpc_pb2_grpc.add_AuthServicer_to_server(fake, server)
+    rpc_pb2_grpc.add_MaintenanceServicer_to_server(fake, server)
     fake.endpoint = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     others = asyncio.all_tasks()
     await server.start()

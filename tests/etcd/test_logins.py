@@ -12,6 +12,7 @@ from reactive_config._etcd.auth import Credentials
 from reactive_config._etcd.errors import BadLogin, DeadlinePassed
 from reactive_config._etcd.messages import prefix_range
 from reactive_config._etcd.reading import read_head
+from reactive_config._etcd.rpc import RangeRequest
 from reactive_config._testing.etcd_server import running_etcd
 
 KEYS = prefix_range(b"/s/")
@@ -102,6 +103,48 @@ async def test_no_answer_is_shared_too(fake_etcd, connect, monkeypatch):
         ends = await asyncio.gather(*(read_head(link, KEYS) for link in links), return_exceptions=True)
         assert [(type(end), str(end)) for end in ends] == [(DeadlinePassed, f"{fake.endpoint}: no answer in time")] * 3
         assert slow.calls == ["Authenticate"]
+
+
+async def test_a_token_that_is_ahead_of_a_restored_store_is_replaced_once_for_all(fake_etcd, connect):
+    """Every call with it would wait for ever."""
+    async with fake_etcd() as fake, AsyncExitStack() as stack:
+        fake.index = 200
+        logins = [Credentials("app", "p") for _ in range(3)]
+        for login in logins:
+            async with connect(fake.endpoint, login) as link:
+                await read_head(link, KEYS)
+        assert sum(login.asked for login in logins) == 1
+        fake.index = 7
+        links = [await stack.enter_async_context(connect(fake.endpoint, login)) for login in logins]
+        sights = await asyncio.gather(*(read_head(link, KEYS, timeout=0.5) for link in links))
+        assert [sight.count for sight in sights] == [1] * 3
+        assert sum(login.asked for login in logins) == 2
+
+
+@pytest.mark.parametrize("silent", ["Range", "Status"])
+async def test_a_slow_etcd_costs_no_login(fake_etcd, connect, silent):
+    """Neither if only the call takes long, nor if nothing is answered: a login would be one more in its queue."""
+    go_on = asyncio.Event()
+
+    async def before(method):
+        calls.append(method)
+        if method in ("Range", silent):
+            await go_on.wait()
+
+    async with fake_etcd() as fake:
+        login, calls = Credentials("app", "p"), []
+        async with connect(fake.endpoint, login) as link:
+            await read_head(link, KEYS)
+        fake.before = before
+        for _ in range(3):
+            async with connect(fake.endpoint, login, connect_timeout=0.2) as link:
+                with pytest.raises(DeadlinePassed):
+                    await link.call(link.kv.Range, RangeRequest(key=b"/s/a"), timeout=0.2)
+        go_on.set()
+        async with connect(fake.endpoint, login) as link:
+            await read_head(link, KEYS)
+        assert "Status" in calls
+        assert "Authenticate" not in calls
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,9 @@ import grpc
 import pytest
 
 from reactive_config._core.status import SourceState
+from reactive_config._etcd.auth import Credentials
 from reactive_config._sources.etcd import Etcd
+from reactive_config._testing.etcd_server import etcd_server
 from reactive_config._testing.recording_feed import RecordingFeed
 
 pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
@@ -81,6 +83,33 @@ async def test_no_connection_outlives_its_source(own, follow, synced, no_collect
     async with asyncio.timeout(5):
         while connections(own.port):
             await asyncio.sleep(0.01)  # gRPC closes its sockets in threads of its own, a moment later
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_no_connection_outlives_a_login_that_was_left(binary, follow, no_collection, monkeypatch, stopped):
+    """The program ends while etcd checks the password, or while it does not answer."""
+    asked = asyncio.Event()
+    real = Credentials._authenticate
+
+    async def told(self, *args):
+        asked.set()
+        return await real(self, *args)
+
+    async with etcd_server(binary, auth={"app": ("app-password", ["/s/"])}) as guarded:
+        monkeypatch.setattr(Credentials, "_authenticate", told)
+        for _ in range(5):
+            asked.clear()
+            async with follow(guarded.endpoint, prefix="/s/", username="app", password="app-password"):
+                await asked.wait()
+                async with asyncio.timeout(5):
+                    while not connections(guarded.port):
+                        await asyncio.sleep(0)
+                if stopped:
+                    guarded.stop()
+            guarded.cont()
+        async with asyncio.timeout(5):
+            while connections(guarded.port):
+                await asyncio.sleep(0.01)  # gRPC closes its sockets in threads of its own, a moment later
 
 
 async def test_no_call_outlives_its_session(own, follow, synced, no_collection):

@@ -9,7 +9,7 @@ import pytest
 from reactive_config._core.status import SourceState
 from reactive_config._etcd.auth import Credentials
 from reactive_config._sources.etcd.session_loop import Backoff
-from reactive_config._testing.etcd_server import running_etcd
+from reactive_config._testing.etcd_server import etcd_server, running_etcd
 
 pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
@@ -80,3 +80,34 @@ async def test_a_prefix_that_is_granted_later_is_followed_from_then_on(forgetful
         forgetful.ctl("role", "grant-permission", "app", "--prefix=true", "read", "/later/")
         await feed.wait(synced, timeout=6)
         assert len(asked) <= 3  # its token may have expired between two tries
+
+
+@pytest.mark.parametrize("kind", ["older", "wiped"])
+async def test_a_token_that_a_restored_etcd_cannot_know_is_replaced(
+    binary, follow, synced, values, asked, kind, tmp_path
+):
+    """It holds an index of the lost history, for which every call would wait. One login serves all sources here."""
+    async with etcd_server(binary) as server:
+        server.users["app"] = ("app-password", ["/app/"])
+        await server.put("/app/a", "old")
+        await asyncio.to_thread(server.enable_auth)
+        await asyncio.to_thread(server.save, tmp_path / "snapshot")
+        for number in range(50):
+            await server.put("/other", str(number))
+        options = {"prefix": "/app/", "keepalive": 2.0, **USER}
+        async with follow(server.endpoint, **options) as feed, follow(server.endpoint, **options) as other:
+            for each in (feed, other):
+                await each.wait(synced)
+            server.kill()
+            if kind == "older":
+                server.restore(tmp_path / "snapshot")
+            else:
+                server.wipe()
+                server.login = None
+            await server.start()
+            if kind == "wiped":
+                await server.put("/app/a", "old")
+            for each in (feed, other):
+                await each.wait(lambda each: each.counters["restores"] and synced(each), timeout=30)
+                assert values(each) == {"/app/a": "<old>"}
+            assert len(asked) == 2
