@@ -12,6 +12,11 @@ from reactive_config._core.delta import Tree
 from reactive_config.errors import ParseError
 
 
+def without_newline(text: str) -> str:
+    """A bare value without the one newline, of either kind, that may end it."""
+    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
+
+
 def decode(data: bytes) -> str:
     """The text of a document: UTF-8, with or without a byte order mark.
 

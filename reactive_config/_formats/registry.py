@@ -13,7 +13,7 @@ from typing import Any
 from reactive_config._core.bounds import FREE_OF_THAT, SHORT_NAMES, kind, names_too_long
 from reactive_config._core.delta import Bare, Tree
 from reactive_config._core.paths import Path
-from reactive_config._formats.common import decode, position, require_content
+from reactive_config._formats.common import decode, position, require_content, without_newline
 from reactive_config.errors import ParseError
 
 _FORMATS = {".json": "json_", ".yaml": "yaml_", ".yml": "yaml_", ".toml": "toml_", ".env": "dotenv"}
@@ -63,15 +63,15 @@ def parse_value(data: bytes) -> Tree:
     """The tree of an etcd value whose key has no suffix.
 
     A text that begins with `{`, `[` or `"` must be JSON. White space before it does not count: an
-    editor's line break must not turn a table into text. Every other text is `Bare`, exactly as it stands,
-    white space included; the empty value is the empty text.
+    editor's line break must not turn a table into text. Every other text is `Bare`, as it stands, white space
+    included, but for one final newline, which many ways of writing a value add; the empty value is the empty text.
 
     Raises:
         ParseError: Not UTF-8, or not the JSON that its first character promises.
     """
     text = decode(data)
     if not _is_json(text):
-        return Bare(text)
+        return Bare(without_newline(text))
     tree = _parse(text, ".json")
     _require_short_names(tree, data)
     return tree

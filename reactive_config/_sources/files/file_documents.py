@@ -10,6 +10,7 @@ import anyio.to_thread
 from reactive_config._core.delta import Bare, Entry, Locate, Malformed, Tree
 from reactive_config._core.paths import Path
 from reactive_config._formats import registry
+from reactive_config._formats.common import without_newline
 from reactive_config._sources.json_tables import ShapeAt, may_be_table, read_table
 from reactive_config._sources.nested_names import nest, split
 from reactive_config.errors import ParseError
@@ -81,9 +82,7 @@ def _bare(data: bytes) -> Bare:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ParseError("UTF-8", "other bytes", line, error.start - data.rfind(b"\n", 0, error.start)) from None
-    if text.endswith("\n"):
-        text = text[: -2 if text.endswith("\r\n") else -1]
-    return Bare(text)
+    return Bare(without_newline(text))
 
 
 def _locate_value(data: bytes, entry: Entry, path: Path) -> tuple[int, int] | None:
