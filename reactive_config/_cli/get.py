@@ -71,13 +71,12 @@ def find(session: Opened, path: Path) -> Spot:
     """What stands at a path.
 
     Raises:
-        Usage: The type has no such path.
-        NotThere: The type leaves it open, and nothing stands there.
+        NotThere: The type has no such path, or leaves it open and nothing stands there.
     """
     try:
         selector(session.kind, path)
     except UnknownPath as error:
-        raise Usage(str(error)) from None
+        raise NotThere(str(error)) from None
     spot = spot_of(session.config.current, session.kind)
     for depth, name in enumerate(path):
         table = below(spot)

@@ -11,14 +11,22 @@ from typing import Any
 from reactive_config._cli.failures import NoConfiguration
 from reactive_config._cli.output import Output, StyledText, problem_line
 from reactive_config._cli.source_options import Options
-from reactive_config._cli.sources import Spec, make_sources, read_specs
+from reactive_config._cli.sources import PASSWORD_VARIABLE, Spec, make_sources, read_specs
 from reactive_config._cli.type_loading import load_kind
 from reactive_config._core.runtime.config import Config, open_config
 from reactive_config._core.source import Source
 from reactive_config._core.status import SourceState, SourceStatus
+from reactive_config._etcd.errors import NEEDS_USER, NO_CA
 from reactive_config.errors import StartupError
 
 _TIMEOUT = 10.0
+
+
+_OPTIONS = {
+    NEEDS_USER: f"here: --username NAME, and --password-file FILE or {PASSWORD_VARIABLE}",
+    NO_CA: "here: --ca FILE",
+}
+"""What a source names by its arguments, as options of the command."""
 
 
 class Opened:
@@ -83,6 +91,7 @@ def no_configuration(error: StartupError, specs: Sequence[Spec], sources: Sequen
     """What a person is told when nothing opens, with what they may have meant."""
     concerned = {problem.origin.source for problem in error.problems if problem.origin} | error.troubles.keys()
     hints = [hint(spec) for spec, source in zip(specs, sources, strict=True) if source.name in concerned]
+    hints += [text for part, text in _OPTIONS.items() if any(part in trouble for trouble in error.troubles.values())]
     return NoConfiguration(
         "no configuration: content was refused" if error.problems else "no configuration: a source is not ready",
         troubles=error.troubles,

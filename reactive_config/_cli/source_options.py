@@ -47,7 +47,7 @@ class Options:
     password_file: Annotated[str | None, _etcd("FILE")] = None
     """A file with the password; one line break at its end does not count."""
     ca: Annotated[str | None, _etcd("FILE")] = None
-    """Certificates (PEM) that the servers' must descend from; turns TLS on."""
+    """Certificates (PEM) that the servers' must descend from; for etcds://."""
     cert: Annotated[str | None, _etcd("FILE")] = None
     """The client's certificate, for mutual TLS."""
     cert_key: Annotated[str | None, _etcd("FILE")] = None
@@ -56,6 +56,12 @@ class Options:
     """A file that keeps the last good state and serves while etcd is away. It is written, too."""
     json: Json = False
     """JSON lines; errors too."""
+
+    @property
+    def tls(self) -> list[str]:
+        """The options that are about TLS and were given, as they are spelled."""
+        given = {"--ca": self.ca, "--cert": self.cert, "--cert-key": self.cert_key}
+        return [name for name, value in given.items() if value]
 
     def for_etcd(self) -> dict[str, object]:
         """The options that mean something to etcd sources only, as they are spelled."""

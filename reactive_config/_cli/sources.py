@@ -149,6 +149,19 @@ def _check_etcd_options(specs: Sequence[Spec], options: Options) -> None:
             hints=[f"use --password-file or {PASSWORD_VARIABLE}"],
         )
     etcds = [spec for spec in specs if spec.kind == "etcd"]
+    if options.password_file and not options.username:
+        raise Usage("--password-file: expected --username beside it, got none")
+    for spec in etcds:
+        if options.layers and not spec.target.endswith("/"):
+            raise Usage(
+                f"--layers: expected a prefix, which ends in a slash, got the key {spec.target}",
+                hints=[f"{spec.text}/ for the prefix"],
+            )
+        if options.tls and spec.text.startswith("etcd:"):
+            raise Usage(
+                f"{', '.join(options.tls)}: expected etcds://, got {spec.text}, which is plain text",
+                hints=[f"etcds:{spec.text.removeprefix('etcd:')}"],
+            )
     used = [name for name, value in options.for_etcd().items() if value]
     if used and not etcds:
         raise Usage(f"expected an etcd:// source with {', '.join(used)}, got none")

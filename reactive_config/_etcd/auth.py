@@ -17,9 +17,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from weakref import WeakValueDictionary
 
-from reactive_config._etcd.errors import AuthOff, EtcdError
+from reactive_config._etcd.errors import AuthOff, BadLogin, EtcdError
 from reactive_config._etcd.grpc_errors import answer
 from reactive_config._etcd.passwords import Password, read_password
 from reactive_config._etcd.rpc import AuthenticateRequest, AuthStub, Channel, MaintenanceStub, StatusRequest, grpc
@@ -85,6 +86,8 @@ class Credentials:
                 self._token = await self._login.wait_token(
                     partial(self._authenticate, channel, str(endpoint), password)
                 )
+            except BadLogin as refused:
+                raise BadLogin(f"{refused}: {self._whose}") from None
             finally:
                 telling.cancel()
             if self._told and self._tell_waiting is not None:
@@ -98,6 +101,12 @@ class Credentials:
             self._token = None
         if self._login is not None and self._login.token == token:
             self._login.token = None
+
+    @property
+    def _whose(self) -> str:
+        """The user, and the file that holds the password, for a message."""
+        file = f", password_file= {self._password}" if isinstance(self._password, Path) else ""
+        return f"user {self.username!r}{file}"
 
     def _tell(self, endpoint: Endpoint) -> None:
         self._told = True

@@ -18,6 +18,12 @@ from __future__ import annotations
 
 from reactive_config.errors import ReactiveConfigError
 
+NEEDS_USER = "authentication is on; username= and password= are needed"
+
+UNKNOWN_CA = "its certificate does not descend from the given CA"
+
+NO_CA = "its certificate does not descend from a CA that gRPC knows, and no other CA was given: tls=TLS(ca=...)"
+
 
 class EtcdError(ReactiveConfigError):
     """The root; its text is a reason for a person and holds no key's value, password or token."""

@@ -10,6 +10,8 @@ from typing import TypeVar
 import anyio.lowlevel
 
 from reactive_config._etcd.errors import (
+    NEEDS_USER,
+    UNKNOWN_CA,
     AuthOff,
     BadLogin,
     Compacted,
@@ -32,7 +34,7 @@ _WRAPPING = re.compile(r"^failed to connect to all addresses; last error: [A-Z]+
 _TLS = (
     ("CERTIFICATE_VERIFY_FAILED: certificate has expired", "its certificate has expired"),
     ("CERTIFICATE_VERIFY_FAILED: certificate is not yet valid", "its certificate is not valid yet"),
-    ("CERTIFICATE_VERIFY_FAILED", "its certificate does not descend from the given CA"),
+    ("CERTIFICATE_VERIFY_FAILED", UNKNOWN_CA),
     ("Hostname Verification Check failed", "its certificate is for another host name (server_name= names it)"),
     ("WRONG_VERSION_NUMBER", "it does not speak TLS"),
     ("SSLV3_ALERT", "it refused our certificate (or that we show none)"),
@@ -48,8 +50,6 @@ _CUT = {
     "Socket closed": "it closed the connection (does it want TLS?)",
 }
 
-
-NEEDS_USER = "authentication is on; username= and password= are needed"
 
 # Code ("" for any), a part of the details, what it is, and a reason better than the details.
 _ANSWERS: tuple[tuple[str, str, type[EtcdError], str], ...] = (

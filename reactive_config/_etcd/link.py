@@ -9,8 +9,18 @@ from typing import Any
 
 from reactive_config._etcd.auth import HAS_LEADER, Credentials, Metadata, is_ahead
 from reactive_config._etcd.channel import open_channel
-from reactive_config._etcd.errors import DeadlinePassed, EtcdError, RequestRefused, Unauthenticated, Unavailable
-from reactive_config._etcd.grpc_errors import NEEDS_USER, answer
+from reactive_config._etcd.errors import (
+    NEEDS_USER,
+    NO_CA,
+    UNKNOWN_CA,
+    DeadlinePassed,
+    EtcdError,
+    RequestRefused,
+    TLSTrouble,
+    Unauthenticated,
+    Unavailable,
+)
+from reactive_config._etcd.grpc_errors import answer
 from reactive_config._etcd.rpc import Channel, ClusterStub, KVStub, WatchStub
 from reactive_config._etcd.settings import Endpoint, Settings, tls_for
 from reactive_config._etcd.waiting import wait_within
@@ -55,6 +65,12 @@ class Link:
         """
         timeout = self.settings.timeout if timeout is None else timeout
         try:
+            return await self._call(method, request, timeout, again)
+        except RequestRefused as refused:
+            raise self._blamed(refused) from None
+
+    async def _call(self, method: Any, request: Any, timeout: float, again: float | None) -> Any:
+        try:
             return await self._call_once(method, request, timeout, again)
         except Unauthenticated:
             if self._credentials is None:
@@ -80,8 +96,6 @@ class Link:
                 raise
             self._forget(token)
             raise Unauthenticated(f"{self.endpoint}: its store is older than the token") from None
-        except RequestRefused as refused:
-            raise self._blamed(refused) from None
         self._answered = True
         return reply
 
@@ -96,7 +110,11 @@ class Link:
         return await is_ahead(token, self._channel, str(self.endpoint), self.settings.connect_timeout)
 
     def _blamed(self, refused: RequestRefused) -> RequestRefused:
-        if not str(refused).endswith("permission denied"):
+        text = str(refused)
+        if text.endswith(UNKNOWN_CA):
+            tls = tls_for(self.endpoint, self.settings)
+            return refused if tls is not None and tls.ca else TLSTrouble(text.removesuffix(UNKNOWN_CA) + NO_CA)
+        if not text.endswith("permission denied"):
             return refused
         who = f"user {self._credentials.username!r}" if self._credentials else "the user of our certificate"
         return RequestRefused(f"{self.endpoint}: {who} has no permission {self._purpose}".rstrip())

@@ -75,10 +75,10 @@ def test_the_order_on_the_command_line_decides(quick: Run, monkeypatch: pytest.M
 
 def test_a_path_that_is_not_there_is_one_clear_message(quick: Run) -> None:
     for arguments, code, words in (
-        (("get", "databse.pool", *TYPED), 2, ["did you mean database?"]),
+        (("get", "databse.pool", *TYPED), 1, ["did you mean database?"]),
         (("get", "databse.pool", *FILES), 1, ["nothing stands there", "did you mean database?"]),
         (("get", "log.rot", *TYPED), 1, ["did you mean log.root?"]),
-        (("get", "workers.x", *TYPED), 2, ["one below workers"]),
+        (("get", "workers.x", *TYPED), 1, ["one below workers"]),
         (("get", "refresh.x", *FILES), 1, ["refresh is a value, not a table"]),
         (("get", "a..b", *FILES), 2, ["a dotted path"]),
         (("get", "config/common"), 2, [". config/common"]),

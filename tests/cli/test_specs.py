@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from reactive_config._cli.failures import Usage
+from reactive_config._cli.opening import no_configuration
 from reactive_config._cli.source_options import Options
 from reactive_config._cli.sources import Spec, make_sources, parse_spec, read_specs
+from reactive_config._etcd.errors import NEEDS_USER, NO_CA
+from reactive_config.errors import StartupError
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,7 @@ def test_etcd_options_reach_the_source(tmp_path: Path) -> None:
     options = Options(
         layers="common,production", username="u", password_file=str(tmp_path / "pw"), ca="ca.pem", mirror="m.json"
     )
-    (source,) = make_sources(read_specs(["etcd://h:1/shop/"], options), options)
+    (source,) = make_sources(read_specs(["etcds://h:1/shop/"], options), options)
     assert source.layers == ("common", "production")
     assert "CANARY" not in repr(source)
 
@@ -131,4 +134,30 @@ def test_settings_that_a_source_refuses_are_usage_errors(
 ) -> None:
     monkeypatch.delenv("REACTIVE_CONFIG_PASSWORD", raising=False)
     with pytest.raises(Usage, match=message):
-        make_sources(read_specs(["etcd://h:1/shop/"], options), options)
+        make_sources(read_specs(["etcds://h:1/shop/"], options), options)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        (
+            "etcd://h:1/shop",
+            Options(layers="a,b"),
+            "--layers: expected a prefix, which ends in a slash, got the key /shop",
+        ),
+        ("etcd://h:1/s/", Options(password_file="f"), "--password-file: expected --username beside it, got none"),
+        ("etcd://h:1/s/", Options(ca="f"), "--ca: expected etcds://, got etcd://h:1/s/, which is plain text"),
+        ("etcd://h:1/s/", Options(cert="f", cert_key="f"), "--cert, --cert-key: expected etcds://, got etcd://h:1/s/"),
+    ],
+)
+def test_options_that_contradict_a_source_are_refused(text: str, options: Options, words: str) -> None:
+    with pytest.raises(Usage) as caught:
+        read_specs([text], options)
+    assert caught.value.message.startswith(words)
+
+
+@pytest.mark.parametrize(("reason", "option"), [(NEEDS_USER, "--username NAME"), (NO_CA, "--ca FILE")])
+def test_what_a_source_lacks_is_named_as_an_option(reason: str, option: str) -> None:
+    specs = read_specs(["etcds://h:1/s/"], Options())
+    told = no_configuration(StartupError([], {"etcd": f"h:1: {reason}"}), specs, make_sources(specs, Options()))
+    assert [hint for hint in told.hints if option in hint]

@@ -95,7 +95,7 @@ async def test_a_password_that_changes_and_changes_back_is_told_and_recovered(op
         await feed.wait(synced)
         server.ctl("user", "passwd", "app", "--interactive=false", stdin="another\n")
         await feed.wait(failed)
-        assert feed.states[-1][1] == f"{server.endpoint}: wrong user or password"
+        assert feed.states[-1][1] == f"{server.endpoint}: wrong user or password: user 'app'"
         server.ctl("user", "passwd", "app", "--interactive=false", stdin="app-password\n")
         await feed.wait(synced, timeout=8)
 

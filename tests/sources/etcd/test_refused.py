@@ -96,7 +96,7 @@ async def test_a_forbidden_prefix_is_one_clear_error(guarded, follow):
 @pytest.mark.parametrize(("name", "password"), [("app", "wrong-secret"), ("nobody", "wrong-secret")])
 async def test_a_wrong_user_or_password_is_one_clear_error(guarded, follow, name, password):
     reason = await refusal(follow, guarded.endpoint, username=name, password=password)
-    assert reason == f"{guarded.endpoint}: wrong user or password"
+    assert reason == f"{guarded.endpoint}: wrong user or password: user {name!r}"
 
 
 async def test_no_user_where_one_is_needed_is_one_clear_error(guarded, follow):
@@ -139,7 +139,7 @@ async def test_a_mirror_serves_before_the_failure_is_told(guarded, follow, synce
     async with follow(guarded.endpoint, prefix="/app/", mirror=file, username="app", password="wrong") as feed:
         await feed.wait(failed)
         assert len(feed.deltas) == 1
-        assert "wrong user or password; running on the mirror" in feed.states[-1][1]
+        assert "wrong user or password: user 'app'; running on the mirror" in feed.states[-1][1]
 
 
 async def test_tls_and_mutual_tls(tls_server, pki, follow, synced):
@@ -180,6 +180,16 @@ async def test_each_trouble_with_certificates_has_its_own_words(tls_server, pki,
     assert (await refusal(follow, server.endpoint, tls=tls)).startswith(f"{server.endpoint}: {reason}")
 
 
+@pytest.mark.parametrize("user", [{}, USER])
+async def test_an_unknown_certificate_where_no_ca_was_given_says_so(tls_server, follow, user):
+    endpoint = tls_server("server").endpoint
+    reason = await refusal(follow, f"https://{endpoint}", **user)
+    assert reason == (
+        f"{endpoint}: TLS: its certificate does not descend from a CA that gRPC knows, and no other CA was given: "
+        "tls=TLS(ca=...)"
+    )
+
+
 async def test_files_that_cannot_be_used_are_named(tls_server, pki, follow, tmp_path):
     (tmp_path / "no.pem").write_text("nothing")
     assert "CA file /no/such cannot be read" in await refusal(follow, "127.0.0.1:1", tls=TLS(ca="/no/such"))
@@ -193,6 +203,17 @@ async def test_one_endpoint_with_a_bad_certificate_does_not_matter(tls_server, p
     async with follow(*endpoints, prefix="/app/", tls=TLS(ca=pki("ca.pem"))) as feed:
         await feed.wait(synced)
         assert [state for state, _ in feed.states] == [SourceState.SYNCED]
+
+
+async def test_a_bad_certificate_beside_endpoints_that_are_away_is_no_refusal(tls_server, pki, follow):
+    """Those that are away may come back and serve."""
+    bad = tls_server("expired").endpoint
+    async with follow("127.0.0.1:1", bad, prefix="/app/", tls=TLS(ca=pki("ca.pem"))) as feed:
+        await feed.wait(lambda feed: feed.states)
+        state, reason = feed.states[0]
+        assert state is SourceState.CONNECTING
+        assert f"{bad}: TLS: its certificate has expired" in reason
+        assert "127.0.0.1:1: " in reason
 
 
 async def test_plain_text_to_a_tls_server_says_what_to_look_at(tls_server, follow):

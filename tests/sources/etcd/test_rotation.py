@@ -60,7 +60,7 @@ async def test_a_password_that_rotates_in_etcd_first_is_refused_until_it_is_ther
         await feed.wait(synced)
         await rotate(guarded, "second")
         await feed.wait(lambda feed: feed.states[-1][0] is SourceState.FAILED)
-        assert feed.states[-1][1] == f"{guarded.endpoint}: wrong user or password"
+        assert feed.states[-1][1] == f"{guarded.endpoint}: wrong user or password: user 'app', password_file= {file}"
         file.write_text("second\n")
         await feed.wait(synced)
         await written(guarded, feed)
