@@ -4,11 +4,53 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 
 import msgspec
 
 from reactive_config._printable import printable
 from reactive_config.errors import SourceError
+
+LONGEST = 86_400
+"""Seconds that any option may say: a day. gRPC has milliseconds of 32 bits."""
+
+SHORTEST = 0.001
+"""Seconds that a call must have at least."""
+
+_SHOWN_NUMBER = 10**15
+
+
+def check_seconds(option: str, value: object, least: float) -> None:
+    """Refuse what is no number of seconds from `least` to `LONGEST`.
+
+    Raises:
+        ValueError: Names the option, what was expected, and what was there.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        got = f"a value of type {type(value).__name__}"
+    elif least <= value <= LONGEST:
+        return
+    else:
+        got = f"{value!r}" if isinstance(value, float) or abs(value) < _SHOWN_NUMBER else "a larger number"
+    raise ValueError(f"{option}=: expected {least:g} to {LONGEST:,} seconds, got {got}")
+
+
+def file_path(option: str, value: object) -> str:
+    """The path of a file, as a text that the system can take.
+
+    Raises:
+        ValueError: Names the option, what was expected, and what was there.
+    """
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str):
+        raise ValueError(f"{option}=: expected a path as a str or Path, got a value of type {type(path).__name__}")
+    if "\0" in path:
+        raise ValueError(f"{option}=: expected a path without a NUL character, got '{printable(path)}'")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise ValueError(f"{option}=: expected a path that the system can have, got '{printable(path)}'") from None
+    return path
 
 
 class TLS(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +71,8 @@ class TLS(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if bool(self.cert) != bool(self.key):
             raise ValueError("mutual TLS needs both cert= and key=")
+        for option in ("ca", "cert", "key"):
+            file_path(option, getattr(self, option))
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -77,18 +121,20 @@ _UNSAID = "one that may hold a password"
 _HIGHEST_PORT = 65535
 
 
-def parse_endpoint(text: str) -> Endpoint:
+def parse_endpoint(text: object) -> Endpoint:
     """Read `host:port`, `http://host:port`, `https://host:port`, or `unix:/path`; IPv6 as `[::1]:2379`.
 
     Raises:
         ValueError: It is none of these. The text is quoted only when it cannot hold a password.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"expected an etcd endpoint as a str, host:port, got a value of type {type(text).__name__}")
     stripped = text.strip()
     shown = f"'{printable(text)}'" if _HARMLESS.fullmatch(stripped) else _UNSAID
     if stripped.startswith(_UNIX):
         return _unix_endpoint(stripped.removeprefix(_UNIX), shown)
     found = _ENDPOINT.fullmatch(stripped)
-    if found is None:
+    if found is None or not found["target"].isprintable():
         wanted = "as host:port"
         if _BARE_IPV6.fullmatch(stripped):
             wanted = "with its IPv6 address in brackets, as [::1]:2379"
@@ -98,8 +144,18 @@ def parse_endpoint(text: str) -> Endpoint:
     digits = found["port"].lstrip("0")
     if len(digits) > len(str(_HIGHEST_PORT)) or not 1 <= int(digits or 0) <= _HIGHEST_PORT:
         raise ValueError(f"expected an etcd endpoint with a port from 1 to {_HIGHEST_PORT}, got {shown}")
+    if found["target"].startswith("[") and not _is_ipv6(found["target"].rpartition(":")[0][1:-1]):
+        raise ValueError(f"expected an etcd endpoint with an IPv6 address in its brackets, as [::1]:2379, got {shown}")
     scheme = found["scheme"]
     return Endpoint(found["target"], None if scheme is None else scheme == "https")
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET6, text)
+    except OSError:
+        return False
+    return True
 
 
 def _unix_endpoint(path: str, shown: str) -> Endpoint:
@@ -108,6 +164,8 @@ def _unix_endpoint(path: str, shown: str) -> Endpoint:
         raise ValueError(f"expected a Unix socket as unix:/path, got {shown}")
     if os.name != "posix":
         raise ValueError(f"expected an etcd endpoint as host:port (no Unix sockets here), got {shown}")
+    if any("\ud800" <= character <= "\udfff" for character in path):
+        raise ValueError(f"expected a Unix socket whose path is UTF-8, got {shown}")  # gRPC takes no other
     if len(os.fsencode(path)) > _LONGEST_SOCKET:
         raise ValueError(f"expected a Unix socket of {_LONGEST_SOCKET} bytes at most, got {shown}")
     return Endpoint(_UNIX + path)
@@ -132,8 +190,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ping_timeout: float = 15.0
 
     def __post_init__(self) -> None:
-        if self.keepalive < 2 or self.timeout <= 0 or self.connect_timeout <= 0:
-            raise ValueError("expected keepalive of 2 s or more and positive timeouts")
+        check_seconds("keepalive", self.keepalive, 2)
+        check_seconds("timeout", self.timeout, SHORTEST)
+        check_seconds("connect_timeout", self.connect_timeout, SHORTEST)
 
 
 def tls_for(endpoint: Endpoint, settings: Settings) -> TLS | None:

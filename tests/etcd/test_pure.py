@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from reactive_config._etcd.channel import channel_options
 from reactive_config._etcd.messages import KeyRange, prefix_range, prefix_range_end
 from reactive_config._etcd.settings import TLS, Endpoint, Settings, parse_endpoint, tls_for
+from reactive_config._sources.etcd import Etcd
 from reactive_config.errors import SourceError
 
 
@@ -51,7 +53,10 @@ def test_an_endpoint_is_read(text, endpoint):
     assert parse_endpoint(text) == endpoint
 
 
-@pytest.mark.parametrize("text", ["", "a", "a:", "a:http", "a:2379.0", "ftp://a:1", "a:1/path", "a b:1", "a:١"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "a", "a:", "a:http", "a:2379.0", "ftp://a:1", "a:1/path", "a b:1", "a:١", "\udc80:1", "a\0b:1", "\x7f:1"],
+)
 def test_what_is_no_endpoint_is_refused(text):
     with pytest.raises(ValueError, match="as host:port"):
         parse_endpoint(text)
@@ -74,6 +79,23 @@ def test_a_unix_socket_is_a_whole_path(text):
         parse_endpoint("unix:/" + "ü" * 54)
     endpoint = parse_endpoint("unix:/" + "x" * 106)
     assert (endpoint.socket, endpoint.address) == ("/" + "x" * 106, ("localhost", 0))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("\udc80:1", r"\udc80:1"), ("a\0b:1", r"a\u0000b:1"), ("unix:/tmp/\udc80", r"unix:/tmp/\udc80")]
+)
+def test_an_endpoint_that_gives_no_address_is_shown_escaped(text, shown):
+    with pytest.raises(ValueError, match=r"expected an? ") as refused:
+        parse_endpoint(text)
+    assert str(refused.value).endswith(f"got '{shown}'")
+
+
+@pytest.mark.parametrize(
+    "text", ["[:::]:1", "[....]:1", "[f]:1", "[1:2:3:4:5:6:7:8:9]:1", "https://[:]:1", "[1.2.3.4]:1"]
+)
+def test_brackets_hold_an_ipv6_address(text):
+    with pytest.raises(ValueError, match=r"with an IPv6 address in its brackets, as \[::1\]:2379, got "):
+        parse_endpoint(text)
 
 
 @pytest.mark.parametrize("text", ["::1:2379", "http://fe80::1:2379", "2001:db8::10.0.0.1:2379"])
@@ -120,6 +142,60 @@ def test_pings_are_never_more_frequent_than_etcd_allows(keepalive):
     options = dict(channel_options(Settings(keepalive=keepalive), None))
     assert options["grpc.keepalive_time_ms"] >= 6000
     assert options["grpc.keepalive_timeout_ms"] == options["grpc.http2.ping_timeout_ms"] == 15_000
+
+
+PREFIX = {"prefix": "/s/"}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "options", "words"),
+    [
+        ("a:1", {**PREFIX, "mirror_after": -1}, "mirror_after=: expected 0 to 86,400 seconds, got -1"),
+        ("a:1", {**PREFIX, "mirror_after": math.nan}, "mirror_after=: expected 0 to 86,400 seconds, got nan"),
+        ("a:1", {**PREFIX, "keepalive": math.inf}, "keepalive=: expected 2 to 86,400 seconds, got inf"),
+        ("a:1", {**PREFIX, "keepalive": 1e12}, "keepalive=: expected 2 to 86,400 seconds, got 1000000000000.0"),
+        ("a:1", {**PREFIX, "keepalive": 10**5000}, "keepalive=: expected 2 to 86,400 seconds, got a larger number"),
+        ("a:1", {**PREFIX, "timeout": 0}, "timeout=: expected 0.001 to 86,400 seconds, got 0"),
+        ("a:1", {**PREFIX, "timeout": math.nan}, "timeout=: expected 0.001 to 86,400 seconds, got nan"),
+        ("a:1", {**PREFIX, "timeout": "5"}, "timeout=: expected 0.001 to 86,400 seconds, got a value of type str"),
+        (
+            "a:1",
+            {**PREFIX, "timeout": None},
+            "timeout=: expected 0.001 to 86,400 seconds, got a value of type NoneType",
+        ),
+        ("a:1", {**PREFIX, "mirror": "a\0b"}, r"mirror=: expected a path without a NUL character, got 'a\u0000b'"),
+        ("a:1", {**PREFIX, "mirror": 5}, "mirror=: expected a path as a str or Path, got a value of type int"),
+        (
+            "a:1",
+            {**PREFIX, "username": "u", "password_file": "a\0b"},
+            r"password_file=: expected a path without a NUL character, got 'a\u0000b'",
+        ),
+        (None, PREFIX, "expected an etcd endpoint as a str, host:port, got a value of type NoneType"),
+        (2379, PREFIX, "expected an etcd endpoint as a str, host:port, got a value of type int"),
+        (b"a:1", PREFIX, "expected an etcd endpoint as a str, host:port, got a value of type bytes"),
+        (("a", 1), PREFIX, "expected an etcd endpoint as a str, host:port, got a value of type tuple"),
+        ("a:1", {**PREFIX, "layers": "ab"}, "layers=: expected a list of names, got a value of type str"),
+        ("a:1", {**PREFIX, "layers": None}, "layers=: expected a list of names, got a value of type NoneType"),
+        ("a:1", {**PREFIX, "layers": [b"a"]}, "layers=: each name: expected a str, got a value of type bytes"),
+        ("a:1", {**PREFIX, "layers": [1]}, "layers=: each name: expected a str, got a value of type int"),
+        ("a:1", {"prefix": b"/s/"}, "prefix=: expected a str, got a value of type bytes"),
+        ("a:1", {"prefix": "/\udc80/"}, r"prefix=: expected text that UTF-8 has, got '/\udc80/'"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_with_expected_and_got(endpoint, options, words):
+    with pytest.raises(ValueError, match=r"expected") as refused:
+        Etcd(endpoint, **options)
+    assert str(refused.value) == words
+
+
+def test_options_at_their_ends_are_taken():
+    Etcd("a:1", prefix="/s/", mirror_after=0, keepalive=2, timeout=0.001)
+    Etcd("a:1", prefix="/s/", mirror_after=86_400, keepalive=86_400, timeout=86_400.0)
+
+
+def test_a_repr_obeys_no_control_character():
+    source = Etcd("unix:/run/\x1b[31m\u202e", prefix="/s\x1b/", layers=["a\n"])
+    assert repr(source) == r"Etcd(unix:/run/\u001b[31m\u202e, '/s\u001b/ a\n')"
 
 
 def test_grpc_is_not_loaded_before_a_source_runs():

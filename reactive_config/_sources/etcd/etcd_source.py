@@ -16,7 +16,16 @@ from reactive_config._core.delta import Replace
 from reactive_config._core.secret import Secret
 from reactive_config._core.source import Feed
 from reactive_config._etcd.passwords import Password, Text, password_text
-from reactive_config._etcd.settings import TLS, Settings, parse_endpoint, tls_for
+from reactive_config._etcd.settings import (
+    SHORTEST,
+    TLS,
+    Settings,
+    check_seconds,
+    file_path,
+    parse_endpoint,
+    tls_for,
+)
+from reactive_config._printable import printable
 from reactive_config._sources.etcd.etcd_options import EtcdOptions
 from reactive_config._sources.etcd.key_layout import KeyLayout
 from reactive_config._sources.etcd.run_state import Stand
@@ -50,9 +59,9 @@ class Etcd:
             one is not pickled or copied.
         password_file: A file that holds it, read for every login; one line break at its end is left out.
         mirror: A file that keeps the last accepted state and starts the program while etcd is away.
-        mirror_after: Seconds without etcd before the mirror speaks.
-        keepalive: Seconds within which a connection that died without a word is found; 2 or more.
-        timeout: Seconds that etcd has for one answer.
+        mirror_after: Seconds without etcd before the mirror speaks; 0 to a day.
+        keepalive: Seconds within which a connection that died without a word is found; 2 to a day.
+        timeout: Seconds that etcd has for one answer; 0.001 to a day.
         optional: Whether there may be no key at all, or no etcd: then a start waits for it only one second
             longer than `mirror_after`. Say so for overrides above other sources, whose last key may be removed.
         name: What the status calls it.
@@ -89,8 +98,8 @@ class Etcd:
     ) -> None:
         if not endpoints:
             raise ValueError("expected one endpoint or more, as host:port")
-        if mirror_after < 0:
-            raise ValueError(f"expected mirror_after of 0 or more seconds, got {mirror_after}")
+        check_seconds("mirror_after", mirror_after, 0)
+        check_seconds("timeout", timeout, SHORTEST)
         settings = Settings(tls=tls, timeout=timeout, connect_timeout=min(3.0, timeout), keepalive=keepalive)
         parsed = tuple(parse_endpoint(endpoint) for endpoint in endpoints)
         for endpoint in parsed:
@@ -106,7 +115,8 @@ class Etcd:
         self.change_limits: ChangeLimits = change_limits or ChangeLimits()
 
     def __repr__(self) -> str:
-        return f"Etcd({', '.join(map(str, self._plan.endpoints))}, {self._keys.label!r})"
+        endpoints = ", ".join(printable(str(endpoint)) for endpoint in self._plan.endpoints)
+        return f"Etcd({endpoints}, '{printable(self._keys.label)}')"
 
     def __getstate__(self) -> object:
         if self._plan.login is not None:
@@ -161,7 +171,7 @@ def _login(
 ) -> tuple[str, Password] | None:
     if password is not None and file is not None:
         raise ValueError("expected either password= or password_file=, got both")
-    source = password if file is None else Path(file)
+    source = password if file is None else Path(file_path("password_file", file))
     if username is None or source is None:
         if username is not None or source is not None:
             raise ValueError("username= and password= (or password_file=) belong together")
@@ -183,4 +193,4 @@ def _login(
 def _mirror(path: str | os.PathLike[str], of: str) -> Mirror:
     from reactive_config._sources.etcd.mirror import Mirror
 
-    return Mirror(Path(path), of)
+    return Mirror(Path(file_path("mirror", path)), of)

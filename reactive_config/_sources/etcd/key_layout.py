@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from reactive_config._core.paths import Path
 from reactive_config._etcd.messages import KeyRange, prefix_range
+from reactive_config._printable import printable
 
 SUFFIXES = (".json", ".yaml", ".yml", ".toml")
 """Suffixes that name a key's format and are no part of its path."""
@@ -58,12 +59,16 @@ class KeyLayout:
         """
         if (prefix is None) == (key is None):
             raise ValueError("expected either prefix= or key=")
+        for option, text in (("prefix", prefix), ("key", key)):
+            if text is not None:
+                _check_text(f"{option}=", text)
         if prefix and not prefix.endswith("/"):
             raise ValueError(f"expected a prefix that ends in '/', got {prefix!r}")
         if key is not None and (layers or not key):
             raise ValueError("key= is one document: not empty, and without layers=")
+        layers = _names(layers)
         for name in layers:
-            if not name or "/" in name or name.startswith("_") or list(layers).count(name) > 1:
+            if not name or "/" in name or name.startswith("_") or layers.count(name) > 1:
                 raise ValueError(f"expected layer names that differ, without '/' and a leading '_', got {name!r}")
         self._single = key
         self._prefix = (prefix or "").encode()
@@ -104,6 +109,22 @@ class KeyLayout:
         if len(names) == 1:  # the layer's own key holds a document at its root
             return KeyMount(layer, (), suffix_of(names[0]))
         return Ignored() if names[1].startswith("_") else _mounted(layer, names[1:])
+
+
+def _names(layers: object) -> tuple[str, ...]:
+    if isinstance(layers, str) or not isinstance(layers, Iterable):
+        raise ValueError(f"layers=: expected a list of names, got a value of type {type(layers).__name__}")
+    names = tuple(layers)
+    for name in names:
+        _check_text("layers=: each name", name)
+    return names
+
+
+def _check_text(what: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise ValueError(f"{what}: expected a str, got a value of type {type(text).__name__}")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{what}: expected text that UTF-8 has, got '{printable(text)}'")
 
 
 class Tables:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import traceback
 from collections import deque
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reactive_config._etcd.auth import Credentials
@@ -74,6 +76,15 @@ HEAD_START = 0.25
 """Seconds of silence after which the next endpoint is asked too (RFC 8305 takes as much)."""
 
 
+def unexpected(error: BaseException) -> str:
+    """An error that nobody thought of, by its class and place: its text may quote anything."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    frame = traceback.extract_tb(error.__traceback__)[-1:]
+    place = "".join(f" at {Path(step.filename).name}:{step.lineno}" for step in frame)
+    return f"an unexpected {type(error).__name__}{place}"
+
+
 class SessionLoop:
     """Keeps one store up to date with etcd, whatever happens to connections."""
 
@@ -124,7 +135,8 @@ class SessionLoop:
                 return trouble
             troubles.append(trouble)
         text = "; ".join(map(str, troubles))
-        return TLSTrouble(text) if any(isinstance(t, TLSTrouble) for t in troubles) else Unavailable(text)
+        # One that is merely away may serve when it is back, whatever certificate another one has.
+        return TLSTrouble(text) if all(isinstance(t, TLSTrouble) for t in troubles) else Unavailable(text)
 
     def _take_members(self) -> None:
         endpoints = self._members.endpoints
@@ -140,6 +152,7 @@ class SessionLoop:
 
     async def _attempt(self, endpoint: Endpoint) -> tuple[EtcdError, bool]:
         session: Session | None = None
+        trouble: EtcdError
         try:
             purpose = f"to read {self._plan.keys.what}"
             settings = self._handover.pace.settings(self._plan.settings)
@@ -148,13 +161,17 @@ class SessionLoop:
                 session = Session(self._plan, link, self._store, self._stand, self._handover, only)
                 async with self._members.followed(link):
                     await session.run()
-        except EtcdError as trouble:
-            synced_at = session.synced_at if session else None
-            health = 0.0 if synced_at is None else asyncio.get_running_loop().time() - synced_at
-            self._judge(endpoint, trouble, health)
+        except EtcdError as error:
             # Kept until the next attempt: without its frames, which refer to the link.
-            return trouble.with_traceback(None), synced_at is not None
-        raise AssertionError("a session ends with an error")
+            trouble = error.with_traceback(None)
+        except Exception as error:  # noqa: BLE001 - what one endpoint brings about must not end the program
+            trouble = Unavailable(f"{endpoint}: {unexpected(error)}")
+        else:
+            raise AssertionError("a session ends with an error")
+        synced_at = session.synced_at if session else None
+        health = 0.0 if synced_at is None else asyncio.get_running_loop().time() - synced_at
+        self._judge(endpoint, trouble, health)
+        return trouble, synced_at is not None
 
     def _judge(self, endpoint: Endpoint, trouble: EtcdError, health: float) -> None:
         if health:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
 
 from reactive_config._core.status import SourceState
+from reactive_config._etcd import probe
+from reactive_config._sources.etcd import session_loop
 from reactive_config._testing.etcd_server import etcd_server
 
 pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
@@ -156,3 +159,35 @@ async def test_a_compaction_while_connected_costs_nothing(own, follow, values, s
         await feed.wait(lambda feed: feed.revision >= revision)
         assert replaces(feed) == 1
         assert [state for state, _ in feed.states] == [SourceState.SYNCED]
+
+
+async def test_whatever_one_endpoint_brings_about_is_a_failure_of_that_endpoint(
+    server, prefix, follow, synced, monkeypatch
+):
+    """Also what nobody thought of; its text may quote anything and is not shown."""
+    real = session_loop.open_link
+
+    def opened(endpoint, *arguments):
+        if endpoint.target == "127.0.0.1:1":
+            raise RuntimeError("hunter2")
+        return real(endpoint, *arguments)
+
+    monkeypatch.setattr(session_loop, "open_link", opened)
+    await server.put(f"{prefix}a", "1")
+    async with follow("127.0.0.1:1", prefix=prefix) as feed:
+        await feed.wait(lambda feed: feed.states)
+        state, reason = feed.states[0]
+        assert state is SourceState.CONNECTING
+        assert re.fullmatch(r"127\.0\.0\.1:1: an unexpected RuntimeError at test_faults\.py:\d+", reason)
+    async with follow("127.0.0.1:1", server.endpoint, prefix=prefix) as feed:
+        await feed.wait(synced)
+
+
+async def test_a_probe_that_cannot_be_made_ends_nothing(server, prefix, follow, synced, monkeypatch):
+    async def refused(host):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(probe, "resolve", refused)
+    await server.put(f"{prefix}a", "1")
+    async with follow("127.0.0.1:1", server.endpoint, prefix=prefix) as feed:
+        await feed.wait(synced)
