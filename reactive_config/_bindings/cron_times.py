@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reactive_config._bindings.clocks import Clock
 from reactive_config._bindings.cron import Cron
-from reactive_config._bindings.schedule import Manner, Tick
+from reactive_config._bindings.schedule import Tick, TickManner
 
 _SECOND = 1_000_000_000
 _MINUTE = 60 * _SECOND
@@ -40,7 +40,7 @@ class CronTimes:
         fires: When the next tick comes; nanoseconds since the epoch.
     """
 
-    def __init__(self, rule: Cron, after: int, manner: Manner, count: int = 0) -> None:
+    def __init__(self, rule: Cron, after: int, manner: TickManner, count: int = 0) -> None:
         self.count = count
         self.rule = rule
         self.fires: int | None = None

@@ -34,7 +34,7 @@ class Tick(msgspec.Struct, frozen=True):
     at: datetime | None = None
 
 
-class Manner(msgspec.Struct, frozen=True):
+class TickManner(msgspec.Struct, frozen=True):
     """How ticks come, whatever they are due by.
 
     Attributes:
@@ -94,7 +94,7 @@ class Grid:
         fires: When the next tick comes; None in a pause.
     """
 
-    def __init__(self, start: int, interval: int, manner: Manner, count: int = 0) -> None:
+    def __init__(self, start: int, interval: int, manner: TickManner, count: int = 0) -> None:
         self.count = count
         self.interval = interval
         self.fires: int | None = None

@@ -21,7 +21,7 @@ from reactive_config._bindings.binding import got
 from reactive_config._bindings.clocks import Clock, LoopClock
 from reactive_config._bindings.cron import Cron
 from reactive_config._bindings.cron_times import CronTimes
-from reactive_config._bindings.schedule import Grid, Manner, Missed, Tick
+from reactive_config._bindings.schedule import Grid, Missed, Tick, TickManner
 from reactive_config._core.runtime.live import Live, report
 from reactive_config._core.status import BindingState, BindingStatus, Moment
 
@@ -58,7 +58,7 @@ class _TimerRecord:
 class Timer(AsyncIterator[Tick]):
     """An endless stream of ticks. Made by `timer`."""
 
-    def __init__(self, live: Live[Any], manner: Manner, clock: Clock, name: str) -> None:
+    def __init__(self, live: Live[Any], manner: TickManner, clock: Clock, name: str) -> None:
         self._live = live
         self._values = aiter(live)
         self._seen = live.current
@@ -231,5 +231,5 @@ def timer(
     """
     if missed not in get_args(Missed):
         raise ValueError(f"missed: expected skip, burst or delay, got {missed!r}")
-    manner = Manner(missed, nanoseconds(jitter), (rng or random.Random()).random)
+    manner = TickManner(missed, nanoseconds(jitter), (rng or random.Random()).random)
     return Timer(live, manner, clock or LoopClock(), name)

@@ -25,7 +25,7 @@ from reactive_config._web.asgi import (
 from reactive_config._web.health import healthz, readyz
 from reactive_config._web.loggers import read_all, read_one, set_one
 from reactive_config._web.metrics import Metrics, metrics_if_installed
-from reactive_config._web.tokens import Check, Gate, Token
+from reactive_config._web.tokens import Check, Token, TokenGate
 from reactive_config.bindings import LogLevels
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ class Operations:
         strict: bool = False,
         registry: CollectorRegistry | None = None,
     ) -> None:
-        self._levels_token = Gate("levels_token", levels_token, lambda: self._config)
-        self._config_token = Gate("config_token", config_token, lambda: self._config)
+        self._levels_token = TokenGate("levels_token", levels_token, lambda: self._config)
+        self._config_token = TokenGate("config_token", config_token, lambda: self._config)
         self._strict = strict
         self._metrics = Metrics(registry) if registry is not None else metrics_if_installed()
         self._config: Config[Any] | None = None

@@ -31,7 +31,7 @@ class NoToken(TypeError):
     """What was given for a token is none; the text is its kind."""
 
 
-class Gate:
+class TokenGate:
     """What one token opens. A token whose function raises opens nothing, and breaks nothing else.
 
     Args:

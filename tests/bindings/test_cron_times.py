@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactive_config._bindings.cron_times import MOST_COUNTED, RECHECK, SET_BACK, CronTimes
-from reactive_config._bindings.schedule import Manner
+from reactive_config._bindings.schedule import TickManner
 from reactive_config.bindings import Cron
 
 SECOND = 1_000_000_000
@@ -121,7 +121,7 @@ MOVES = st.lists(
 def test_every_tick_is_the_model_s_whatever_is_changed_and_however_the_clock_is_set(first, place, moves, missed):
     zone, now = place
     parts = first[1]
-    times = CronTimes(Cron(first[0], zone), nanoseconds(now), Manner(missed))
+    times = CronTimes(Cron(first[0], zone), nanoseconds(now), TickManner(missed))
     done = now  # the model: up to here everything has ticked, or never will
     for move, by in moves:
         if move == "change":
@@ -199,7 +199,7 @@ def test_between_the_two_passes_of_a_repeated_hour_the_first_one_is_past():
 @given(st.integers(0, 3600), st.floats(0, 1, exclude_max=True))
 def test_jitter_delays_a_tick_by_its_share_at_most_to_the_next_place(jitter, share):
     start = nanoseconds(SPRING)
-    times = CronTimes(Cron("*/10 * * * *"), start, Manner("skip", jitter * SECOND, lambda: share))
+    times = CronTimes(Cron("*/10 * * * *"), start, TickManner("skip", jitter * SECOND, lambda: share))
     for number in range(1, 4):
         place = start + number * 600 * SECOND
         assert times.fires == place + int(share * (min(jitter, 600) * SECOND))
@@ -210,7 +210,7 @@ def test_jitter_delays_a_tick_by_its_share_at_most_to_the_next_place(jitter, sha
 
 def test_a_change_after_a_small_step_back_repeats_nothing_either():
     start, hour = nanoseconds(SPRING), 3600 * SECOND
-    times = CronTimes(Cron("0 * * * *"), start, Manner())
+    times = CronTimes(Cron("0 * * * *"), start, TickManner())
     assert times.take(start + hour).count == 1
     times.change(Cron("*/30 * * * *"), start + hour - 60 * SECOND)
     assert times.fires == start + hour + 1800 * SECOND
@@ -218,28 +218,28 @@ def test_a_change_after_a_small_step_back_repeats_nothing_either():
 
 def test_a_place_whose_jitter_is_not_over_is_not_missed():
     start, minute = nanoseconds(SPRING), 60 * SECOND
-    times = CronTimes(Cron("* * * * *"), start, Manner("skip", 40 * SECOND, lambda: 0.5))
+    times = CronTimes(Cron("* * * * *"), start, TickManner("skip", 40 * SECOND, lambda: 0.5))
     tick = times.take(start + 2 * minute + 10 * SECOND)  # the second place comes 20 seconds after its time
     assert (tick.scheduled, tick.missed) == (start + minute, 0)
     assert times.fires == start + 2 * minute + 20 * SECOND
 
 
 def test_a_clock_set_from_1970_to_now_costs_no_more_than_a_thousand_steps_and_finds_the_newest():
-    times = CronTimes(Cron("*/7 3 * 5 *", BERLIN), 0, Manner())
+    times = CronTimes(Cron("*/7 3 * 5 *", BERLIN), 0, TickManner())
     tick = times.take(nanoseconds(AUTUMN))
     assert (tick.at.isoformat(), tick.missed) == ("2026-05-31T03:56:00+02:00", MOST_COUNTED)
     assert times.take(nanoseconds(AUTUMN)) is None
 
 
 def test_a_wait_is_never_longer_than_the_recheck():
-    times = CronTimes(Cron("0 0 29 2 *"), nanoseconds(SPRING), Manner())
+    times = CronTimes(Cron("0 0 29 2 *"), nanoseconds(SPRING), TickManner())
     assert times.left(nanoseconds(SPRING)) == RECHECK
     assert times.left(times.fires - SECOND) == SECOND
 
 
 def test_a_small_step_back_repeats_nothing_and_a_large_one_begins_anew():
     start = nanoseconds(SPRING)
-    times = CronTimes(Cron("0 * * * *"), start, Manner())
+    times = CronTimes(Cron("0 * * * *"), start, TickManner())
     hour = 3600 * SECOND
     assert times.take(start + hour).count == 1
     assert times.take(start + hour - SECOND) is None

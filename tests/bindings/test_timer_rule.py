@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config._bindings.schedule import SLACK, Grid, Manner
+from reactive_config._bindings.schedule import SLACK, Grid, TickManner
 from reactive_config._core.runtime.cells import Hub
 from reactive_config._core.runtime.live import make_live, store, wake
 from reactive_config.bindings import ManualClock, timer
@@ -49,7 +49,7 @@ def model(first, changes):
 
 def scheduled(first, changes, missed="skip"):
     """The same of the real thing, for somebody who is always there in time."""
-    schedule, now, ticks = Grid(0, first, Manner(missed)), 0, []
+    schedule, now, ticks = Grid(0, first, TickManner(missed)), 0, []
 
     def take_all():
         while schedule.fires is not None and schedule.fires <= now + wait:
@@ -117,7 +117,7 @@ async def test_a_timer_whose_interval_changes_10_000_times_ticks_exactly_by_its_
     """In seconds; the clock is moved to each tick and each change, as time would."""
     rng, second = random.Random(5), 1_000_000_000
     changes = [(rng.randrange(12), rng.randrange(8)) for _ in range(10_000)]
-    expected = Grid(0, 3 * second, Manner())
+    expected = Grid(0, 3 * second, TickManner())
     follower = Follower(3)
     async with asyncio.TaskGroup() as group:
         group.create_task(follower.run())
@@ -143,7 +143,7 @@ async def test_a_timer_whose_interval_changes_10_000_times_ticks_exactly_by_its_
 @given(st.integers(1, 50), st.lists(st.integers(0, 300), min_size=1, max_size=30), st.sampled_from(["skip", "burst"]))
 def test_ticks_that_were_missed_are_all_on_the_grid_and_all_accounted_for(interval, busy, missed):
     """The grid is written out, place by place; each place that passed was ticked or counted as missed, once."""
-    schedule, now = Grid(0, interval, Manner(missed)), 0
+    schedule, now = Grid(0, interval, TickManner(missed)), 0
     places = 0
     for work in busy:
         now = max(now + work, schedule.fires)
@@ -160,7 +160,7 @@ def test_ticks_that_were_missed_are_all_on_the_grid_and_all_accounted_for(interv
 @given(st.integers(1, 50), st.lists(st.integers(0, 300), min_size=1, max_size=30))
 def test_delay_never_ticks_twice_within_an_interval_after_a_late_one(interval, busy):
     unit = 2 * SLACK
-    schedule, now, last = Grid(0, interval * unit, Manner("delay")), 0, 0
+    schedule, now, last = Grid(0, interval * unit, TickManner("delay")), 0, 0
     for work in busy:
         due = last + interval * unit
         now = max(now + work * unit, due)
@@ -173,7 +173,7 @@ def test_delay_never_ticks_twice_within_an_interval_after_a_late_one(interval, b
 @given(st.integers(1, 50), st.integers(0, 60), st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=30))
 def test_jitter_delays_a_tick_by_its_share_of_it_and_leaves_the_grid(interval, jitter, shares):
     draws = iter([*shares, 0.0])
-    schedule = Grid(0, interval, Manner("skip", jitter, lambda: next(draws)))
+    schedule = Grid(0, interval, TickManner("skip", jitter, lambda: next(draws)))
     for number, share in enumerate(shares, 1):
         assert schedule.fires == number * interval + int(share * min(jitter, interval))
         tick = schedule.take(schedule.fires)

@@ -18,7 +18,7 @@ from reactive_config._core.decoding.fault_search import faults
 from reactive_config._core.delta import Entry, Malformed, Patch
 from reactive_config._sources.etcd.key_documents import read_document
 from reactive_config._sources.etcd.key_layout import KeyLayout
-from reactive_config._sources.files.file_documents import Documents
+from reactive_config._sources.files.file_documents import FileDocuments
 from reactive_config.sources import Bare
 from reactive_config.testing import Scripted
 
@@ -109,7 +109,7 @@ async def test_a_start_with_what_is_too_deep_is_refused_and_says_why(depth):
 
 
 def test_variables_and_dotenv_names_are_bounded_before_they_become_trees():
-    documents = Documents(lambda names: names, lambda _: "value")
+    documents = FileDocuments(lambda names: names, lambda _: "value")
     for depth in (MAX_DEPTH + 1, 400_000):
         data = "__".join(["A"] * depth).encode() + b"=1\n"
         found = anyio.run(documents.value, data, ".env")

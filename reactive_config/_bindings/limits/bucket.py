@@ -14,7 +14,7 @@ ONE = 2**96
 """A token in the units that everything is counted in: fine enough that rounding down is never a token."""
 
 
-class Earned:
+class BucketState:
     """How many units a bucket that never overflows would have earned since the start.
 
     It is rounded down, and only once between two changes: sums of differences telescope, so nothing is lost by asking.
@@ -65,7 +65,7 @@ class Bucket(Rule[int]):
 
     def __init__(self, rate: Rate, now: int, *, leaky: bool = False) -> None:
         self._leaky = leaky
-        self._earned = Earned(now)
+        self._earned = BucketState(now)
         self._burst = 1
         self._burst = self._burst_of(rate)
         self._fresh = self._burst * ONE  # the start of a key that was never used

@@ -12,7 +12,7 @@ from reactive_config._bindings.binding import Binding
 from reactive_config._bindings.clocks import Clock, LoopClock
 from reactive_config._bindings.limits.bucket import Bucket
 from reactive_config._bindings.limits.keyed_states import KeyedStates
-from reactive_config._bindings.limits.lines import Lines, Turn
+from reactive_config._bindings.limits.lines import Turn, WaitingLines
 from reactive_config._bindings.limits.rate import Rate, rate_of
 from reactive_config._bindings.limits.rule import ALLOWED, Decision, Rule
 from reactive_config._bindings.limits.window import SlidingWindow
@@ -28,7 +28,7 @@ LONGEST = 2**62
 """Nanoseconds (146 years); no answer names a longer wait."""
 
 
-class Limiting(Binding[R]):
+class LiveLimiter(Binding[R]):
     """A rate in force in this process, what each key used under it, and who waits.
 
     Args:
@@ -55,7 +55,7 @@ class Limiting(Binding[R]):
         self._make = make
         self._max_keys = max_keys
         self._clock = clock
-        self._lines = Lines()
+        self._lines = WaitingLines()
         self._open = False
         self._keys: KeyedStates[Any] | None = None  # None without a limit
 
@@ -115,7 +115,7 @@ RULES: Mapping[str, Callable[[Rate, int], Rule[Any]]] = {
 }
 
 
-class RateLimiter(Limiting[R]):
+class RateLimiter(LiveLimiter[R]):
     """A rate limit that follows a live value. Made by `rate_limiter`."""
 
     def __init__(self, live: Live[R], algorithm: Algorithm, max_keys: int, clock: Clock, name: str) -> None:

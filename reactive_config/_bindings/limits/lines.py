@@ -68,7 +68,7 @@ class WaitingLine:
             turn.wake()
 
 
-class Lines:
+class WaitingLines:
     """The lines of all keys that somebody waits for."""
 
     def __init__(self) -> None:

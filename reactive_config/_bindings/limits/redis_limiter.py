@@ -8,7 +8,7 @@ import msgspec
 from anyio.lowlevel import checkpoint
 
 from reactive_config._bindings.clocks import Clock, LoopClock
-from reactive_config._bindings.limits.limiter import MOST_KEYS, Limiting, R
+from reactive_config._bindings.limits.limiter import MOST_KEYS, LiveLimiter, R
 from reactive_config._bindings.limits.rate import Rate
 from reactive_config._bindings.limits.rule import ALLOWED, Decision
 from reactive_config._bindings.limits.shared_window import RETRY, SECOND, SharedWindow
@@ -25,7 +25,7 @@ OnFailure = Literal["local", "refuse", "allow"]
 _MEANWHILE = {"local": "each process limits by itself", "refuse": "nothing passes", "allow": "everything passes"}
 
 
-class RedisRateLimiter(Limiting[R]):
+class RedisRateLimiter(LiveLimiter[R]):
     """A rate limit shared by all processes that use one Redis. Made by `redis_rate_limiter`."""
 
     self_bounded: ClassVar[bool] = False  # it waits for the client of Redis to close

@@ -21,7 +21,7 @@ class WindowEntry:
         self.count = count
 
 
-class Log:
+class WindowLog:
     """What one key let through.
 
     Attributes:
@@ -39,7 +39,7 @@ class Log:
         self.used = 0
 
 
-class SlidingWindow(Rule[Log]):
+class SlidingWindow(Rule[WindowLog]):
     """At most `limit` in any window as long as `per`, for each key.
 
     Up to a limit of 100 the log is exact. Above, what passes within a hundredth of the window is one entry, which
@@ -72,15 +72,15 @@ class SlidingWindow(Rule[Log]):
         self._longer, self._until = reach, now + reach
         self._limit, self._per = limit, per
 
-    def fresh(self, now: int) -> Log:
-        return Log()
+    def fresh(self, now: int) -> WindowLog:
+        return WindowLog()
 
-    def is_fresh(self, state: Log, now: int) -> bool:
+    def is_fresh(self, state: WindowLog, now: int) -> bool:
         self._settle(state, now)
         return not state.window and not state.past
 
-    def copy(self, state: Log) -> Log:
-        twin = Log()
+    def copy(self, state: WindowLog) -> WindowLog:
+        twin = WindowLog()
         twin.window.extend(WindowEntry(e.first, e.last, e.count) for e in state.window)
         twin.past.extend(WindowEntry(e.first, e.last, e.count) for e in state.past)
         twin.used = state.used
@@ -90,11 +90,11 @@ class SlidingWindow(Rule[Log]):
         if self._limit and cost > self._limit:
             raise TooCostly(f"cost: expected at most the limit in force, {self._limit}, got {cost}")
 
-    def take(self, state: Log, cost: int, now: int) -> Log | None:
+    def take(self, state: WindowLog, cost: int, now: int) -> WindowLog | None:
         self._settle(state, now)
         return None if state.used + cost > self._limit else self.count(state, cost, now)
 
-    def count(self, state: Log, cost: int, now: int) -> Log:
+    def count(self, state: WindowLog, cost: int, now: int) -> WindowLog:
         self._settle(state, now)
         # What is beyond the limit has no entries of its own either, or the log would have no bound.
         exact = self._limit <= SLOTS and state.used + cost <= self._limit
@@ -103,7 +103,7 @@ class SlidingWindow(Rule[Log]):
         state.used += cost
         return state
 
-    def when(self, state: Log, cost: int, now: int) -> int | None:
+    def when(self, state: WindowLog, cost: int, now: int) -> int | None:
         if not self._limit:
             return None
         self._settle(state, now)
@@ -116,7 +116,7 @@ class SlidingWindow(Rule[Log]):
             at = entry.last + self._per
         return at
 
-    def remaining(self, state: Log, now: int) -> int:
+    def remaining(self, state: WindowLog, now: int) -> int:
         self._settle(state, now)
         return max(0, self._limit - state.used)
 
@@ -124,7 +124,7 @@ class SlidingWindow(Rule[Log]):
         """How far back the log goes, from now."""
         return max(self._per, self._longer if now < self._until else 0)
 
-    def _settle(self, log: Log, now: int) -> None:
+    def _settle(self, log: WindowLog, now: int) -> None:
         """Let time pass: entries leave the window, come back to one that grew, and are forgotten."""
         reach = self._reach(now)
         forgotten = max(self._forgotten, now - reach)

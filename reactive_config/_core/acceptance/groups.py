@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from reactive_config._core.acceptance.blame import region
-from reactive_config._core.acceptance.holding import Holding, Watched
+from reactive_config._core.acceptance.holding import Holding, PathWaiters
 from reactive_config._core.acceptance.source_states import GONE, SourceRecord
 from reactive_config._core.acceptance.trial import UnitKey
 from reactive_config._core.decoding.plans import DecodePlan
@@ -18,7 +18,7 @@ from reactive_config._core.paths import Path
 from reactive_config._core.trees import Changes
 
 
-class Linked:
+class LinkedUnits:
     """What every held unit touches, and which of them are to be tried with their neighbours.
 
     Two units are neighbours if what one changes can turn the verdict on the other. A type with validation of its own
@@ -32,7 +32,7 @@ class Linked:
         self.recheck: dict[UnitKey, None] = {}
         self._plan = plan
         self._regions: dict[UnitKey, tuple[Path, ...]] = {}
-        self._watched = Watched()
+        self._watched = PathWaiters()
 
     def add(self, key: UnitKey, paths: Iterable[Path]) -> None:
         """A unit is held, perhaps once more, and changes what stands at these paths."""
@@ -102,7 +102,7 @@ class Groups:
         large: Units that belong to groups too large to be tried; the owner clears it once all are rechecked.
     """
 
-    def __init__(self, accounts: Sequence[SourceRecord], holding: Holding, linked: Linked) -> None:
+    def __init__(self, accounts: Sequence[SourceRecord], holding: Holding, linked: LinkedUnits) -> None:
         self.large: set[UnitKey] = set()
         self._accounts = accounts
         self._holding = holding
@@ -181,7 +181,7 @@ LOCATING = 0.02
 """Seconds that one attempt may spend on lines and columns; problems after that come without."""
 
 
-class Budget:
+class AttemptBudget:
     """What one attempt may still do.
 
     Attributes:
@@ -202,7 +202,7 @@ class Budget:
         return time.perf_counter() < self._began + LOCATING
 
 
-class Queue:
+class AttemptQueue:
     """Groups of units to be tried together. A unit stands in it once; where it stood before, it is passed over.
 
     Attributes:

@@ -18,19 +18,19 @@ from reactive_config._core.status import HeldUnit, Moment
 from reactive_config._core.trees import Changes
 
 
-class Watched:
+class PathWaiters:
     """Paths, and the units that wait for a change at, above or under them."""
 
     def __init__(self) -> None:
         self._units: dict[UnitKey, None] = {}
-        self._below: dict[str, Watched] = {}
+        self._below: dict[str, PathWaiters] = {}
 
     def add(self, path: Path, key: UnitKey) -> None:
         node = self
         for name in path:
             child = node._below.get(name)
             if child is None:
-                child = node._below[name] = Watched()
+                child = node._below[name] = PathWaiters()
             node = child
         node._units[key] = None
 
@@ -69,7 +69,7 @@ class Watched:
         yield from node.at(None)
 
 
-class _Record(NamedTuple):
+class _HeldRecord(NamedTuple):
     held: HeldUnit
     since: Moment
     order: int
@@ -87,10 +87,10 @@ class Holding:
     def __init__(self) -> None:
         self.held: dict[UnitKey, HeldUnit] = {}
         self._news: dict[UnitKey, HeldUnit] = {}
-        self._records: dict[UnitKey, _Record] = {}
+        self._records: dict[UnitKey, _HeldRecord] = {}
         self._of: dict[int, dict[UnitKey, None]] = {}
         self._at: dict[tuple[int, int], dict[UnitKey, None]] = {}
-        self._waiting = Watched()
+        self._waiting = PathWaiters()
         self._order = 0
 
     def hold(self, key: UnitKey, verdict: Verdict, revisions: Iterable[int]) -> None:
@@ -110,7 +110,7 @@ class Holding:
             self._unlist(key, before)
         problems = tuple(dict.fromkeys(verdict.problems))
         held = HeldUnit(unit_name(key[1]), problems, since.wall, more=verdict.more, stopped=verdict.stopped)
-        record = _Record(held, since, order, tuple(dict.fromkeys(verdict.regions)), frozenset(revisions))
+        record = _HeldRecord(held, since, order, tuple(dict.fromkeys(verdict.regions)), frozenset(revisions))
         self._list(key, record)
         if before is None or before.held.problems != held.problems:
             self._news[key] = held
@@ -125,7 +125,7 @@ class Holding:
         self._news.pop(key, None)
         return True
 
-    def _list(self, key: UnitKey, record: _Record) -> None:
+    def _list(self, key: UnitKey, record: _HeldRecord) -> None:
         self._records[key], self.held[key] = record, record.held
         self._of.setdefault(key[0], {})[key] = None
         for revision in record.revisions:
@@ -133,7 +133,7 @@ class Holding:
         for path in record.regions:
             self._waiting.add(path, key)
 
-    def _unlist(self, key: UnitKey, record: _Record) -> None:
+    def _unlist(self, key: UnitKey, record: _HeldRecord) -> None:
         del self._of[key[0]][key]
         for revision in record.revisions:
             at = self._at[key[0], revision]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reactive_config._core.acceptance.blame import Blame, blame
-from reactive_config._core.acceptance.groups import Budget, Groups, Linked, Queue
+from reactive_config._core.acceptance.groups import AttemptBudget, AttemptQueue, Groups, LinkedUnits
 from reactive_config._core.acceptance.holding import Holding
 from reactive_config._core.acceptance.jumps import EMPTY, Jump, Jumps
 from reactive_config._core.acceptance.source_states import GONE, PendingChange, SourceRecord
@@ -55,18 +55,18 @@ class Rejection:
         self.part: DecodedPart | None = None
         self.changes: Changes = {}
         self.holding = Holding()
-        self.linked = Linked(plan)
+        self.linked = LinkedUnits(plan)
         self.groups = Groups(self.accounts, self.holding, self.linked)
-        self.queue = Queue()
+        self.queue = AttemptQueue()
         self.jumps = Jumps(self.accounts)
-        self.budget = Budget()
+        self.budget = AttemptBudget()
         self._plan = plan
         self._judge = Judge(self.accounts, plan)
 
     def begin(self) -> None:
         """An attempt begins."""
         self.changes = {}
-        self.budget = Budget()
+        self.budget = AttemptBudget()
         self.groups.forget()
         if not self.queue.groups:
             self.jumps.begin()

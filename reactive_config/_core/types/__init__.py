@@ -30,12 +30,19 @@ from reactive_config._core.types.kinds import (
     unmarked,
     unserved_alias,
 )
-from reactive_config._core.types.records import FieldType, Same, fields_of, inputs_of, may_hold_floats, reachable
+from reactive_config._core.types.records import (
+    FieldType,
+    SharedDefault,
+    fields_of,
+    inputs_of,
+    may_hold_floats,
+    reachable,
+)
 from reactive_config._core.types.wording import describe, kind_of
 
 __all__ = [
     "FieldType",
-    "Same",
+    "SharedDefault",
     "bare_type",
     "class_of",
     "constructs",

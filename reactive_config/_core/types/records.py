@@ -37,7 +37,7 @@ _MOST_TYPES = 3_000
 _FLOATLESS = frozenset({str, int, bool, type(None), bytes, bytearray, datetime, date, time, timedelta, UUID, Secret})
 
 
-class Same:
+class SharedDefault:
     """A default value that is the same object for every instance."""
 
     __slots__ = ("value",)
@@ -119,7 +119,7 @@ def _typed_dict_field(kind: Any, name: str, hint: Any) -> FieldType:
     while (origin := get_origin(hint)) in (typing.Required, typing.NotRequired):
         optional = origin is typing.NotRequired
         hint = get_args(hint)[0]
-    return FieldType(name, hint, Same(None) if optional else None)
+    return FieldType(name, hint, SharedDefault(None) if optional else None)
 
 
 def _attrs_field(attribute: Any, hint: Any) -> FieldType:
@@ -130,7 +130,9 @@ def _attrs_field(attribute: Any, hint: Any) -> FieldType:
     default = attribute.default
     if default is attrs.NOTHING:
         return FieldType(attribute.name, hint, None)
-    return FieldType(attribute.name, hint, default.factory if isinstance(default, attrs.Factory) else Same(default))  # type: ignore[arg-type]
+    return FieldType(
+        attribute.name, hint, default.factory if isinstance(default, attrs.Factory) else SharedDefault(default)
+    )  # type: ignore[arg-type]
 
 
 def _taken_by(converter: Any, otherwise: Any) -> Any:
@@ -147,7 +149,7 @@ def _default(field: Any) -> Callable[[], Any] | None:
     absent = (MISSING, msgspec.NODEFAULT)
     if field.default_factory not in absent:
         return field.default_factory  # type: ignore[no-any-return]
-    return None if field.default is MISSING or field.default is msgspec.NODEFAULT else Same(field.default)
+    return None if field.default is MISSING or field.default is msgspec.NODEFAULT else SharedDefault(field.default)
 
 
 @cached

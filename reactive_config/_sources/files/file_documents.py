@@ -21,7 +21,7 @@ _LOCATABLE = 256 << 10
 """Bytes in which a line is looked for: it parses again, on the loop, at some 0.15 s a MiB. Paths are named always."""
 
 
-class Documents:
+class FileDocuments:
     """Reads documents; one long one at a time.
 
     Args:

@@ -15,9 +15,9 @@ from reactive_config._core.source import Feed
 from reactive_config._formats import registry
 from reactive_config._sources.files import os_paths
 from reactive_config._sources.files.notifiers.base import Notifier, Polling
-from reactive_config._sources.files.notifiers.fallback import Guarded, NotifierName, choose
-from reactive_config._sources.files.poller import Looker
-from reactive_config._sources.files.reader import Limits
+from reactive_config._sources.files.notifiers.fallback import FallbackNotifier, NotifierName, choose
+from reactive_config._sources.files.poller import Poller
+from reactive_config._sources.files.reader import WaitLimits
 from reactive_config._sources.files.scan import GivenPath
 
 _NOTIFIERS = ("auto", "inotify", "watchfiles", "polling")
@@ -100,15 +100,15 @@ class Files:
         self._notifier: NotifierName = notifier
         self._max_bytes = max_bytes
         self._poll_interval = poll_interval
-        self._limits = Limits(settle, max_wait)
+        self._limits = WaitLimits(settle, max_wait)
         self._clock = clock
 
     async def run(self, feed: Feed) -> None:
         """Send deltas until cancelled. It ends when its thread does: a parse, or some 10 ms of watchfiles."""
         wake = asyncio.Event()
         async with anyio.create_task_group() as group:
-            notifier = Guarded(lambda: self._make(wake.set, feed, group), self._clock)
-            looker = Looker(
+            notifier = FallbackNotifier(lambda: self._make(wake.set, feed, group), self._clock)
+            looker = Poller(
                 self._layers,
                 feed,
                 notifier,
@@ -128,7 +128,7 @@ class Files:
         """None: the files are all there is."""
         return None
 
-    async def _look_and_wait(self, looker: Looker, wake: asyncio.Event) -> None:
+    async def _look_and_wait(self, looker: Poller, wake: asyncio.Event) -> None:
         wake.clear()
         start = self._clock()
         at = await looker.look()

@@ -9,11 +9,11 @@ from reactive_config._core.delta import Delta, Entry, Malformed, Patch, Replace
 from reactive_config._core.source import Feed
 from reactive_config._core.status import SourceState
 from reactive_config._sources.files import os_paths
-from reactive_config._sources.files.file_documents import Documents
-from reactive_config._sources.files.notifiers.base import Notifier, Write
-from reactive_config._sources.files.reader import Attempts, FileChange, Known, Later, Limits
+from reactive_config._sources.files.file_documents import FileDocuments
+from reactive_config._sources.files.notifiers.base import Notifier, WriteEvent
+from reactive_config._sources.files.reader import FileChange, FileReader, KnownFile, ReadLater, WaitLimits
 from reactive_config._sources.files.scan import GivenPath, Scan, again, again_where, scan
-from reactive_config._sources.files.symlinks import SWAP, Swap
+from reactive_config._sources.files.symlinks import SWAP, LinkSwap
 
 _REARMS = 8  # in one look: directories that change all the time must not keep it from reading
 _RETRY = 0.005
@@ -23,7 +23,7 @@ _TRUST = 30.0
 systems a directory may become another one without a new number and without an event."""
 
 
-class Looker:
+class Poller:
     """Keeps what was sent, and sends what differs. One look at a time, so an older read is never sent later.
 
     Args:
@@ -42,7 +42,7 @@ class Looker:
         layers: Sequence[GivenPath],
         feed: Feed,
         notifier: Notifier,
-        limits: Limits,
+        limits: WaitLimits,
         max_bytes: int,
         clock: Callable[[], float],
         poll_interval: float,
@@ -53,9 +53,9 @@ class Looker:
         self._poll_interval = poll_interval
         self._optional = optional
         self._limits = limits
-        self._documents = Documents(feed.resolve, feed.shape)
-        self._attempts = Attempts(notifier, limits, max_bytes, clock, self._documents.limiter, feed.count)
-        self._known: dict[str, Known] = {}
+        self._documents = FileDocuments(feed.resolve, feed.shape)
+        self._attempts = FileReader(notifier, limits, max_bytes, clock, self._documents.limiter, feed.count)
+        self._known: dict[str, KnownFile] = {}
         self._seen: Scan | None = None
         self._scanned_at = self._seen_at = 0.0
         self._started = False
@@ -86,7 +86,7 @@ class Looker:
         self._say(seen, writes)
         return min(self._next, self._seen_at + self._poll_interval)
 
-    def _armed_scan(self, *, settled: bool) -> tuple[Mapping[str, Write], Scan]:
+    def _armed_scan(self, *, settled: bool) -> tuple[Mapping[str, WriteEvent], Scan]:
         """What was told of writers, and then a scan of which everything was watched before it was made."""
         for _ in range(_REARMS):
             writes = self._notifier.writes()
@@ -124,7 +124,7 @@ class Looker:
         sent = [known.found for known in self._known.values() if known.outcome is not None]
         return {found.layer for found in sent if found is not None and found.id not in own}
 
-    async def _read(self, seen: Scan, writes: Mapping[str, Write]) -> tuple[list[FileChange], list[str]]:
+    async def _read(self, seen: Scan, writes: Mapping[str, WriteEvent]) -> tuple[list[FileChange], list[str]]:
         """Read what is due; files of one swap come all or none.
 
         Returns:
@@ -132,16 +132,16 @@ class Looker:
         """
         changes: list[FileChange] = []
         late: list[str] = []
-        unready: set[Swap] = set()
+        unready: set[LinkSwap] = set()
         for id, found in seen.fresh.items():  # noqa: A001  the contract's word
-            known = self._known.get(id) or self._known.setdefault(id, Known())
+            known = self._known.get(id) or self._known.setdefault(id, KnownFile())
             if known.at_rest(found) and found.real not in writes:
                 continue
             unfinished = found.swap is not None and found.swap.directory in seen.unfinished
             result = await self._attempts.read(known, found, writes.get(found.real), unfinished=unfinished)
             if isinstance(result, FileChange):
                 changes.append(result)
-            elif isinstance(result, Later):
+            elif isinstance(result, ReadLater):
                 self._again(result.at)
                 if known.outcome is None:
                     late.append(found.place)
@@ -217,7 +217,7 @@ class Looker:
         if at is not None:
             self._next = min(self._next, at)
 
-    def _say(self, seen: Scan, writes: Mapping[str, Write]) -> None:
+    def _say(self, seen: Scan, writes: Mapping[str, WriteEvent]) -> None:
         notes = [f"notifier: {self._notifier.name}", *self._notifier.troubles(), *seen.skipped]
         now = self._clock()
         long = {real for real, write in writes.items() if write.open and now - write.since > _WORTH_A_NOTE}

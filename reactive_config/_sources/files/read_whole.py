@@ -14,7 +14,7 @@ _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # a FIFO without a writer would block 
 _CHUNK = 1 << 20
 
 
-class Signature(NamedTuple):
+class FileSignature(NamedTuple):
     """What a stat tells apart. Equal signatures may still hide a write inside one tick of the file system's clock."""
 
     device: int
@@ -24,15 +24,15 @@ class Signature(NamedTuple):
     ctime_ns: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> Signature:
+    def of(cls, status: os.stat_result) -> FileSignature:
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-class Changed(Exception):
+class ChangedWhileRead(Exception):
     """The file changed or went away while it was read."""
 
 
-class Content(NamedTuple):
+class FileContent(NamedTuple):
     """What a file held.
 
     Attributes:
@@ -41,10 +41,10 @@ class Content(NamedTuple):
     """
 
     data: bytes | Malformed
-    signature: Signature | None
+    signature: FileSignature | None
 
 
-def read_whole(path: str, max_bytes: int) -> Content:
+def read_whole(path: str, max_bytes: int) -> FileContent:
     """The content of a regular file, between two equal stats.
 
     Args:
@@ -57,38 +57,38 @@ def read_whole(path: str, max_bytes: int) -> Content:
     try:
         fd = os.open(path, _FLAGS | _NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
-        raise Changed from None
+        raise ChangedWhileRead from None
     except OSError as error:
-        return Content(unusable(error.errno or 0), None)
+        return FileContent(unusable(error.errno or 0), None)
     try:
         return _read_open(fd, max_bytes)
     except OSError as error:
-        return Content(unusable(error.errno or 0), None)
+        return FileContent(unusable(error.errno or 0), None)
     finally:
         os.close(fd)
 
 
-def _read_open(fd: int, max_bytes: int) -> Content:
+def _read_open(fd: int, max_bytes: int) -> FileContent:
     status = os.fstat(fd)
-    before = Signature.of(status)
+    before = FileSignature.of(status)
     if not stat.S_ISREG(status.st_mode):
-        return Content(irregular(status.st_mode), before)
+        return FileContent(irregular(status.st_mode), before)
     if before.size > max_bytes:
-        return Content(Malformed(f"at most {max_bytes} bytes", f"{before.size} bytes"), before)
+        return FileContent(Malformed(f"at most {max_bytes} bytes", f"{before.size} bytes"), before)
     chunks = []
     wanted = before.size + 1  # one more shows a file that grows
     while wanted > 0 and (chunk := os.read(fd, min(wanted, _CHUNK))):
         chunks.append(chunk)
         wanted -= len(chunk)
     data = b"".join(chunks)
-    if Signature.of(os.fstat(fd)) != before:
-        raise Changed
+    if FileSignature.of(os.fstat(fd)) != before:
+        raise ChangedWhileRead
     if len(data) != before.size:  # what changes there shows in no stat, so it could not be followed
-        return Content(Malformed("a file as long as its stat says", "one of another length, as in /proc"), before)
+        return FileContent(Malformed("a file as long as its stat says", "one of another length, as in /proc"), before)
     if not data:
         # Valid YAML and TOML, and what every in-place save looks like for a moment.
-        return Content(Malformed("a document", "an empty file"), before)
-    return Content(data, before)
+        return FileContent(Malformed("a document", "an empty file"), before)
+    return FileContent(data, before)
 
 
 def irregular(mode: int) -> Malformed:

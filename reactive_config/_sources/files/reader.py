@@ -14,18 +14,18 @@ import anyio
 import anyio.to_thread
 
 from reactive_config._core.delta import Malformed
-from reactive_config._sources.files.notifiers.base import Notifier, Write
-from reactive_config._sources.files.read_whole import Changed, Content, Signature, read_whole
+from reactive_config._sources.files.notifiers.base import Notifier, WriteEvent
+from reactive_config._sources.files.read_whole import ChangedWhileRead, FileContent, FileSignature, read_whole
 from reactive_config._sources.files.scan import FoundFile
 
 YOUNG = 0.03
 """Seconds in which a second write may leave no trace in the stat: clocks of file systems tick."""
 
-Mark = tuple[Signature | None, Malformed | None]
+Mark = tuple[FileSignature | None, Malformed | None]
 
 
 @dataclass(frozen=True)
-class Limits:
+class WaitLimits:
     """See `Files`."""
 
     settle: float
@@ -33,7 +33,7 @@ class Limits:
 
 
 @dataclass
-class Known:
+class KnownFile:
     """What is known about one file.
 
     Attributes:
@@ -62,7 +62,7 @@ class Known:
     trouble_at: float = 0.0
     gone_at: float | None = None
     missed_at: float = 0.0
-    home: Signature | None = None
+    home: FileSignature | None = None
 
     def at_rest(self, found: FoundFile) -> bool:
         """Whether it was read as it stands, and nothing is left to be done unless somebody writes."""
@@ -96,7 +96,7 @@ class Known:
             self.trouble, self.trouble_at = trouble, now
         return now >= self.trouble_at + settle
 
-    def gone(self, home: Signature | None, now: float, limits: Limits) -> float:
+    def gone(self, home: FileSignature | None, now: float, limits: WaitLimits) -> float:
         """When its absence counts, seen with its directory in this state.
 
         A file that is made anew all the time may be away at every look; its directory tells.
@@ -107,7 +107,7 @@ class Known:
             self.home, self.missed_at = home, now
         return min(self.missed_at + limits.settle, self.gone_at + limits.max_wait)
 
-    def sent(self, found: FoundFile, content: Content, now: float, wall_ns: int) -> None:
+    def sent(self, found: FoundFile, content: FileContent, now: float, wall_ns: int) -> None:
         """This content, read at that time, is what the feed has."""
         signature = content.signature or found.signature
         self.mark, self.outcome, self.found = (
@@ -120,7 +120,9 @@ class Known:
             self.recheck_at = now + YOUNG
 
 
-def due(known: Known, found: FoundFile, write: Write | None, now: float, wall_ns: int, limits: Limits) -> float | None:
+def due(
+    known: KnownFile, found: FoundFile, write: WriteEvent | None, now: float, wall_ns: int, limits: WaitLimits
+) -> float | None:
     """When the file is to be read, in seconds of the source's clock; None if there is no need.
 
     Args:
@@ -146,7 +148,7 @@ def due(known: Known, found: FoundFile, write: Write | None, now: float, wall_ns
     return min(_quiet_at(known, found.signature, now, wall_ns, limits.settle), known.changed_at + limits.max_wait)
 
 
-def _quiet_at(known: Known, signature: Signature, now: float, wall_ns: int, settle: float) -> float:
+def _quiet_at(known: KnownFile, signature: FileSignature, now: float, wall_ns: int, settle: float) -> float:
     """When it will have been quiet for `settle` seconds.
 
     ctime and not mtime, which writers may set; and not in the future, as another machine's clock may be.
@@ -175,20 +177,20 @@ class FileChange(NamedTuple):
     """
 
     found: FoundFile
-    content: Content
+    content: FileContent
     now: float
     wall_ns: int
     swapped: bool
     heard: bool
 
 
-class Later(NamedTuple):
+class ReadLater(NamedTuple):
     """Not now: look again at this time."""
 
     at: float
 
 
-class Attempts:
+class FileReader:
     """Reads files.
 
     Args:
@@ -203,7 +205,7 @@ class Attempts:
     def __init__(
         self,
         notifier: Notifier,
-        limits: Limits,
+        limits: WaitLimits,
         max_bytes: int,
         clock: Callable[[], float],
         limiter: anyio.CapacityLimiter,
@@ -213,8 +215,8 @@ class Attempts:
         self._clock, self._limiter, self._count = clock, limiter, count
 
     async def read(
-        self, known: Known, found: FoundFile, write: Write | None, *, unfinished: bool
-    ) -> FileChange | Later | None:
+        self, known: KnownFile, found: FoundFile, write: WriteEvent | None, *, unfinished: bool
+    ) -> FileChange | ReadLater | None:
         """Read a file if it is due.
 
         Args:
@@ -234,18 +236,20 @@ class Attempts:
         if swapped and unfinished and known.changed_at is not None and now < known.changed_at + settle:
             when = known.changed_at + settle
         if when is None or when > now:
-            return None if when is None else Later(when)
+            return None if when is None else ReadLater(when)
         final = (write is not None and write.open) or known.overdue(now, self._limits.max_wait)
         content = await self._content(found, write, wall_ns, final=final)
         if content is None:
             self._count("retries")
-            return Later(self._clock() + _RETRY)
+            return ReadLater(self._clock() + _RETRY)
         # What a swap brings is meant so: nothing passes through a moment of being empty there.
         if isinstance(content.data, Malformed) and not known.lasts(content.data, now, settle) and not swapped:
-            return Later(known.trouble_at + settle)
+            return ReadLater(known.trouble_at + settle)
         return FileChange(found, content, now, wall_ns, swapped, write is not None and not final)
 
-    async def _content(self, found: FoundFile, write: Write | None, wall_ns: int, *, final: bool) -> Content | None:
+    async def _content(
+        self, found: FoundFile, write: WriteEvent | None, wall_ns: int, *, final: bool
+    ) -> FileContent | None:
         """The content, or None when it may be half a save.
 
         The stat of `found` was made after `write` was asked for. If nothing came since, it is the stat of a file that
@@ -260,7 +264,7 @@ class Attempts:
             final: Whether it was waited for long enough: only the two equal stats of the read speak for it then.
         """
         if found.trouble is not None:
-            return Content(found.trouble, found.signature)
+            return FileContent(found.trouble, found.signature)
         if not self._notifier.begin_read(found.real, write) and not final:
             return None
         self._count("reads")
@@ -269,7 +273,7 @@ class Attempts:
                 content = read_whole(found.real, self._max_bytes)
             else:
                 content = await anyio.to_thread.run_sync(read_whole, found.real, self._max_bytes, limiter=self._limiter)
-        except Changed:
+        except ChangedWhileRead:
             content = None
         after = self._notifier.end_read(found.real)
         if final:
@@ -281,7 +285,7 @@ class Attempts:
         return content if (after and after.serial) == (write and write.serial) else None
 
 
-def _most_on_loop(signature: Signature, write: Write | None, wall_ns: int) -> int:
+def _most_on_loop(signature: FileSignature, write: WriteEvent | None, wall_ns: int) -> int:
     """Bytes that may be read on the loop.
 
     A thread costs more than reading does, but for a disk that is slow. What the notifier told of was written on this

@@ -15,8 +15,8 @@ from reactive_config._core.delta import Malformed
 from reactive_config._core.paths import Path
 from reactive_config._sources.files import os_paths
 from reactive_config._sources.files.notifiers.base import WatchPlan
-from reactive_config._sources.files.read_whole import Signature, irregular, unusable
-from reactive_config._sources.files.symlinks import SWAP, Lookup, Lookups, Swap, SymlinkChain
+from reactive_config._sources.files.read_whole import FileSignature, irregular, unusable
+from reactive_config._sources.files.symlinks import SWAP, LinkSwap, PathLookup, PathLookups, SymlinkChain
 
 _GONE = (errno.ENOENT, errno.ENOTDIR)
 _NO_DIRECTORY = Malformed("a directory (the source is not optional)", "nothing")
@@ -73,9 +73,9 @@ class FoundFile(NamedTuple):
     mount: Path
     suffix: str
     real: str
-    signature: Signature | None
+    signature: FileSignature | None
     trouble: Malformed | None
-    swap: Swap | None
+    swap: LinkSwap | None
 
 
 class Scan(NamedTuple):
@@ -100,16 +100,16 @@ class Scan(NamedTuple):
     plan: WatchPlan
     skipped: list[str]
     blind: set[int]
-    swaps: dict[str, Swap]
+    swaps: dict[str, LinkSwap]
     homes: dict[int, str]
     unfinished: set[str]
-    lookups: Lookups
+    lookups: PathLookups
     listings: dict[str, Listing]
 
-    def home(self, layer: int) -> Signature | None:
+    def home(self, layer: int) -> FileSignature | None:
         """A mark of the layer's home. While it stays, what is not there was not there."""
         status = self.lookups.status(self.homes[layer]).status
-        return Signature.of(status) if status else None
+        return FileSignature.of(status) if status else None
 
 
 def scan(layers: Sequence[GivenPath], tracked: Callable[[str], bool], needed: Collection[int] = ()) -> Scan:
@@ -133,7 +133,7 @@ def scan(layers: Sequence[GivenPath], tracked: Callable[[str], bool], needed: Co
 class _Scanner:
     def __init__(self, tracked: Callable[[str], bool], needed: Collection[int]) -> None:
         self._tracked, self._needed = tracked, needed
-        self._lookups = Lookups()
+        self._lookups = PathLookups()
         files: dict[str, FoundFile] = {}
         self.result = Scan(files, files, WatchPlan(), [], set(), {}, {}, set(), self._lookups, {})
 
@@ -220,7 +220,7 @@ class _Scanner:
         if chain.status is None:
             trouble = unusable(chain.error)
         else:
-            signature = Signature.of(chain.status)
+            signature = FileSignature.of(chain.status)
             if not stat.S_ISREG(chain.status.st_mode):
                 trouble = irregular(chain.status.st_mode)
         if real:
@@ -278,7 +278,7 @@ def again(seen: Scan) -> Scan | None:
     for directory, names in seen.listings.items():
         if listing(directory) != names:
             return None
-    lookups = Lookups()
+    lookups = PathLookups()
     for path, before in seen.lookups.known.items():
         if not _alike(before, lookups.status(path)):
             return None
@@ -299,7 +299,7 @@ def again_where(seen: Scan, touched: set[str]) -> Scan | None:
     files = {id: found for id, found in seen.files.items() if found.real in touched}  # noqa: A001
     if touched != {found.real for found in files.values()}:
         return None
-    lookups = Lookups()
+    lookups = PathLookups()
     for path in touched:
         if not _alike(seen.lookups.known[path], lookups.status(path)):
             return None
@@ -309,7 +309,7 @@ def again_where(seen: Scan, touched: set[str]) -> Scan | None:
     return seen._replace(files=seen.files | files, fresh=files, lookups=lookups)
 
 
-def _alike(before: Lookup, now: Lookup) -> bool:
+def _alike(before: PathLookup, now: PathLookup) -> bool:
     """Whether a name leads on as it did."""
     if before.status is None or now.status is None:
         return before.error == now.error
@@ -321,9 +321,9 @@ def _alike(before: Lookup, now: Lookup) -> bool:
     return before.target == now.target
 
 
-def _now(found: FoundFile, lookups: Lookups) -> FoundFile:
+def _now(found: FoundFile, lookups: PathLookups) -> FoundFile:
     status = lookups.status(found.real).status if found.signature else None
     if status is None:
         return found
-    signature = Signature.of(status)
+    signature = FileSignature.of(status)
     return found if signature == found.signature else found._replace(signature=signature)

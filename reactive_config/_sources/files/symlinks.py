@@ -15,7 +15,7 @@ SWAP = "..data"
 """The link that orchestrators replace to change all files of a mount at once."""
 
 
-class Swap(NamedTuple):
+class LinkSwap(NamedTuple):
     """Which set of files a mount shows.
 
     Attributes:
@@ -46,10 +46,10 @@ class SymlinkChain(NamedTuple):
     real: str | None
     status: os.stat_result | None
     error: int
-    swap: Swap | None
+    swap: LinkSwap | None
 
 
-class Lookup(NamedTuple):
+class PathLookup(NamedTuple):
     """What stands at a path, without following it.
 
     Attributes:
@@ -63,7 +63,7 @@ class Lookup(NamedTuple):
     error: int
 
 
-class Lookups:
+class PathLookups:
     """Resolves paths, asking the file system once for each name: all paths see one state of every link.
 
     Made anew for each look.
@@ -73,17 +73,17 @@ class Lookups:
     """
 
     def __init__(self) -> None:
-        self.known: dict[str, Lookup] = {}
+        self.known: dict[str, PathLookup] = {}
 
-    def status(self, full: str) -> Lookup:
+    def status(self, full: str) -> PathLookup:
         """What stands at a path, as it was when it was asked for first."""
         known = self.known.get(full)
         if known is None:
             try:
                 status = os.lstat(full)
-                known = Lookup(status, os_paths.target(full) if stat.S_ISLNK(status.st_mode) else "", 0)
+                known = PathLookup(status, os_paths.target(full) if stat.S_ISLNK(status.st_mode) else "", 0)
             except OSError as error:
-                known = Lookup(None, "", error.errno or errno.EIO)
+                known = PathLookup(None, "", error.errno or errno.EIO)
             self.known[full] = known
         return known
 
@@ -92,7 +92,7 @@ class Lookups:
         todo: list[str] = []
         here = _enter(os.sep, path, todo)
         steps: list[tuple[str, str]] = []
-        swap: Swap | None = None
+        swap: LinkSwap | None = None
         links = 0
         while todo:
             name = todo.pop()
@@ -109,7 +109,7 @@ class Lookups:
             if error:
                 return SymlinkChain(tuple(steps), None, None, error, swap)
             if target and name == SWAP:
-                swap = Swap(here, target)
+                swap = LinkSwap(here, target)
             here = _enter(here, target, todo) if target else os_paths.join(here, name)
         status, _, error = self.status(here)
         return SymlinkChain(tuple(steps), here, status, error, swap)

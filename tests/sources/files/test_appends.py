@@ -15,7 +15,7 @@ import pytest
 
 from reactive_config._core.delta import Malformed, Patch
 from reactive_config._sources.files import reader
-from reactive_config._sources.files.notifiers.base import Write
+from reactive_config._sources.files.notifiers.base import WriteEvent
 from reactive_config._sources.files.notifiers.inotify import InotifyNotifier
 from reactive_config._testing.recording_feed import RecordingFeed
 
@@ -87,7 +87,7 @@ def call_once(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any], when: str
 
     ask, read = InotifyNotifier.writes, reader.read_whole
 
-    def writes(notifier: InotifyNotifier) -> Mapping[str, Write]:
+    def writes(notifier: InotifyNotifier) -> Mapping[str, WriteEvent]:
         known = ask(notifier)
         if any(not write.open for write in known.values()):
             once()

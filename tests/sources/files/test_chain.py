@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reactive_config._sources.files.symlinks import Lookups, Swap, SymlinkChain
+from reactive_config._sources.files.symlinks import LinkSwap, PathLookups, SymlinkChain
 
 
 def names(chain: SymlinkChain, home: Path) -> list[str]:
@@ -42,7 +42,7 @@ def home(tmp_path: Path) -> Path:
 )
 def test_every_lookup_is_a_step(given: str, steps: list[str], home: Path) -> None:
     """In the kernel's order, links followed, and the end is the file that the kernel finds."""
-    chain = Lookups().resolve(f"{home}/{given}")
+    chain = PathLookups().resolve(f"{home}/{given}")
     assert names(chain, home) == steps
     assert chain.real == os.path.realpath(home / given)
     assert chain.status is not None
@@ -59,24 +59,24 @@ def test_every_lookup_is_a_step(given: str, steps: list[str], home: Path) -> Non
 )
 def test_where_a_lookup_ends(given: str, error: int, last: str, home: Path) -> None:
     """The last step is where something may appear."""
-    chain = Lookups().resolve(f"{home}/{given}")
+    chain = PathLookups().resolve(f"{home}/{given}")
     assert (chain.real, chain.status, chain.error) == (None, None, error)
     assert names(chain, home)[-1] == last
 
 
 def test_a_swap_on_the_way_is_noted(home: Path) -> None:
-    chain = Lookups().resolve(f"{home}/real/..data/file")
-    assert chain.swap == Swap(os.path.realpath(home / "real"), "deep")
+    chain = PathLookups().resolve(f"{home}/real/..data/file")
+    assert chain.swap == LinkSwap(os.path.realpath(home / "real"), "deep")
     assert str(chain.swap).endswith("/real/..data -> deep")
 
 
 def test_one_set_of_lookups_sees_one_state(home: Path) -> None:
     """A link that moves between two paths is seen in one place by both."""
-    lookups = Lookups()
+    lookups = PathLookups()
     before = lookups.resolve(f"{home}/relative/file")
     (home / "relative").unlink()
     assert lookups.resolve(f"{home}/absolute/file").real == before.real
 
 
 def test_the_root_resolves() -> None:
-    assert Lookups().resolve("/").real == "/"
+    assert PathLookups().resolve("/").real == "/"

@@ -14,8 +14,8 @@ import pytest
 
 from reactive_config._core.delta import Bare, Malformed, Patch
 from reactive_config._sources.files import reader
-from reactive_config._sources.files.read_whole import Changed, Content, read_whole
-from reactive_config._sources.files.symlinks import Lookups
+from reactive_config._sources.files.read_whole import ChangedWhileRead, FileContent, read_whole
+from reactive_config._sources.files.symlinks import PathLookups
 
 
 async def test_which_files_count(follow: Callable[..., Any], tmp_path: Path) -> None:
@@ -134,10 +134,10 @@ async def test_a_swap_waits_for_a_file_that_cannot_be_read_yet(
     mount(layer, 1, {"a.toml": "a = 1", "b.toml": "b = 1"})
     failures: list[str] = []
 
-    def reluctant(path: str, max_bytes: int) -> Content:
+    def reluctant(path: str, max_bytes: int) -> FileContent:
         if path.endswith("..set-2/b.toml") and len(failures) < 3:
             failures.append(path)
-            raise Changed
+            raise ChangedWhileRead
         return read_whole(path, max_bytes)
 
     monkeypatch.setattr(reader, "read_whole", reluctant)
@@ -177,16 +177,16 @@ async def test_a_set_that_is_removed_under_a_look_deletes_nothing(
     """
     layer = tmp_path / "secrets"
     mount(layer, 1, {"password": "1", "user": "a"})
-    real = Lookups.status
+    real = PathLookups.status
 
-    def overtaken(self: Lookups, full: str) -> Any:
+    def overtaken(self: PathLookups, full: str) -> Any:
         if full.endswith("..set-2/user") and (layer / "..set-2").exists():
             mount(layer, 3, {"password": "3", "user": "c"})
             shutil.rmtree(layer / "..set-2")
         return real(self, full)
 
     async with follow(layer, values=True) as feed:
-        monkeypatch.setattr(Lookups, "status", overtaken)
+        monkeypatch.setattr(PathLookups, "status", overtaken)
         mount(layer, 2, {"password": "2", "user": "b"})
         await feed.wait(lambda f: f.entries.get(f"{layer}/user") and f.entries[f"{layer}/user"].value == Bare("c"))
         assert not (layer / "..set-2").exists()

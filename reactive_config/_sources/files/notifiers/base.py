@@ -13,7 +13,7 @@ class NotifierFailed(Exception):
     """This notifier cannot go on; the message says why, for a person. Polling takes over."""
 
 
-class Write(NamedTuple):
+class WriteEvent(NamedTuple):
     """What is known about writing to one file.
 
     Attributes:
@@ -88,20 +88,20 @@ class Notifier(Protocol):
             NotifierFailed: It cannot watch any more.
         """
 
-    def writes(self) -> Mapping[str, Write]:
+    def writes(self) -> Mapping[str, WriteEvent]:
         """What was told about files being written, by path without links.
 
         Empty where the notifier hides how a write ends.
         """
 
-    def begin_read(self, real: str, write: Write | None) -> bool:
+    def begin_read(self, real: str, write: WriteEvent | None) -> bool:
         """Whether this is still all that is known about the file; events that wait are taken first.
 
         If so, this process opens it next, and its own open and close say nothing of others until `end_read`. Nor do
         they if it is read again, as another entry, before `writes` is asked for anew.
         """
 
-    def end_read(self, real: str) -> Write | None:
+    def end_read(self, real: str) -> WriteEvent | None:
         """What is known now about the file, which was read and closed."""
 
     def touched(self) -> set[str] | None:
@@ -111,7 +111,7 @@ class Notifier(Protocol):
             None if more happened than that, or where the notifier cannot say.
         """
 
-    def judged(self, writes: Mapping[str, Write]) -> None:
+    def judged(self, writes: Mapping[str, WriteEvent]) -> None:
         """These were acted upon: forget the finished ones among them, unless something came since."""
 
     def give_up(self, real: str) -> None:
@@ -132,19 +132,19 @@ class Polling:
     def arm(self, plan: WatchPlan) -> bool:
         return False
 
-    def writes(self) -> Mapping[str, Write]:
+    def writes(self) -> Mapping[str, WriteEvent]:
         return {}
 
-    def begin_read(self, real: str, write: Write | None) -> bool:
+    def begin_read(self, real: str, write: WriteEvent | None) -> bool:
         return True
 
-    def end_read(self, real: str) -> Write | None:
+    def end_read(self, real: str) -> WriteEvent | None:
         return None
 
     def touched(self) -> set[str] | None:
         return None
 
-    def judged(self, writes: Mapping[str, Write]) -> None:
+    def judged(self, writes: Mapping[str, WriteEvent]) -> None:
         """Nothing to forget."""
 
     def give_up(self, real: str) -> None:

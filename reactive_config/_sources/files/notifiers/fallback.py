@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from reactive_config._sources.files.notifiers.base import Notifier, NotifierFailed, Polling, WatchPlan, Write
+from reactive_config._sources.files.notifiers.base import Notifier, NotifierFailed, Polling, WatchPlan, WriteEvent
 
 NotifierName = Literal["auto", "inotify", "watchfiles", "polling"]
 RETRY = 30.0
@@ -20,7 +20,7 @@ def choose(wanted: NotifierName) -> NotifierName:
     return wanted
 
 
-class Guarded:
+class FallbackNotifier:
     """A notifier that does not fail.
 
     Args:
@@ -51,19 +51,19 @@ class Guarded:
             self._retry_at = self._clock() + RETRY
             return True  # what the old one still had to say is lost
 
-    def writes(self) -> Mapping[str, Write]:
+    def writes(self) -> Mapping[str, WriteEvent]:
         return self._inner.writes()
 
-    def begin_read(self, real: str, write: Write | None) -> bool:
+    def begin_read(self, real: str, write: WriteEvent | None) -> bool:
         return self._inner.begin_read(real, write)
 
-    def end_read(self, real: str) -> Write | None:
+    def end_read(self, real: str) -> WriteEvent | None:
         return self._inner.end_read(real)
 
     def touched(self) -> set[str] | None:
         return self._inner.touched()
 
-    def judged(self, writes: Mapping[str, Write]) -> None:
+    def judged(self, writes: Mapping[str, WriteEvent]) -> None:
         self._inner.judged(writes)
 
     def give_up(self, real: str) -> None:

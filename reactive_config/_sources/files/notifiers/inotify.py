@@ -18,7 +18,7 @@ from functools import lru_cache
 
 from reactive_config._sources.files import os_paths
 from reactive_config._sources.files.notifiers import libc
-from reactive_config._sources.files.notifiers.base import NotifierFailed, WatchPlan, Write
+from reactive_config._sources.files.notifiers.base import NotifierFailed, WatchPlan, WriteEvent
 
 _LOOKUP = libc.CREATE | libc.DELETE | libc.MOVED_FROM | libc.MOVED_TO | libc.ATTRIB | libc.DELETE_SELF | libc.MOVE_SELF
 _OPENINGS = libc.OPEN | libc.CLOSE_NOWRITE  # readers and this process do both too
@@ -50,7 +50,7 @@ class InotifyNotifier:
         self._refused: list[str] = []
         self._stale = False  # whether a watch may have ended although the plan stays
         self._concerned = lru_cache(_NAMES)(self._paths)
-        self._writes: dict[str, Write] = {}
+        self._writes: dict[str, WriteEvent] = {}
         self._serial = 0
         self._reading = ""  # the file that this process may have open just now
         self._read: set[str] = set()  # those that it had open since `writes` was asked for
@@ -98,11 +98,11 @@ class InotifyNotifier:
             return False
         raise NotifierFailed(f"inotify gives no more watches ({_words(error)})")
 
-    def writes(self) -> Mapping[str, Write]:
+    def writes(self) -> Mapping[str, WriteEvent]:
         self._read.clear()
         return dict(self._writes)
 
-    def begin_read(self, real: str, write: Write | None) -> bool:
+    def begin_read(self, real: str, write: WriteEvent | None) -> bool:
         self._drain()
         now = self._writes.get(real)
         same = now == write or (real in self._read and (now and now.serial) == (write and write.serial))
@@ -111,7 +111,7 @@ class InotifyNotifier:
             self._read.add(real)
         return same
 
-    def end_read(self, real: str) -> Write | None:
+    def end_read(self, real: str) -> WriteEvent | None:
         self._drain()
         self._reading = ""
         return self._writes.get(real)
@@ -120,7 +120,7 @@ class InotifyNotifier:
         touched, self._touched = self._touched, set()
         return touched
 
-    def judged(self, writes: Mapping[str, Write]) -> None:
+    def judged(self, writes: Mapping[str, WriteEvent]) -> None:
         for real, write in writes.items():
             now = self._writes.get(real)
             if write.open or now is None or now.serial != write.serial:
@@ -184,12 +184,12 @@ class InotifyNotifier:
         if write is None or write.open:
             return False
         if mask & libc.OPEN:
-            self._writes[real] = Write(False, write.since, write.serial, True)
+            self._writes[real] = WriteEvent(False, write.since, write.serial, True)
             return False
         # Our own close frees nobody: our open may have been told as one with a writer's.
         freed = write.reopened and real != self._reading
         if freed:
-            self._writes[real] = Write(False, write.since, write.serial)
+            self._writes[real] = WriteEvent(False, write.since, write.serial)
         return freed
 
     def _note(self, real: str, mask: int) -> bool:
@@ -197,10 +197,10 @@ class InotifyNotifier:
         self._serial += 1
         if mask & libc.MODIFY:
             waited = before is not None and before.open
-            self._writes[real] = Write(True, before.since if before and waited else self._clock(), self._serial)
+            self._writes[real] = WriteEvent(True, before.since if before and waited else self._clock(), self._serial)
             return not waited  # the source waits already: a long write wakes it once
         if mask & _FINISHED:
-            self._writes[real] = Write(False, self._clock(), self._serial)
+            self._writes[real] = WriteEvent(False, self._clock(), self._serial)
         elif mask & _VANISHED:
             self._writes.pop(real, None)
         return True

@@ -16,7 +16,7 @@ import anyio.to_thread
 from watchfiles._rust_notify import RustNotify
 
 from reactive_config._sources.files import os_paths
-from reactive_config._sources.files.notifiers.base import NotifierFailed, WatchPlan, Write
+from reactive_config._sources.files.notifiers.base import NotifierFailed, WatchPlan, WriteEvent
 
 _STEP_MS = 10
 _DEBOUNCE_MS = 50
@@ -91,19 +91,19 @@ class WatchfilesNotifier:
             self._count("events")
             self._poke()
 
-    def writes(self) -> Mapping[str, Write]:
+    def writes(self) -> Mapping[str, WriteEvent]:
         return {}
 
-    def begin_read(self, real: str, write: Write | None) -> bool:
+    def begin_read(self, real: str, write: WriteEvent | None) -> bool:
         return True
 
-    def end_read(self, real: str) -> Write | None:
+    def end_read(self, real: str) -> WriteEvent | None:
         return None
 
     def touched(self) -> set[str] | None:
         return None
 
-    def judged(self, writes: Mapping[str, Write]) -> None:
+    def judged(self, writes: Mapping[str, WriteEvent]) -> None:
         """Nothing is known, so nothing is forgotten."""
 
     def give_up(self, real: str) -> None:
