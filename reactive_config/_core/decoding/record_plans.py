@@ -17,7 +17,7 @@ from reactive_config._core.refusals import is_refusal, name_of, own_words
 from reactive_config._core.trees import Changes
 from reactive_config._core.types import (
     FieldType,
-    Same,
+    SharedDefault,
     class_of,
     describe,
     fields_of,
@@ -73,7 +73,7 @@ class RecordPlan(TablePlan):
         if name in table:
             return plan.anew(table[name], decoded)
         default = self.fields[name].default
-        return copy.deepcopy(default.value) if isinstance(default, Same) else default and default()
+        return copy.deepcopy(default.value) if isinstance(default, SharedDefault) else default and default()
 
     def build(self, kept: Mapping[str, Any]) -> Any:
         value = self.make(**{self.fields[name].attribute: value for name, value in kept.items()})

@@ -130,9 +130,8 @@ def _attrs_field(attribute: Any, hint: Any) -> FieldType:
     default = attribute.default
     if default is attrs.NOTHING:
         return FieldType(attribute.name, hint, None)
-    return FieldType(
-        attribute.name, hint, default.factory if isinstance(default, attrs.Factory) else SharedDefault(default)
-    )  # type: ignore[arg-type]
+    made = isinstance(default, attrs.Factory)  # type: ignore[arg-type]
+    return FieldType(attribute.name, hint, default.factory if made else SharedDefault(default))
 
 
 def _taken_by(converter: Any, otherwise: Any) -> Any:
