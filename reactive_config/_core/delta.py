@@ -92,13 +92,16 @@ class Replace(msgspec.Struct, frozen=True):
     Attributes:
         entries: Id to entry. The id is unique inside the source (an etcd key, a file's path).
         revision: The store's revision of this state.
-        emptied: Layers (indexes) without an entry whose last entries were deleted one by one, so that somebody meant
-            it. They are accepted as empty even if the source is not optional; not at a start.
+        emptied: Layers (indexes) that may have nothing in force, even if the source is not optional; not at a start.
+            Either their last entries were deleted one by one, so that somebody meant it, or they have entries, which
+            then all are held.
+        deleted_by: The unit that deleted what the state lacks; None where nobody knows.
     """
 
     entries: Mapping[str, Entry]
     revision: int = 0
     emptied: frozenset[int] = frozenset()
+    deleted_by: Unit | None = None
 
 
 class Patch(msgspec.Struct, frozen=True):

@@ -105,8 +105,11 @@ class _ObservedFeed(Feed):
     async def wait_revision(self, revision: int) -> None:
         await self._feed.wait_revision(revision)
 
-    async def wait_taken(self) -> None:
-        await self._feed.wait_taken()
+    async def wait_taken(self) -> bool:
+        return await self._feed.wait_taken()
+
+    async def wait_in_force(self) -> None:
+        await self._feed.wait_in_force()
 
     async def wait_accepted(self) -> None:
         await self._feed.wait_accepted()

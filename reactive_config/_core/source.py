@@ -71,15 +71,20 @@ class Feed(Protocol):
             Closed: The configuration's context ended first.
         """
 
-    async def wait_taken(self) -> None:
-        """Return once everything that was sent before is taken: in force or held. Never before the first configuration.
+    async def wait_accepted(self) -> None:
+        """Return once `accepted` has changed since the last call returned (at once if it already has)."""
+
+    async def wait_taken(self) -> bool:
+        """Return once all that was sent is taken, in force or held, and whether all of it is in force.
+
+        Never before the first configuration.
 
         Raises:
             Closed: The configuration's context ended first.
         """
 
-    async def wait_accepted(self) -> None:
-        """Return once `accepted` has changed since the last call returned (at once if it already has)."""
+    async def wait_in_force(self) -> None:
+        """Return once all that was sent is in force, so that nothing is held."""
 
 
 class Source(Protocol):
@@ -91,11 +96,13 @@ class Source(Protocol):
         optional: Whether a layer may be without a single entry. Where not, an empty layer is an error
             at the start, and held later.
         change_limits: How far what it says may jump at once.
+        places: What a person calls each layer where it stands (a directory, a prefix); empty: the layers' names.
     """
 
     name: str
     layers: tuple[str, ...]
     optional: bool = False
+    places: tuple[str, ...] = ()
     change_limits: ChangeLimits = ChangeLimits()
 
     @abstractmethod

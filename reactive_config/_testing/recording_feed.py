@@ -95,13 +95,20 @@ class RecordingFeed:
     async def wait_revision(self, revision: int) -> None:
         await self.wait(lambda feed: feed.revision >= revision)
 
-    async def wait_taken(self) -> None:
-        """Return at once: what is sent is taken with it."""
-
     async def wait_accepted(self) -> None:
         while not self._fresh:
             await self._next()
         self._fresh = False
+
+    async def wait_taken(self) -> bool:
+        return self._all_accepted()
+
+    async def wait_in_force(self) -> None:
+        while not self._all_accepted():
+            await self._next()
+
+    def _all_accepted(self) -> bool:
+        return all(not isinstance(entry.value, Malformed) for entry in self.entries.values())
 
     async def wait(self, condition: Callable[[RecordingFeed], object], timeout: float = 10.0) -> None:
         """Return once `condition(feed)` is true; it is looked at after everything the source says.

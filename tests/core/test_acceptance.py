@@ -152,7 +152,9 @@ def test_a_layer_that_is_empty_at_the_start_is_named():
     account = SourceRecord("files", ["files"], optional=False)
     acceptance = Acceptance(compile_plan(App), [account])
     account.take(Replace({}))
-    assert [problem.expected for problem in acceptance.start()] == ["some content (the source is not optional)"]
+    assert [problem.expected for problem in acceptance.start()] == [
+        "some content, if only {}, or optional=True for the source"
+    ]
 
 
 @pytest.mark.parametrize("value", [5, [1], None, "text"])

@@ -94,6 +94,13 @@ def test_what_was_lost_at_once_is_accepted_when_the_layer_is_emptied_on_purpose(
     assert not two.held
 
 
+def test_an_empty_layer_is_named_by_its_place():
+    account = SourceRecord("etcd", ["common"], optional=False, places=["/shop/common/"])
+    account.take(Replace({}, 1))
+    problems = Acceptance(compile_plan(App), [account]).start()
+    assert [problem.origin.place for problem in problems if problem.origin] == ["/shop/common/"]
+
+
 def test_a_deletion_that_does_not_fit_is_held_all_the_same():
     two = Two(size=9).start()
     assert two.edit_below(name="low") == App(9, "low")
@@ -107,7 +114,7 @@ def test_at_a_start_an_empty_layer_is_an_error_whatever_the_source_says():
     two = Two()
     two.above.take(Replace({}, 1, EMPTIED))
     assert [str(problem) for problem in two.acceptance.start()] == [
-        "(root): expected some content (the source is not optional), got nothing (etcd)"
+        "(root): expected some content, if only {}, or optional=True for the source, got nothing (etcd)"
     ]
 
 

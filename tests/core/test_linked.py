@@ -89,7 +89,8 @@ def test_what_never_fits_elsewhere_does_not_keep_others_from_one_another(jammed)
 def test_what_a_relist_found_gone_names_an_entry_that_is_gone_and_what_it_waits_for(jammed):
     (problem,) = jammed.acceptance.held[0, GONE].problems
     assert str(problem) == (
-        "x.high: expected revision 2 to fit, as both may be one change, got a deletion (source 0 x.high, revision 1)"
+        "x.high: expected no deletion before revision 2 fits (both may be one change), got a deletion "
+        "(source 0 x.high, revision 1)"
     )
 
 

@@ -78,6 +78,7 @@ class Acceptance:
             rule.accept(trial)
             for account in self.accounts:
                 account.touched = {}
+                account.accepted_revision = account.revision or 0
             return []
         # What is missing may stand in what could not be read.
         faults = [fault for fault in trial.faults if not unreadable or fault.got != "nothing"]

@@ -18,6 +18,9 @@ from reactive_config.errors import Origin, Problem
 
 SIZE, REMOVAL, EMPTY = "size", "removal", "empty"
 
+CONTENT = "some content, if only {}, or optional=True for the source"
+"""What an empty layer lacks, with what a person may do about it."""
+
 
 class Jump(NamedTuple):
     """Why a unit goes too far.
@@ -150,9 +153,7 @@ class Jumps:
                 for key, changes in trial.of(index)
                 if (amount := sum(_leaves(trial.before(key, change), change, number) for change in changes))
             }
-            problem = Problem(
-                "", "some content (the source is not optional)", "nothing", Origin(account.name, layer.name)
-            )
+            problem = Problem("", CONTENT, "nothing", Origin(account.name, account.places[number]))
             rule = (index, EMPTY, number)
             if gone:
                 yield from (Jump(key, problem, rule, amount) for key, amount in gone.items())

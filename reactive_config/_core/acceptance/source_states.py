@@ -34,7 +34,7 @@ class PendingChange(NamedTuple):
     relist: bool
 
 
-GONE: Final = ("what is gone",)
+GONE: Final = ("deletions",)
 """The unit of what a `Replace` lacks: nobody knows which transactions deleted it."""
 
 
@@ -44,6 +44,7 @@ class SourceRecord:
     Attributes:
         name: The source's, unique.
         layers: Its layers, lowest first; their entries are the accepted state.
+        places: What a person calls each layer where it stands.
         optional: Whether its layers may be empty.
         change_limits: How far it may jump at once.
         size: Bytes of the accepted documents.
@@ -57,13 +58,21 @@ class SourceRecord:
         gone_between: The revision that was known before the first `Replace` that found something gone which is still
             pending, and that of the last such one: it went somewhere between them.
         accepted_at: Counts the acceptances that changed something.
+        accepted_revision: The newest revision of which nothing waited; 0 before the first acceptance.
     """
 
     def __init__(
-        self, name: str, layers: Sequence[str], *, optional: bool, change_limits: ChangeLimits | None = None
+        self,
+        name: str,
+        layers: Sequence[str],
+        *,
+        optional: bool,
+        change_limits: ChangeLimits | None = None,
+        places: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.layers: list[Layer] = [Layer(layer) for layer in layers]
+        self.places = tuple(places or layers)
         self.optional = optional
         self.change_limits: ChangeLimits = change_limits or ChangeLimits()
         self.size: int = 0
@@ -74,6 +83,7 @@ class SourceRecord:
         self.revision: int | None = None
         self.gone_between: tuple[int, int] = (0, 0)
         self.accepted_at: int = 0
+        self.accepted_revision: int = 0
 
     @property
     def accepted(self) -> Mapping[str, Entry]:
@@ -101,7 +111,9 @@ class SourceRecord:
             self.gone_between = (first, delta.revision)
             known = self.accepted
             for entry_id in {*known, *self.pending} - delta.entries.keys():
-                self._record(PendingChange(entry_id, None, GONE, relist=True))
+                self._record(
+                    PendingChange(entry_id, None, GONE if delta.deleted_by is None else delta.deleted_by, relist=True)
+                )
             for entry_id, entry in delta.entries.items():
                 # Most of a relist is what is in force already: sources read anew only what has changed.
                 if entry_id in self.pending or known.get(entry_id) is not entry:

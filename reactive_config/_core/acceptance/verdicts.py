@@ -140,7 +140,7 @@ class Judge:
             gone: What is gone.
             unit: The unit that is held.
         """
-        expected = f"{unit_name(unit)} to fit, as both may be one change"
+        expected = f"no deletion before {unit_name(unit)} fits (both may be one change)"
         for entry_id in gone:
             if (entry := account.find(entry_id)) is not None:
                 place = Origin(account.name, entry.place or entry_id, entry.revision)

@@ -30,6 +30,7 @@ class Inbox:
 
     Attributes:
         heard: When the first of the deltas came that wait, or that were taken last; `time.monotonic()`.
+        on_last_good: The start needed the last good state, and something of what did not fit then is still held.
     """
 
     def __init__(self, account: SourceRecord, kind: Any, wake: Callable[[], None]) -> None:
@@ -53,6 +54,8 @@ class Inbox:
         self.on_last_good = False
         self._closed: Exception | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._judging: list[asyncio.Future[bool]] = []
+        self._holding: list[asyncio.Future[bool]] = []
 
     def send(self, delta: Delta) -> None:
         if not self.waits:
@@ -103,7 +106,7 @@ class Inbox:
 
     @property
     def accepted_revision(self) -> int:
-        return self.account.revision or 0
+        return self.account.accepted_revision
 
     async def wait_accepted(self) -> None:
         while self.account.accepted_at == self._seen_acceptance:
@@ -119,11 +122,23 @@ class Inbox:
         self._wake()
         await future
 
-    async def wait_taken(self) -> None:
+    async def wait_taken(self) -> bool:
+        return await self._answered(self._judging)
+
+    async def wait_in_force(self) -> None:
+        await self._answered(self._holding)
+
+    async def _answered(self, waiting: list[asyncio.Future[bool]]) -> bool:
+        if self._closed is not None:
+            raise self._closed
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        waiting.append(future)
+        self._wake()
         try:
-            await self.wait_revision(0)  # any will do: the answer comes after all that was sent is taken
-        except Rejected:
-            pass
+            return await future
+        finally:
+            if future in waiting:
+                waiting.remove(future)
 
     @property
     def waits(self) -> bool:
@@ -139,9 +154,19 @@ class Inbox:
         self._replace, self._set, self._deleted, self._patch = None, {}, {}, None
 
     def settle(
-        self, held_at: Callable[[SourceRecord, int], HeldUnit | None], undecided: Callable[[SourceRecord, int], bool]
+        self,
+        held_at: Callable[[SourceRecord, int], HeldUnit | None],
+        undecided: Callable[[SourceRecord, int], bool],
+        unsettled: bool,
     ) -> None:
-        """Writer only: after an attempt, answer those who wait for a revision or for an acceptance."""
+        """Writer only: after an attempt, answer those who wait for a revision, a verdict or an acceptance."""
+        in_force = not self.account.pending
+        if in_force:
+            self.account.accepted_revision = self.account.revision or 0
+        if in_force and self._holding:
+            _answer(self._holding, True)
+        if self._judging and (in_force or not unsettled):
+            _answer(self._judging, in_force)
         if self.account.accepted_at != self._seen_acceptance:
             self._accepted.set()
         waiting, self._waiting = self._waiting, []
@@ -163,21 +188,31 @@ class Inbox:
             if not future.done():
                 future.set_exception(error)
         self._waiting.clear()
+        for waiting in (*self._judging, *self._holding):
+            if not waiting.done():
+                waiting.set_exception(error)
 
     def status(self, held: tuple[HeldUnit, ...]) -> SourceStatus:
-        state, reason = self.current_state, self.reason
-        if self.on_last_good and held and state is SourceState.SYNCED:
-            state, reason = SourceState.STALE, "its content did not fit at the start; the last good state is in force"
+        notes = self._notes
+        if self.on_last_good and held:
+            notes = (*notes, "its content did not fit at the start, so that began with the last good state")
         return SourceStatus(
             name=self.account.name,
-            state=state,
+            state=self.current_state,
             since=self._since.wall,
             age=self._since.age,
-            reason=reason,
+            reason=self.reason,
             revision=self.account.revision or 0,
             held=held,
             next_try=self._next_try,
-            notes=self._notes,
+            notes=notes,
             counters=dict(self._counters),
             gauges=dict(self._gauges),
         )
+
+
+def _answer(waiting: list[asyncio.Future[bool]], verdict: bool) -> None:
+    for future in waiting:
+        if not future.done():  # whoever waited was cancelled
+            future.set_result(verdict)
+    waiting.clear()

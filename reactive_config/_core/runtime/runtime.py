@@ -62,7 +62,11 @@ class Runtime(Generic[T]):
         self.started: asyncio.Future[Snapshot[T]] = self.hub.loop.create_future()
         accounts = [
             SourceRecord(
-                name, source.layers, optional=source.optional, change_limits=getattr(source, "change_limits", None)
+                name,
+                source.layers,
+                optional=source.optional,
+                change_limits=getattr(source, "change_limits", None),
+                places=getattr(source, "places", ()),
             )
             for name, source in zip(_names(sources), sources, strict=True)
         ]
@@ -237,7 +241,7 @@ class Runtime(Generic[T]):
             else:
                 self._drain_and_apply(waiting)
         for inbox in self.inboxes:
-            inbox.settle(self.acceptance.held_at, self.acceptance.undecided)
+            inbox.settle(self.acceptance.held_at, self.acceptance.undecided, self.acceptance.unsettled)
 
     def _apply_observed(self, waiting: Sequence[Inbox]) -> None:
         step = ApplyEvent(tuple(inbox.account.name for inbox in waiting), self.hub.heard)

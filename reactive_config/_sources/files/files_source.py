@@ -94,6 +94,7 @@ class Files:
             raise ValueError("expected max_bytes >= 1, poll_interval > 0 and max_wait >= settle >= 0")
         self.layers: tuple[str, ...] = tuple(os.fspath(path) for path in paths)
         self.name: str = name or "files"
+        self.places: tuple[str, ...] = ()
         self.optional = optional
         self.change_limits: ChangeLimits = change_limits or ChangeLimits()
         self._layers = _layers(self.layers, values)
