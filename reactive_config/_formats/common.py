@@ -66,7 +66,14 @@ def refusal(expected: str, got: str, text: str, offset: int) -> ParseError:
 def unreadable(expected: str, text: str, offset: int) -> ParseError:
     """The error where a parser gave up at an offset and all that is known is whether the text went on."""
     ended = offset >= len(text.rstrip())
-    return refusal(expected, "the end of the document" if ended else "something else", text, min(offset, len(text)))
+    return refusal(expected, "the end of the document" if ended else _shown(text[offset]), text, min(offset, len(text)))
+
+
+def _shown(character: str) -> str:
+    """What stands there, as far as it may be shown: it may be the first character of a secret."""
+    if character.isalpha():
+        return "a letter"
+    return "a digit" if character.isdigit() else "punctuation" if character.isprintable() else "a control character"
 
 
 def encoded(tree: Tree, *, shallow: bool = False) -> bytes | None:
