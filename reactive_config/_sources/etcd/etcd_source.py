@@ -69,7 +69,7 @@ class Etcd:
         rng: Where the jitter comes from.
 
     Attributes:
-        name, layers, optional: See `core.source.Source`.
+        name, layers, places, optional: See `core.source.Source`.
 
     Raises:
         ValueError: Arguments that contradict each other or cannot be read.
@@ -111,6 +111,7 @@ class Etcd:
         self._mirror_after = mirror_after
         self.name: str = name or "etcd"
         self.layers: tuple[str, ...] = self._keys.layers
+        self.places: tuple[str, ...] = self._keys.places
         self.optional = optional
         self.change_limits: ChangeLimits = change_limits or ChangeLimits()
 
@@ -144,6 +145,7 @@ class Etcd:
             except NotOurs as error:
                 raise StartupError((), {self.name: f"mirror= {error}"}) from None
         async with asyncio.TaskGroup() as group:
+            group.create_task(stand.run())
             group.create_task(SessionLoop(self._plan, store, stand, standby).run())
             if standby is not None:
                 group.create_task(standby.run())
@@ -159,7 +161,8 @@ class Etcd:
         from reactive_config._sources.etcd.mirror_runner import replace_from
 
         try:
-            return await replace_from(await anyio.to_thread.run_sync(self._mirror.load), self._keys)
+            copy = await anyio.to_thread.run_sync(self._mirror.load)
+            return (await replace_from(copy, self._keys, self._mirror.path)).replace
         except MirrorError:
             return None  # the run has noted why
 

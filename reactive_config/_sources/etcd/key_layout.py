@@ -48,6 +48,7 @@ class KeyLayout:
     Attributes:
         range: What to list and watch.
         layers: The names of the layers, lowest first.
+        places: Where each layer stands in etcd: a prefix, or the key.
         label: The prefix or key, for messages; also what a mirror is a mirror of.
     """
 
@@ -75,6 +76,7 @@ class KeyLayout:
         self._index = {name: index for index, name in enumerate(layers)}
         self.range = prefix_range(self._prefix) if key is None else KeyRange(key.encode())
         self.layers = tuple(layers) or (key or prefix or "/",)
+        self.places = tuple(f"{prefix or ''}{name}/" for name in layers) or self.layers
         self.label = (key or prefix or "") + "".join(f" {name}" for name in layers)
 
     @property

@@ -107,6 +107,16 @@ class Mirror:
         """
         return self._read()[0]
 
+    def is_lost(self) -> bool:
+        """Whether there is no copy any more, nor anything that a person may have edited: no file, or an empty one."""
+        try:
+            self._read()
+        except NotOurs:
+            return False
+        except MirrorError:
+            return not self._has_content()
+        return False
+
     def save(self, copy: Copy, *, set_aside: bool, rewound: bool, ending: Callable[[], bool] = lambda: False) -> Saved:
         """Write a copy, unless the file has a newer one of the same cluster.
 
@@ -155,7 +165,7 @@ class Mirror:
                 content = file.read(HEAD)
                 content += file.read() if may_be_copy(content) else b""
         except (FileNotFoundError, NotADirectoryError):
-            raise NoMirror(f"{self.path} is not there yet") from None
+            raise NoMirror(f"{self.path} is not there") from None
         except OSError as error:
             raise NotOurs(f"{self.path} cannot be read: {error.strerror}") from None
         return self._understand(content), stat.S_IMODE(mode)
@@ -194,12 +204,13 @@ class Mirror:
                 os.fsync(file.fileno())
             scratch.chmod(MODE)  # whatever the umask has made of it
             self._tell_if_open()
-            if keep:
-                self._keep_beside()
+            kept = self._keep_beside() if keep else None
             scratch.replace(self.path)
         except BaseException:
             scratch.unlink(missing_ok=True)
             raise
+        if kept is not None:
+            logger.warning("%s: a hand edit is set aside as %s", self.path, kept.name)
         _flush_folder(self.path.parent)
 
     def _tell_if_open(self) -> None:
@@ -208,7 +219,7 @@ class Mirror:
             if _open_to_others(mode):
                 logger.warning("%s: expected mode %o, got %o, so others could read or write it", self.path, MODE, mode)
 
-    def _keep_beside(self) -> None:
+    def _keep_beside(self) -> Path:
         stamp = f"{self.path}.edited-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         target, count = Path(stamp), 1
         while target.exists():
@@ -218,6 +229,7 @@ class Mirror:
         except OSError:  # a file system without links
             self.path.rename(target)
         target.chmod(MODE)  # an editor may have left it readable for others
+        return target
 
     @contextmanager
     def _locked(self, ending: Callable[[], bool]) -> Iterator[None]:

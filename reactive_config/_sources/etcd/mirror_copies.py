@@ -19,6 +19,7 @@ import msgspec
 import orjson
 
 from reactive_config._formats import registry
+from reactive_config._printable import printable
 from reactive_config.errors import ParseError
 
 FORMAT = 1
@@ -85,16 +86,26 @@ def decode(content: bytes) -> Copy:
         document = registry.parse(content, ".json")
     except ParseError as error:
         raise NoCopy(str(error)) from None  # holds no word of the document
-    try:
-        keys = {key: _row(row) for key, row in document["keys"].items()}
-        cluster, revision, taken = int(document["cluster"]), int(document["revision"]), int(document["taken"])
-        empty = tuple(map(str, document.get("empty", ())))
-        edited = document.get("checksum") != _checksum(document)
-        if document["format"] == FORMAT:
-            return Copy(str(document["of"]), cluster, revision, taken, keys, empty, edited)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        pass  # the error might quote the content
-    raise NoCopy(f"expected a mirror of format {FORMAT}, got something else")
+    if not isinstance(document, dict):
+        raise _refused("the document", "a table", document)
+    if document.get("format") != FORMAT:
+        found = document.get("format", msgspec.UNSET)
+        raise (
+            NoCopy(f"format: expected {FORMAT}, got {found}")
+            if type(found) is int
+            else _refused("format", f"{FORMAT}", found)
+        )
+    rows = document.get("keys", msgspec.UNSET)
+    if not isinstance(rows, dict):
+        raise _refused("keys", "a table", rows)
+    keys = {key: _row(key, row) for key, row in rows.items()}
+    cluster, revision, taken = (_integer(document, name) for name in ("cluster", "revision", "taken"))
+    if not isinstance(empty := document.get("empty", []), list):
+        raise _refused("empty", "a list", empty)
+    if not isinstance(of := document.get("of", msgspec.UNSET), str):
+        raise _refused("of", "a text", of)
+    edited = document.get("checksum") != _checksum(document)
+    return Copy(of, cluster, revision, taken, keys, tuple(map(str, empty)), edited)
 
 
 def may_be_copy(head: bytes) -> bool:
@@ -128,10 +139,36 @@ def _checksum(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _row(row: Any) -> Row:
+def _integer(table: Mapping[str, Any], name: str, place: str = "", missing: Any = msgspec.UNSET) -> int:
+    found = table.get(name, missing)
+    if type(found) is int:
+        return found
+    if isinstance(found, str) and found.isascii() and found.isdecimal():  # the cluster's id, which JSON would round
+        return int(found)
+    raise _refused(f"{place}{name}", "an integer", found)
+
+
+_KINDS = {
+    dict: "a table",
+    list: "a list",
+    str: "a text",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a float",
+    type(None): "null",
+}
+
+
+def _refused(place: str, expected: str, got: Any) -> NoCopy:
+    """Why a document is no mirror. Values may be secrets, so only their kind is told."""
+    what = "nothing" if got is msgspec.UNSET else _KINDS.get(type(got), "something else")
+    return NoCopy(f"{place}: expected {expected}, got {what}")
+
+
+def _row(key: str, row: Any) -> Row:
     """A row as written, or as a person may write it: a bare value, or a table in place of its text."""
     if not isinstance(row, dict) or "value" not in row:
         row = {"value": row}
     value = row["value"]
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return Row(text, int(row.get("revision", 0)))
+    return Row(text, _integer(row, "revision", f"keys: {printable(key)}: ", 0))

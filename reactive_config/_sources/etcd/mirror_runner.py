@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 import anyio.to_thread
 import msgspec
 
-from reactive_config._core.delta import Entry, Replace
+from reactive_config._core.delta import Entry, Malformed, Replace
 from reactive_config._etcd.messages import Item, Listing, StoreHead
 from reactive_config._sources.etcd.key_documents import Document, read_documents
-from reactive_config._sources.etcd.key_layout import KeyLayout
+from reactive_config._sources.etcd.key_layout import Ignored, KeyLayout
 from reactive_config._sources.etcd.mirror import Mirror, MirrorError, NoMirror, NotOurs, Saved, Signature
 from reactive_config._sources.etcd.mirror_copies import Copy, Row
-from reactive_config._sources.etcd.run_state import MIRROR, Stand
-from reactive_config._sources.etcd.store import Store
+from reactive_config._sources.etcd.run_state import MIRROR, Copied, Stand
+from reactive_config._sources.etcd.store import Store, left_out
 
 POLL = 0.5
 """Seconds between looks at the file while etcd is away."""
@@ -28,25 +30,73 @@ RETRY_PAUSE = 5.0
 """Seconds until the next copy after one that could not be written."""
 
 
-async def replace_from(copy: Copy, keys: KeyLayout) -> Replace:
+LOOK_PAUSE = 5.0
+"""Seconds between looks at the file while etcd is there: it may be lost."""
+
+EDIT = "hand edit of the mirror"
+
+CONTROL = "in the control area (names that begin with _)"
+"""Why such a key of a hand edit is left out. In etcd nobody needs to be told."""
+
+
+class MirrorState(NamedTuple):
+    """What a copy says.
+
+    Attributes:
+        replace: Its state.
+        left: Notes about keys that are no configuration of ours.
+    """
+
+    replace: Replace
+    left: list[str]
+
+
+async def replace_from(
+    copy: Copy, keys: KeyLayout, path: Path, accepted: Mapping[str, Entry] | None = None
+) -> MirrorState:
     """The state that a copy holds. A hand edit is one unit: it fits as a whole, or is held as a whole.
+
+    Args:
+        copy: The copy.
+        keys: What keys mean.
+        path: The mirror's file, which the entries name as their origin.
+        accepted: What is in force; where that is of etcd and equal, its entries are used again.
 
     Raises:
         MirrorError: It has a key that the source would never read from etcd.
     """
     for name in copy.keys:
         if not keys.hold(name):
-            raise MirrorError(f"the mirror of {copy.of} cannot be used: expected {keys.what}, got the key {name!r}")
+            raise MirrorError(f"{path} cannot be used: expected {keys.what}, got the key {name!r}")
     items = tuple(Item(key.encode(), row.value.encode(), row.revision) for key, row in copy.keys.items())
     sight = StoreHead(copy.cluster, 0, copy.revision, len(items))
-    replace = Store().replace(Listing(sight, items), await read_documents(keys, items, {}))
-    entries = replace.entries
+    documents = await read_documents(keys, items, {})
+    left: dict[str, list[str]] = {}
+    for name, read in zip(copy.keys, documents, strict=True):
+        if isinstance(read, Ignored):
+            left.setdefault(read.reason or CONTROL, []).append(name)
+    replace = Store().replace(Listing(sight, items), documents)
+    entries = {
+        name: _told_by(copy, path, name, entry, (accepted or {}).get(name)) for name, entry in replace.entries.items()
+    }
     filled = {entry.layer for entry in entries.values()}
     emptied = {number for number, layer in enumerate(keys.layers) if layer in copy.empty} - filled
+    state = Replace(entries, replace.revision, frozenset(emptied), EDIT if copy.edited else None)
+    return MirrorState(state, [left_out(reason, names) for reason, names in left.items()])
+
+
+def _told_by(copy: Copy, path: Path, name: str, entry: Entry, accepted: Entry | None) -> Entry:
+    """The entry with its origin: etcd where etcd said the same, otherwise the file."""
+    if (
+        accepted is not None
+        and accepted.place == name
+        and not isinstance(entry.value, Malformed)
+        and _raw(accepted) == _raw(entry)
+    ):
+        return accepted
     if copy.edited:
-        unit = f"hand edit of the mirror, {copy.revision}"
-        entries = {name: msgspec.structs.replace(entry, unit=unit) for name, entry in entries.items()}
-    return Replace(entries, replace.revision, frozenset(emptied))
+        return msgspec.structs.replace(entry, unit=EDIT, revision=0, place=f"{EDIT} {path}: {name}")
+    return msgspec.structs.replace(entry, place=f"mirror {path}: {name}")
 
 
 class Standby:
@@ -75,6 +125,8 @@ class Standby:
         self._one = anyio.Lock()
         self._before: Copy | None = None
         self._ending = False
+        self._known = False  # a mirror was there, or was written
+        self._saved = False
 
     async def prepare(self) -> None:
         """Remember what the file says before etcd is asked, to recognise a history that etcd has lost.
@@ -87,6 +139,7 @@ class Standby:
             self._stand.note("secrets", text)
         try:
             self._before = await anyio.to_thread.run_sync(self._mirror.load)
+            self._known = True
         except NotOurs:
             raise
         except MirrorError as error:
@@ -94,7 +147,7 @@ class Standby:
 
     def _note_trouble(self, error: MirrorError) -> None:
         if isinstance(error, NoMirror):  # as at every first start
-            self._stand.note(MIRROR, str(error))
+            self._stand.note(MIRROR, f"{error}{'' if self._known else ' yet'}")
             return
         self._stand.warn(MIRROR, str(error))
         if not self._stand.delivered:
@@ -138,18 +191,28 @@ class Standby:
             self._stand.rewound = True
             self._stand.feed.count("restores")
             text = f"the mirror is of revision {before.revision}, etcd only at {self._store.revision}: it was restored"
-            self._stand.note("restored", text)
+            self._stand.warn("restored", text)
 
     async def _keep(self) -> None:
         try:
             while True:
-                await self._dirty.wait()
+                with anyio.move_on_after(LOOK_PAUSE):
+                    await self._dirty.wait()
+                if not self._dirty.is_set() and not await self._is_lost():
+                    continue
                 written = await self._save()
                 await anyio.sleep(WRITE_PAUSE if written else RETRY_PAUSE)
         finally:
             if self._dirty.is_set():
                 with anyio.CancelScope(shield=True):  # bounded by `mirror.HURRY`
                     await self._save()
+
+    async def _is_lost(self) -> bool:
+        """Whether a mirror that was there is gone, while etcd is there."""
+        if not self._saved or self._stand.away or not await anyio.to_thread.run_sync(self._mirror.is_lost):
+            return False
+        self._stand.warn(MIRROR, f"{self._mirror.path} is not there, or empty; it is written anew")
+        return True
 
     async def _save(self) -> bool:
         """Bring the file up to date; False if it could not be written."""
@@ -159,6 +222,8 @@ class Standby:
         if stand.on_mirror or not self._accepted or (self._store.documents and not accepted):
             return True  # nothing of etcd's own was accepted yet
         revision, rewound = stand.feed.accepted_revision, stand.rewound
+        if rewound and revision > self._store.revision and not self._has_some(accepted):
+            return True  # all of the new history is held: what is in force is what the file has
         empty = tuple(self._keys.layers[layer] for layer in sorted(self._store.emptied.layers))
         copy = Copy(self._keys.label, self._store.cluster, revision, self._store.revision, {}, empty)
         write = functools.partial(self._write, copy, accepted, set_aside=not stand.away, rewound=rewound)
@@ -173,10 +238,20 @@ class Standby:
             return False
         if saved is Saved.WRITTEN:
             stand.feed.count("mirror_writes")
-            stand.rewound = stand.rewound and not rewound
+            if revision <= self._store.revision:  # else the file is still of the old history
+                stand.rewound = stand.rewound and not rewound
+        self._known = self._saved = True
         noted = saved is Saved.EDITED
         stand.note(MIRROR, *([f"{self._mirror.path} is not written: {saved.value}"] if noted else []))
         return True
+
+    def _has_some(self, accepted: Mapping[str, Entry]) -> bool:
+        """Whether something in force is as etcd has it."""
+        documents = self._store.documents
+        return not (accepted or documents) or any(
+            (there := documents.get(name)) is not None and there.revision == entry.revision and there.raw == _raw(entry)
+            for name, entry in accepted.items()
+        )
 
     def _write(self, copy: Copy, accepted: Mapping[str, Entry], *, set_aside: bool, rewound: bool) -> Saved:
         rows = {name: Row(_raw(entry).decode(), entry.revision) for name, entry in accepted.items()}
@@ -194,6 +269,7 @@ class Standby:
             if self._followed is not None:
                 self._overruled = self._followed_at
             self._followed = None
+            stand.note("edit")
 
     async def _follow_file(self) -> None:
         stand = self._stand
@@ -214,19 +290,32 @@ class Standby:
                 if copy.edited and found == self._overruled:
                     self._stand.warn(MIRROR, f"the hand edit of {self._mirror.path} gave way to etcd: edit it again")
                     return
+                self._known = True
                 if not self._wanted(copy):
+                    self._stand.note(MIRROR)
                     return
-                replace = await replace_from(copy, self._keys)
+                accepted = dict(self._stand.feed.accepted)
+                replace, left = await replace_from(copy, self._keys, self._mirror.path, accepted)
             except MirrorError as error:
                 self._note_trouble(error)
+                self._withdraw()
                 return
             if not self._stand.away:
                 return  # etcd has come back meanwhile, and what it says wins
             self._followed, self._followed_at = (copy.keys, found) if copy.edited else (None, None)
-            what = f"the mirror {self._mirror.path}, revision {copy.revision}"
-            self._stand.feed.count("mirror_reads")
             self._stand.note(MIRROR)
-            self._stand.send(replace, on_mirror=f"a hand edit of {what}" if copy.edited else what)
+            self._stand.warn("edit", f"{EDIT} {self._mirror.path}: {'; '.join(left)}" if left else "")
+            self._stand.send(replace, copied=Copied(self._mirror.path, copy.revision, copy.edited))
+
+    def _withdraw(self) -> None:
+        """A hand edit that is held is gone, or cannot be read any more: nothing of it waits."""
+        stand = self._stand
+        if not stand.edit_held:
+            return
+        stand.note("edit")
+        accepted = dict(stand.feed.accepted)
+        self._followed, self._followed_at = ({}, None) if stand.on_edit else (None, None)
+        stand.withdraw(Replace(accepted, stand.feed.accepted_revision, self._store.emptied.accepted))
 
     def _wanted(self, copy: Copy) -> bool:
         if copy.edited:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
 
 from reactive_config._core.delta import Delta
 from reactive_config._core.source import Feed
@@ -18,6 +24,18 @@ MIRROR = "mirror"
 logger = logging.getLogger("reactive_config")
 
 
+class Copied(msgspec.Struct, frozen=True):
+    """Which copy of the mirror was sent."""
+
+    path: Path
+    revision: int
+    edited: bool
+
+    def __str__(self) -> str:
+        what = "a hand edit of the mirror" if self.edited else "the mirror"
+        return f"{what} {self.path}, revision {self.revision}"
+
+
 class Stand:
     """Shared by the connection and the mirror of one run. Used from its loop only.
 
@@ -25,7 +43,7 @@ class Stand:
         delivered: A first delta was sent.
         away: etcd's state is not what we can send at the moment; the mirror may speak.
         refused: The last trouble needs a person.
-        on_mirror: What of the mirror is in force ("" while it is etcd's own state).
+        on_mirror: What was sent last is a copy of the mirror, and not etcd's own state.
         rewound: etcd has lost history; the next copy may replace a newer one.
     """
 
@@ -34,7 +52,7 @@ class Stand:
         self.delivered = False
         self.away = True
         self.refused = False
-        self.on_mirror = ""
+        self.on_mirror = False
         self.rewound = False
         self._trouble = ""
         self._next_try: datetime | None = None
@@ -42,18 +60,108 @@ class Stand:
         self._may_lack = False
         self._lag = 0
         self._notes: dict[str, tuple[str, ...]] = {}
+        self._copied: Copied | None = None
+        self._running_on: Copied | None = None
+        self._held: Copied | None = None
+        # What is to be said of something that was sent, once it is known whether it is in force; by topic.
+        self._claims: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {}
         self._changed = asyncio.Event()
 
-    def send(self, delta: Delta, *, on_mirror: str = "") -> None:
-        """Hand over a delta; `on_mirror` says in words which copy it came from."""
+    async def run(self) -> None:
+        """Say whether what was sent is in force or held. Never returns."""
+        while True:
+            claims = self._claims
+            async with anyio.create_task_group() as group:
+                for claim in claims.values():
+                    group.start_soon(claim)
+                await self._wait(lambda claims=claims: claims is not self._claims)  # type: ignore[misc]
+                group.cancel_scope.cancel()
+
+    def send(self, delta: Delta, *, copied: Copied | None = None) -> None:
+        """Hand over a delta; `copied` says which copy of the mirror it is, and None that it is etcd's own state."""
         self.feed.send(delta)
-        news = not self.delivered or on_mirror != self.on_mirror
+        begins = not self.delivered
         self.delivered = True
-        self.on_mirror = on_mirror
-        if news:  # a usual delta wakes nobody here
-            self._wake()
-        if on_mirror:
+        if copied is not None:
+            self._send_copied(copied, begins)
+        elif self.on_mirror:
+            self._leave_mirror()
+        if begins or copied is not None:
+            self._wake()  # a usual delta wakes nobody here
+
+    def _send_copied(self, copied: Copied, begins: bool) -> None:
+        self.on_mirror = True
+        self._copied, self._held = copied, None
+        if begins:  # the program starts with all of it, or not at all
+            self._running_on = copied
+        self._claim(MIRROR, functools.partial(self._follow_copied, copied))
+        self.tell()
+
+    def _leave_mirror(self) -> None:
+        if self._running_on is not None and self._running_on.edited:
+            logger.info("etcd: the hand edit of the mirror %s gives way to etcd", self._running_on.path)
+        self.on_mirror = False
+        self._copied = self._running_on = self._held = None
+        self._claim(MIRROR, None)
+
+    @property
+    def on_edit(self) -> bool:
+        """Whether a hand edit is in force."""
+        return self._running_on is not None and self._running_on.edited
+
+    @property
+    def edit_held(self) -> bool:
+        """Whether a copy of the mirror was sent that is held."""
+        return self._held is not None
+
+    def withdraw(self, delta: Delta) -> None:
+        """The copy that is held is gone; `delta` says once more what is in force."""
+        self.feed.send(delta)
+        self._copied = self._held = None
+        self._claim(MIRROR, None)
+        self.tell()
+
+    async def _follow_copied(self, copied: Copied) -> None:
+        in_force = await self.feed.wait_taken()
+        if not in_force and self._copied is copied:
+            self._held = copied
             self.tell()
+            await self.feed.wait_in_force()
+        if self._copied is not copied:
+            return  # what was sent since is in force, and the end of this task is on its way
+        self._held, self._running_on = None, copied
+        self.feed.count("mirror_reads")
+        if copied.edited:
+            logger.warning("etcd: %s is in force", copied)
+        self.tell()
+
+    def restored(self, why: str, revision: int) -> None:
+        """etcd has lost history, and its state of this revision was sent."""
+        self.rewound = True
+        self.feed.count("restores")
+        self.warn("restored", f"etcd was {why}")
+        self._claim("restored", functools.partial(self._follow_restored, why, revision))
+
+    async def _follow_restored(self, why: str, revision: int) -> None:
+        while True:
+            await self._wait(lambda: not self.on_mirror)
+            in_force = await self.feed.wait_taken()
+            if self.on_mirror:
+                continue
+            what = (
+                f"its state was taken anew at revision {revision}"
+                if in_force
+                else f"its state of revision {revision} is held where it does not fit, and the old values stay in force"
+            )
+            self.note("restored", f"etcd was {why}; {what}")
+            if in_force:
+                return
+            await self.feed.wait_in_force()
+
+    def _claim(self, topic: str, claim: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
+        others = {name: other for name, other in self._claims.items() if name != topic}
+        self._claims = others if claim is None else {**others, topic: claim}
+        self._wake()
 
     def back(self) -> None:
         """etcd's own state is in force again."""
@@ -105,8 +213,10 @@ class Stand:
         trouble = self._trouble or "etcd has not answered yet"
         if not self.delivered:  # what could have started the program comes first
             trouble = "; ".join([*self._notes.get(MIRROR, ()), trouble])
-        if self.on_mirror:
-            trouble += f"; running on {self.on_mirror}"
+        if self._held is not None:
+            trouble += f"; {self._held}, does not fit and is held"
+        if self._running_on is not None:
+            trouble += f"; running on {self._running_on}"
         state = (
             SourceState.FAILED
             if self.refused

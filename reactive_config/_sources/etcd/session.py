@@ -200,15 +200,13 @@ class Session:
         if store.revision:
             stand.feed.count("relists")
             stand.feed.count(f"relists_{why.partition(':')[0].replace(' ', '_')}")
-        if why.startswith("restored"):
-            stand.rewound = True
-            stand.feed.count("restores")
-            stand.note("restored", f"etcd was {why}; its state was taken anew at revision {listing.sight.revision}")
         if len(listing.items) > LARGE:  # nobody else touches the store before the watch
             replace = await anyio.to_thread.run_sync(store.replace, listing, documents)
         else:
             replace = store.replace(listing, documents)
         stand.send(replace)
+        if why.startswith("restored"):
+            stand.restored(why, listing.sight.revision)
         self._tell_keys()
 
     async def _read(self, watch: Watch) -> None:
@@ -298,7 +296,7 @@ class Session:
             if self._store.revision < sight.revision:
                 # Others write, this range is quiet: resuming from here survives a compaction up to here.
                 self._store.advance(sight.revision)
-                self._stand.send(Patch({}, {}, sight.revision, self._store.emptied.layers))
+                self._stand.send(Patch({}, {}, sight.revision, self._store.emptied.accepted))
         elif self._doubt != (self._store.revision, self._heard):
             self._doubt = (self._store.revision, self._heard)
             self._doubted_at = asyncio.get_running_loop().time()

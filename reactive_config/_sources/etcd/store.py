@@ -20,20 +20,26 @@ class Emptied:
     Attributes:
         layers: Those without a document whose last one was deleted by a transaction that deleted nothing else. A
             list does not tell how the last one went, so it adds none, and keeps those that are still empty.
+        accepted: Those of which nothing need be in force: emptied, or with documents. If none of these fits, that is
+            no reason to keep what was deleted.
     """
 
     def __init__(self) -> None:
         self.layers: frozenset[int] = frozenset()
+        self.accepted: frozenset[int] = frozenset()
         self._documents: Counter[int] = Counter()
 
     def listed(self, layers: Iterable[int]) -> None:
         """A list brought these documents, told by their layers, and no others."""
         self._documents = Counter(layers)
         self.layers -= self._documents.keys()
+        self.accepted = self.layers | self._documents.keys()
 
     def put(self, layer: int) -> None:
         """A layer has one document more."""
         self._documents[layer] += 1
+        if layer not in self.accepted:
+            self.accepted |= {layer}
 
     def deleted(self, layer: int) -> None:
         """A layer has one document less; `settle` follows."""
@@ -45,6 +51,7 @@ class Emptied:
             last = {layer: revision for revision, layers in deleted.items() for layer in layers}
             alone = {layer for layer, revision in last.items() if len(deleted[revision]) == 1}
             self.layers = frozenset(layer for layer in alone | self.layers if not self._documents[layer])
+            self.accepted = self.layers | {layer for layer, count in self._documents.items() if count}
 
 
 LARGE = 20_000
@@ -193,7 +200,7 @@ class Store:
             entry = self._altered.get(name) or self.documents.get(name)
             if entry is not None and _says_the_same(before, entry):
                 self._altered[name] = before
-        return Replace({**self.documents, **self._altered}, self.revision, self.emptied.layers)
+        return Replace({**self.documents, **self._altered}, self.revision, self.emptied.accepted)
 
     def patch(self, changes: Sequence[KeyChange], documents: Sequence[Read]) -> Patch:
         """Take whole transactions; those that are covered already change nothing.
@@ -231,7 +238,7 @@ class Store:
         for stem, unit in touched.items():
             self._settle(stem, unit, changed)
         self.emptied.settle(layers)
-        return Patch(changed, deleted, self.revision, self.emptied.layers)
+        return Patch(changed, deleted, self.revision, self.emptied.accepted)
 
     def advance(self, revision: int) -> None:
         """The state is proven for a later revision; see `covers`."""
@@ -247,7 +254,7 @@ class Store:
         reasons: dict[str, list[str]] = {}
         for key in sorted(key for key, left in self._left.items() if left.reason):
             reasons.setdefault(self._left[key].reason, []).append(key.decode("utf-8", "backslashreplace"))
-        return [_note(reason, names) for reason, names in reasons.items()]
+        return [left_out(reason, names) for reason, names in reasons.items()]
 
     # One key. Those that touch a mount return its stem if other keys mount the same path, or may have.
 
@@ -334,7 +341,8 @@ def _says_the_same(before: Document, entry: Document) -> bool:
     return type(before.value) is type(entry.value) and bool(before.value == entry.value)
 
 
-def _note(reason: str, names: Iterable[str]) -> str:
+def left_out(reason: str, names: Iterable[str]) -> str:
+    """The note about keys that are no configuration of ours."""
     names = list(names)
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     keys = "1 key is" if len(names) == 1 else f"{len(names)} keys are"

@@ -290,10 +290,44 @@ def test_a_mirror_cut_anywhere_is_refused_and_never_a_crash(mirror):
 def test_a_newer_format_is_refused_and_kept_beside(mirror):
     save(mirror, copy())
     edit(mirror, lambda document: document.update(format=2))
-    with pytest.raises(MirrorError, match="cannot be used: expected a mirror of format 1"):
+    with pytest.raises(MirrorError, match="cannot be used: format: expected 1, got 2"):
         mirror.load()
     assert save(mirror, copy()) is Saved.WRITTEN
     assert len(list(mirror.path.parent.glob("shop.json.edited-*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"keys": []}, "keys: expected a table, got a list"),
+        (
+            {"keys": {"/s/a": {"value": "x", "revision": "secret"}}},
+            "keys: /s/a: revision: expected an integer, got a text",
+        ),
+        ({"cluster": None}, "cluster: expected an integer, got null"),
+        ({"taken": 1.5}, "taken: expected an integer, got a float"),
+        ({"format": "secret"}, "format: expected 1, got a text"),
+        ({"empty": "secret"}, "empty: expected a list, got a text"),
+        ({"of": 7}, "of: expected a text, got an integer"),
+    ],
+)
+def test_a_slip_in_a_mirror_is_named_with_its_place(mirror, change, told):
+    save(mirror, copy())
+    edit(mirror, lambda document: document.update(change))
+    with pytest.raises(MirrorError) as refused:
+        mirror.load()
+    assert str(refused.value) == f"{mirror.path} cannot be used: {told}"
+
+
+def test_an_edit_that_is_set_aside_is_logged_with_its_name(mirror, caplog):
+    save(mirror, copy())
+    edit(mirror, lambda document: document["keys"].update({"/s/a": "hand"}))
+    caplog.clear()
+    save(mirror, copy(9))
+    [kept] = mirror.path.parent.glob("shop.json.edited-*")
+    assert [(record.levelname, record.getMessage()) for record in caplog.records if "aside" in record.getMessage()] == [
+        ("WARNING", f"{mirror.path}: a hand edit is set aside as {kept.name}")
+    ]
 
 
 def test_a_mirror_of_before_layers_could_be_emptied_is_no_edit(mirror):
@@ -324,10 +358,10 @@ def test_an_edit_without_the_words_at_its_begin_is_one_all_the_same(mirror):
 
 
 def test_a_missing_mirror_is_told(mirror, tmp_path):
-    with pytest.raises(NoMirror, match="is not there yet"):
+    with pytest.raises(NoMirror, match=r"is not there$"):
         mirror.load()
     (tmp_path / "file").touch()
-    with pytest.raises(NoMirror, match="is not there yet"):
+    with pytest.raises(NoMirror, match=r"is not there$"):
         Mirror(tmp_path / "file" / "m.json", "/s/").load()
 
 

@@ -19,6 +19,7 @@ from reactive_config._testing.recording_feed import RecordingFeed
 
 pytestmark = [pytest.mark.etcd, pytest.mark.half_grid]
 
+EDIT = "hand edit of the mirror"
 NOBODY = "127.0.0.1:1"
 
 
@@ -77,6 +78,7 @@ async def test_without_etcd_it_starts_the_program_after_mirror_after(server, pre
     async with follow(NOBODY, prefix=prefix, mirror=file, mirror_after=0.2) as feed:
         await feed.wait(lambda feed: feed.deltas, timeout=2)
         assert values(feed) == {f"{prefix}a": "<1>", f"{prefix}b": [2]}
+        assert feed.entries[f"{prefix}a"].place == f"mirror {file}: {prefix}a"
         await feed.wait(lambda feed: said(feed, SourceState.STALE, "refused", "running on the mirror", "revision"))
 
 
@@ -104,7 +106,13 @@ async def test_a_hand_edit_is_followed_while_etcd_is_away_and_kept_beside(
         edit(file, **{f"{prefix}a": "hand", f"{prefix}c": {"value": {"deep": 1}}})
         await feed.wait(lambda feed: values(feed).get(f"{prefix}a") == "<hand>")
         assert values(feed) == {f"{prefix}a": "<hand>", f"{prefix}b": "<1>", f"{prefix}c": {"deep": 1}}
-        assert len({entry.unit for entry in feed.entries.values()}) == 1
+        told = {name.removeprefix(prefix): entry for name, entry in feed.entries.items()}
+        assert {name: entry.unit for name, entry in told.items() if name != "b"} == dict.fromkeys("ac", EDIT)
+        assert {name: entry.place for name, entry in told.items()} == {
+            "a": f"{EDIT} {file}: {prefix}a",
+            "b": f"{prefix}b",  # as etcd has it
+            "c": f"{EDIT} {file}: {prefix}c",
+        }
         await feed.wait(lambda feed: said(feed, SourceState.STALE, "hand edit of the mirror"))
         edit(file, **{f"{prefix}a": "again"})
         await feed.wait(lambda feed: values(feed).get(f"{prefix}a") == "<again>")
@@ -206,7 +214,7 @@ async def test_a_key_of_another_prefix_in_a_hand_edit_is_refused_by_name(
         edit(file, **{"/some/other/prefix/a": "hand"})
         await feed.wait(lambda feed: feed.said)
         expected = f"expected keys below {prefix}, got the key '/some/other/prefix/a'"
-        assert feed.said == (f"the mirror of {prefix} cannot be used: {expected}",)
+        assert feed.said == (f"{file} cannot be used: {expected}",)
         assert values(feed) == {f"{prefix}a": "<1>"}
 
 
