@@ -5,6 +5,7 @@ Certificate and key files are checked before gRPC sees them.
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from collections.abc import AsyncIterator
@@ -137,7 +138,7 @@ async def open_channel(endpoint: Endpoint, settings: Settings) -> AsyncIterator[
 
 def _target(endpoint: Endpoint) -> str:
     """As gRPC wants it: a path is part of a URI."""
-    return f"unix:{quote(endpoint.socket)}" if endpoint.socket else endpoint.target
+    return f"unix:{quote(os.fsencode(endpoint.socket))}" if endpoint.socket else endpoint.target
 
 
 async def _settle(channel: Channel) -> None:

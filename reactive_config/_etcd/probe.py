@@ -156,7 +156,7 @@ async def _speaks(endpoint: Endpoint, settings: Settings) -> bool:
         writer.write(hello)
         async with asyncio.timeout(HOLD):
             return bool(await reader.read(1))
-    except OSError:
+    except Exception:  # noqa: BLE001 - as above
         return False
     finally:
         writer.transport.abort()

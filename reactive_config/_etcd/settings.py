@@ -72,7 +72,8 @@ class TLS(msgspec.Struct, frozen=True, kw_only=True):
         if bool(self.cert) != bool(self.key):
             raise ValueError("mutual TLS needs both cert= and key=")
         for option in ("ca", "cert", "key"):
-            file_path(option, getattr(self, option))
+            if path := getattr(self, option):
+                file_path(option, path)
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -100,7 +101,7 @@ class Endpoint(msgspec.Struct, frozen=True):
         return host.strip("[]"), int(port)
 
     def __str__(self) -> str:
-        return self.target
+        return printable(self.target, None)
 
 
 _UNIX = "unix:"
@@ -164,9 +165,11 @@ def _unix_endpoint(path: str, shown: str) -> Endpoint:
         raise ValueError(f"expected a Unix socket as unix:/path, got {shown}")
     if os.name != "posix":
         raise ValueError(f"expected an etcd endpoint as host:port (no Unix sockets here), got {shown}")
-    if any("\ud800" <= character <= "\udfff" for character in path):
-        raise ValueError(f"expected a Unix socket whose path is UTF-8, got {shown}")  # gRPC takes no other
-    if len(os.fsencode(path)) > _LONGEST_SOCKET:
+    try:
+        name = os.fsencode(path)
+    except UnicodeEncodeError:
+        raise ValueError(f"expected a Unix socket at a path that the system can have, got {shown}") from None
+    if len(name) > _LONGEST_SOCKET:
         raise ValueError(f"expected a Unix socket of {_LONGEST_SOCKET} bytes at most, got {shown}")
     return Endpoint(_UNIX + path)
 

@@ -116,7 +116,7 @@ class Etcd:
         self.change_limits: ChangeLimits = change_limits or ChangeLimits()
 
     def __repr__(self) -> str:
-        endpoints = ", ".join(printable(str(endpoint)) for endpoint in self._plan.endpoints)
+        endpoints = ", ".join(map(str, self._plan.endpoints))
         return f"Etcd({endpoints}, '{printable(self._keys.label)}')"
 
     def __getstate__(self) -> object:

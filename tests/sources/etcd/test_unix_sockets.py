@@ -43,6 +43,22 @@ async def test_etcd_is_followed_over_its_own_socket_through_a_restart(binary, tm
         server.kill()
 
 
+async def test_a_socket_whose_path_is_not_utf_8_is_followed(binary, tmp_path, follow, synced):
+    """Its name is shown escaped: a lone surrogate cannot be written to a log."""
+    server = OnSocket(binary, tmp_path)
+    await server.start()
+    try:
+        await server.put("/s/a", "1")
+        (tmp_path / "\udc80").symlink_to(tmp_path)
+        async with follow(f"unix:{tmp_path}/\udc80/etcd:0", "127.0.0.1:1", prefix="/s/") as feed:
+            await feed.wait(synced)
+            server.kill()
+            await feed.wait(lambda feed: feed.states[-1][0] is SourceState.STALE)
+            assert rf"unix:{tmp_path}/\udc80/etcd:0: " in feed.states[-1][1]
+    finally:
+        server.kill()
+
+
 async def test_a_socket_that_is_not_there_yet_is_waited_for(server, prefix, tmp_path, follow, synced):
     """A sidecar that starts later, between a socket and etcd's port."""
     host, port = server.endpoint.split(":")
