@@ -200,3 +200,12 @@ async def test_the_status_warns_of_secrets_that_a_mirror_has_in_plain(server, pr
         assert "canary" not in repr(config.status())
     async with open_config(App, Etcd(server.endpoint, prefix=prefix, mirror=mirror)) as config:
         assert told(config).notes == ()
+
+
+async def test_one_newline_at_the_end_of_a_bare_value_does_not_count(server, prefix):
+    """`echo 5 | etcdctl put` writes one."""
+    await server.txn({f"{prefix}pool/size": "5\n", f"{prefix}name": "one\ntwo\n\n"})
+    async with open_config(App, Etcd(server.endpoint, prefix=prefix)) as config:
+        assert config.current == App(Pool(5), "one\ntwo\n")
+        (explained,) = config.explain("name")
+        assert (explained.origin.place, explained.value) == (f"{prefix}name", "one\ntwo\n")
