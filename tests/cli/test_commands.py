@@ -316,3 +316,15 @@ def test_get_and_explain_read_a_real_etcd(cli: Run, etcd: EtcdServer) -> None:
     missing = cli("get", ".", f"etcd://{etcd.endpoint}/get")
     assert missing.code == 1
     assert f"end it in a slash: {source}" in missing.err
+
+
+@pytest.mark.etcd
+def test_check_counts_a_key_that_a_start_holds_once(cli: Run, etcd: EtcdServer, tmp_path: Path) -> None:
+    """With a mirror the program starts; the source is there, and the key is the one problem."""
+    source = f"etcd://{etcd.endpoint}/once/"
+    mirror = ("--mirror", str(tmp_path / "m.json"))
+    etcd.ctl("put", "/once/database/pool/max_size", "25")
+    assert cli("check", *TYPED[:2], source, *mirror).code == 0
+    etcd.ctl("put", "/once/database/pool/max_size", "many")
+    result = cli("check", *TYPED[:2], source, *mirror)
+    assert (result.code, "1 problem" in result.out, "STALE" in result.out) == (1, True, False)

@@ -222,8 +222,10 @@ class Standby:
         if stand.on_mirror or not self._accepted or (self._store.documents and not accepted):
             return True  # nothing of etcd's own was accepted yet
         revision, rewound = stand.feed.accepted_revision, stand.rewound
-        if rewound and revision > self._store.revision and not self._has_some(accepted):
-            return True  # all of the new history is held: what is in force is what the file has
+        if revision > self._store.revision:  # what is in force was accepted in another history
+            if not self._has_some(accepted):
+                return True  # all of the new one is held: the file has what is in force
+            revision = self._store.revision
         empty = tuple(self._keys.layers[layer] for layer in sorted(self._store.emptied.layers))
         copy = Copy(self._keys.label, self._store.cluster, revision, self._store.revision, {}, empty)
         write = functools.partial(self._write, copy, accepted, set_aside=not stand.away, rewound=rewound)
@@ -238,8 +240,7 @@ class Standby:
             return False
         if saved is Saved.WRITTEN:
             stand.feed.count("mirror_writes")
-            if revision <= self._store.revision:  # else the file is still of the old history
-                stand.rewound = stand.rewound and not rewound
+            stand.rewound = stand.rewound and not rewound
         self._known = self._saved = True
         noted = saved is Saved.EDITED
         stand.note(MIRROR, *([f"{self._mirror.path} is not written: {saved.value}"] if noted else []))

@@ -13,6 +13,8 @@ import pytest
 
 from reactive_config import Etcd, Memory, StartupError, open_config
 from reactive_config._sources.etcd import mirror_runner
+from reactive_config._sources.etcd.mirror import Mirror
+from reactive_config._sources.etcd.mirror_copies import Copy, Row
 from reactive_config._testing.etcd_server import etcd_server
 from reactive_config._testing.tcp_proxy import tcp_proxy
 from reactive_config.status import SourceState
@@ -259,6 +261,19 @@ async def away_again(server, file):
     async with open_config(App, Etcd(server.endpoint, prefix="/s/", mirror=file)) as config:
         await until(lambda: told(config).held)
         yield config
+
+
+async def test_a_mirror_of_another_cluster_is_written_over_once_something_fits(own, file):
+    old = Copy("/s/", 1, 1000, 1000, {"/s/a": Row("8", 900)})
+    Mirror(file, "/s/").save(old, set_aside=True, rewound=False)
+    await own.put("/s/a", "bad")
+    async with open_config(App, Etcd(own.endpoint, prefix="/s/", mirror=file)) as config:
+        await until(lambda: told(config).state is SourceState.SYNCED and told(config).held)
+        assert Mirror(file, "/s/").load() == old
+        for key, values in (("b", {"a": "8", "b": "5"}), ("a", {"a": "5", "b": "5"})):
+            revision = await own.put(f"/s/{key}", "5")
+            await until(lambda revision=revision: Mirror(file, "/s/").load().revision == revision)
+            assert {name[3:]: row.value for name, row in Mirror(file, "/s/").load().keys.items()} == values
 
 
 async def test_a_key_that_is_held_keeps_its_layer_from_being_empty(server, prefix):
