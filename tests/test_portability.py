@@ -83,11 +83,11 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 MIRROR = """
-from reactive_config._sources.etcd.mirror_copies import Copy, Row
+from reactive_config._sources.etcd.mirror_copies import CopyRow, MirrorCopy
 from reactive_config._sources.etcd.mirror import Mirror, Saved
 mirror = Mirror(Path(sys.argv[1], "var", "shop.json"), "/s/")
 for revision in (5, 6):
-    state = Copy("/s/", 7, revision, revision, {"/s/a": Row(str(revision), revision)})
+    state = MirrorCopy("/s/", 7, revision, revision, {"/s/a": CopyRow(str(revision), revision)})
     assert mirror.save(state, set_aside=True, rewound=False) is Saved.WRITTEN
     assert mirror.load() == state
 print("saved")

@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError
 from reactive_config._cli.check import check
 from reactive_config._cli.doctor import doctor
 from reactive_config._cli.explain import explain
-from reactive_config._cli.failures import OK, TROUBLE, USAGE, Failure, Unwritable, Usage
+from reactive_config._cli.failures import OK, TROUBLE, USAGE, Failure, Unwritable, UsageError
 from reactive_config._cli.get import get
 from reactive_config._cli.output import Output, make_console
 from reactive_config._cli.quoting import without_values
@@ -99,7 +99,7 @@ def _told(out: Output, arguments: Sequence[str]) -> int:
         return failure.code
     except CycloptsError as error:
         message = without_values(str(error), arguments)
-        out.fail(Usage(message, hints=[f"reactive-config {_command(arguments)}--help"]))
+        out.fail(UsageError(message, hints=[f"reactive-config {_command(arguments)}--help"]))
         return USAGE
     except ReactiveConfigError as error:
         out.fail(Failure(str(error)))

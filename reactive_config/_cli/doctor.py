@@ -19,7 +19,7 @@ from reactive_config._cli.output import Output, StyledText, problem_fields, prob
 from reactive_config._cli.redacted import count_values, show
 from reactive_config._cli.source_events import Event, observed, wait_seen
 from reactive_config._cli.source_options import Options, SourceText
-from reactive_config._cli.sources import SOURCES_VARIABLE, Spec, make_sources, read_specs
+from reactive_config._cli.sources import SOURCES_VARIABLE, SourceSpec, make_sources, read_specs
 from reactive_config._core.redaction import spot_of
 from reactive_config._core.runtime.config import open_config
 from reactive_config._core.source import Source
@@ -147,14 +147,14 @@ async def doctor(*sources: SourceText, options: Options = Options()) -> int:  # 
     return TROUBLE if ill else OK
 
 
-def _sources(texts: tuple[str, ...], options: Options) -> list[tuple[Spec, Source]]:
+def _sources(texts: tuple[str, ...], options: Options) -> list[tuple[SourceSpec, Source]]:
     if not texts and not os.environ.get(SOURCES_VARIABLE):
         return []
     specs = read_specs(texts, options)
     return list(zip(specs, make_sources(specs, options), strict=True))
 
 
-async def examine(spec: Spec, source: Source, timeout: float) -> Finding:
+async def examine(spec: SourceSpec, source: Source, timeout: float) -> Finding:
     """Open one source by itself, untyped."""
     start = time.monotonic()
     events: asyncio.Queue[Event] = asyncio.Queue()

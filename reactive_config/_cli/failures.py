@@ -44,7 +44,7 @@ class Failure(Exception):
         self.hints = tuple(hints)
 
 
-class Usage(Failure):
+class UsageError(Failure):
     """The person at the keyboard can mend it."""
 
     code = USAGE

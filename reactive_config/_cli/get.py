@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from reactive_config._cli.failures import OK, NotThere, Usage
+from reactive_config._cli.failures import OK, NotThere, UsageError
 from reactive_config._cli.opening import Opened, opened
 from reactive_config._cli.output import Output, printable
 from reactive_config._cli.quoting import may_hold_login
@@ -56,15 +56,15 @@ def read_path(text: str, sources: tuple[str, ...]) -> Path:
         Usage: It is none, or a source stands where the path belongs.
     """
     if may_hold_login(text):
-        raise Usage("expected PATH, before the sources, got what may hold a password")
+        raise UsageError("expected PATH, before the sources, got what may hold a password")
     if _SOURCE.match(text) or ("/" in text and os.path.exists(text)):  # noqa: PTH110 - any text, also an invalid path
         hints = [] if any(map(may_hold_login, sources)) else [f". {' '.join([text, *sources])}"]
         hints = [f"for the whole configuration: {hint}" for hint in hints]
-        raise Usage(f"expected PATH before the sources, got {text}", hints=hints)
+        raise UsageError(f"expected PATH before the sources, got {text}", hints=hints)
     try:
         return () if text in ("", ".") else parse_path(text)
     except InvalidPath as error:
-        raise Usage(str(error)) from None
+        raise UsageError(str(error)) from None
 
 
 def find(session: Opened, path: Path) -> Spot:

@@ -11,7 +11,7 @@ from typing import Any
 from reactive_config._cli.failures import NoConfiguration
 from reactive_config._cli.output import Output, StyledText, problem_line
 from reactive_config._cli.source_options import Options
-from reactive_config._cli.sources import PASSWORD_VARIABLE, Spec, make_sources, read_specs
+from reactive_config._cli.sources import PASSWORD_VARIABLE, SourceSpec, make_sources, read_specs
 from reactive_config._cli.type_loading import load_kind
 from reactive_config._core.runtime.config import Config, open_config
 from reactive_config._core.source import Source
@@ -38,7 +38,7 @@ class Opened:
         specs: Its sources as they were written, lowest layer first, and in the status's order.
     """
 
-    def __init__(self, config: Config[Any], kind: Any, specs: Sequence[Spec]) -> None:
+    def __init__(self, config: Config[Any], kind: Any, specs: Sequence[SourceSpec]) -> None:
         self.config = config
         self.kind = kind
         self.specs = specs
@@ -87,7 +87,7 @@ async def opened(
     await context.__aexit__(None, None, None)
 
 
-def no_configuration(error: StartupError, specs: Sequence[Spec], sources: Sequence[Source]) -> NoConfiguration:
+def no_configuration(error: StartupError, specs: Sequence[SourceSpec], sources: Sequence[Source]) -> NoConfiguration:
     """What a person is told when nothing opens, with what they may have meant."""
     concerned = {problem.origin.source for problem in error.problems if problem.origin} | error.troubles.keys()
     hints = [hint(spec) for spec, source in zip(specs, sources, strict=True) if source.name in concerned]
@@ -100,7 +100,7 @@ def no_configuration(error: StartupError, specs: Sequence[Spec], sources: Sequen
     )
 
 
-def hint(spec: Spec) -> str:
+def hint(spec: SourceSpec) -> str:
     """What may be wrong with a source that has nothing to say; empty if nothing comes to mind."""
     if spec.kind == "etcd":
         if spec.target.endswith("/"):
@@ -109,7 +109,7 @@ def hint(spec: Spec) -> str:
     return "" if spec.kind == "env" else _file_hint(spec)
 
 
-def _file_hint(spec: Spec) -> str:
+def _file_hint(spec: SourceSpec) -> str:
     try:
         return _path_hint(spec, Path(spec.target))
     except OSError as error:  # a name that is too long, a directory that may not be read
@@ -118,7 +118,7 @@ def _file_hint(spec: Spec) -> str:
         return f"{spec.target}: no file can have this name"
 
 
-def _path_hint(spec: Spec, path: Path) -> str:
+def _path_hint(spec: SourceSpec, path: Path) -> str:
     from reactive_config._formats.registry import SUFFIXES
 
     known = ", ".join(sorted(SUFFIXES))

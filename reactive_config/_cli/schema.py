@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import _json_schema
 
-from reactive_config._cli.failures import OK, Usage
+from reactive_config._cli.failures import OK, UsageError
 from reactive_config._cli.output import Output
 from reactive_config._cli.source_options import Json, TypeName
 from reactive_config._cli.type_loading import load_kind
@@ -115,7 +115,7 @@ def schema(*, type: TypeName = None, json: Json = False) -> int:  # noqa: A002 -
         json: The schema in one line; errors as JSON too.
     """
     if type is None:
-        raise Usage("expected --type MODULE:CLASS, got none: without a type there is no schema")
+        raise UsageError("expected --type MODULE:CLASS, got none: without a type there is no schema")
     kind = load_kind(type)
     with warnings.catch_warnings():  # pydantic's quote defaults that JSON cannot have
         warnings.simplefilter("ignore")

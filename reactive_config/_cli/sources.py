@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from reactive_config._cli.failures import Usage
+from reactive_config._cli.failures import UsageError
 from reactive_config._cli.quoting import may_hold_login
 from reactive_config._cli.source_options import Options
 from reactive_config._core.source import Source
@@ -45,7 +45,7 @@ _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://")
 _KINDS = "etcd://, etcds:// (TLS), env:, values:, optional: or a path"
 
 
-class Spec(msgspec.Struct, frozen=True):
+class SourceSpec(msgspec.Struct, frozen=True):
     """One SOURCE.
 
     Attributes:
@@ -63,7 +63,7 @@ class Spec(msgspec.Struct, frozen=True):
     optional: bool = False
 
 
-def parse_spec(text: str) -> Spec:
+def parse_spec(text: str) -> SourceSpec:
     """The source that a text means.
 
     Raises:
@@ -77,45 +77,47 @@ def parse_spec(text: str) -> Spec:
     if text.startswith(("etcd:", "etcds:")):
         return _etcd(text)
     if (scheme := _SCHEME.match(text)) is not None:
-        raise Usage(f"expected a source ({_KINDS}), got {scheme['scheme']}://...")
+        raise UsageError(f"expected a source ({_KINDS}), got {scheme['scheme']}://...")
     return _simple(text, "files", text)
 
 
-def _simple(text: str, kind: Kind, target: str) -> Spec:
+def _simple(text: str, kind: Kind, target: str) -> SourceSpec:
     if not target:
         wanted = {"env": "env:SHOP_", "values": "values:/run/secrets"}.get(kind, "config/common")
-        raise Usage(f"expected a source such as {wanted}, got {text!r}")
+        raise UsageError(f"expected a source such as {wanted}, got {text!r}")
     if may_hold_login(target):
         hints = ["a path that looks like this begins with ./"] if kind != "env" else []
-        raise Usage(f"expected a source ({_KINDS}), got what may hold a password", hints=hints)
+        raise UsageError(f"expected a source ({_KINDS}), got what may hold a password", hints=hints)
     if "\0" in target:
-        raise Usage(f"expected a source without a NUL character, got {text}")
-    return Spec(text, kind, target)
+        raise UsageError(f"expected a source without a NUL character, got {text}")
+    return SourceSpec(text, kind, target)
 
 
-def _etcd(text: str) -> Spec:
+def _etcd(text: str) -> SourceSpec:
     # What does not fit is not quoted, as it may hold a password, and that may hold a slash: `etcd://root:a/b@host/`.
     found = _ETCD.fullmatch(text)
     for mark, what in (("@", "a user"), ("?", "a query"), ("#", "a fragment")):
         if mark in text:
-            raise Usage(
+            raise UsageError(
                 f"expected etcd://HOST:PORT/... without {what}, got one with {mark}",
                 hints=[f"use --username, and --password-file or {PASSWORD_VARIABLE}"],
             )
     if found is None or not all(map(_HOST.fullmatch, found["hosts"].split(","))):
-        raise Usage("expected etcd://HOST:PORT[,HOST:PORT...]/PREFIX/ or .../KEY, got hosts that are none")
+        raise UsageError("expected etcd://HOST:PORT[,HOST:PORT...]/PREFIX/ or .../KEY, got hosts that are none")
     if not found["key"]:
-        raise Usage(f"expected a prefix or a key after {text}", hints=[f"{text}/shop/ for a prefix, {text}/ for all"])
+        raise UsageError(
+            f"expected a prefix or a key after {text}", hints=[f"{text}/shop/ for a prefix, {text}/ for all"]
+        )
     scheme = "https://" if found["tls"] else ""
     hosts = tuple(scheme + _with_port(host) for host in found["hosts"].split(","))
-    return Spec(text, "etcd", found["key"], hosts)
+    return SourceSpec(text, "etcd", found["key"], hosts)
 
 
 def _with_port(host: str) -> str:
     return host if re.search(r":\d+$", host) else f"{host}:2379"
 
 
-def read_specs(texts: Sequence[str], options: Options) -> list[Spec]:
+def read_specs(texts: Sequence[str], options: Options) -> list[SourceSpec]:
     """The sources of a command line; where it names none, those of the environment.
 
     Raises:
@@ -123,14 +125,14 @@ def read_specs(texts: Sequence[str], options: Options) -> list[Spec]:
     """
     given = list(texts) or _from_environment()
     if not given:
-        raise Usage(
+        raise UsageError(
             "expected at least one source, the lowest layer first, got none",
             hints=["for example: config/common etcd://localhost:2379/shop/ env:SHOP_", f"or set {SOURCES_VARIABLE}"],
         )
     specs = [parse_spec(text) for text in given]
     twice = next((s.text for i, s in enumerate(specs) if any(s.text == other.text for other in specs[:i])), None)
     if twice is not None:
-        raise Usage(f"expected each source once, got {twice} twice")
+        raise UsageError(f"expected each source once, got {twice} twice")
     _check_etcd_options(specs, options)
     return [msgspec.structs.replace(spec, optional=spec.optional or options.optional) for spec in specs]
 
@@ -139,37 +141,39 @@ def _from_environment() -> list[str]:
     try:
         return shlex.split(os.environ.get(SOURCES_VARIABLE, ""))
     except ValueError:
-        raise Usage(f"{SOURCES_VARIABLE}: expected sources as a shell splits them, got an unclosed quote") from None
+        raise UsageError(
+            f"{SOURCES_VARIABLE}: expected sources as a shell splits them, got an unclosed quote"
+        ) from None
 
 
-def _check_etcd_options(specs: Sequence[Spec], options: Options) -> None:
+def _check_etcd_options(specs: Sequence[SourceSpec], options: Options) -> None:
     if options.username and ":" in options.username:
-        raise Usage(
+        raise UsageError(
             "--username: expected a name, got one with a colon, and maybe a password",
             hints=[f"use --password-file or {PASSWORD_VARIABLE}"],
         )
     etcds = [spec for spec in specs if spec.kind == "etcd"]
     if options.password_file and not options.username:
-        raise Usage("--password-file: expected --username beside it, got none")
+        raise UsageError("--password-file: expected --username beside it, got none")
     for spec in etcds:
         if options.layers and not spec.target.endswith("/"):
-            raise Usage(
+            raise UsageError(
                 f"--layers: expected a prefix, which ends in a slash, got the key {spec.target}",
                 hints=[f"{spec.text}/ for the prefix"],
             )
         if options.tls and spec.text.startswith("etcd:"):
-            raise Usage(
+            raise UsageError(
                 f"{', '.join(options.tls)}: expected etcds://, got {spec.text}, which is plain text",
                 hints=[f"etcds:{spec.text.removeprefix('etcd:')}"],
             )
     used = [name for name, value in options.for_etcd().items() if value]
     if used and not etcds:
-        raise Usage(f"expected an etcd:// source with {', '.join(used)}, got none")
+        raise UsageError(f"expected an etcd:// source with {', '.join(used)}, got none")
     if options.mirror and len(etcds) > 1:
-        raise Usage(f"--mirror: expected one etcd source, got {len(etcds)}: they cannot share a file")
+        raise UsageError(f"--mirror: expected one etcd source, got {len(etcds)}: they cannot share a file")
 
 
-def make_sources(specs: Sequence[Spec], options: Options) -> list[Source]:
+def make_sources(specs: Sequence[SourceSpec], options: Options) -> list[Source]:
     """The sources, lowest layer first, each with a name of its own.
 
     Raises:
@@ -182,11 +186,11 @@ def make_sources(specs: Sequence[Spec], options: Options) -> list[Source]:
         try:
             sources.append(_make(spec, options, names[-1]))
         except (ValueError, SourceError) as error:
-            raise Usage(f"{spec.text}: {error}") from None
+            raise UsageError(f"{spec.text}: {error}") from None
     return sources
 
 
-def _name(spec: Spec) -> str:
+def _name(spec: SourceSpec) -> str:
     return {"env": "environment", "etcd": "etcd"}.get(spec.kind, spec.target)
 
 
@@ -198,7 +202,7 @@ def _free_name(name: str, taken: Sequence[str]) -> str:
     return free
 
 
-def _make(spec: Spec, options: Options, name: str) -> Source:
+def _make(spec: SourceSpec, options: Options, name: str) -> Source:
     """One source. Its module is loaded here: a command pays for what it uses."""
     if spec.kind == "etcd":
         from reactive_config._sources.etcd import Etcd
@@ -214,7 +218,7 @@ def _make(spec: Spec, options: Options, name: str) -> Source:
     return Files(spec.target, optional=spec.optional, notifier=options.notifier, values=values, name=name)
 
 
-def _etcd_arguments(spec: Spec, options: Options) -> dict[str, Any]:
+def _etcd_arguments(spec: SourceSpec, options: Options) -> dict[str, Any]:
     arguments: dict[str, Any] = {"prefix" if spec.target.endswith("/") else "key": spec.target}
     if options.layers:
         arguments["layers"] = options.layers.split(",")
@@ -238,14 +242,14 @@ def _password(options: Options) -> str:
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "no file can have this name"
             why = "expected UTF-8 text, got other bytes" if isinstance(error, UnicodeError) else why
-            raise Usage(f"--password-file {options.password_file}: {why}") from None
+            raise UsageError(f"--password-file {options.password_file}: {why}") from None
         if len(data) > _LONGEST_PASSWORD:
-            raise Usage(
+            raise UsageError(
                 f"--password-file {options.password_file}: expected at most {_LONGEST_PASSWORD} bytes, got more"
             )
         return text.removesuffix("\n").removesuffix("\r")
     if (password := os.environ.get(PASSWORD_VARIABLE)) is None:
-        raise Usage(
+        raise UsageError(
             f"expected the password of {options.username} in {PASSWORD_VARIABLE} or --password-file, got neither",
             hints=["it is not taken from the command line, where other users could read it"],
         )

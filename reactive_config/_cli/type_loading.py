@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from reactive_config._cli.failures import Usage
+from reactive_config._cli.failures import UsageError
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config.errors import TypeNotSupported
 
@@ -51,7 +51,7 @@ def load_kind(text: str | None) -> Any:
         return dict
     module_name, colon, names = text.partition(":")
     if not (module_name and colon and names):
-        raise Usage(f"--type: expected MODULE:CLASS such as shop.settings:App, got {text}")
+        raise UsageError(f"--type: expected MODULE:CLASS such as shop.settings:App, got {text}")
     try:
         # What the module prints is not what the command prints.
         with contextlib.redirect_stdout(sys.stderr):
@@ -60,12 +60,12 @@ def load_kind(text: str | None) -> Any:
                 value = _member(value, name, text)
             compile_plan(value)
     except TypeNotSupported as error:
-        raise Usage(f"--type {text}: {error}") from None
-    except (Usage, KeyboardInterrupt):
+        raise UsageError(f"--type {text}: {error}") from None
+    except (UsageError, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the module does, SystemExit included
         file = getattr(sys.modules.get(module_name), "__file__", None)
-        raise Usage(f"--type {text} cannot be loaded: {raised(error, file)}") from None
+        raise UsageError(f"--type {text} cannot be loaded: {raised(error, file)}") from None
     return value
 
 
@@ -77,14 +77,14 @@ def _module(name: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise Usage(f"--type: there is no module {error.name}", hints=_near_modules(name)) from None
+            raise UsageError(f"--type: there is no module {error.name}", hints=_near_modules(name)) from None
         if error.name is None:  # the module raised it by itself
-            raise Usage(f"--type: {name} cannot be imported: {raised(error)}") from None
-        raise Usage(f"--type: {name} imports {error.name}, which is not installed") from None
+            raise UsageError(f"--type: {name} cannot be imported: {raised(error)}") from None
+        raise UsageError(f"--type: {name} imports {error.name}, which is not installed") from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the module does, SystemExit included
-        raise Usage(f"--type: {name} cannot be imported: {raised(error)}") from None
+        raise UsageError(f"--type: {name} cannot be imported: {raised(error)}") from None
 
 
 def _near_modules(name: str) -> list[str]:
@@ -100,4 +100,4 @@ def _member(holder: Any, name: str, text: str) -> Any:
     except AttributeError:
         near = difflib.get_close_matches(name, [n for n in dir(holder) if not n.startswith("_")], 1)
         hints = [f"did you mean {near[0]}?"] if near else []
-        raise Usage(f"--type {text}: {holder.__name__} has no {name}", hints=hints) from None
+        raise UsageError(f"--type {text}: {holder.__name__} has no {name}", hints=hints) from None

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from reactive_config._cli.failures import Usage
+from reactive_config._cli.failures import UsageError
 from reactive_config._cli.opening import no_configuration
 from reactive_config._cli.source_options import Options
-from reactive_config._cli.sources import Spec, make_sources, parse_spec, read_specs
+from reactive_config._cli.sources import SourceSpec, make_sources, parse_spec, read_specs
 from reactive_config._etcd.errors import NEEDS_USER, NO_CA
 from reactive_config.errors import StartupError
 
@@ -17,17 +17,17 @@ from reactive_config.errors import StartupError
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("config/common", Spec("config/common", "files", "config/common")),
-        ("./env:odd", Spec("./env:odd", "files", "./env:odd")),
-        ("values:/run/secrets", Spec("values:/run/secrets", "values", "/run/secrets")),
-        ("env:SHOP_", Spec("env:SHOP_", "env", "SHOP_")),
-        ("etcd://a:1,b:2/shop/", Spec("etcd://a:1,b:2/shop/", "etcd", "/shop/", ("a:1", "b:2"))),
-        ("etcd://a,[::1]/shop", Spec("etcd://a,[::1]/shop", "etcd", "/shop", ("a:2379", "[::1]:2379"))),
-        ("etcds://a:1/", Spec("etcds://a:1/", "etcd", "/", ("https://a:1",))),
-        ("optional:env:X_", Spec("env:X_", "env", "X_", optional=True)),
+        ("config/common", SourceSpec("config/common", "files", "config/common")),
+        ("./env:odd", SourceSpec("./env:odd", "files", "./env:odd")),
+        ("values:/run/secrets", SourceSpec("values:/run/secrets", "values", "/run/secrets")),
+        ("env:SHOP_", SourceSpec("env:SHOP_", "env", "SHOP_")),
+        ("etcd://a:1,b:2/shop/", SourceSpec("etcd://a:1,b:2/shop/", "etcd", "/shop/", ("a:1", "b:2"))),
+        ("etcd://a,[::1]/shop", SourceSpec("etcd://a,[::1]/shop", "etcd", "/shop", ("a:2379", "[::1]:2379"))),
+        ("etcds://a:1/", SourceSpec("etcds://a:1/", "etcd", "/", ("https://a:1",))),
+        ("optional:env:X_", SourceSpec("env:X_", "env", "X_", optional=True)),
     ],
 )
-def test_a_spec_is_read(text: str, expected: Spec) -> None:
+def test_a_spec_is_read(text: str, expected: SourceSpec) -> None:
     assert parse_spec(text) == expected
 
 
@@ -35,7 +35,7 @@ def test_a_spec_is_read(text: str, expected: Spec) -> None:
     "text", ["", "env:", "values:", "etcd://", "etcd:a:1/x", "etcd://a:1", "http://a/x", "optional:", "etcd:///x"]
 )
 def test_a_text_that_is_no_source_is_a_usage_error(text: str) -> None:
-    with pytest.raises(Usage):
+    with pytest.raises(UsageError):
         parse_spec(text)
 
 
@@ -49,7 +49,7 @@ HOLDING = """
 
 @pytest.mark.parametrize("text", [*HOLDING.split(), " etcd://u:CANARY@h/s/", "etcd://u:CANARY \n@h/s/"])
 def test_a_password_in_a_source_is_refused_and_not_quoted(text: str) -> None:
-    with pytest.raises(Usage) as caught:
+    with pytest.raises(UsageError) as caught:
         parse_spec(text)
     assert "CANARY" not in str((caught.value.message, caught.value.hints))
 
@@ -78,12 +78,12 @@ def test_sources_come_from_the_environment_where_none_is_given(monkeypatch: pyte
 
 def test_an_unclosed_quote_in_the_environment_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REACTIVE_CONFIG_SOURCES", "'etcd://u:CANARY@h/s/")
-    with pytest.raises(Usage, match=r"^REACTIVE_CONFIG_SOURCES: expected .* an unclosed quote$"):
+    with pytest.raises(UsageError, match=r"^REACTIVE_CONFIG_SOURCES: expected .* an unclosed quote$"):
         read_specs([], Options())
 
 
 def test_a_user_with_a_password_is_refused_and_not_quoted() -> None:
-    with pytest.raises(Usage, match="--username: expected a name") as caught:
+    with pytest.raises(UsageError, match="--username: expected a name") as caught:
         read_specs(["etcd://h/s/"], Options(username="u:CANARY"))
     assert "CANARY" not in str((caught.value.message, caught.value.hints))
 
@@ -116,7 +116,7 @@ def test_contradictions_are_usage_errors(
     texts: list[str], options: Options, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REACTIVE_CONFIG_SOURCES", raising=False)
-    with pytest.raises(Usage, match=message):
+    with pytest.raises(UsageError, match=message):
         read_specs(texts, options)
 
 
@@ -133,7 +133,7 @@ def test_settings_that_a_source_refuses_are_usage_errors(
     options: Options, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REACTIVE_CONFIG_PASSWORD", raising=False)
-    with pytest.raises(Usage, match=message):
+    with pytest.raises(UsageError, match=message):
         make_sources(read_specs(["etcds://h:1/shop/"], options), options)
 
 
@@ -151,7 +151,7 @@ def test_settings_that_a_source_refuses_are_usage_errors(
     ],
 )
 def test_options_that_contradict_a_source_are_refused(text: str, options: Options, words: str) -> None:
-    with pytest.raises(Usage) as caught:
+    with pytest.raises(UsageError) as caught:
         read_specs([text], options)
     assert caught.value.message.startswith(words)
 

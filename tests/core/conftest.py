@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reactive_config._core.acceptance.acceptance import Acceptance
-from reactive_config._core.acceptance.source_states import SourceRecord
+from reactive_config._core.acceptance.source_records import SourceRecord
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.delta import Entry, Patch, Replace
 from reactive_config._core.paths import parse_path
@@ -21,18 +21,18 @@ class Accepting:
     """
 
     def __init__(self, kind: Any, start: Mapping[str, Any] | None = None, *, sources: int = 1) -> None:
-        self.accounts = [SourceRecord(f"source {number}", ["layer"], optional=True) for number in range(sources)]
-        self.acceptance = Acceptance(compile_plan(kind), self.accounts)
+        self.records = [SourceRecord(f"source {number}", ["layer"], optional=True) for number in range(sources)]
+        self.acceptance = Acceptance(compile_plan(kind), self.records)
         self.revision = 1
-        for number, account in enumerate(self.accounts):
-            account.take(Replace(entries(start or {}, 1) if number == 0 else {}, 1))
+        for number, record in enumerate(self.records):
+            record.take(Replace(entries(start or {}, 1) if number == 0 else {}, 1))
         assert self.acceptance.start() == []
 
     def send(self, values: Mapping[str, Any], *deleted: str, source: int = 0) -> int:
         """Say a transaction; it is not tried before `attempt`. Returns its revision."""
         self.revision += 1
         gone = dict.fromkeys(deleted, self.revision)
-        self.accounts[source].take(Patch(entries(values, self.revision), gone, self.revision))
+        self.records[source].take(Patch(entries(values, self.revision), gone, self.revision))
         return self.revision
 
     def attempt(self, values: Mapping[str, Any] | None = None, *deleted: str, source: int = 0) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from reactive_config._core.acceptance.acceptance import Acceptance
-from reactive_config._core.acceptance.source_states import SourceRecord
+from reactive_config._core.acceptance.source_records import SourceRecord
 from reactive_config._core.change_limits import ChangeLimits
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.delta import Entry, Patch, Replace
@@ -95,9 +95,9 @@ def test_what_was_lost_at_once_is_accepted_when_the_layer_is_emptied_on_purpose(
 
 
 def test_an_empty_layer_is_named_by_its_place():
-    account = SourceRecord("etcd", ["common"], optional=False, places=["/shop/common/"])
-    account.take(Replace({}, 1))
-    problems = Acceptance(compile_plan(App), [account]).start()
+    record = SourceRecord("etcd", ["common"], optional=False, places=["/shop/common/"])
+    record.take(Replace({}, 1))
+    problems = Acceptance(compile_plan(App), [record]).start()
     assert [problem.origin.place for problem in problems if problem.origin] == ["/shop/common/"]
 
 
@@ -119,15 +119,15 @@ def test_at_a_start_an_empty_layer_is_an_error_whatever_the_source_says():
 
 
 def test_from_nothing_a_source_may_grow_to_any_size():
-    account = SourceRecord("etcd", ["etcd"], optional=True, change_limits=ChangeLimits(growth=10, free=1000))
-    acceptance = Acceptance(compile_plan(dict), [account])
-    account.take(Replace({}))
+    record = SourceRecord("etcd", ["etcd"], optional=True, change_limits=ChangeLimits(growth=10, free=1000))
+    acceptance = Acceptance(compile_plan(dict), [record])
+    record.take(Replace({}))
     assert acceptance.start() == []
     acceptance.attempt()
-    account.take(Patch({"a": Entry(("a",), "x" * 5000, 1, size=5000)}, {}, 1))
+    record.take(Patch({"a": Entry(("a",), "x" * 5000, 1, size=5000)}, {}, 1))
     acceptance.attempt()
     assert not acceptance.held
-    account.take(Patch({"b": Entry(("b",), "x", 2, size=60_000)}, {}, 2))
+    record.take(Patch({"b": Entry(("b",), "x", 2, size=60_000)}, {}, 2))
     acceptance.attempt()
     [held] = acceptance.held.values()
     assert [problem.expected for problem in held.problems] == [

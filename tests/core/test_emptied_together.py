@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from reactive_config._core.acceptance.acceptance import Acceptance
-from reactive_config._core.acceptance.source_states import SourceRecord
+from reactive_config._core.acceptance.source_records import SourceRecord
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.delta import Entry, Patch, Replace
 
@@ -17,9 +17,9 @@ class Directory:
     """One layer of three files, a unit each, each with one value at its own name."""
 
     def __init__(self, **start):
-        self.account = SourceRecord("files", ["v"], optional=False)
-        self.acceptance = Acceptance(compile_plan(dict), [self.account])
-        self.account.take(Replace(self.entries(start or ALL)))
+        self.record = SourceRecord("files", ["v"], optional=False)
+        self.acceptance = Acceptance(compile_plan(dict), [self.record])
+        self.record.take(Replace(self.entries(start or ALL)))
         assert self.acceptance.start() == []
         self.acceptance.attempt()
 
@@ -29,7 +29,7 @@ class Directory:
 
     def take(self, *deleted, **values):
         """One delta; returns what is in force, and the units that are held."""
-        self.account.take(Patch(self.entries(values), {name: name for name in deleted}))
+        self.record.take(Patch(self.entries(values), {name: name for name in deleted}))
         return self.attempt()
 
     def attempt(self):
@@ -78,7 +78,7 @@ def test_all_are_deletions_once_something_else_is_there():
 def test_what_does_not_fit_lets_none_of_them_go():
     directory = Directory()
     directory.take(*ALL)
-    directory.account.take(Patch({"other": Entry((), [1], "other")}))
+    directory.record.take(Patch({"other": Entry((), [1], "other")}))
     assert directory.attempt() == (ALL, sorted([*ALL, "other"]))
 
 
@@ -103,14 +103,14 @@ def test_one_that_a_held_unit_may_need_is_not_let_go_alone():
         a: int = 0
         c: int = 0
 
-    account = SourceRecord("two", ["low", "high"], optional=False)
-    acceptance = Acceptance(compile_plan(App), [account])
+    record = SourceRecord("two", ["low", "high"], optional=False)
+    acceptance = Acceptance(compile_plan(App), [record])
     at = {"a": 0, "c": 0, "n": 1}
-    account.take(Replace({name: Entry((name,), 1, 1, 1, layer) for name, layer in at.items()}))
+    record.take(Replace({name: Entry((name,), 1, 1, 1, layer) for name, layer in at.items()}))
     assert acceptance.start() == []
-    account.take(Patch({"n again": Entry(("n",), "no number", 2, 2, 1)}))
+    record.take(Patch({"n again": Entry(("n",), "no number", 2, 2, 1)}))
     acceptance.attempt()
-    account.take(Patch({"n": Entry(("n",), 5, 3, 3, 1)}, {"a": 3, "c": 4}))
+    record.take(Patch({"n": Entry(("n",), 5, 3, 3, 1)}, {"a": 3, "c": 4}))
     acceptance.attempt()
     assert acceptance.part.value == App(1, 1, 1)
     assert sorted(unit for _, unit in acceptance.held) == [2, 3, 4]

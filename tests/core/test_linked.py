@@ -7,7 +7,7 @@ import pytest
 
 from reactive_config import ChangeLimits, Rejected, open_config
 from reactive_config._core.acceptance import groups
-from reactive_config._core.acceptance.source_states import GONE
+from reactive_config._core.acceptance.source_records import GONE
 from reactive_config._core.delta import Entry, Patch, Replace
 from reactive_config.testing import Scripted
 
@@ -30,11 +30,11 @@ class App(msgspec.Struct, frozen=True):
 
 def relist(config, *lost, source=0):
     """The source says all that it said before, without some entries."""
-    account = config.accounts[source]
-    said = {i: e for i, e in account.accepted.items() if i not in account.pending}
-    said |= {i: change.entry for i, change in account.pending.items() if change.entry is not None}
+    record = config.records[source]
+    said = {i: e for i, e in record.accepted.items() if i not in record.pending}
+    said |= {i: change.entry for i, change in record.pending.items() if change.entry is not None}
     config.revision += 1
-    account.take(Replace({i: e for i, e in said.items() if i not in lost}, config.revision))
+    record.take(Replace({i: e for i, e in said.items() if i not in lost}, config.revision))
     return config.attempt()
 
 

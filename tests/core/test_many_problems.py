@@ -43,7 +43,7 @@ WRONG = {
 
 def hold(accepting, document):
     a = accepting(App)
-    a.accounts[0].take(Patch({"doc": Entry((), document, "doc")}))
+    a.records[0].take(Patch({"doc": Entry((), document, "doc")}))
     a.attempt()
     return a, a.acceptance.held[0, "doc"]
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from reactive_config._core.acceptance import groups
 from reactive_config._core.acceptance.blame import region, validates
-from reactive_config._core.acceptance.source_states import GONE
+from reactive_config._core.acceptance.source_records import GONE
 from reactive_config._core.acceptance.trial import Trial
 from reactive_config._core.change_limits import ChangeLimits
 from reactive_config._core.decoding.compiling import compile_plan
@@ -216,7 +216,7 @@ def test_what_another_file_hid_lets_a_held_one_fit(accepting):
     a = accepting(Ranges)
 
     def save(name, document):
-        a.accounts[0].take(Patch({name: Entry((), document, name)}))
+        a.records[0].take(Patch({name: Entry((), document, name)}))
         a.attempt()
 
     save("2.json", {"n": 2})
@@ -237,7 +237,7 @@ def test_a_layer_s_value_that_becomes_a_table_and_shows_a_lower_fault_is_to_blam
     innocent = a.send({"free": 1})
     shows = a.send({"free.b": 2}, source=1)
     a.attempt()
-    assert (a.held, a.accounts[0].find("free").revision) == ([shows], innocent)
+    assert (a.held, a.records[0].find("free").revision) == ([shows], innocent)
 
 
 def test_what_is_overwritten_is_not_held_any_more(accepting):
@@ -247,7 +247,7 @@ def test_what_is_overwritten_is_not_held_any_more(accepting):
         assert a.held == [a.revision]
     a.attempt({"n": 0}, source=0)
     assert a.held == []
-    assert a.acceptance.held_of(a.accounts[0]) == ()
+    assert a.acceptance.held_of(a.records[0]) == ()
 
 
 def test_what_is_left_of_a_unit_is_accepted_once_the_bad_part_is_overwritten(accepting):
@@ -295,7 +295,7 @@ def test_many_bad_ones_are_found_over_several_turns_and_nobody_else_is_held(acce
     fix = a.send({"n": 9})
     a.acceptance.attempt()
     assert a.value.n == 9  # what comes meanwhile does not wait
-    assert not a.acceptance.undecided(a.accounts[0], fix)
+    assert not a.acceptance.undecided(a.records[0], fix)
     assert len(a.acceptance.held) >= before
     decodes.clear()
     while a.acceptance.unsettled:
@@ -327,13 +327,13 @@ def test_an_attempt_begins_no_decode_after_its_time(accepting, decodes, monkeypa
 
 def test_a_jump_in_size_does_not_block_a_fix(accepting):
     a = accepting(dict)
-    account = a.accounts[0]
-    account.change_limits = ChangeLimits(growth=10, free=1000)
+    record = a.records[0]
+    record.change_limits = ChangeLimits(growth=10, free=1000)
     old = Entry(("old",), 1, 1, 1, size=100)
-    account.take(Replace({"old": old}, 1))
+    record.take(Replace({"old": old}, 1))
     a.attempt()
     big, fix = Entry(("big",), 1, 2, 2, size=9000), Entry(("fix",), 1, 3, 3, size=10)
-    account.take(Replace({"old": old, "big": big, "fix": fix}, 3))
+    record.take(Replace({"old": old, "big": big, "fix": fix}, 3))
     a.attempt()
     assert (a.held, a.value) == ([2], {"old": 1, "fix": 1})
     assert a.acceptance.held[0, 2].problems[0].got == "9100 bytes"
@@ -341,13 +341,13 @@ def test_a_jump_in_size_does_not_block_a_fix(accepting):
 
 def test_a_jump_in_size_is_taken_once_the_source_has_grown(accepting):
     a = accepting(dict)
-    account = a.accounts[0]
-    account.change_limits = ChangeLimits(growth=10, free=1000)
+    record = a.records[0]
+    record.change_limits = ChangeLimits(growth=10, free=1000)
 
     def send(name: str, size: int) -> None:
         a.revision += 1
         entry = Entry((name,), size, a.revision, a.revision, size=size)
-        account.take(Replace({**account.accepted, **sent, name: entry}, a.revision))
+        record.take(Replace({**record.accepted, **sent, name: entry}, a.revision))
         sent[name] = entry
         a.attempt()
 
@@ -364,7 +364,7 @@ def test_a_jump_in_size_is_taken_once_the_source_has_grown(accepting):
 def test_what_is_gone_waits_for_every_held_unit_of_its_relist_and_no_longer(accepting):
     a = accepting(Ranges, {"n": 1, "ranges.a.low": 1})
     bad = {"n": Entry(("n",), "x", 2, 2), "ranges.b.low": Entry(("ranges", "b", "low"), 99, 3, 3)}
-    a.accounts[0].take(Replace(bad, 3))
+    a.records[0].take(Replace(bad, 3))
     a.revision = 3
     a.attempt()
     assert (a.held, a.value) == ([GONE, 2, 3], Ranges({"a": Range(1)}, 1))
@@ -378,7 +378,7 @@ def test_a_move_that_a_relist_saw_is_taken_whole_once_the_rest_of_it_is_mended(a
     """The new place needs the deletion of the old one, which waits for another unit of the same relist."""
     a = accepting(Model, {"a": 8})
     moved = {"b": Entry(("b",), 8, 2, 2), "c": Entry(("c",), "x", 3, 3)}
-    a.accounts[0].take(Replace(moved, 3))
+    a.records[0].take(Replace(moved, 3))
     a.revision = 3
     a.attempt()
     assert (a.held, a.value.a) == ([GONE, 2, 3], 8)
@@ -390,10 +390,10 @@ def test_a_move_that_a_relist_saw_is_taken_whole_once_the_rest_of_it_is_mended(a
 def test_what_a_relist_says_once_more_is_not_tried_again(accepting, decodes):
     a = accepting(Ranges, {"n": 1})
     bad = {"n": Entry(("n",), "x", 2, 2)}
-    a.accounts[0].take(Replace(bad, 2))
+    a.records[0].take(Replace(bad, 2))
     a.attempt()
     decodes.clear()
-    a.accounts[0].take(Replace({"n": Entry(("n",), "x", 2, 2)}, 5))
+    a.records[0].take(Replace({"n": Entry(("n",), "x", 2, 2)}, 5))
     a.attempt()
     assert (decodes, a.held) == ([], [2])
 

@@ -48,7 +48,7 @@ async def test_random_faults_break_no_promise_where_there_is_authentication(bina
 @pytest.mark.parametrize("keys", [600, pytest.param(5000, marks=pytest.mark.storm)])
 async def test_a_reseed_is_recognised_by_every_follower(binary, monkeypatch, keys):
     monkeypatch.setattr(comparison, "PAUSE", 0.2)
-    monkeypatch.setattr(run, "deal", lambda members, rng: itertools.repeat(reseed))
+    monkeypatch.setattr(run, "fault_schedule", lambda members, rng: itertools.repeat(reseed))
     monkeypatch.setattr(fault_schedule, "BALLAST", (keys,))
     result = await Run(Plan(binary, duration=2.0, pause=0.2)).run()
     print(text(result))

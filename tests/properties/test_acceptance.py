@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from reactive_config._core.acceptance import groups
 from reactive_config._core.acceptance.acceptance import Acceptance
-from reactive_config._core.acceptance.source_states import GONE, PendingChange, SourceRecord
+from reactive_config._core.acceptance.source_records import GONE, PendingChange, SourceRecord
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.decode import decode
 from reactive_config._core.decoding.equality import unchanged
@@ -107,10 +107,10 @@ class Rejecting(RuleBasedStateMachine):
         super().__init__()
         self.decodes = groups.DECODES
         self.plan = compile_plan(self.kind)
-        self.accounts = [SourceRecord(name, [name], optional=True) for name in ("low", "high", "files")]
-        self.acceptance = Acceptance(self.plan, self.accounts)
-        for account in self.accounts:
-            account.take(Replace({}))
+        self.records = [SourceRecord(name, [name], optional=True) for name in ("low", "high", "files")]
+        self.acceptance = Acceptance(self.plan, self.records)
+        for record in self.records:
+            record.take(Replace({}))
         assert self.acceptance.start() == []
         self.current: list[dict[str, Entry]] = [{}, {}, {}]
         self.unit = 0
@@ -135,7 +135,7 @@ class Rejecting(RuleBasedStateMachine):
 
     def fits(self, units: Iterable[UnitKey]) -> bool:
         """Whether units would fit on top of what is in force."""
-        states = [dict(account.accepted) for account in self.accounts]
+        states = [dict(record.accepted) for record in self.records]
         for index, unit in units:
             for change in self.changes_of((index, unit)):
                 if change.entry is None:
@@ -147,13 +147,13 @@ class Rejecting(RuleBasedStateMachine):
         return decode(self.plan, self.tree(states), None, None)[0] is not None
 
     def changes_of(self, key: UnitKey) -> list[PendingChange]:
-        return [change for change in self.accounts[key[0]].pending.values() if change.unit == key[1]]
+        return [change for change in self.records[key[0]].pending.values() if change.unit == key[1]]
 
     def parts_of(self, key: UnitKey) -> set[str]:
         """The parts of the configuration that a unit touches."""
         found: set[str] = set()
         for change in self.changes_of(key):
-            old = self.accounts[key[0]].find(change.entry_id)
+            old = self.records[key[0]].find(change.entry_id)
             for entry in (old, change.entry):
                 if entry is not None and not isinstance(entry.value, Malformed):
                     found |= {entry.path[0]} if entry.path else set(entry.value)
@@ -168,7 +168,7 @@ class Rejecting(RuleBasedStateMachine):
         self.current[source].update(come)
         for key in gone:
             self.current[source].pop(key, None)
-        self.accounts[source].take(Patch(come, gone, self.unit))
+        self.records[source].take(Patch(come, gone, self.unit))
         self.sent.append((source, self.unit))
 
     def attempt(self) -> None:
@@ -196,7 +196,7 @@ class Rejecting(RuleBasedStateMachine):
         """The units that have just come and share no part with any other one: whether each fits by itself."""
         if self.kind is Whole:
             return {}
-        pending = {(i, change.unit) for i, account in enumerate(self.accounts) for change in account.pending.values()}
+        pending = {(i, change.unit) for i, record in enumerate(self.records) for change in record.pending.values()}
         parts = {key: self.parts_of(key) for key in pending}
         return {
             key: self.fits([key])
@@ -232,7 +232,7 @@ class Rejecting(RuleBasedStateMachine):
         now = {k: entry for k, entry in self.current[source].items() if k not in lost}
         now.update({k: Entry(KEYS[k], v, self.unit, self.unit) for k, v in found.items()})
         self.current[source] = now
-        self.accounts[source].take(Replace(now, self.unit))
+        self.records[source].take(Replace(now, self.unit))
         self.sent.clear()
         self.settle()
 
@@ -241,11 +241,11 @@ class Rejecting(RuleBasedStateMachine):
         """A file is one unit whose name stays the same."""
         if document == "deleted":
             self.current[2].pop(name, None)
-            self.accounts[2].take(Patch({}, {name: name}))
+            self.records[2].take(Patch({}, {name: name}))
         else:
             value = Malformed("JSON", "text") if document == "bad" else document
             self.current[2][name] = Entry((), value, name)
-            self.accounts[2].take(Patch({name: self.current[2][name]}))
+            self.records[2].take(Patch({name: self.current[2][name]}))
         self.sent.append((2, name))
         self.settle()
 
@@ -259,7 +259,7 @@ class Rejecting(RuleBasedStateMachine):
         for source in (0, 1):
             self.send(source, dict.fromkeys(KEYS, "deleted"))
         self.current[2] = {}
-        self.accounts[2].take(Replace({}))
+        self.records[2].take(Replace({}))
         self.sent.clear()
         self.settle()
         assert self.acceptance.held == {}
@@ -269,7 +269,7 @@ class Rejecting(RuleBasedStateMachine):
 
     @invariant()
     def what_is_in_force_is_valid_and_whole(self) -> None:
-        tree = self.tree(account.accepted for account in self.accounts)
+        tree = self.tree(record.accepted for record in self.records)
         assert same(self.acceptance.stack.tree, tree)
         part, faults = decode(self.plan, tree, None, None)
         assert part is not None, faults
@@ -299,25 +299,25 @@ class Rejecting(RuleBasedStateMachine):
 
     @invariant()
     def a_unit_is_accepted_or_held_as_a_whole(self) -> None:
-        for number, account in enumerate(self.accounts):
+        for number, record in enumerate(self.records):
             for key, entry in self.current[number].items():
-                pending = account.pending.get(key)
+                pending = record.pending.get(key)
                 if pending is None:
-                    accepted = account.find(key)
+                    accepted = record.find(key)
                     assert accepted is not None
                     assert same(accepted.value, entry.value)
                 else:
                     assert pending.unit == entry.unit
                     assert (number, entry.unit) in self.acceptance.held or self.acceptance.unsettled
-            assert set(account.pending) <= set(self.current[number]) | set(account.accepted)
+            assert set(record.pending) <= set(self.current[number]) | set(record.accepted)
 
     @invariant()
     def the_index_by_unit_is_right(self) -> None:
-        for account in self.accounts:
+        for record in self.records:
             by_unit: dict[Any, dict[str, PendingChange]] = {}
-            for entry_id, change in account.pending.items():
+            for entry_id, change in record.pending.items():
                 by_unit.setdefault(change.unit, {})[entry_id] = change
-            assert account.units == by_unit
+            assert record.units == by_unit
 
     @invariant()
     def only_what_is_pending_is_held(self) -> None:
@@ -326,9 +326,9 @@ class Rejecting(RuleBasedStateMachine):
     @invariant()
     def with_nothing_held_it_is_the_current_state(self) -> None:
         if not self.acceptance.held and not self.acceptance.unsettled:
-            for number, account in enumerate(self.accounts):
-                assert not account.pending
-                assert set(account.accepted) == set(self.current[number])
+            for number, record in enumerate(self.records):
+                assert not record.pending
+                assert set(record.accepted) == set(self.current[number])
 
     @invariant()
     def every_held_unit_says_why(self) -> None:
@@ -377,8 +377,8 @@ def test_nobody_is_held_once_the_whole_fits_whatever_relists_found_gone(examples
             kept = {name: entry for name, entry in machine.current[source].items() if name not in lost}
             gone = dict.fromkeys(machine.current[source].keys() - kept.keys() - come.keys(), unit)
             machine.current[source] = kept | come
-            account = machine.accounts[source]
-            account.take(Replace(kept | come, unit) if relisted else Patch(come, gone, unit))
+            record = machine.records[source]
+            record.take(Replace(kept | come, unit) if relisted else Patch(come, gone, unit))
             machine.settle()
             machine.nobody_is_held_once_the_whole_fits()
             machine.with_nothing_held_it_is_the_current_state()

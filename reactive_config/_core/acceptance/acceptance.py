@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from reactive_config._core.acceptance.rejection import Rejection
-from reactive_config._core.acceptance.source_states import GONE, SourceRecord
+from reactive_config._core.acceptance.source_records import GONE, SourceRecord
 from reactive_config._core.acceptance.trial import UnitKey
 from reactive_config._core.acceptance.verdicts import explain, is_readable, malformed, origin, problem
 from reactive_config._core.decoding.decode import changed_paths
@@ -24,17 +24,17 @@ from reactive_config.errors import Origin, Problem
 
 
 class Acceptance:
-    """Every source's account, the effective tree, and the decoded part in force.
+    """Every source's record, the effective tree, and the decoded part in force.
 
     Attributes:
         plan: Of the configuration's type.
-        accounts: Lowest first.
+        records: Lowest first.
     """
 
-    def __init__(self, plan: DecodePlan, accounts: Sequence[SourceRecord]) -> None:
+    def __init__(self, plan: DecodePlan, records: Sequence[SourceRecord]) -> None:
         self.plan = plan
-        self.accounts: list[SourceRecord] = list(accounts)
-        self._rule = Rejection(plan, self.accounts)
+        self.records: list[SourceRecord] = list(records)
+        self._rule = Rejection(plan, self.records)
 
     @property
     def stack(self) -> Stack:
@@ -66,9 +66,9 @@ class Acceptance:
         """
         rule = self._rule
         rule.begin()
-        units = [(i, unit) for i, account in enumerate(self.accounts) for unit in account.units]
+        units = [(i, unit) for i, record in enumerate(self.records) for unit in record.units]
         unreadable = {
-            key: malformed(self.accounts[key[0]], rule.changes_of(key))
+            key: malformed(self.records[key[0]], rule.changes_of(key))
             for key in units
             if not is_readable(rule.changes_of(key))
         }
@@ -76,9 +76,9 @@ class Acceptance:
         fits = rule.fits(trial)
         if fits and not unreadable:
             rule.accept(trial)
-            for account in self.accounts:
-                account.touched = {}
-                account.accepted_revision = account.revision or 0
+            for record in self.records:
+                record.touched = {}
+                record.accepted_revision = record.revision or 0
             return []
         # What is missing may stand in what could not be read.
         faults = [fault for fault in trial.faults if not unreadable or fault.got != "nothing"]
@@ -112,16 +112,16 @@ class Acceptance:
         """The units that came; those that only lost something are queued, those that lost all are forgotten."""
         fresh: list[UnitKey] = []
         rest: list[UnitKey] = []
-        for index, account in enumerate(self.accounts):
-            if not account.touched:
+        for index, record in enumerate(self.records):
+            if not record.touched:
                 continue
-            touched, account.touched = account.touched, {}
+            touched, record.touched = record.touched, {}
             for unit, came in touched.items():
-                changes = account.units.get(unit)
+                changes = record.units.get(unit)
                 if changes is None:
                     self._rule.leave((index, unit))
                 elif not is_readable(changes):
-                    self._rule.hold((index, unit), malformed(account, changes))
+                    self._rule.hold((index, unit), malformed(record, changes))
                 elif came:
                     fresh.append((index, unit))
                 else:
@@ -143,38 +143,38 @@ class Acceptance:
             path: Of the configuration.
             locate: Whether to find line and column too.
         """
-        return origin(self.accounts, path, locate=locate)
+        return origin(self.records, path, locate=locate)
 
     def explain(self, path: Path) -> list[tuple[Origin, Path, Entry]]:
         """Every entry that says something at a path, the strongest first, with the path inside it."""
-        return explain(self.accounts, path)
+        return explain(self.records, path)
 
     def take_news(self) -> Sequence[tuple[str, HeldUnit]]:
         """Source and unit, for what is held and was not when last asked, or for another reason."""
-        return [(self.accounts[key[0]].name, held) for key, held in self._rule.holding.take_news()]
+        return [(self.records[key[0]].name, held) for key, held in self._rule.holding.take_news()]
 
-    def holds_any_of(self, account: SourceRecord) -> bool:
+    def holds_any_of(self, record: SourceRecord) -> bool:
         """Whether units of a source wait because they do not fit."""
-        return self._rule.holding.any_of(self.accounts.index(account))
+        return self._rule.holding.any_of(self.records.index(record))
 
-    def held_of(self, account: SourceRecord) -> tuple[HeldUnit, ...]:
+    def held_of(self, record: SourceRecord) -> tuple[HeldUnit, ...]:
         """The units of one source that wait, oldest first."""
-        return self._rule.holding.told(self.accounts.index(account))
+        return self._rule.holding.told(self.records.index(record))
 
-    def held_at(self, account: SourceRecord, revision: int) -> HeldUnit | None:
+    def held_at(self, record: SourceRecord, revision: int) -> HeldUnit | None:
         """The unit that brought a revision, if it waits; otherwise what a relist found gone, if that may be of it."""
-        index, holding = self.accounts.index(account), self._rule.holding
+        index, holding = self.records.index(record), self._rule.holding
         found = holding.at(index, revision)
-        if found is None and account.may_have_deleted(revision):
+        if found is None and record.may_have_deleted(revision):
             return holding.held.get((index, GONE))
         return found
 
-    def undecided(self, account: SourceRecord, revision: int) -> bool:
+    def undecided(self, record: SourceRecord, revision: int) -> bool:
         """Whether the unit that brought a revision is still to be judged, as there was no time for it yet."""
-        index = self.accounts.index(account)
+        index = self.records.index(record)
         if self._rule.is_undecided((index, revision)):
             return True
-        if account.may_have_deleted(revision) and self._rule.is_undecided((index, GONE)):
+        if record.may_have_deleted(revision) and self._rule.is_undecided((index, GONE)):
             return True
         return any(
             change.entry is not None and change.entry.revision == revision

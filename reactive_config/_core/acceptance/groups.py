@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from reactive_config._core.acceptance.blame import region
 from reactive_config._core.acceptance.holding import Holding, PathWaiters
-from reactive_config._core.acceptance.source_states import GONE, SourceRecord
+from reactive_config._core.acceptance.source_records import GONE, SourceRecord
 from reactive_config._core.acceptance.trial import UnitKey
 from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.paths import Path
@@ -94,7 +94,7 @@ class Groups:
     """Finds the group of a held unit.
 
     Args:
-        accounts: Lowest first.
+        records: Lowest first.
         holding: The held units.
         linked: What they touch.
 
@@ -102,9 +102,9 @@ class Groups:
         large: Units that belong to groups too large to be tried; the owner clears it once all are rechecked.
     """
 
-    def __init__(self, accounts: Sequence[SourceRecord], holding: Holding, linked: LinkedUnits) -> None:
+    def __init__(self, records: Sequence[SourceRecord], holding: Holding, linked: LinkedUnits) -> None:
         self.large: set[UnitKey] = set()
-        self._accounts = accounts
+        self._accounts = records
         self._holding = holding
         self._linked = linked
         self._relists: dict[int, Sequence[UnitKey]] = {}  # `_belonging` by source, until `forget`

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from reactive_config._core.acceptance.source_states import unit_name
+from reactive_config._core.acceptance.source_records import unit_name
 from reactive_config._core.acceptance.trial import UnitKey
 from reactive_config._core.acceptance.verdicts import Verdict
 from reactive_config._core.paths import Path

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from reactive_config._core.acceptance.source_states import PendingChange, SourceRecord
+from reactive_config._core.acceptance.source_records import PendingChange, SourceRecord
 from reactive_config._core.acceptance.trial import Trial, UnitKey
 from reactive_config._core.delta import Entry
 from reactive_config._core.layers import Layer
@@ -45,18 +45,18 @@ class Jumps:
     stands in it. So they cost nothing meanwhile, however many wait.
     """
 
-    def __init__(self, accounts: Sequence[SourceRecord]) -> None:
-        self._accounts = accounts
+    def __init__(self, records: Sequence[SourceRecord]) -> None:
+        self._accounts = records
         self._needed = [
-            (account, number, layer)
-            for account in accounts
-            if not account.optional
-            for number, layer in enumerate(account.layers)
+            (record, number, layer)
+            for record in records
+            if not record.optional
+            for number, layer in enumerate(record.layers)
         ]
-        self._counted = [index for index, account in enumerate(accounts) if account.change_limits.removal is not None]
-        self._sizes = [0] * len(accounts)
-        self._entries = [0] * len(accounts)
-        self._removed = [0] * len(accounts)
+        self._counted = [index for index, record in enumerate(records) if record.change_limits.removal is not None]
+        self._sizes = [0] * len(records)
+        self._entries = [0] * len(records)
+        self._removed = [0] * len(records)
         self._waiting: dict[tuple[int, str, int], dict[UnitKey, int]] = {}
         self._least: dict[tuple[int, str, int], int] = {}  # of all together where a layer would be empty
         self._rules: dict[UnitKey, list[tuple[int, str, int]]] = {}
@@ -65,7 +65,7 @@ class Jumps:
 
     def begin(self) -> None:
         """What is accepted from now on counts as one change."""
-        self._sizes = [account.size for account in self._accounts]
+        self._sizes = [record.size for record in self._accounts]
         for index in self._counted:
             self._entries[index], self._removed[index] = _entries(self._accounts[index]), 0
 
@@ -78,30 +78,30 @@ class Jumps:
 
     def any_in(self, trial: Trial) -> bool:
         """Whether a trial, which is applied, goes too far."""
-        for account, number, layer in self._needed:
-            if not layer.entries and not self._may_be_empty(account, number):
+        for record, number, layer in self._needed:
+            if not layer.entries and not self._may_be_empty(record, number):
                 return True
         if not self._started:
             return False
-        for index, account in enumerate(self._accounts):
-            if account.size > self._sizes[index] and account.change_limits.too_large(self._sizes[index], account.size):
+        for index, record in enumerate(self._accounts):
+            if record.size > self._sizes[index] and record.change_limits.too_large(self._sizes[index], record.size):
                 return True
         if not self._counted:
             return False
         return any(next(self._too_much_gone(trial, index), None) is not None for index in self._counted)
 
-    def _may_be_empty(self, account: SourceRecord, number: int) -> bool:
+    def _may_be_empty(self, record: SourceRecord, number: int) -> bool:
         """Whether a layer was emptied on purpose, or is empty in force: then it is not this trial that loses it."""
-        return self._started and (number in account.emptied or account.layers[number] in self._empty_in_force)
+        return self._started and (number in record.emptied or record.layers[number] in self._empty_in_force)
 
     def found(self, trial: Trial) -> list[Jump]:
         """The units of a trial that go too far; at most one problem of each kind for each of them."""
         found: list[Jump] = []
-        for index, account in enumerate(self._accounts):
-            if not account.optional:
-                found += self._empty(trial, index, account)
+        for index, record in enumerate(self._accounts):
+            if not record.optional:
+                found += self._empty(trial, index, record)
             if self._started:
-                found += self._too_large(trial, index, account)
+                found += self._too_large(trial, index, record)
                 if index in self._counted:
                     found += self._too_much_gone(trial, index)
         return found
@@ -137,52 +137,52 @@ class Jumps:
 
     def _may_fit(self, rule: tuple[int, str, int], least: int) -> bool:
         index, what, layer = rule
-        account = self._accounts[index]
+        record = self._accounts[index]
         if what == SIZE:
-            return not account.change_limits.too_large(account.size, account.size + least)
+            return not record.change_limits.too_large(record.size, record.size + least)
         if what == REMOVAL:
-            return not account.change_limits.too_much_gone(_entries(account), least)
-        return layer in account.emptied or len(account.layers[layer].entries) > least
+            return not record.change_limits.too_much_gone(_entries(record), least)
+        return layer in record.emptied or len(record.layers[layer].entries) > least
 
-    def _empty(self, trial: Trial, index: int, account: SourceRecord) -> Iterator[Jump]:
-        for number, layer in enumerate(account.layers):
-            if layer.entries or self._may_be_empty(account, number):
+    def _empty(self, trial: Trial, index: int, record: SourceRecord) -> Iterator[Jump]:
+        for number, layer in enumerate(record.layers):
+            if layer.entries or self._may_be_empty(record, number):
                 continue
             gone = {
                 key: amount
                 for key, changes in trial.of(index)
                 if (amount := sum(_leaves(trial.before(key, change), change, number) for change in changes))
             }
-            problem = Problem("", CONTENT, "nothing", Origin(account.name, account.places[number]))
+            problem = Problem("", CONTENT, "nothing", Origin(record.name, record.places[number]))
             rule = (index, EMPTY, number)
             if gone:
                 yield from (Jump(key, problem, rule, amount) for key, amount in gone.items())
             else:
                 yield Jump(None, problem, rule, 0)
 
-    def _too_large(self, trial: Trial, index: int, account: SourceRecord) -> Iterator[Jump]:
+    def _too_large(self, trial: Trial, index: int, record: SourceRecord) -> Iterator[Jump]:
         before = self._sizes[index]
-        if account.size <= before or not account.change_limits.too_large(before, account.size):
+        if record.size <= before or not record.change_limits.too_large(before, record.size):
             return
-        size = account.size - sum(
+        size = record.size - sum(
             _bytes(change.entry) - _bytes(trial.before(key, change))
             for key, changes in trial.of(index)
             for change in changes
         )
         for key, changes in trial.of(index):
             grows = sum(_bytes(c.entry) - _bytes(trial.before(key, c)) for c in changes)
-            if grows > 0 and (expected := account.change_limits.too_large(before, size + grows)):
-                problem = Problem("", expected, f"{size + grows} bytes", Origin(account.name, account.name))
+            if grows > 0 and (expected := record.change_limits.too_large(before, size + grows)):
+                problem = Problem("", expected, f"{size + grows} bytes", Origin(record.name, record.name))
                 yield Jump(key, problem, (index, SIZE, 0), grows)
             else:
                 size += grows
 
     def _too_much_gone(self, trial: Trial, index: int) -> Iterator[Jump]:
-        account, removed = self._accounts[index], self._removed[index]
+        record, removed = self._accounts[index], self._removed[index]
         for key, changes in trial.of(index):
             amount = sum(map(_removes, changes))
-            if amount and (expected := account.change_limits.too_much_gone(self._entries[index], removed + amount)):
-                problem = Problem("", expected, f"{removed + amount}", Origin(account.name, account.name))
+            if amount and (expected := record.change_limits.too_much_gone(self._entries[index], removed + amount)):
+                problem = Problem("", expected, f"{removed + amount}", Origin(record.name, record.name))
                 yield Jump(key, problem, (index, REMOVAL, 0), amount)
             else:
                 removed += amount
@@ -205,5 +205,5 @@ def _bytes(entry: Entry | None) -> int:
     return entry.size if entry is not None else 0
 
 
-def _entries(account: SourceRecord) -> int:
-    return sum(len(layer.entries) for layer in account.layers)
+def _entries(record: SourceRecord) -> int:
+    return sum(len(layer.entries) for layer in record.layers)

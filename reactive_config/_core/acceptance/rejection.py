@@ -16,7 +16,7 @@ from reactive_config._core.acceptance.blame import Blame, blame
 from reactive_config._core.acceptance.groups import AttemptBudget, AttemptQueue, Groups, LinkedUnits
 from reactive_config._core.acceptance.holding import Holding
 from reactive_config._core.acceptance.jumps import EMPTY, Jump, Jumps
-from reactive_config._core.acceptance.source_states import GONE, PendingChange, SourceRecord
+from reactive_config._core.acceptance.source_records import GONE, PendingChange, SourceRecord
 from reactive_config._core.acceptance.trial import Trial, UnitKey
 from reactive_config._core.acceptance.verdicts import Judge, Verdict
 from reactive_config._core.decoding.fault import Fault
@@ -37,7 +37,7 @@ class Rejection:
     """The state that the rule works on: what is in force, what is held, what is still to be tried.
 
     Attributes:
-        accounts: Lowest first.
+        records: Lowest first.
         stack: The accepted layers of all of them.
         part: The decoded configuration; None before the first acceptance.
         changes: Where the effective tree differs from the one at the beginning of the attempt.
@@ -49,19 +49,19 @@ class Rejection:
         budget: What this attempt may still do.
     """
 
-    def __init__(self, plan: DecodePlan, accounts: Sequence[SourceRecord]) -> None:
-        self.accounts = list(accounts)
-        self.stack = Stack([layer for account in accounts for layer in account.layers])
+    def __init__(self, plan: DecodePlan, records: Sequence[SourceRecord]) -> None:
+        self.records = list(records)
+        self.stack = Stack([layer for record in records for layer in record.layers])
         self.part: DecodedPart | None = None
         self.changes: Changes = {}
         self.holding = Holding()
         self.linked = LinkedUnits(plan)
-        self.groups = Groups(self.accounts, self.holding, self.linked)
+        self.groups = Groups(self.records, self.holding, self.linked)
         self.queue = AttemptQueue()
-        self.jumps = Jumps(self.accounts)
+        self.jumps = Jumps(self.records)
         self.budget = AttemptBudget()
         self._plan = plan
-        self._judge = Judge(self.accounts, plan)
+        self._judge = Judge(self.records, plan)
 
     def begin(self) -> None:
         """An attempt begins."""
@@ -142,7 +142,7 @@ class Rejection:
 
     def applied(self, units: Iterable[UnitKey]) -> Trial:
         """A trial of units, not decoded yet."""
-        trial = Trial(self.stack, self.accounts)
+        trial = Trial(self.stack, self.records)
         trial.apply(units)
         return trial
 
@@ -163,7 +163,7 @@ class Rejection:
         self.changes = union(self.changes, trial.changes)
         self.jumps.accepted(trial)
         for index, unit in trial.units:
-            self.accounts[index].settle(unit)
+            self.records[index].settle(unit)
         if self.queue.groups or self.holding.held:
             for key in trial.units:
                 self.leave(key)
@@ -264,7 +264,7 @@ class Rejection:
         if len(group) > 1:
             self.queue.push([gone], last=True)
         else:
-            self.hold(gone, self._judge.waits(self.accounts[index], self.changes_of(gone), first[1]))
+            self.hold(gone, self._judge.waits(self.records[index], self.changes_of(gone), first[1]))
         return True
 
     # -- held units that need one another ----------------------------------------------------------
@@ -289,13 +289,13 @@ class Rejection:
 
     def changes_of(self, key: UnitKey) -> Mapping[str, PendingChange]:
         """What a pending unit changes, by entry."""
-        return self.accounts[key[0]].units[key[1]]
+        return self.records[key[0]].units[key[1]]
 
     def _paths_of(self, key: UnitKey) -> Iterator[Path]:
         """Where the entries of a pending unit stand, and those in force that it replaces or deletes."""
-        account = self.accounts[key[0]]
+        record = self.records[key[0]]
         for entry_id, new, _, _ in self.changes_of(key).values():
-            old = account.find(entry_id)
+            old = record.find(entry_id)
             if old is not None:
                 yield old.path
             if new is not None and (old is None or new.path != old.path):
@@ -303,10 +303,10 @@ class Rejection:
 
     def _verdict(self, key: UnitKey, trial: Trial, faults: Sequence[Fault], jumps: Sequence[Jump]) -> Verdict:
         """The verdict on a unit of a trial, which is still applied."""
-        account, changes = self.accounts[key[0]], self.changes_of(key)
+        record, changes = self.records[key[0]], self.changes_of(key)
         # Of what a relist found gone nothing stands there any more: the places are those of before.
         stood = {c.entry_id: trial.before(key, c) for c in changes.values()} if key[1] is GONE else {}
-        verdict = self._judge.verdict(account, changes, faults, self.budget.locates, stood)
+        verdict = self._judge.verdict(record, changes, faults, self.budget.locates, stood)
         return verdict._replace(problems=[*verdict.problems, *(jump.problem for jump in jumps)])
 
     def hold(self, key: UnitKey, verdict: Verdict, jumps: Iterable[Jump] = ()) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from reactive_config._core.acceptance.source_states import PendingChange, SourceRecord
+from reactive_config._core.acceptance.source_records import PendingChange, SourceRecord
 from reactive_config._core.decoding.decode import decode
 from reactive_config._core.decoding.fault import Fault
 from reactive_config._core.decoding.plans import DecodedPart, DecodePlan
@@ -15,7 +15,7 @@ from reactive_config._core.paths import Path
 from reactive_config._core.trees import ABSENT, Changes, get, union
 
 UnitKey = tuple[int, Unit]
-"""A unit of all sources: the index of its account, and its name there."""
+"""A unit of all sources: the index of its record, and its name there."""
 
 
 class Trial:
@@ -30,12 +30,12 @@ class Trial:
         faults: Why it does not fit.
     """
 
-    def __init__(self, stack: Stack, accounts: Sequence[SourceRecord]) -> None:
+    def __init__(self, stack: Stack, records: Sequence[SourceRecord]) -> None:
         self.units: dict[UnitKey, Collection[PendingChange]] = {}
         self.changes: Changes = {}
         self.part: DecodedPart | None = None
         self.faults: list[Fault] = []
-        self._accounts = accounts
+        self._accounts = records
         self._stack = stack
         # What stood where an entry was put, by the source's index and the entry's id.
         self._before: dict[tuple[int, str], Entry | None] = {}
@@ -49,10 +49,10 @@ class Trial:
         """Put the pending entries of units, and bring the layers up to date."""
         for key in units:
             index, unit = key
-            account = self._accounts[index]
-            self.units[key] = changes = account.units[unit].values()
+            record = self._accounts[index]
+            self.units[key] = changes = record.units[unit].values()
             for entry_id, entry, _, _ in changes:
-                self._before[index, entry_id] = account.put(entry_id, entry)
+                self._before[index, entry_id] = record.put(entry_id, entry)
         for layer in self._stack.layers:
             entries = layer.touched
             if entries is None or entries:

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from reactive_config._core.acceptance.blame import region
-from reactive_config._core.acceptance.source_states import PendingChange, SourceRecord, origin_of, unit_name
+from reactive_config._core.acceptance.source_records import PendingChange, SourceRecord, origin_of, unit_name
 from reactive_config._core.decoding.fault import ENOUGH, Fault
 from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.delta import Entry, Malformed, Unit
@@ -18,35 +18,35 @@ from reactive_config._core.trees import ABSENT, get
 from reactive_config.errors import Origin, Problem
 
 
-def origin(accounts: Sequence[SourceRecord], path: Path, *, locate: bool = True) -> Origin | None:
+def origin(records: Sequence[SourceRecord], path: Path, *, locate: bool = True) -> Origin | None:
     """Where the value at a path stands; where none does, the document that holds the table around it.
 
     Args:
-        accounts: Lowest first.
+        records: Lowest first.
         path: Of the configuration.
         locate: Whether to find line and column too.
     """
     for depth in range(len(path), -1, -1):
-        for account, layer in _downwards(accounts):
+        for record, layer in _downwards(records):
             found = [(i, e) for i, e in layer.entries_at(path[:depth]) if depth == len(path) or len(e.path) <= depth]
             if found:
-                return origin_of(account, *found[-1], path[:depth], locate=locate)
+                return origin_of(record, *found[-1], path[:depth], locate=locate)
     return None
 
 
-def explain(accounts: Sequence[SourceRecord], path: Path) -> list[tuple[Origin, Path, Entry]]:
+def explain(records: Sequence[SourceRecord], path: Path) -> list[tuple[Origin, Path, Entry]]:
     """Every entry that says something at a path, the strongest first, with the path inside it."""
     return [
-        (origin_of(account, entry_id, entry, path), path[len(entry.path) :], entry)
-        for account, layer in _downwards(accounts)
+        (origin_of(record, entry_id, entry, path), path[len(entry.path) :], entry)
+        for record, layer in _downwards(records)
         for entry_id, entry in reversed(list(layer.entries_at(path)))
     ]
 
 
-def _downwards(accounts: Sequence[SourceRecord]) -> Iterator[tuple[SourceRecord, Layer]]:
-    for account in reversed(accounts):
-        for layer in reversed(account.layers):
-            yield account, layer
+def _downwards(records: Sequence[SourceRecord]) -> Iterator[tuple[SourceRecord, Layer]]:
+    for record in reversed(records):
+        for layer in reversed(record.layers):
+            yield record, layer
 
 
 TOLD = 20
@@ -77,17 +77,17 @@ def is_readable(changes: Mapping[str, PendingChange]) -> bool:
     return True
 
 
-def malformed(account: SourceRecord, changes: Mapping[str, PendingChange]) -> Verdict:
+def malformed(record: SourceRecord, changes: Mapping[str, PendingChange]) -> Verdict:
     """The verdict on a unit that is not readable."""
-    found = _malformed(account, changes.values())
+    found = _malformed(record, changes.values())
     return Verdict(list(islice(found, TOLD)), sum(1 for _ in found))
 
 
-def _malformed(account: SourceRecord, changes: Iterable[PendingChange]) -> Iterator[Problem]:
+def _malformed(record: SourceRecord, changes: Iterable[PendingChange]) -> Iterator[Problem]:
     for entry_id, entry, _, _ in changes:
         if entry is None:
             continue
-        place = (account.name, entry.place or entry_id, entry.revision)
+        place = (record.name, entry.place or entry_id, entry.revision)
         if isinstance(entry.value, Malformed):
             bad = entry.value
             yield Problem(format_path(entry.path), bad.expected, bad.got, Origin(*place, bad.line, bad.column))
@@ -99,17 +99,17 @@ class Judge:
     """Words the verdicts while what is judged is still applied.
 
     Args:
-        accounts: Lowest first.
+        records: Lowest first.
         plan: Of the configuration's type.
     """
 
-    def __init__(self, accounts: Sequence[SourceRecord], plan: DecodePlan) -> None:
-        self._accounts = accounts
+    def __init__(self, records: Sequence[SourceRecord], plan: DecodePlan) -> None:
+        self._accounts = records
         self._plan = plan
 
     def verdict(
         self,
-        account: SourceRecord,
+        record: SourceRecord,
         changes: Mapping[str, PendingChange],
         faults: Sequence[Fault],
         locates: Callable[[], bool],
@@ -118,7 +118,7 @@ class Judge:
         """The verdict on a unit that has faults.
 
         Args:
-            account: The unit's.
+            record: The unit's.
             changes: The unit's.
             faults: What is wrong; may be none.
             locates: Whether there still is time to find lines and columns too.
@@ -127,29 +127,29 @@ class Judge:
         told = dict.fromkeys(faults[:TOLD])
         regions = {fault: region(self._plan, fault.path) for fault in told}
         problems = [
-            problem(fault, self._plan.kind, self._origin(account, changes, fault.path, regions[fault], locates(), gone))
+            problem(fault, self._plan.kind, self._origin(record, changes, fault.path, regions[fault], locates(), gone))
             for fault in told
         ]
         return Verdict(problems, len(faults[TOLD:]), len(faults) >= ENOUGH, tuple(regions.values()))
 
-    def waits(self, account: SourceRecord, gone: Mapping[str, PendingChange], unit: Unit) -> Verdict:
+    def waits(self, record: SourceRecord, gone: Mapping[str, PendingChange], unit: Unit) -> Verdict:
         """The verdict on what a relist found gone, while a unit that it found changed is held.
 
         Args:
-            account: Of both.
+            record: Of both.
             gone: What is gone.
             unit: The unit that is held.
         """
         expected = f"no deletion before {unit_name(unit)} fits (both may be one change)"
         for entry_id in gone:
-            if (entry := account.find(entry_id)) is not None:
-                place = Origin(account.name, entry.place or entry_id, entry.revision)
+            if (entry := record.find(entry_id)) is not None:
+                place = Origin(record.name, entry.place or entry_id, entry.revision)
                 return Verdict([Problem(format_path(entry.path), expected, "a deletion", place)], len(gone) - 1)
         return Verdict([Problem("", expected, "a deletion")])
 
     def _origin(
         self,
-        account: SourceRecord,
+        record: SourceRecord,
         changes: Mapping[str, PendingChange],
         path: Path,
         region: Path,
@@ -164,12 +164,12 @@ class Judge:
                 continue
             mount = entry.path
             if path[: len(mount)] == mount and get(entry.value, path[len(mount) :]) is not ABSENT:
-                return origin_of(account, entry_id, entry, path, locate=locate)
+                return origin_of(record, entry_id, entry, path, locate=locate)
             if near is None and mount[: len(region)] == region:
                 near = entry_id, entry
         if near is None:
             return origin(self._accounts, path, locate=locate)
-        return origin_of(account, *near, near[1].path, locate=locate)
+        return origin_of(record, *near, near[1].path, locate=locate)
 
 
 def problem(fault: Fault, kind: Any, place: Origin | None) -> Problem:

@@ -182,10 +182,10 @@ class Config(Generic[T]):
         """
         self._runtime.hub.check()
         for mine, inbox in zip(self._runtime.sources, self._runtime.inboxes, strict=True):
-            if source is mine or source == inbox.account.name:
+            if source is mine or source == inbox.record.name:
                 await inbox.wait_revision(revision)
                 return
-        names = ", ".join(inbox.account.name for inbox in self._runtime.inboxes)
+        names = ", ".join(inbox.record.name for inbox in self._runtime.inboxes)
         raise LookupError(f"expected one of the sources {names}, got {source}")
 
     @contextmanager

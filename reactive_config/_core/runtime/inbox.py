@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from reactive_config._core.acceptance.source_states import SourceRecord
+from reactive_config._core.acceptance.source_records import SourceRecord
 from reactive_config._core.delta import Delta, Entry, Patch, Replace, Unit
 from reactive_config._core.lookup import Shape, resolve, shape
 from reactive_config._core.paths import Path
@@ -33,8 +33,8 @@ class Inbox:
         on_last_good: The start needed the last good state, and something of what did not fit then is still held.
     """
 
-    def __init__(self, account: SourceRecord, kind: Any, wake: Callable[[], None]) -> None:
-        self.account = account
+    def __init__(self, record: SourceRecord, kind: Any, wake: Callable[[], None]) -> None:
+        self.record = record
         self.current_state = SourceState.CONNECTING
         self.reason = ""
         self._since = Moment.now()
@@ -102,17 +102,17 @@ class Inbox:
 
     @property
     def accepted(self) -> Mapping[str, Entry]:
-        return self.account.accepted
+        return self.record.accepted
 
     @property
     def accepted_revision(self) -> int:
-        return self.account.accepted_revision
+        return self.record.accepted_revision
 
     async def wait_accepted(self) -> None:
-        while self.account.accepted_at == self._seen_acceptance:
+        while self.record.accepted_at == self._seen_acceptance:
             self._accepted.clear()
             await self._accepted.wait()
-        self._seen_acceptance = self.account.accepted_at
+        self._seen_acceptance = self.record.accepted_at
 
     async def wait_revision(self, revision: int) -> None:
         if self._closed is not None:
@@ -148,9 +148,9 @@ class Inbox:
     def drain(self) -> None:
         """Writer only: make everything that waits the source's current state."""
         if self._replace is not None:
-            self.account.take(self._replace)
+            self.record.take(self._replace)
         if self._patch is not None:
-            self.account.take(Patch(self._set, self._deleted, self._patch.revision, self._patch.emptied))
+            self.record.take(Patch(self._set, self._deleted, self._patch.revision, self._patch.emptied))
         self._replace, self._set, self._deleted, self._patch = None, {}, {}, None
 
     def settle(
@@ -160,23 +160,23 @@ class Inbox:
         unsettled: bool,
     ) -> None:
         """Writer only: after an attempt, answer those who wait for a revision, a verdict or an acceptance."""
-        in_force = not self.account.pending
+        in_force = not self.record.pending
         if in_force:
-            self.account.accepted_revision = self.account.revision or 0
+            self.record.accepted_revision = self.record.revision or 0
         if in_force and self._holding:
             _answer(self._holding, True)
         if self._judging and (in_force or not unsettled):
             _answer(self._judging, in_force)
-        if self.account.accepted_at != self._seen_acceptance:
+        if self.record.accepted_at != self._seen_acceptance:
             self._accepted.set()
         waiting, self._waiting = self._waiting, []
         for revision, future in waiting:
             if future.done():  # whoever waited was cancelled
                 continue
-            taken = self.account.revision
-            if taken is None or taken < revision or undecided(self.account, revision):
+            taken = self.record.revision
+            if taken is None or taken < revision or undecided(self.record, revision):
                 self._waiting.append((revision, future))
-            elif (held := held_at(self.account, revision)) is not None:
+            elif (held := held_at(self.record, revision)) is not None:
                 future.set_exception(Rejected(held.problems, held.more, held.stopped))
             else:
                 future.set_result(None)
@@ -197,12 +197,12 @@ class Inbox:
         if self.on_last_good and held:
             notes = (*notes, "its content did not fit at the start, so that began with the last good state")
         return SourceStatus(
-            name=self.account.name,
+            name=self.record.name,
             state=self.current_state,
             since=self._since.wall,
             age=self._since.age,
             reason=self.reason,
-            revision=self.account.revision or 0,
+            revision=self.record.revision or 0,
             held=held,
             next_try=self._next_try,
             notes=notes,

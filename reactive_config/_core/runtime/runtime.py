@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 from reactive_config._core.acceptance.acceptance import Acceptance
-from reactive_config._core.acceptance.source_states import SourceRecord
+from reactive_config._core.acceptance.source_records import SourceRecord
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.fault import ENOUGH
 from reactive_config._core.delta import Replace
@@ -60,7 +60,7 @@ class Runtime(Generic[T]):
         self.hub: Hub = Hub(asyncio.get_running_loop())
         self.stream: Live[Snapshot[T]] | None = None
         self.started: asyncio.Future[Snapshot[T]] = self.hub.loop.create_future()
-        accounts = [
+        records = [
             SourceRecord(
                 name,
                 source.layers,
@@ -70,10 +70,10 @@ class Runtime(Generic[T]):
             )
             for name, source in zip(_names(sources), sources, strict=True)
         ]
-        self.acceptance: Acceptance = Acceptance(compile_plan(kind), accounts)
+        self.acceptance: Acceptance = Acceptance(compile_plan(kind), records)
         self._timeout = startup_timeout
         self._wake = asyncio.Event()
-        self.inboxes: list[Inbox] = [Inbox(account, kind, self._wake.set) for account in accounts]
+        self.inboxes: list[Inbox] = [Inbox(record, kind, self._wake.set) for record in records]
         self.by_path: PathIndex = PathIndex()
         self.by_function: WeakCells = WeakCells()
         self.updates: WeakSet[Updates[T]] = WeakSet()
@@ -100,10 +100,8 @@ class Runtime(Generic[T]):
         self._on_snapshot = on_snapshot
         try:
             for source, inbox in zip(self.sources, self.inboxes, strict=True):
-                task = asyncio.create_task(
-                    self._run_source(source, inbox), name=f"reactive_config {inbox.account.name}"
-                )
-                self._tasks[task] = f"the source {inbox.account.name}"
+                task = asyncio.create_task(self._run_source(source, inbox), name=f"reactive_config {inbox.record.name}")
+                self._tasks[task] = f"the source {inbox.record.name}"
             await self._write()
         finally:
             self._leaving = True
@@ -124,7 +122,7 @@ class Runtime(Generic[T]):
                 task.result()
 
     async def _run_source(self, source: Source, inbox: Inbox) -> None:
-        name = inbox.account.name
+        name = inbox.record.name
         try:
             await source.run(inbox)
         except SourceError as error:
@@ -142,7 +140,7 @@ class Runtime(Generic[T]):
 
     def _source_failed(self, inbox: Inbox, reason: str) -> None:
         inbox.state(SourceState.FAILED, reason)
-        logger.error("%s: %s", inbox.account.name, reason)
+        logger.error("%s: %s", inbox.record.name, reason)
 
     def _ending(self) -> bool:
         """Whether the writer ends, or was cancelled just now: `asyncio.run` ends all tasks in one turn."""
@@ -168,7 +166,7 @@ class Runtime(Generic[T]):
             async with asyncio.timeout(self._timeout):
                 await self._gather()
         except TimeoutError:
-            if any(not inbox.account.optional for inbox in self._absent()):
+            if any(not inbox.record.optional for inbox in self._absent()):
                 raise StartupError((), self.troubles()) from None
         problems = self.acceptance.start()
         if problems and not await self._start_from_last_good():
@@ -188,7 +186,7 @@ class Runtime(Generic[T]):
                 inbox.drain()
             gone = [i for i in self._absent() if i.current_state in (SourceState.FAILED, SourceState.ENDED)]
             if gone:
-                raise StartupError((), {i.account.name: i.reason or "ended without content" for i in gone})
+                raise StartupError((), {i.record.name: i.reason or "ended without content" for i in gone})
 
     def _absent(self) -> list[Inbox]:
         """The inboxes that the first snapshot waits for. An optional source may be missing once it has tried."""
@@ -196,13 +194,13 @@ class Runtime(Generic[T]):
         return [
             inbox
             for inbox in self.inboxes
-            if (inbox.account.revision is None or inbox.current_state is SourceState.CONNECTING)
-            and not (inbox.account.optional and inbox.current_state in tried)
+            if (inbox.record.revision is None or inbox.current_state is SourceState.CONNECTING)
+            and not (inbox.record.optional and inbox.current_state in tried)
         ]
 
     def troubles(self) -> dict[str, str]:
         """What keeps each source that is not ready, by name."""
-        return {i.account.name: f"{i.current_state.value}: {i.reason or 'no answer yet'}" for i in self._absent()}
+        return {i.record.name: f"{i.current_state.value}: {i.reason or 'no answer yet'}" for i in self._absent()}
 
     async def _start_from_last_good(self) -> bool:
         """Start from what was accepted once; what does not fit is then held like any later content."""
@@ -210,19 +208,19 @@ class Runtime(Generic[T]):
         for source, inbox in zip(self.sources, self.inboxes, strict=True):
             good = await self._last_good(source, inbox)
             if good is not None:
-                account = inbox.account
-                entries = {i: c.entry for i, c in account.pending.items() if c.entry is not None}
-                said[inbox] = Replace(entries, account.revision or 0, account.emptied)
-                account.take(good)
+                record = inbox.record
+                entries = {i: c.entry for i, c in record.pending.items() if c.entry is not None}
+                said[inbox] = Replace(entries, record.revision or 0, record.emptied)
+                record.take(good)
         if not said or self.acceptance.start():
             return False
         for inbox, current in said.items():
             inbox.on_last_good = True
-            inbox.account.take(current)
+            inbox.record.take(current)
         return True
 
     async def _last_good(self, source: Source, inbox: Inbox) -> Replace | None:
-        what = f"last_good of the source {inbox.account.name}"
+        what = f"last_good of the source {inbox.record.name}"
         task = asyncio.create_task(source.last_good())
         self._tasks[task] = what
         await asyncio.wait([task])
@@ -244,7 +242,7 @@ class Runtime(Generic[T]):
             inbox.settle(self.acceptance.held_at, self.acceptance.undecided, self.acceptance.unsettled)
 
     def _apply_observed(self, waiting: Sequence[Inbox]) -> None:
-        step = ApplyEvent(tuple(inbox.account.name for inbox in waiting), self.hub.heard)
+        step = ApplyEvent(tuple(inbox.record.name for inbox in waiting), self.hub.heard)
         before = self._generation
         with self.hub.observers.applying(step):
             step.held = tuple(self._drain_and_apply(waiting))
@@ -261,7 +259,7 @@ class Runtime(Generic[T]):
         held = self.acceptance.take_news()
         self._log_held(held)
         for inbox in self.inboxes:
-            inbox.on_last_good = inbox.on_last_good and self.acceptance.holds_any_of(inbox.account)
+            inbox.on_last_good = inbox.on_last_good and self.acceptance.holds_any_of(inbox.record)
         if changed:
             self._publish(changed)
         return held
@@ -278,7 +276,7 @@ class Runtime(Generic[T]):
         part = self.acceptance.part
         assert part is not None
         generation = self._generation + 1
-        revisions = {i.account.name: i.account.revision or 0 for i in self.inboxes}
+        revisions = {i.record.name: i.record.revision or 0 for i in self.inboxes}
         snapshot: Snapshot[T] = Snapshot(part, generation, revisions, changed, datetime.now(UTC))
         if self.stream is None:
             self.stream = make_live(snapshot, self.hub, name="configuration")
@@ -326,7 +324,7 @@ class Runtime(Generic[T]):
         return Status(
             generation=self._generation,
             published_at=snapshot.published_at if snapshot else None,
-            sources=tuple(inbox.status(self.acceptance.held_of(inbox.account)) for inbox in self.inboxes),
+            sources=tuple(inbox.status(self.acceptance.held_of(inbox.record)) for inbox in self.inboxes),
             bindings=tuple(status() for status in self.hub.bindings.values()),
             selectors=tuple(self.hub.errors.values()),
             notes=self._shape_notes(),

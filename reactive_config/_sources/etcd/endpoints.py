@@ -12,7 +12,7 @@ from reactive_config._etcd.link import Link
 from reactive_config._etcd.members import MemberList, list_members
 from reactive_config._etcd.settings import Endpoint, parse_endpoint
 from reactive_config._sources.etcd.etcd_options import EtcdOptions
-from reactive_config._sources.etcd.run_state import Stand
+from reactive_config._sources.etcd.run_state import RunState
 
 EVERY = 60.0
 """Seconds between two looks at the member list; the first one belongs to the begin of a session."""
@@ -20,14 +20,14 @@ EVERY = 60.0
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - an address to listen on, which some advertise by mistake
 
 
-class Members:
+class EndpointList:
     """Where to look for etcd.
 
     Attributes:
         endpoints: In order: those that were given, always, and then those that were discovered.
     """
 
-    def __init__(self, plan: EtcdOptions, stand: Stand) -> None:
+    def __init__(self, plan: EtcdOptions, stand: RunState) -> None:
         self.endpoints = plan.endpoints
         self._given = plan.endpoints
         self._encrypted = plan.settings.tls is not None or any(endpoint.secure for endpoint in plan.endpoints)

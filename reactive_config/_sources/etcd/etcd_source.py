@@ -28,13 +28,13 @@ from reactive_config._etcd.settings import (
 from reactive_config._printable import printable
 from reactive_config._sources.etcd.etcd_options import EtcdOptions
 from reactive_config._sources.etcd.key_layout import KeyLayout
-from reactive_config._sources.etcd.run_state import Stand
+from reactive_config._sources.etcd.run_state import RunState
 from reactive_config._sources.etcd.store import Store
 from reactive_config.errors import StartupError
 
 if TYPE_CHECKING:  # most have no mirror, and need not load what one needs
     from reactive_config._sources.etcd.mirror import Mirror
-    from reactive_config._sources.etcd.mirror_runner import Standby
+    from reactive_config._sources.etcd.mirror_runner import MirrorRunner
 
 
 class Etcd:
@@ -133,13 +133,13 @@ class Etcd:
         """
         from reactive_config._sources.etcd.session_loop import SessionLoop
 
-        stand, store = Stand(feed), Store()
-        standby: Standby | None = None
+        stand, store = RunState(feed), Store()
+        standby: MirrorRunner | None = None
         if self._mirror is not None:
             from reactive_config._sources.etcd.mirror import NotOurs
-            from reactive_config._sources.etcd.mirror_runner import Standby
+            from reactive_config._sources.etcd.mirror_runner import MirrorRunner
 
-            standby = Standby(self._mirror, self._keys, stand, store, self._mirror_after)
+            standby = MirrorRunner(self._mirror, self._keys, stand, store, self._mirror_after)
             try:
                 await standby.prepare()
             except NotOurs as error:

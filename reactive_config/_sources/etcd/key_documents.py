@@ -17,8 +17,8 @@ from reactive_config._sources.etcd.key_layout import (
     Ignored,
     KeyLayout,
     KeyMount,
+    KeyTables,
     Misplaced,
-    Tables,
     suffix_of,
 )
 from reactive_config.errors import ParseError
@@ -29,7 +29,7 @@ TURN = 1 << 20
 ONE = 1 << 10
 
 
-class Document(Entry, frozen=True, gc=False):
+class KeyDocument(Entry, frozen=True, gc=False):
     """An entry that keeps the bytes it was read from: the mirror stores those, so sealed values stay sealed.
 
     There is one for each key, and the garbage collector need not look at it: what was parsed has no cycles.
@@ -41,15 +41,15 @@ class Document(Entry, frozen=True, gc=False):
         return f"Document({self.place!r}, revision={self.revision})"  # its bytes may be a secret
 
 
-Read = Document | Ignored | None
+Read = KeyDocument | Ignored | None
 """What became of an item; None for a key that was deleted."""
 
 
-def read_document(name: str, raw: bytes, revision: int, mount: KeyMount | Misplaced) -> Document:
+def read_document(name: str, raw: bytes, revision: int, mount: KeyMount | Misplaced) -> KeyDocument:
     """The entry of one key; what cannot be read becomes `Malformed` and never raises."""
     if isinstance(mount, Misplaced):
         wrong = Malformed(mount.expected, mount.got)
-        return Document(mount.path, wrong, revision, revision, mount.layer, name, raw=raw)
+        return KeyDocument(mount.path, wrong, revision, revision, mount.layer, name, raw=raw)
     try:
         value = _parse(raw, mount)
     except ParseError as error:
@@ -63,11 +63,11 @@ def read_document(name: str, raw: bytes, revision: int, mount: KeyMount | Mispla
         value, kind = Malformed(NESTING, f"a deeper document below {len(mount.path):,} names"), Malformed
     find = None if kind is Bare or kind is Malformed else _locate
     depth = max(0, levels) if find else 0
-    return Document(mount.path, value, revision, revision, mount.layer, name, find, len(raw), depth, raw)
+    return KeyDocument(mount.path, value, revision, revision, mount.layer, name, find, len(raw), depth, raw)
 
 
 def _locate(entry: Entry, path: Path) -> tuple[int, int] | None:
-    assert isinstance(entry, Document)
+    assert isinstance(entry, KeyDocument)
     return registry.locate(entry.raw, suffix_of(entry.place), path)
 
 
@@ -78,7 +78,7 @@ def _parse(raw: bytes, mount: KeyMount) -> Tree:
 
 
 async def read_documents(
-    keys: KeyLayout, items: Iterable[Item | KeyChange], known: Mapping[str, Document]
+    keys: KeyLayout, items: Iterable[Item | KeyChange], known: Mapping[str, KeyDocument]
 ) -> list[Read]:
     """What the items say, one by one, without holding the event loop.
 
@@ -89,7 +89,7 @@ async def read_documents(
             a new one shares its path and name.
     """
     documents: list[Read] = []
-    tables = Tables(keys)
+    tables = KeyTables(keys)
     turn = TURN
     slow_yaml = registry.is_slow(".yaml")
     for item in items:
@@ -125,9 +125,9 @@ async def read_documents(
     return documents
 
 
-def _misplaced(document: Document) -> bool:
+def _misplaced(document: KeyDocument) -> bool:
     return "" in document.path
 
 
-def _mount(document: Document) -> KeyMount:
+def _mount(document: KeyDocument) -> KeyMount:
     return KeyMount(document.layer, document.path, suffix_of(document.place))

@@ -129,7 +129,7 @@ def _check_text(what: str, text: object) -> None:
         raise ValueError(f"{what}: expected text that UTF-8 has, got '{printable(text)}'")
 
 
-class Tables:
+class KeyTables:
     """What many keys mean: of all below one `/` the table is looked up once, and their paths share its names."""
 
     def __init__(self, keys: KeyLayout) -> None:

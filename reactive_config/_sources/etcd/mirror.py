@@ -19,7 +19,7 @@ from pathlib import Path
 
 from reactive_config._sources.etcd.mirror_copies import (
     HEAD,
-    Copy,
+    MirrorCopy,
     NoCopy,
     begins_as_copy,
     decode,
@@ -97,7 +97,7 @@ class Mirror:
             return None
         return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
-    def load(self) -> Copy:
+    def load(self) -> MirrorCopy:
         """The copy in the file.
 
         Raises:
@@ -117,7 +117,9 @@ class Mirror:
             return not self._has_content()
         return False
 
-    def save(self, copy: Copy, *, set_aside: bool, rewound: bool, ending: Callable[[], bool] = lambda: False) -> Saved:
+    def save(
+        self, copy: MirrorCopy, *, set_aside: bool, rewound: bool, ending: Callable[[], bool] = lambda: False
+    ) -> Saved:
         """Write a copy, unless the file has a newer one of the same cluster.
 
         Args:
@@ -153,7 +155,7 @@ class Mirror:
         found = self.signature()
         return found is not None and found[1] > 0
 
-    def _read(self) -> tuple[Copy, int]:
+    def _read(self) -> tuple[MirrorCopy, int]:
         """The copy, and the file's mode."""
         try:
             self._expect_file(self.path.stat().st_mode)
@@ -174,7 +176,7 @@ class Mirror:
         if not stat.S_ISREG(mode):
             raise self._not_ours(_KINDS.get(stat.S_IFMT(mode), "no file"))
 
-    def _understand(self, content: bytes) -> Copy:
+    def _understand(self, content: bytes) -> MirrorCopy:
         try:
             copy = decode(content)
         except NoCopy as error:
@@ -257,7 +259,7 @@ class Mirror:
             time.sleep(0.01)
 
 
-def _judge(copy: Copy, present: Copy, mode: int, *, set_aside: bool, rewound: bool) -> Saved:
+def _judge(copy: MirrorCopy, present: MirrorCopy, mode: int, *, set_aside: bool, rewound: bool) -> Saved:
     if present.edited:
         return Saved.WRITTEN if set_aside else Saved.EDITED
     if present.cluster == copy.cluster and not rewound:

@@ -38,14 +38,14 @@ class NoCopy(Exception):
     """The content is no copy of any state; the text says why and quotes nothing of it."""
 
 
-class Row(msgspec.Struct, frozen=True):
+class CopyRow(msgspec.Struct, frozen=True):
     """One key: its value as text and its mod_revision (0 where an edit gave none)."""
 
     value: str
     revision: int = 0
 
 
-class Copy(msgspec.Struct, frozen=True):
+class MirrorCopy(msgspec.Struct, frozen=True):
     """What a mirror holds.
 
     Attributes:
@@ -62,12 +62,12 @@ class Copy(msgspec.Struct, frozen=True):
     cluster: int
     revision: int
     taken: int
-    keys: Mapping[str, Row]
+    keys: Mapping[str, CopyRow]
     empty: tuple[str, ...] = ()
     edited: bool = False
 
 
-def encode(copy: Copy) -> bytes:
+def encode(copy: MirrorCopy) -> bytes:
     """The bytes of a mirror file, checksum included."""
     keys = {key: {"revision": row.revision, "value": row.value} for key, row in sorted(copy.keys.items())}
     document: dict[str, Any] = {"format": FORMAT, "of": copy.of, "cluster": str(copy.cluster)}
@@ -76,7 +76,7 @@ def encode(copy: Copy) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def decode(content: bytes) -> Copy:
+def decode(content: bytes) -> MirrorCopy:
     """The copy in the bytes of a file, edited by hand or not.
 
     Raises:
@@ -105,7 +105,7 @@ def decode(content: bytes) -> Copy:
     if not isinstance(of := document.get("of", msgspec.UNSET), str):
         raise _refused("of", "a text", of)
     edited = document.get("checksum") != _checksum(document)
-    return Copy(of, cluster, revision, taken, keys, tuple(map(str, empty)), edited)
+    return MirrorCopy(of, cluster, revision, taken, keys, tuple(map(str, empty)), edited)
 
 
 def may_be_copy(head: bytes) -> bool:
@@ -165,10 +165,10 @@ def _refused(place: str, expected: str, got: Any) -> NoCopy:
     return NoCopy(f"{place}: expected {expected}, got {what}")
 
 
-def _row(key: str, row: Any) -> Row:
+def _row(key: str, row: Any) -> CopyRow:
     """A row as written, or as a person may write it: a bare value, or a table in place of its text."""
     if not isinstance(row, dict) or "value" not in row:
         row = {"value": row}
     value = row["value"]
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return Row(text, _integer(row, "revision", f"keys: {printable(key)}: ", 0))
+    return CopyRow(text, _integer(row, "revision", f"keys: {printable(key)}: ", 0))

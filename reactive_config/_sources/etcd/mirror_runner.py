@@ -13,11 +13,11 @@ import msgspec
 
 from reactive_config._core.delta import Entry, Malformed, Replace
 from reactive_config._etcd.messages import Item, Listing, StoreHead
-from reactive_config._sources.etcd.key_documents import Document, read_documents
+from reactive_config._sources.etcd.key_documents import KeyDocument, read_documents
 from reactive_config._sources.etcd.key_layout import Ignored, KeyLayout
 from reactive_config._sources.etcd.mirror import Mirror, MirrorError, NoMirror, NotOurs, Saved, Signature
-from reactive_config._sources.etcd.mirror_copies import Copy, Row
-from reactive_config._sources.etcd.run_state import MIRROR, Copied, Stand
+from reactive_config._sources.etcd.mirror_copies import CopyRow, MirrorCopy
+from reactive_config._sources.etcd.run_state import MIRROR, Copied, RunState
 from reactive_config._sources.etcd.store import Store, left_out
 
 POLL = 0.5
@@ -52,7 +52,7 @@ class MirrorState(NamedTuple):
 
 
 async def replace_from(
-    copy: Copy, keys: KeyLayout, path: Path, accepted: Mapping[str, Entry] | None = None
+    copy: MirrorCopy, keys: KeyLayout, path: Path, accepted: Mapping[str, Entry] | None = None
 ) -> MirrorState:
     """The state that a copy holds. A hand edit is one unit: it fits as a whole, or is held as a whole.
 
@@ -85,7 +85,7 @@ async def replace_from(
     return MirrorState(state, [left_out(reason, names) for reason, names in left.items()])
 
 
-def _told_by(copy: Copy, path: Path, name: str, entry: Entry, accepted: Entry | None) -> Entry:
+def _told_by(copy: MirrorCopy, path: Path, name: str, entry: Entry, accepted: Entry | None) -> Entry:
     """The entry with its origin: etcd where etcd said the same, otherwise the file."""
     if (
         accepted is not None
@@ -99,7 +99,7 @@ def _told_by(copy: Copy, path: Path, name: str, entry: Entry, accepted: Entry | 
     return msgspec.structs.replace(entry, place=f"mirror {path}: {name}")
 
 
-class Standby:
+class MirrorRunner:
     """One run's mirror.
 
     Args:
@@ -110,20 +110,20 @@ class Standby:
         after: Seconds without etcd after which the mirror speaks.
     """
 
-    def __init__(self, mirror: Mirror, keys: KeyLayout, stand: Stand, store: Store, after: float) -> None:
+    def __init__(self, mirror: Mirror, keys: KeyLayout, stand: RunState, store: Store, after: float) -> None:
         self._mirror = mirror
         self._keys = keys
         self._stand = stand
         self._store = store
         self._after = after
-        self._followed: Mapping[str, Row] | None = None
+        self._followed: Mapping[str, CopyRow] | None = None
         self._followed_at: Signature | None = None
         # An edit that gave way to etcd, and could not be set aside, must not come back in force by itself.
         self._overruled: Signature | None = None
         self._accepted = False
         self._dirty = anyio.Event()
         self._one = anyio.Lock()
-        self._before: Copy | None = None
+        self._before: MirrorCopy | None = None
         self._ending = False
         self._known = False  # a mirror was there, or was written
         self._saved = False
@@ -227,7 +227,7 @@ class Standby:
                 return True  # all of the new one is held: the file has what is in force
             revision = self._store.revision
         empty = tuple(self._keys.layers[layer] for layer in sorted(self._store.emptied.layers))
-        copy = Copy(self._keys.label, self._store.cluster, revision, self._store.revision, {}, empty)
+        copy = MirrorCopy(self._keys.label, self._store.cluster, revision, self._store.revision, {}, empty)
         write = functools.partial(self._write, copy, accepted, set_aside=not stand.away, rewound=rewound)
         try:
             saved = await anyio.to_thread.run_sync(write)
@@ -254,8 +254,8 @@ class Standby:
             for name, entry in accepted.items()
         )
 
-    def _write(self, copy: Copy, accepted: Mapping[str, Entry], *, set_aside: bool, rewound: bool) -> Saved:
-        rows = {name: Row(_raw(entry).decode(), entry.revision) for name, entry in accepted.items()}
+    def _write(self, copy: MirrorCopy, accepted: Mapping[str, Entry], *, set_aside: bool, rewound: bool) -> Saved:
+        rows = {name: CopyRow(_raw(entry).decode(), entry.revision) for name, entry in accepted.items()}
         copy = msgspec.structs.replace(copy, keys=rows)
         return self._mirror.save(copy, set_aside=set_aside, rewound=rewound, ending=lambda: self._ending)
 
@@ -318,7 +318,7 @@ class Standby:
         self._followed, self._followed_at = ({}, None) if stand.on_edit else (None, None)
         stand.withdraw(Replace(accepted, stand.feed.accepted_revision, self._store.emptied.accepted))
 
-    def _wanted(self, copy: Copy) -> bool:
+    def _wanted(self, copy: MirrorCopy) -> bool:
         if copy.edited:
             return copy.keys != self._followed
         # A copy as it was written starts the program, and ends an edit that was taken back.
@@ -326,6 +326,6 @@ class Standby:
 
 
 def _raw(entry: Entry) -> bytes:
-    if not isinstance(entry, Document):
+    if not isinstance(entry, KeyDocument):
         raise TypeError("expected the entries that this source sent")
     return entry.raw

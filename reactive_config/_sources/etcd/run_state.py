@@ -36,7 +36,7 @@ class Copied(msgspec.Struct, frozen=True):
         return f"{what} {self.path}, revision {self.revision}"
 
 
-class Stand:
+class RunState:
     """Shared by the connection and the mirror of one run. Used from its loop only.
 
     Attributes:

@@ -22,7 +22,7 @@ from reactive_config._sources.etcd.comparison import Comparison, sample, sample_
 from reactive_config._sources.etcd.etcd_options import EtcdOptions
 from reactive_config._sources.etcd.handover import Handover
 from reactive_config._sources.etcd.key_documents import read_documents
-from reactive_config._sources.etcd.run_state import Stand
+from reactive_config._sources.etcd.run_state import RunState
 from reactive_config._sources.etcd.store import LARGE, Store
 
 FAR_BEHIND = 20_000
@@ -34,7 +34,7 @@ SMALL_KEYS, SMALL_BYTES = 500, 256 * 1024
 OTHERS = "restored: the keys at our revision are others than before"
 
 
-class Resuming:
+class SessionStart:
     """The begin of one session.
 
     Attributes:
@@ -148,11 +148,11 @@ class Session:
     """
 
     def __init__(
-        self, plan: EtcdOptions, link: Link, store: Store, stand: Stand, handover: Handover, cluster: int | None
+        self, plan: EtcdOptions, link: Link, store: Store, stand: RunState, handover: Handover, cluster: int | None
     ) -> None:
         self.synced_at: float | None = None
         self._handover = handover
-        self._resuming = Resuming(plan, link, store, handover)
+        self._resuming = SessionStart(plan, link, store, handover)
         self._plan = plan
         self._range = plan.keys.range
         self._link = link

@@ -25,15 +25,15 @@ from reactive_config._etcd.errors import (
 from reactive_config._etcd.link import open_link
 from reactive_config._etcd.probe import first_speaking, wait_speaking
 from reactive_config._etcd.settings import Endpoint
-from reactive_config._sources.etcd.endpoints import Members
+from reactive_config._sources.etcd.endpoints import EndpointList
 from reactive_config._sources.etcd.etcd_options import EtcdOptions
 from reactive_config._sources.etcd.handover import Handover
-from reactive_config._sources.etcd.run_state import Stand
+from reactive_config._sources.etcd.run_state import RunState
 from reactive_config._sources.etcd.session import Session
 from reactive_config._sources.etcd.store import Store
 
 if TYPE_CHECKING:
-    from reactive_config._sources.etcd.mirror_runner import Standby
+    from reactive_config._sources.etcd.mirror_runner import MirrorRunner
 
 
 class Backoff:
@@ -88,7 +88,7 @@ def unexpected(error: BaseException) -> str:
 class SessionLoop:
     """Keeps one store up to date with etcd, whatever happens to connections."""
 
-    def __init__(self, plan: EtcdOptions, store: Store, stand: Stand, standby: Standby | None) -> None:
+    def __init__(self, plan: EtcdOptions, store: Store, stand: RunState, standby: MirrorRunner | None) -> None:
         self._plan = plan
         self._store = store
         self._stand = stand
@@ -96,7 +96,7 @@ class SessionLoop:
         self._standby = standby
         self._credentials = Credentials(*plan.login, stand.logging_in) if plan.login else None
         self._silent: set[Endpoint] = set()
-        self._members = Members(plan, stand)
+        self._members = EndpointList(plan, stand)
         self._order = deque(plan.endpoints)
         self._soon = Backoff(plan.rng, base=0.1, cap=10.0)
         # What a person must mend is tried seldom, and a password most seldom: each try costs the server a bcrypt.

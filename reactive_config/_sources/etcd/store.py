@@ -10,11 +10,11 @@ import msgspec
 
 from reactive_config._core.delta import Malformed, Patch, Replace, Unit
 from reactive_config._etcd.messages import Item, KeyChange, Listing, StoreHead
-from reactive_config._sources.etcd.key_documents import Document, Read
+from reactive_config._sources.etcd.key_documents import KeyDocument, Read
 from reactive_config._sources.etcd.key_layout import SUFFIXES
 
 
-class Emptied:
+class EmptiedLayers:
     """Counts documents by layer, and looks at how the last one of a layer went.
 
     Attributes:
@@ -61,7 +61,7 @@ NAMED = 5
 """Ignored keys that a note names; the rest is counted."""
 
 
-class _Left(msgspec.Struct, frozen=True, gc=False):
+class _LeftOut(msgspec.Struct, frozen=True, gc=False):
     """A key that is left out."""
 
     revision: int
@@ -83,7 +83,7 @@ class StoredKey(msgspec.Struct, frozen=True, gc=False):
         return len(item.key) + len(item.value) == self.size if self.raw is None else item.value == self.raw
 
 
-class Names(msgspec.Struct, frozen=True):
+class KeyNames(msgspec.Struct, frozen=True):
     """The keys of a store: those of documents, and those that are left out."""
 
     documents: list[str]
@@ -112,14 +112,14 @@ class Store:
         self.revision = 0
         self.cluster = 0
         self.term = 0
-        self.documents: dict[str, Document] = {}
+        self.documents: dict[str, KeyDocument] = {}
         self.distrusted = ""
-        self.emptied = Emptied()
-        self._left: dict[bytes, _Left] = {}
+        self.emptied = EmptiedLayers()
+        self._left: dict[bytes, _LeftOut] = {}
         # Of two keys that mount one path at least one has a suffix. A key without its suffix, to all that had one.
         self._suffixed: dict[str, tuple[str, ...]] = {}
         # What was sent of a key, where that is another entry than its document.
-        self._altered: dict[str, Document] = {}
+        self._altered: dict[str, KeyDocument] = {}
         self._newest: int | None = 0
         self._notes: list[str] | None = []
 
@@ -152,9 +152,9 @@ class Store:
             return True
         return self.count == sight.count and sight.newest is not None and self.newest == sight.newest
 
-    def names(self) -> Names:
+    def names(self) -> KeyNames:
         """Every key, the control area's too: a copy that a thread may work on."""
-        return Names(list(self.documents), list(self._left))
+        return KeyNames(list(self.documents), list(self._left))
 
     def held(self, key: bytes) -> StoredKey | None:
         """What is known of a key; None if it is not there."""
@@ -184,11 +184,11 @@ class Store:
         self.distrusted = ""
         self.revision, self.cluster, self.term = listing.sight.revision, listing.sight.cluster, listing.sight.term
         for item, document in zip(listing.items, documents, strict=True):
-            if isinstance(document, Document):
+            if isinstance(document, KeyDocument):
                 self.documents[document.place] = document
                 self._mount(document.place)
             elif document is not None:
-                self._left[item.key] = _Left(item.mod_revision, len(item.key) + len(item.value), document.reason)
+                self._left[item.key] = _LeftOut(item.mod_revision, len(item.key) + len(item.value), document.reason)
         self.emptied.listed([document.layer for document in self.documents.values()])
         for stem, suffixed in self._suffixed.items():
             if len(suffixed) == 1 and stem not in self.documents:
@@ -210,7 +210,7 @@ class Store:
             documents: What each of the changes says.
         """
         covered = self.revision
-        changed: dict[str, Document] = {}
+        changed: dict[str, KeyDocument] = {}
         deleted: dict[str, Unit] = {}
         touched: dict[str, int] = {}
         layers: dict[int, list[int]] = {}  # of what each transaction deleted
@@ -219,7 +219,7 @@ class Store:
             if unit <= covered:
                 continue
             self.revision = unit
-            if isinstance(document, Document):
+            if isinstance(document, KeyDocument):
                 name = document.place
                 stem = self._put(name, document)
                 changed[name] = document
@@ -258,7 +258,7 @@ class Store:
 
     # One key. Those that touch a mount return its stem if other keys mount the same path, or may have.
 
-    def _put(self, name: str, document: Document) -> str | None:
+    def _put(self, name: str, document: KeyDocument) -> str | None:
         if name not in self.documents:
             self.emptied.put(document.layer)
         self.documents[name] = document
@@ -268,11 +268,11 @@ class Store:
         return self._mount(name)
 
     def _leave_out(self, change: KeyChange, reason: str) -> None:
-        self._left[change.key] = _Left(change.mod_revision, len(change.key) + len(change.value or b""), reason)
+        self._left[change.key] = _LeftOut(change.mod_revision, len(change.key) + len(change.value or b""), reason)
         self._newest = change.mod_revision
         self._notes = None if reason else self._notes
 
-    def _delete(self, key: bytes) -> Document | None:
+    def _delete(self, key: bytes) -> KeyDocument | None:
         """Forget a key; its document if it had one."""
         name = key.decode(errors="surrogateescape")  # a key that is not UTF-8 is left out
         document, left = self.documents.pop(name, None), self._left.pop(key, None)
@@ -309,7 +309,7 @@ class Store:
         # `a.json` is the stem of `a.json.yaml`, and as a key mounts the path of `a`.
         return (stem, *suffixed) if stem in self.documents and not stem.endswith(SUFFIXES) else suffixed
 
-    def _settle(self, stem: str, unit: int, changed: dict[str, Document]) -> None:
+    def _settle(self, stem: str, unit: int, changed: dict[str, KeyDocument]) -> None:
         """Bring what is sent for one path up to date."""
         names = self._names(stem)
         for name in names:
@@ -324,7 +324,7 @@ class Store:
             if entry is not document:
                 self._altered[name] = entry
 
-    def _colliding(self, name: str, names: Sequence[str]) -> Document:
+    def _colliding(self, name: str, names: Sequence[str]) -> KeyDocument:
         """What is sent for a key while another one mounts the same path."""
         both = Malformed("one key for this path", " and ".join(sorted(names)))
         unit = max(self.documents[other].revision for other in names)
@@ -335,7 +335,7 @@ def _stem(name: str) -> str:
     return name[: name.rindex(".")]
 
 
-def _says_the_same(before: Document, entry: Document) -> bool:
+def _says_the_same(before: KeyDocument, entry: KeyDocument) -> bool:
     if before.raw != entry.raw or before.revision != entry.revision:
         return False
     return type(before.value) is type(entry.value) and bool(before.value == entry.value)

@@ -319,7 +319,7 @@ async def test_no_moment_of_a_statement_leaves_it_at_the_server(
     """Closed while users connect, begin, send their statement, or wait for it; some of them are cancelled as well."""
     monkeypatch.setattr("reactive_config._bindings.pools.closing.CLOSE_WITHIN", 0.02)
     for module in ("closing", "asyncpg_closing"):  # a busy machine takes its time; the time itself has tests of its own
-        monkeypatch.setattr(f"reactive_config.bindings.pools.{module}.CUT_WITHIN", 5.0)
+        monkeypatch.setattr(f"reactive_config._bindings.pools.{module}.CUT_WITHIN", 5.0)
     rng = random.Random(5)
 
     async def once(binding):

@@ -10,10 +10,10 @@ from reactive_config._core.status import SourceState
 from reactive_config._etcd.members import ClusterMember, MemberList
 from reactive_config._etcd.settings import TLS, Settings, parse_endpoint
 from reactive_config._sources.etcd import endpoints as module
-from reactive_config._sources.etcd.endpoints import Members
+from reactive_config._sources.etcd.endpoints import EndpointList
 from reactive_config._sources.etcd.etcd_options import EtcdOptions
 from reactive_config._sources.etcd.key_layout import KeyLayout
-from reactive_config._sources.etcd.run_state import Stand
+from reactive_config._sources.etcd.run_state import RunState
 from reactive_config._testing.etcd_cluster import running_cluster
 from reactive_config._testing.etcd_server import etcd_server
 from reactive_config._testing.recording_feed import RecordingFeed
@@ -26,7 +26,7 @@ def learned(*urls, given=("a:1",), tls=None, learner=False):
     feed = RecordingFeed()
     endpoints = tuple(map(parse_endpoint, given))
     plan = EtcdOptions(endpoints, Settings(tls=tls), KeyLayout(prefix="/"), None, random.Random(1), discover=True)
-    members = Members(plan, Stand(feed))
+    members = EndpointList(plan, RunState(feed))
     members.learn(MemberList(7, (ClusterMember("m", urls, learner), ClusterMember("", (), False))))
     assert [members.cluster_of(endpoint) for endpoint in members.endpoints[: len(given)]] == [None] * len(given)
     assert {members.cluster_of(endpoint) for endpoint in members.endpoints[len(given) :]} <= {7}

@@ -14,7 +14,7 @@ import pytest
 from reactive_config import Etcd, Memory, StartupError, open_config
 from reactive_config._sources.etcd import mirror_runner
 from reactive_config._sources.etcd.mirror import Mirror
-from reactive_config._sources.etcd.mirror_copies import Copy, Row
+from reactive_config._sources.etcd.mirror_copies import CopyRow, MirrorCopy
 from reactive_config._testing.etcd_server import etcd_server
 from reactive_config._testing.tcp_proxy import tcp_proxy
 from reactive_config.status import SourceState
@@ -264,7 +264,7 @@ async def away_again(server, file):
 
 
 async def test_a_mirror_of_another_cluster_is_written_over_once_something_fits(own, file):
-    old = Copy("/s/", 1, 1000, 1000, {"/s/a": Row("8", 900)})
+    old = MirrorCopy("/s/", 1, 1000, 1000, {"/s/a": CopyRow("8", 900)})
     Mirror(file, "/s/").save(old, set_aside=True, rewound=False)
     await own.put("/s/a", "bad")
     async with open_config(App, Etcd(own.endpoint, prefix="/s/", mirror=file)) as config:

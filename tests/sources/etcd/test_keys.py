@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config._sources.etcd.key_layout import Ignored, KeyLayout, KeyMount, Misplaced, Tables
+from reactive_config._sources.etcd.key_layout import Ignored, KeyLayout, KeyMount, KeyTables, Misplaced
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ SEGMENTS = st.sampled_from(
 )
 def test_looked_up_by_table_a_key_means_the_same(keys, layered, prefix):
     every = KeyLayout(prefix=prefix, layers=["common", "production"] if layered else ())
-    tables = Tables(every)
+    tables = KeyTables(every)
     for names in keys:
         key = prefix + "/".join(names)
         assert tables.meaning(key) == every.meaning(key.encode())
-    one = Tables(KeyLayout(key="/app/config.yaml"))
+    one = KeyTables(KeyLayout(key="/app/config.yaml"))
     assert one.meaning("/app/config.yaml") == KeyMount(0, (), ".yaml")

@@ -15,15 +15,15 @@ import pytest
 
 from reactive_config._sources.etcd import mirror_copies
 from reactive_config._sources.etcd.mirror import Mirror, MirrorError, NoMirror, NotOurs, Saved
-from reactive_config._sources.etcd.mirror_copies import Copy, Row
+from reactive_config._sources.etcd.mirror_copies import CopyRow, MirrorCopy
 
 pytestmark = pytest.mark.half_grid
 
-KEYS = {"/s/a": Row("1.10", 3), "/s/b": Row('{"x": "ü\\n"}', 5)}
+KEYS = {"/s/a": CopyRow("1.10", 3), "/s/b": CopyRow('{"x": "ü\\n"}', 5)}
 
 
 def copy(revision=5, taken=None, keys=KEYS, cluster=7):
-    return Copy("/s/", cluster, revision, revision if taken is None else taken, keys)
+    return MirrorCopy("/s/", cluster, revision, revision if taken is None else taken, keys)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def untouched(mirror, refusal):
 
 @pytest.mark.parametrize("edited", ["no", "well", "with a slip"])
 def test_the_mirror_of_something_else_is_neither_used_nor_touched(mirror, edited):
-    save(Mirror(mirror.path, "/other/"), Copy("/other/", 7, 9, 9, {"/other/a": Row("1", 9)}))
+    save(Mirror(mirror.path, "/other/"), MirrorCopy("/other/", 7, 9, 9, {"/other/a": CopyRow("1", 9)}))
     if edited != "no":
         edit(mirror, lambda document: document["keys"].update({"/other/a": "hand"}))
     if edited == "with a slip":
@@ -251,7 +251,7 @@ def test_an_edit_is_told_by_the_checksum_and_may_be_written_comfortably(mirror):
     edit(mirror, change)
     loaded = mirror.load()
     assert loaded.edited
-    assert loaded.keys == {"/s/a": Row('{"deep":[1,true]}'), "/s/c": Row("7"), "/s/d": Row("text")}
+    assert loaded.keys == {"/s/a": CopyRow('{"deep":[1,true]}'), "/s/c": CopyRow("7"), "/s/d": CopyRow("text")}
 
 
 def test_white_space_is_no_edit(mirror):
@@ -392,7 +392,7 @@ def watch(mirror, done, deadline=30.0):
             continue
         loaded = mirror.load()
         assert not loaded.edited
-        assert loaded.keys == {"/s/n": Row(str(loaded.revision) * 5000, loaded.revision)}
+        assert loaded.keys == {"/s/n": CopyRow(str(loaded.revision) * 5000, loaded.revision)}
         seen.append(loaded.revision)
     return seen
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reactive_config._core.delta import Bare, Malformed
 from reactive_config._etcd.messages import Batch, Item, KeyChange, Listing, StoreHead
-from reactive_config._sources.etcd.key_documents import ONE, TURN, Document, read_document, read_documents
+from reactive_config._sources.etcd.key_documents import ONE, TURN, KeyDocument, read_document, read_documents
 from reactive_config._sources.etcd.key_layout import Ignored, KeyLayout
 from reactive_config._sources.etcd.store import Store
 
@@ -184,7 +184,7 @@ def test_patches_end_where_a_list_begins(transactions, together):
     assert {n: (e.value, e.path, e.revision, e.raw) for n, e in sent.items()} == {
         n: (e.value, e.path, e.revision, e.raw) for n, e in fresh.items()
     }
-    assert all(isinstance(entry, Document) for entry in sent.values())
+    assert all(isinstance(entry, KeyDocument) for entry in sent.values())
     assert (store.count, store.newest) == (len(state), max((r for _, r in state.values()), default=0))
     assert store.size == sum(len(k) + len(v) for k, (v, _) in state.items())
 

@@ -72,7 +72,7 @@ class SourceRecord:
     ) -> None:
         self.name = name
         self.layers: list[Layer] = [Layer(layer) for layer in layers]
-        self.places = tuple(places or layers)
+        self.places: tuple[str, ...] = tuple(places or layers)
         self.optional = optional
         self.change_limits: ChangeLimits = change_limits or ChangeLimits()
         self.size: int = 0
@@ -200,12 +200,12 @@ def _says_the_same(one: PendingChange, other: PendingChange) -> bool:
     return old.path == new.path and old.layer == new.layer and same(old.value, new.value)
 
 
-def origin_of(account: SourceRecord, entry_id: str, entry: Entry, path: Path, *, locate: bool = True) -> Origin:
+def origin_of(record: SourceRecord, entry_id: str, entry: Entry, path: Path, *, locate: bool = True) -> Origin:
     """Where an entry's value at a path stands, with line and column where the source can tell."""
     inner = path[len(entry.path) :]
     at: Any = entry.locate(entry, inner) if locate and entry.locate is not None else None
     line, column = at or (0, 0)
-    return Origin(account.name, entry.place or entry_id, entry.revision, line, column)
+    return Origin(record.name, entry.place or entry_id, entry.revision, line, column)
 
 
 def unit_name(unit: Unit) -> str:
