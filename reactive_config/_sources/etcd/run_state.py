@@ -70,6 +70,7 @@ class RunState:
     async def run(self) -> None:
         """Say whether what was sent is in force or held. Never returns."""
         while True:
+            await self._wait(lambda: self._claims)  # a source without a mirror has none, and needs no task group
             claims = self._claims
             async with anyio.create_task_group() as group:
                 for claim in claims.values():
