@@ -132,7 +132,7 @@ async def open_channel(endpoint: Endpoint, settings: Settings) -> AsyncIterator[
         yield channel
     finally:
         with anyio.move_on_after(CLOSE_WITHIN, shield=True):
-            await _settle(channel)
+            await _wait_told(channel)
             await channel.close()
 
 
@@ -141,7 +141,7 @@ def _target(endpoint: Endpoint) -> str:
     return f"unix:{quote(os.fsencode(endpoint.socket))}" if endpoint.socket else endpoint.target
 
 
-async def _settle(channel: Channel) -> None:
+async def _wait_told(channel: Channel) -> None:
     """Wait until gRPC has told the end of every cancelled call.
 
     It has one queue of completions for the whole process, and what is left there when an event loop ends

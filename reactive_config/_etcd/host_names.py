@@ -35,13 +35,13 @@ async def resolve(host: str) -> list[str]:
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[list[str] | OSError] = loop.create_future()
 
-    def settle(found: list[str] | OSError) -> None:
+    def resolve(found: list[str] | OSError) -> None:
         if not answer.done():
             answer.set_result(found)
 
     def tell(found: list[str] | OSError) -> None:
         try:
-            loop.call_soon_threadsafe(settle, found)
+            loop.call_soon_threadsafe(resolve, found)
         except RuntimeError:
             pass  # that loop is closed
 

@@ -25,13 +25,13 @@ class Watch:
     """A created watch. Made by `open_watch`.
 
     Attributes:
-        heard: Called for every sign of life, parts of a large answer too.
+        on_life: Called for every sign of life, parts of a large answer too.
     """
 
     def __init__(self, call: Any, subject: str) -> None:
         self._call = call
         self._subject = subject
-        self.heard: Callable[[], object] = int
+        self.on_life: Callable[[], object] = int
 
     async def read(self) -> Batch:
         """The next whole transactions, or an empty batch as a sign of life. Not to be cancelled and called again.
@@ -68,7 +68,7 @@ class Watch:
 
     async def _response(self) -> Any:
         response = await answer(self._call.read(), self._subject)
-        self.heard()
+        self.on_life()
         if response is grpc.aio.EOF:
             raise Unavailable(f"{self._subject}: ended the stream")
         if response.canceled:

@@ -76,7 +76,7 @@ class SlidingWindow(Rule[WindowLog]):
         return WindowLog()
 
     def is_fresh(self, state: WindowLog, now: int) -> bool:
-        self._settle(state, now)
+        self._advance_to(state, now)
         return not state.window and not state.past
 
     def copy(self, state: WindowLog) -> WindowLog:
@@ -91,11 +91,11 @@ class SlidingWindow(Rule[WindowLog]):
             raise TooCostly(f"cost: expected at most the limit in force, {self._limit}, got {cost}")
 
     def take(self, state: WindowLog, cost: int, now: int) -> WindowLog | None:
-        self._settle(state, now)
+        self._advance_to(state, now)
         return None if state.used + cost > self._limit else self.count(state, cost, now)
 
     def count(self, state: WindowLog, cost: int, now: int) -> WindowLog:
-        self._settle(state, now)
+        self._advance_to(state, now)
         # What is beyond the limit has no entries of its own either, or the log would have no bound.
         exact = self._limit <= SLOTS and state.used + cost <= self._limit
         grain = 0 if exact else self._per // SLOTS
@@ -106,7 +106,7 @@ class SlidingWindow(Rule[WindowLog]):
     def when(self, state: WindowLog, cost: int, now: int) -> int | None:
         if not self._limit:
             return None
-        self._settle(state, now)
+        self._advance_to(state, now)
         surplus = state.used + cost - self._limit
         at = now
         for entry in state.window:
@@ -117,14 +117,14 @@ class SlidingWindow(Rule[WindowLog]):
         return at
 
     def remaining(self, state: WindowLog, now: int) -> int:
-        self._settle(state, now)
+        self._advance_to(state, now)
         return max(0, self._limit - state.used)
 
     def _reach(self, now: int) -> int:
         """How far back the log goes, from now."""
         return max(self._per, self._longer if now < self._until else 0)
 
-    def _settle(self, log: WindowLog, now: int) -> None:
+    def _advance_to(self, log: WindowLog, now: int) -> None:
         """Let time pass: entries leave the window, come back to one that grew, and are forgotten."""
         reach = self._reach(now)
         forgotten = max(self._forgotten, now - reach)

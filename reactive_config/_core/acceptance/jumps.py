@@ -106,7 +106,7 @@ class Jumps:
                     found += self._too_much_gone(trial, index)
         return found
 
-    def hold(self, key: UnitKey, jumps: Iterable[Jump]) -> None:
+    def note(self, key: UnitKey, jumps: Iterable[Jump]) -> None:
         """A unit waits because of these."""
         for _, _, rule, amount in jumps:
             self._waiting.setdefault(rule, {})[key] = amount

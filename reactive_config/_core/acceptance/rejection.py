@@ -163,7 +163,7 @@ class Rejection:
         self.changes = union(self.changes, trial.changes)
         self.jumps.accepted(trial)
         for index, unit in trial.units:
-            self.records[index].settle(unit)
+            self.records[index].note_accepted(unit)
         if self.queue.groups or self.holding.held:
             for key in trial.units:
                 self.leave(key)
@@ -317,7 +317,7 @@ class Rejection:
         entries = (change.entry for change in self.changes_of(key).values())
         self.holding.hold(key, verdict, {entry.revision for entry in entries if entry is not None})
         self.jumps.release(key)
-        self.jumps.hold(key, jumps)
+        self.jumps.note(key, jumps)
         self.linked.add(key, self._paths_of(key))
         if is_new or key[1] is GONE:
             self.linked.recheck[key] = None

@@ -169,7 +169,7 @@ class SourceRecord:
                 del self.units[change.unit]
             self.touched.setdefault(change.unit, False)
 
-    def settle(self, unit: Unit) -> None:
+    def note_accepted(self, unit: Unit) -> None:
         """A unit's changes are in force now."""
         changes = self.units.pop(unit)
         self.accepted_at += len(changes)

@@ -19,7 +19,15 @@ from reactive_config._core.decoding.fault import ENOUGH, Fault
 from reactive_config._core.decoding.fault_search import faults, own_fault
 from reactive_config._core.decoding.finite import NotFiniteError
 from reactive_config._core.decoding.leaf import decode_leaf
-from reactive_config._core.decoding.plans import MISSING, NOTHING, Decoded, DecodedPart, DecodePlan, settled, value_of
+from reactive_config._core.decoding.plans import (
+    MISSING,
+    NOTHING,
+    Decoded,
+    DecodedPart,
+    DecodePlan,
+    same_or_new,
+    value_of,
+)
 from reactive_config._core.delta import Bare
 from reactive_config._core.json_text import JsonRefusedError, decode_json
 from reactive_config._core.paths import Path
@@ -51,7 +59,7 @@ class LeafPlan(DecodePlan):
                 raise
             found += faults(tree, self.kind, path)
             return MISSING
-        return settled(old, value)
+        return same_or_new(old, value)
 
     def _converted(self, tree: Any) -> Any:
         if self.scalar and type(tree) is not Bare:  # what is bare has to be prepared first
@@ -117,7 +125,7 @@ class TablePlan(DecodePlan):
         if value is MISSING:
             return MISSING
         if self.own_code:  # what it makes of other values may be the same
-            value = settled(old.value, value)
+            value = same_or_new(old.value, value)
         return DecodedPart(tree, value, kept, parts, self.own_code)
 
     def _decode_all(self, tree: Any, previous: Any, path: Path, found: list[Fault]) -> Decoded:
@@ -136,7 +144,7 @@ class TablePlan(DecodePlan):
         value = self._build(kept, inner, table, path, found)
         if value is MISSING:
             return MISSING
-        return DecodedPart(tree, settled(previous, value), kept, inner or NOTHING, self.own_code)
+        return DecodedPart(tree, same_or_new(previous, value), kept, inner or NOTHING, self.own_code)
 
     def decode_names(
         self, table: Mapping[str, Any], path: Path, found: list[Fault]

@@ -11,7 +11,7 @@ import msgspec
 from reactive_config._core.decoding.bare_values import infer, untyped
 from reactive_config._core.decoding.basic_plans import LeafPlan, TablePlan
 from reactive_config._core.decoding.fault import ENOUGH, Fault
-from reactive_config._core.decoding.plans import MISSING, Decoded, DecodedPart, DecodePlan, settled, value_of
+from reactive_config._core.decoding.plans import MISSING, Decoded, DecodedPart, DecodePlan, same_or_new, value_of
 from reactive_config._core.decoding.record_plans import FlatPlan
 from reactive_config._core.delta import Bare
 from reactive_config._core.paths import Path
@@ -73,7 +73,7 @@ class UntypedPlan(DecodePlan):
     def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
         if type(tree) is dict:
             return self._table.decode(tree, old, changes, path, found)
-        return settled(value_of(old), untyped(tree))
+        return same_or_new(value_of(old), untyped(tree))
 
     def anew(self, tree: Any, decoded: Decoded) -> Any:
         return untyped(tree)

@@ -98,6 +98,6 @@ class DecodePlan(ABC):
         """
 
 
-def settled(old: Any, value: Any) -> Any:
+def same_or_new(old: Any, value: Any) -> Any:
     """The old value where the new one is equal to it, so that it keeps its identity."""
     return old if old is not MISSING and unchanged(old, value) else value

@@ -11,7 +11,7 @@ import msgspec
 from reactive_config._core.decoding.basic_plans import TablePlan
 from reactive_config._core.decoding.fault import Fault
 from reactive_config._core.decoding.finite import check_finite, is_finite
-from reactive_config._core.decoding.plans import MISSING, Decoded, DecodePlan, settled, value_of
+from reactive_config._core.decoding.plans import MISSING, Decoded, DecodePlan, same_or_new, value_of
 from reactive_config._core.paths import Path
 from reactive_config._core.refusals import is_refusal, name_of, own_words
 from reactive_config._core.trees import Changes
@@ -57,7 +57,7 @@ class RecordPlan(TablePlan):
             found.append(Fault((*path, name), "", describe(field.type), "nothing"))
             return MISSING
         try:
-            return settled(old, field.default())
+            return same_or_new(old, field.default())
         except BaseException as error:
             if not is_refusal(error):
                 raise
@@ -111,7 +111,7 @@ class FlatPlan(RecordPlan):
         except BaseException as error:  # an enum may have an `==` of its own
             if not is_refusal(error):
                 raise
-        return settled(old, value)
+        return same_or_new(old, value)
 
     def anew(self, tree: Any, decoded: Decoded) -> Any:
         return decoded if self.immutable else self.decode(tree, MISSING, None, (), [])

@@ -153,7 +153,7 @@ class Inbox:
             self.record.take(Patch(self._set, self._deleted, self._patch.revision, self._patch.emptied))
         self._replace, self._set, self._deleted, self._patch = None, {}, {}, None
 
-    def settle(
+    def answer_waiting(
         self,
         held_at: Callable[[SourceRecord, int], HeldUnit | None],
         undecided: Callable[[SourceRecord, int], bool],

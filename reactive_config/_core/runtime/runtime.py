@@ -239,7 +239,7 @@ class Runtime(Generic[T]):
             else:
                 self._drain_and_apply(waiting)
         for inbox in self.inboxes:
-            inbox.settle(self.acceptance.held_at, self.acceptance.undecided, self.acceptance.unsettled)
+            inbox.answer_waiting(self.acceptance.held_at, self.acceptance.undecided, self.acceptance.unsettled)
 
     def _apply_observed(self, waiting: Sequence[Inbox]) -> None:
         step = ApplyEvent(tuple(inbox.record.name for inbox in waiting), self.hub.heard)

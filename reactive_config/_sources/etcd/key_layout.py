@@ -86,7 +86,7 @@ class KeyLayout:
             return f"the key {self._single}"
         return f"keys below {self._prefix.decode()}" if self._prefix else "all keys"
 
-    def hold(self, name: str) -> bool:
+    def covers(self, name: str) -> bool:
         """Whether a key is one of them, so that `meaning` may be asked."""
         return name == self._single if self._single is not None else name.encode().startswith(self._prefix)
 

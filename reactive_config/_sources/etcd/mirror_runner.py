@@ -66,7 +66,7 @@ async def replace_from(
         MirrorError: It has a key that the source would never read from etcd.
     """
     for name in copy.keys:
-        if not keys.hold(name):
+        if not keys.covers(name):
             raise MirrorError(f"{path} cannot be used: expected {keys.what}, got the key {name!r}")
     items = tuple(Item(key.encode(), row.value.encode(), row.revision) for key, row in copy.keys.items())
     sight = StoreHead(copy.cluster, 0, copy.revision, len(items))

@@ -159,7 +159,7 @@ class Session:
         self._store = store
         self._stand = stand
         self._cluster = cluster
-        self._heard = 0
+        self._signs = 0
         self._told = 0  # the newest revision known to be in the store
         self._target: StoreHead | None = None
         self._doubt: tuple[int, int] | None = None
@@ -189,8 +189,8 @@ class Session:
         # On a slow link a backlog comes in parts, so that it is seen to come.
         fragment = self._handover.pace.slow
         async with open_watch(self._link, self._range, self._store.revision + 1, fragment=fragment) as watch:
-            watch.heard = self._hear
-            self._settle()
+            watch.on_life = self._note_life
+            self._tell_progress()
             await _first_end(lambda: self._read(watch), self._beat, self._compare)
 
     async def _list(self, why: str, sight: StoreHead) -> None:
@@ -215,8 +215,8 @@ class Session:
             if batch.changes:
                 await self._take(batch)
 
-    def _hear(self) -> None:
-        self._heard += 1
+    def _note_life(self) -> None:
+        self._signs += 1
 
     async def _take(self, batch: Batch) -> None:
         latest = batch.latest()
@@ -224,7 +224,7 @@ class Session:
         self._stand.send(self._store.patch(latest, documents))
         self._stand.feed.count("events", len(batch.changes))
         self._tell_keys()
-        self._settle()
+        self._tell_progress()
 
     def _tell_keys(self) -> None:
         """Say which keys are left out, and which layers have lost their last one."""
@@ -237,7 +237,7 @@ class Session:
         text = f"{', '.join(layers)}: the last key was deleted, and by itself, so this is accepted as empty"
         stand.warn("empty", f"{text}; a new start needs optional=True or a key with the value {{}}" if layers else "")
 
-    def _settle(self) -> None:
+    def _tell_progress(self) -> None:
         """Say how far behind we are, and SYNCED once everything that was there at the begin of the session has come."""
         self._stand.lags(max(0, self._told - self._store.revision))
         if self._target is not None and self._store.covers(self._target):
@@ -275,11 +275,11 @@ class Session:
         self._stand.feed.count("comparisons")
 
     async def _check(self, newest: bool, timeout: float) -> None:
-        known, heard = self._store.revision, self._heard
+        known, signs = self._store.revision, self._signs
         try:
             sight = await read_head(self._link, self._range, newest=newest, timeout=timeout)
         except Unavailable as trouble:
-            if self._heard != heard:
+            if self._signs != signs:
                 return  # slow, but alive
             if isinstance(trouble, DeadlinePassed):
                 self._handover.pace.late()
@@ -297,14 +297,14 @@ class Session:
                 # Others write, this range is quiet: resuming from here survives a compaction up to here.
                 self._store.advance(sight.revision)
                 self._stand.send(Patch({}, {}, sight.revision, self._store.emptied.accepted))
-        elif self._doubt != (self._store.revision, self._heard):
-            self._doubt = (self._store.revision, self._heard)
+        elif self._doubt != (self._store.revision, self._signs):
+            self._doubt = (self._store.revision, self._signs)
             self._doubted_at = asyncio.get_running_loop().time()
         elif asyncio.get_running_loop().time() - self._doubted_at > self._silence():
             # Nothing has come for a whole beat although something was there: this watch is deaf.
             self._handover.pace.late()
             raise Unavailable(f"{self._link.endpoint}: the watch has fallen silent")
-        self._settle()
+        self._tell_progress()
 
     def _silence(self) -> float:
         """Seconds without a word that are too many where there is news."""

@@ -42,10 +42,10 @@ class EmptiedLayers:
             self.accepted |= {layer}
 
     def deleted(self, layer: int) -> None:
-        """A layer has one document less; `settle` follows."""
+        """A layer has one document less; `take` follows."""
         self._documents[layer] -= 1
 
-    def settle(self, deleted: Mapping[int, Sequence[int]]) -> None:
+    def take(self, deleted: Mapping[int, Sequence[int]]) -> None:
         """Take what transactions deleted: revision to the layers of its documents, in the order of the revisions."""
         if deleted or self.layers:
             last = {layer: revision for revision, layers in deleted.items() for layer in layers}
@@ -236,8 +236,8 @@ class Store:
             if stem is not None:
                 touched[stem] = unit
         for stem, unit in touched.items():
-            self._settle(stem, unit, changed)
-        self.emptied.settle(layers)
+            self._update_sent(stem, unit, changed)
+        self.emptied.take(layers)
         return Patch(changed, deleted, self.revision, self.emptied.accepted)
 
     def advance(self, revision: int) -> None:
@@ -309,7 +309,7 @@ class Store:
         # `a.json` is the stem of `a.json.yaml`, and as a key mounts the path of `a`.
         return (stem, *suffixed) if stem in self.documents and not stem.endswith(SUFFIXES) else suffixed
 
-    def _settle(self, stem: str, unit: int, changed: dict[str, KeyDocument]) -> None:
+    def _update_sent(self, stem: str, unit: int, changed: dict[str, KeyDocument]) -> None:
         """Bring what is sent for one path up to date."""
         names = self._names(stem)
         for name in names:

@@ -177,7 +177,7 @@ class Poller:
         entries = {c.found.id: await self._entry(c) for c in changes if c.content.data != self._outcome(c.found.id)}
         for change in changes:
             self._known[change.found.id].sent(change.found, change.content, change.now, change.wall_ns)
-            if change.heard:
+            if change.told_by_notifier:
                 continue  # so is a second write at the same moment; the next look of the poller finds the others
             self._again(self._known[change.found.id].recheck_at)
         for id in deleted:  # noqa: A001

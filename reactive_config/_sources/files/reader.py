@@ -173,7 +173,7 @@ class FileChange(NamedTuple):
         now: When it was read, by the source's clock.
         wall_ns: And by the system's.
         swapped: Whether a new `..data` link led to it.
-        heard: Whether the notifier told how its write ended, and so will tell of the next one.
+        told_by_notifier: Whether the notifier told how its write ended, and so will tell of the next one.
     """
 
     found: FoundFile
@@ -181,7 +181,7 @@ class FileChange(NamedTuple):
     now: float
     wall_ns: int
     swapped: bool
-    heard: bool
+    told_by_notifier: bool
 
 
 class ReadLater(NamedTuple):
