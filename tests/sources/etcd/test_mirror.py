@@ -168,11 +168,11 @@ FULL = """
 import resource, sys
 from pathlib import Path
 
-from reactive_config._sources.etcd.mirror_copies import Copy, Row
+from reactive_config._sources.etcd.mirror_copies import CopyRow, MirrorCopy
 from reactive_config._sources.etcd.mirror import Mirror
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-copy = Copy("/s/", 7, 9, 9, {"/s/n": Row("x" * 5000, 9)})
+copy = MirrorCopy("/s/", 7, 9, 9, {"/s/n": CopyRow("x" * 5000, 9)})
 try:
     Mirror(Path(sys.argv[1]), "/s/").save(copy, set_aside=True, rewound=False)
 except OSError as error:
@@ -369,12 +369,12 @@ WRITER = """
 import sys
 from pathlib import Path
 
-from reactive_config._sources.etcd.mirror_copies import Copy, Row
+from reactive_config._sources.etcd.mirror_copies import CopyRow, MirrorCopy
 from reactive_config._sources.etcd.mirror import Mirror
 
 mirror = Mirror(Path(sys.argv[1]), "/s/")
 for revision in range(int(sys.argv[2]), int(sys.argv[3]), 2):
-    copy = Copy("/s/", 7, revision, revision, {"/s/n": Row(str(revision) * 5000, revision)})
+    copy = MirrorCopy("/s/", 7, revision, revision, {"/s/n": CopyRow(str(revision) * 5000, revision)})
     mirror.save(copy, set_aside=True, rewound=False)
 """
 
@@ -410,7 +410,7 @@ KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
 
-from reactive_config._sources.etcd.mirror_copies import Copy, Row
+from reactive_config._sources.etcd.mirror_copies import CopyRow, MirrorCopy
 from reactive_config._sources.etcd.mirror import Mirror
 
 mirror, rng, last, torn = Mirror(Path(sys.argv[1]), "/s/"), random.Random(7), 0, 0
@@ -418,7 +418,7 @@ mirror, rng, last, torn = Mirror(Path(sys.argv[1]), "/s/"), random.Random(7), 0,
 def write_on(revision):
     while True:
         revision += 1
-        copy = Copy("/s/", 7, revision, revision, {"/s/n": Row(str(revision) * 5000, revision)})
+        copy = MirrorCopy("/s/", 7, revision, revision, {"/s/n": CopyRow(str(revision) * 5000, revision)})
         mirror.save(copy, set_aside=True, rewound=False)
 
 for _ in range(50):
@@ -432,7 +432,7 @@ for _ in range(50):
     os.waitpid(child, 0)
     copy = mirror.load()
     assert not copy.edited and copy.revision > last
-    assert copy.keys == {"/s/n": Row(str(copy.revision) * 5000, copy.revision)}
+    assert copy.keys == {"/s/n": CopyRow(str(copy.revision) * 5000, copy.revision)}
     last = copy.revision
     torn += mirror.path.with_name(f".{mirror.path.name}.tmp").exists()
 print(last, torn)
