@@ -136,7 +136,8 @@ async def test_what_a_clean_up_raises_hides_neither_the_bodys_exception_nor_its_
         async with open_config(App, Odd(fails_at_the_end)):
             raise KeyError
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.01), open_config(App, Odd(fails_at_the_end)):
+        async with asyncio.timeout(None) as limit, open_config(App, Odd(fails_at_the_end)):
+            limit.reschedule(0)  # not before it is open
             await asyncio.sleep(60)
     assert caplog.text.count("ERROR") == 2
 
