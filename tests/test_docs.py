@@ -85,3 +85,20 @@ def test_a_word_of_the_glossary_has_one_meaning():
     words = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+ \|$", GLOSSARY, re.MULTILINE)
     assert len(words) > 90
     assert sorted(set(words) - {"word"}) == sorted(word for word in words if word not in ("word", "---"))
+
+
+def logged():
+    """What the package writes to its log: the texts of lines, without what they are filled with."""
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            texts = [a.value for a in node.args[:2] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            if texts and node.func.attr in ("say", "warning", "info", "error"):
+                yield max(re.split(r"%[a-z0-9.]+", texts[0]), key=len).strip(" :;,().")
+
+
+@pytest.mark.parametrize("text", sorted({text for text in logged() if text}))
+def test_every_line_of_the_log_is_in_the_guide(text):
+    section = (ROOT / "docs/guide.md").read_text().partition("## What the log says")[2].partition("\n## ")[0]
+    assert text in section, text

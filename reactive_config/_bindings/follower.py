@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import anyio
 
 from reactive_config._core.runtime.host import Host
-from reactive_config._core.runtime.live import Live, heard_at, listen, observers_of, unlisten
+from reactive_config._core.runtime.live import Live, heard_at, listen, logbook_of, observers_of, unlisten
 from reactive_config._core.runtime.observing import RebuildEvent
 from reactive_config._core.status import BindingState, BindingStatus
 from reactive_config.errors import InvalidValue
@@ -73,6 +73,9 @@ class Follower:
         # What kept it from coming into force, and whose it was; empty where nothing did.
         self._trouble = ""
         self._culprit = self._members[0]
+        # When it first failed, and what the log says of it; a try that fails like the one before is not told again.
+        self._failed_at: float | None = None
+        self._told = ""
 
     async def open(self) -> None:
         """Return once the first things are in force; from then on follow.
@@ -153,10 +156,12 @@ class Follower:
         """
         pause = FIRST_PAUSE
         while self._leave_by is None:
+            if self._newer.is_set():
+                self._told = ""
             self._newer.clear()
             values = self._values()
             if all(member.stands(value) for value, member in zip(values, self._members, strict=True)):
-                self._heard, self._trouble = None, ""
+                self._end_trouble()
                 self._enter(BindingState.IN_FORCE)
                 return
             self._enter(BindingState.PREPARING)
@@ -224,6 +229,12 @@ class Follower:
             member.enter(BindingState.IN_FORCE)
             if self._heard is not None:
                 observers_of(member.live).in_force(member.name, time.monotonic() - self._heard)
+        self._end_trouble()
+
+    def _end_trouble(self) -> None:
+        if self._failed_at is not None:
+            logbook_of(self._culprit.live).binding_follows(self._culprit.name, time.monotonic() - self._failed_at)
+            self._failed_at = None
         self._heard, self._trouble = None, ""
 
     async def _settle(self) -> None:
@@ -256,9 +267,13 @@ class Follower:
         self._trouble = f"the new one could not be made: {why}"
         self._enter(BindingState.REFUSED if isinstance(error, InvalidValue) else BindingState.RETRYING)
         self._culprit.failures += 1
+        self._failed_at = self._failed_at or time.monotonic()
+        if self._told == f"{self._culprit.name}: {self._trouble}":
+            return
+        self._told = f"{self._culprit.name}: {self._trouble}"
         others = ", ".join(member.name for member in self._members if member is not self._culprit)
         stays = f"; so do those of {others}, which change together with it" if others else ""
-        logger.warning("%s: %s; the old one stays in use%s", self._culprit.name, self._trouble, stays)
+        logbook_of(self._culprit.live).binding_fails(self._told, f"the old one stays in use{stays}")
 
     def _enter(self, state: BindingState) -> None:
         for member in self._members:

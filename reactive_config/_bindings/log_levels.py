@@ -15,12 +15,10 @@ from reactive_config._bindings.clocks import Clock, LoopClock
 from reactive_config._bindings.levels import TemporaryLevel
 from reactive_config._bindings.log_rules import ROOT, LevelPlan, RuleReader
 from reactive_config._bindings.named_level import NamedLevel
-from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.live import Live, logbook_of
 from reactive_config._core.status import BindingStatus
 
 M = TypeVar("M", bound=Mapping[str, Any] | None)
-
-logger = logging.getLogger("reactive_config")
 
 _NOTHING = LevelPlan({}, {})
 
@@ -128,9 +126,10 @@ class LogLevels(Binding[M]):
     def _report(self, trouble: str) -> None:
         if trouble:
             self.failures += 1
-            logger.warning("%s: not all rules could be followed: %s; the others are in force", self.name, trouble)
+            told = f"{self.name}: not all rules could be followed: {trouble}"
+            logbook_of(self.live).binding_fails(told, "the others are in force")
         elif self._trouble:
-            logger.info("%s: all rules are in force again", self.name)
+            logbook_of(self.live).standing.say(logging.INFO, "%s: all rules are in force again", self.name)
         self._trouble = trouble
 
     def _level(self, name: str, of: logging.Logger) -> NamedLevel:

@@ -7,7 +7,6 @@ cancelling that loop leaves nothing behind.
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import weakref
@@ -22,12 +21,10 @@ from reactive_config._bindings.clocks import Clock, LoopClock
 from reactive_config._bindings.cron import Cron
 from reactive_config._bindings.cron_times import CronTimes
 from reactive_config._bindings.schedule import Grid, Missed, Tick, TickManner
-from reactive_config._core.runtime.live import Live, report
+from reactive_config._core.runtime.live import Live, logbook_of, report
 from reactive_config._core.status import BindingState, BindingStatus, Moment
 
 E = TypeVar("E", bound=timedelta | Cron | float | None)
-
-logger = logging.getLogger("reactive_config")
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -47,6 +44,11 @@ class _TimerRecord:
         if state is not self._state:
             self._since = Moment.now()
         self._state, self._error = state, error
+
+    @property
+    def refused_for(self) -> float | None:
+        """Seconds since a value was refused, if the newest one is."""
+        return self._since.age if self._state is BindingState.REFUSED else None
 
     def status(self) -> BindingStatus:
         since = self._since
@@ -126,8 +128,10 @@ class Timer(AsyncIterator[Tick]):
         except ValueError as error:
             self._account.failures += 1
             self._account.enter(BindingState.REFUSED, str(error))
-            logger.warning("%s: %s; the one before stays in force", self._account.name, error)
+            logbook_of(self._live).binding_fails(f"{self._account.name}: {error}", "the one before stays in force")
             return schedule
+        if (failed_for := self._account.refused_for) is not None:
+            logbook_of(self._live).binding_follows(self._account.name, failed_for)
         self._account.enter(BindingState.IN_FORCE)
         self._account.changes += rule != self._rule
         self._rule = rule

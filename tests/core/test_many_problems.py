@@ -12,7 +12,7 @@ from reactive_config._core.decoding import fault_search as faults_module
 from reactive_config._core.decoding.fault import ENOUGH
 from reactive_config._core.decoding.fault_search import faults
 from reactive_config._core.delta import Entry, Patch, Replace
-from reactive_config._core.runtime.runtime import LOGGED
+from reactive_config._core.runtime.logbook import HELD_LINES
 from reactive_config.errors import Problem, problem_lines
 from reactive_config.testing import Scripted
 
@@ -139,14 +139,14 @@ async def test_a_log_line_is_short_and_says_how_many_more_problems_there_are(cap
 
 async def test_very_many_held_units_are_counted_in_the_log(caplog):
     source = Scripted({})
-    bad = {f"k{n}": Entry(("table", f"k{n}"), "x", n, n) for n in range(2, LOGGED + 52)}
+    bad = {f"k{n}": Entry(("table", f"k{n}"), "x", n, n) for n in range(2, HELD_LINES + 52)}
     async with open_config(App, source) as config:
         with pytest.raises(Rejected):
-            await source.send(Patch(bad, {}, LOGGED + 51))
+            await source.send(Patch(bad, {}, HELD_LINES + 51))
         messages = [record.getMessage() for record in caplog.records if record.name == "reactive_config"]
-        assert len(messages) == LOGGED + 1
+        assert len(messages) == HELD_LINES + 1
         assert messages[-1] == "held 50 more units; config.status() has them"
-        assert len(config.status().sources[0].held) == LOGGED + 50
+        assert len(config.status().sources[0].held) == HELD_LINES + 50
 
 
 async def test_a_unit_that_is_held_for_the_same_reason_is_logged_once(caplog):

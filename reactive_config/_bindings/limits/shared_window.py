@@ -189,7 +189,9 @@ class SharedWindow:
             except (RedisError, OSError) as error:  # TimeoutError is an OSError
                 await self._failed(error)
                 return None
-        self.away = ""
+        if self.away:
+            logger.info("rate limits in Redis: it answers again")
+            self.away = ""
         return answer
 
     def _is_known_away(self) -> bool:

@@ -29,12 +29,14 @@ class Acceptance:
     Attributes:
         plan: Of the configuration's type.
         records: Lowest first.
+        freed: What was held when last asked and is not any more; a live view, for `take_freed`.
     """
 
     def __init__(self, plan: DecodePlan, records: Sequence[SourceRecord]) -> None:
         self.plan = plan
         self.records: list[SourceRecord] = list(records)
         self._rule = Rejection(plan, self.records)
+        self.freed: Mapping[UnitKey, object] = self._rule.holding.freed
 
     @property
     def stack(self) -> Stack:
@@ -152,6 +154,13 @@ class Acceptance:
     def take_news(self) -> Sequence[tuple[str, HeldUnit]]:
         """Source and unit, for what is held and was not when last asked, or for another reason."""
         return [(self.records[key[0]].name, held) for key, held in self._rule.holding.take_news()]
+
+    def take_freed(self) -> Mapping[tuple[str, str], bool]:
+        """Source and unit, for what was held when last asked and is not any more; whether it is in force now."""
+        freed = self._rule.holding.freed
+        told = {(self.records[key[0]].name, held.unit): accepted for key, (held, accepted) in freed.items()}
+        freed.clear()
+        return told
 
     def holds_any_of(self, record: SourceRecord) -> bool:
         """Whether units of a source wait because they do not fit."""

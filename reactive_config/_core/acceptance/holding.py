@@ -82,11 +82,14 @@ class Holding:
 
     Attributes:
         held: Unit to what people read of it; the status makes its age when somebody asks.
+        freed: The units that wait no more and were told to be held, and whether what they say is in force.
     """
 
     def __init__(self) -> None:
         self.held: dict[UnitKey, HeldUnit] = {}
         self._news: dict[UnitKey, HeldUnit] = {}
+        self._told: set[UnitKey] = set()
+        self.freed: dict[UnitKey, tuple[HeldUnit, bool]] = {}
         self._records: dict[UnitKey, _HeldRecord] = {}
         self._of: dict[int, dict[UnitKey, None]] = {}
         self._at: dict[tuple[int, int], dict[UnitKey, None]] = {}
@@ -112,10 +115,11 @@ class Holding:
         held = HeldUnit(unit_name(key[1]), problems, since.wall, more=verdict.more, stopped=verdict.stopped)
         record = _HeldRecord(held, since, order, tuple(dict.fromkeys(verdict.regions)), frozenset(revisions))
         self._list(key, record)
+        self.freed.pop(key, None)
         if before is None or before.held.problems != held.problems:
             self._news[key] = held
 
-    def release(self, key: UnitKey) -> bool:
+    def release(self, key: UnitKey, *, accepted: bool) -> bool:
         """A unit is accepted, or overwritten; whether it was held."""
         record = self._records.pop(key, None)
         if record is None:
@@ -123,6 +127,9 @@ class Holding:
         self._unlist(key, record)
         del self.held[key]
         self._news.pop(key, None)
+        if key in self._told:
+            self._told.discard(key)
+            self.freed[key] = (record.held, accepted)
         return True
 
     def _list(self, key: UnitKey, record: _HeldRecord) -> None:
@@ -168,6 +175,7 @@ class Holding:
         if not self._news:
             return ()
         news, self._news = self._news, {}
+        self._told.update(news)
         return news.items()
 
     def of(self, index: int) -> Sequence[UnitKey]:

@@ -166,7 +166,7 @@ class Rejection:
             self.records[index].note_accepted(unit)
         if self.queue.groups or self.holding.held:
             for key in trial.units:
-                self.leave(key)
+                self.leave(key, accepted=True)
             # What was refused before may fit now; what came with the delta is tried first.
             touched = trial.touched
             if concerned := self.holding.concerned(touched):
@@ -322,11 +322,11 @@ class Rejection:
         if is_new or key[1] is GONE:
             self.linked.recheck[key] = None
 
-    def leave(self, key: UnitKey) -> None:
+    def leave(self, key: UnitKey, *, accepted: bool = False) -> None:
         """A unit is accepted, or overwritten."""
         self.queue.discard(key)
         self.jumps.release(key)
-        if not self.holding.release(key):
+        if not self.holding.release(key, accepted=accepted):
             return
         self.groups.forget()
         self.linked.lost(key)

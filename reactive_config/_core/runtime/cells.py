@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from reactive_config._core.paths import Path
 from reactive_config._core.runtime.home import Home
+from reactive_config._core.runtime.logbook import Logbook
 from reactive_config._core.runtime.observing import Observers
 from reactive_config._core.status import BindingStatus
 
@@ -39,8 +40,22 @@ class Hub(Home):
         self.waited: set[object] = set()
         self.bindings: dict[object, Callable[[], BindingStatus]] = {}
         self.observers: Observers = Observers()
+        self._logbook: Logbook | None = None
         self.heard: float = 0.0
         self.errors: weakref.WeakKeyDictionary[Live[Any], str] = weakref.WeakKeyDictionary()
+
+    @property
+    def logbook(self) -> Logbook:
+        """What is told to operators."""
+        if self._logbook is None:
+            self._logbook = Logbook(self.loop)
+        return self._logbook
+
+    def close(self) -> None:
+        """The stream has ended."""
+        self.closed = True
+        if self._logbook is not None:
+            self._logbook.close()
 
 
 class WeakCells:

@@ -13,6 +13,7 @@ from reactive_config._core.acceptance.source_records import SourceRecord
 from reactive_config._core.delta import Delta, Entry, Patch, Replace, Unit
 from reactive_config._core.lookup import Shape, resolve, shape
 from reactive_config._core.paths import Path
+from reactive_config._core.runtime.cells import Hub
 from reactive_config._core.status import HeldUnit, Moment, SourceState, SourceStatus
 from reactive_config._core.types.sealed import holds_secret
 from reactive_config._printable import printable
@@ -33,11 +34,17 @@ class Inbox:
         on_last_good: The start needed the last good state, and something of what did not fit then is still held.
     """
 
-    def __init__(self, record: SourceRecord, kind: Any, wake: Callable[[], None]) -> None:
+    def __init__(self, record: SourceRecord, kind: Any, wake: Callable[[], None], hub: Hub) -> None:
         self.record = record
+        self._hub = hub
         self.current_state = SourceState.CONNECTING
         self.reason = ""
         self._since = Moment.now()
+        # When it was SYNCED last, or the start began.
+        self._left = self._since
+        # Since when the source is away, once the log says that it is.
+        self._away: Moment | None = None
+        self._has_ended = False
         self._next_try: datetime | None = None
         self._notes: tuple[str, ...] = ()
         self._counters: Counter[str] = Counter()
@@ -76,10 +83,44 @@ class Inbox:
         self._wake()
 
     def state(self, state: SourceState, reason: str = "", *, next_try: datetime | None = None) -> None:
-        if state is not self.current_state:
-            self._since = Moment.now()
+        before = self.current_state
+        if state is not before:
+            since, self._since = self._since, Moment.now()
+            self._left = since if before is SourceState.CONNECTING else self._since
         self.current_state, self.reason, self._next_try = state, printable(reason, _SENTENCE), next_try
         self._wake()
+        if state is SourceState.SYNCED:
+            if self._away is not None:
+                self._hub.logbook.source_back(self.record.name, self._away.age)
+                self._away = None
+        elif state is not before and state in (SourceState.STALE, SourceState.FAILED) and self._is_to_tell():
+            self._tell_away()
+
+    def fail(self, reason: str) -> None:
+        """The source has ended for this reason, which somebody else logs."""
+        self._has_ended = True
+        self.state(SourceState.FAILED, reason)
+
+    def note_start(self) -> None:
+        """The program starts, although this source is not SYNCED."""
+        if self._away is None and not self._has_ended and self.current_state is not SourceState.ENDED:
+            self._tell_away()
+
+    def _is_to_tell(self) -> bool:
+        """Whether nobody else tells that the source is away: a start that waits for it, or whoever saw its end."""
+        return not self._has_ended and (self._has_delivered or self.record.optional)
+
+    @property
+    def _has_delivered(self) -> bool:
+        return self.record.revision is not None or self.waits
+
+    def _tell_away(self) -> None:
+        """Say in the log that the source is away, and what is in force meanwhile."""
+        self._away = self._away or self._left
+        # What a start goes on with, the reason tells.
+        meanwhile = "; the last state stays in force" if self.record.revision is not None else ""
+        meanwhile = meanwhile if self._has_delivered else "; the program goes on without it"
+        self._hub.logbook.source_away(self.record.name, self.current_state, self.reason, meanwhile)
 
     def notes(self, notes: Sequence[str]) -> None:
         self._notes = tuple(printable(note, _SENTENCE) for note in notes)

@@ -19,6 +19,7 @@ from reactive_config._core.decoding.equality import unchanged
 from reactive_config._core.refusals import is_refusal, name_of
 from reactive_config._core.runtime.cells import Hub, WeakCells
 from reactive_config._core.runtime.home import Home
+from reactive_config._core.runtime.logbook import Logbook
 from reactive_config._core.runtime.observing import Observers
 from reactive_config._core.status import BindingStatus
 from reactive_config.errors import Closed
@@ -125,13 +126,17 @@ class Live(Generic[U]):
         return self
 
     def _note(self, error: BaseException | None) -> None:
-        """Show in the status that the function raised, or that it no longer does."""
+        """Show in the status and in the log that the function raised, or that it no longer does."""
         assert self._hub is not None
         self._failed = error is not None
         if error is None:
             self._hub.errors.pop(self, None)
+            self._hub.logbook.function_works(self.name)
         else:
-            self._hub.errors[self] = f"{self.name}: raised {name_of(error)}, the value is an older one"
+            trouble = f"{self.name}: raised {name_of(error)}, the value is an older one"
+            if self._hub.errors.get(self) != trouble:
+                self._hub.logbook.function_raises(trouble)
+            self._hub.errors[self] = trouble
 
     def _enlist(self) -> asyncio.Future[None]:
         """A future for one who waits: done when it may look again. Whoever stops waiting before that is to `_leave`."""
@@ -288,6 +293,12 @@ def observers_of(live: Live[Any]) -> Observers:
     """Who is told of applies and rebuilds of this configuration."""
     hub = live._cell()._hub
     return hub.observers if hub is not None else Observers()
+
+
+def logbook_of(live: Live[Any]) -> Logbook:
+    """What operators are told about this configuration."""
+    hub = live._cell()._hub
+    return hub.logbook if hub is not None else Logbook(asyncio.get_running_loop())
 
 
 def heard_at(live: Live[Any]) -> float:

@@ -25,6 +25,7 @@ from reactive_config._core.runtime.cells import Hub, PathIndex, WeakCells
 from reactive_config._core.runtime.host import ended, is_cancellation
 from reactive_config._core.runtime.inbox import Inbox
 from reactive_config._core.runtime.live import Batch, Live, make_live, recompute, recompute_derived, store, wake
+from reactive_config._core.runtime.logbook import StartVigil
 from reactive_config._core.runtime.observing import ApplyEvent
 from reactive_config._core.runtime.snapshot import Snapshot
 from reactive_config._core.runtime.updates import Updates, offer, wake_updates
@@ -38,10 +39,6 @@ logger = logging.getLogger("reactive_config")
 
 SOURCE_PATIENCE, LEAVE_WITHIN = 5.0, 10.0
 """Seconds that a source has to clean up before it is cancelled again, and before it is left running."""
-
-
-LOGGED = 100
-"""Held units that one step logs one by one."""
 
 
 class Runtime(Generic[T]):
@@ -73,7 +70,7 @@ class Runtime(Generic[T]):
         self.acceptance: Acceptance = Acceptance(compile_plan(kind), records)
         self._timeout = startup_timeout
         self._wake = asyncio.Event()
-        self.inboxes: list[Inbox] = [Inbox(record, kind, self._wake.set) for record in records]
+        self.inboxes: list[Inbox] = [Inbox(record, kind, self._wake.set, self.hub) for record in records]
         self.by_path: PathIndex = PathIndex()
         self.by_function: WeakCells = WeakCells()
         self.updates: WeakSet[Updates[T]] = WeakSet()
@@ -139,7 +136,7 @@ class Runtime(Generic[T]):
             inbox.state(SourceState.ENDED)
 
     def _source_failed(self, inbox: Inbox, reason: str) -> None:
-        inbox.state(SourceState.FAILED, reason)
+        inbox.fail(reason)
         logger.error("%s: %s", inbox.record.name, reason)
 
     def _ending(self) -> bool:
@@ -168,6 +165,9 @@ class Runtime(Generic[T]):
         except TimeoutError:
             if any(not inbox.record.optional for inbox in self._absent()):
                 raise StartupError((), self.troubles()) from None
+        for inbox in self.inboxes:
+            if inbox.current_state is not SourceState.SYNCED:
+                inbox.note_start()
         problems = self.acceptance.start()
         if problems and not await self._start_from_last_good():
             raise StartupError(problems, stopped=len(problems) >= ENOUGH)
@@ -180,13 +180,18 @@ class Runtime(Generic[T]):
 
     async def _gather(self) -> None:
         """Return once every source that must be there has said its first state."""
-        while self._absent():
-            await self._wait_woken()
-            for inbox in self.inboxes:
-                inbox.drain()
-            gone = [i for i in self._absent() if i.current_state in (SourceState.FAILED, SourceState.ENDED)]
-            if gone:
-                raise StartupError((), {i.record.name: i.reason or "ended without content" for i in gone})
+        vigil = StartVigil(self.hub, self.troubles, self._timeout)
+        try:
+            while self._absent():
+                await self._wait_woken()
+                for inbox in self.inboxes:
+                    inbox.drain()
+                vigil.look()
+                gone = [i for i in self._absent() if i.current_state in (SourceState.FAILED, SourceState.ENDED)]
+                if gone:
+                    raise StartupError((), {i.record.name: i.reason or "ended without content" for i in gone})
+        finally:
+            vigil.end()
 
     def _absent(self) -> list[Inbox]:
         """The inboxes that the first snapshot waits for. An optional source may be missing once it has tried."""
@@ -214,6 +219,7 @@ class Runtime(Generic[T]):
                 record.take(good)
         if not said or self.acceptance.start():
             return False
+        self.hub.logbook.starts_from_last_good([inbox.record.name for inbox in said])
         for inbox, current in said.items():
             inbox.on_last_good = True
             inbox.record.take(current)
@@ -257,18 +263,15 @@ class Runtime(Generic[T]):
         """Try what waits; returns source and unit, for what is held now and was not before, or for another reason."""
         changed = self.acceptance.attempt()
         held = self.acceptance.take_news()
-        self._log_held(held)
+        if held:
+            self.hub.logbook.held(held)
+        if self.acceptance.freed:
+            self.hub.logbook.no_longer_held(self.acceptance.take_freed())
         for inbox in self.inboxes:
             inbox.on_last_good = inbox.on_last_good and self.acceptance.holds_any_of(inbox.record)
         if changed:
             self._publish(changed)
         return held
-
-    def _log_held(self, held: Sequence[tuple[str, HeldUnit]]) -> None:
-        for source, unit in held[:LOGGED]:
-            logger.warning("held %s of %s: %s", unit.unit, source, "; ".join(unit.lines(5)))
-        if len(held) > LOGGED:
-            logger.warning("held %d more units; config.status() has them", len(held) - LOGGED)
 
     # -- publishing ----------------------------------------------------------------------------
 
@@ -281,12 +284,16 @@ class Runtime(Generic[T]):
         if self.stream is None:
             self.stream = make_live(snapshot, self.hub, name="configuration")
             self._on_snapshot(snapshot)
+            if logger.isEnabledFor(logging.INFO):
+                self.hub.logbook.generation(1, changed, self.acceptance)
             return
         batch: Batch = [(self.stream, snapshot)]
         recompute(self.by_path.concerned(changed), snapshot.value, batch)
         recompute(self.by_function.alive(), snapshot.value, batch)
         recompute_derived(batch)
         self._put_in_force(snapshot, batch)
+        if logger.isEnabledFor(logging.INFO):
+            self.hub.logbook.generation(generation, changed, self.acceptance)
 
     def _put_in_force(self, snapshot: Snapshot[T], batch: Batch) -> None:
         # Views first, the whole last: a view is never behind the configuration for a reading thread.
@@ -302,7 +309,7 @@ class Runtime(Generic[T]):
             wake_updates(update)
 
     def _close(self) -> None:
-        self.hub.closed = True
+        self.hub.close()
         closed = Closed("the configuration's context has ended")
         for inbox in self.inboxes:
             inbox.close(closed)

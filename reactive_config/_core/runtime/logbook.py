@@ -1,0 +1,265 @@
+"""What an operator reads in the log about one configuration, and how many lines of it there may be.
+
+Every line names what it is about and where that stands, and none shows a value. A level that is off costs one question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from reactive_config._core.paths import Path, format_path
+from reactive_config._core.status import HeldUnit, SourceState
+from reactive_config._core.trees import ABSENT, get
+from reactive_config._core.types.wording import duration_text
+from reactive_config._printable import printable
+
+if TYPE_CHECKING:
+    from reactive_config._core.acceptance.acceptance import Acceptance
+    from reactive_config._core.runtime.cells import Hub
+
+logger = logging.getLogger("reactive_config")
+
+NAMED = 4
+"""Paths, sources or units that one line names; it counts the others."""
+
+CHANGE_LINES, CHANGE_SECONDS = 10, 1.0
+"""Lines about generations, and in how many seconds."""
+
+STANDING_LINES, STANDING_SECONDS = 10, 1.0
+"""Lines about where sources and bindings stand."""
+
+HELD_LINES, HELD_SECONDS = 100, 10.0
+"""Lines about units that are held: a push of many mistakes is told whole, and a flood of them is bounded."""
+
+FIRST_WORD, NEXT_WORD = 2.0, 10.0
+"""Seconds until a start that waits says so, and until it says so again while the reason is the same."""
+
+
+class LineBudget:
+    """So many lines in so many seconds. What is too much is counted, and the count told once the seconds are over.
+
+    Args:
+        lines: How many may be written in `seconds`.
+        seconds: They begin with the first line.
+        count: How the number of the others is told.
+        loop: Whose clock counts.
+    """
+
+    _end = 0.0
+    _left = _left_out = _level = 0
+    _timer: asyncio.TimerHandle | None = None
+    _closed = False
+
+    def __init__(self, lines: int, seconds: float, count: str, loop: asyncio.AbstractEventLoop) -> None:
+        self._lines, self._seconds, self._count, self._loop = lines, seconds, count, loop
+
+    def say(self, level: int, text: str, *arguments: object) -> None:
+        """Write a line, or count it."""
+        if self.takes(level):
+            logger.log(level, text, *arguments)
+
+    def takes(self, level: int) -> bool:
+        """Whether a line is to be written; if there are too many, it is counted. For lines that cost something."""
+        if not logger.isEnabledFor(level):
+            return False
+        if self._has_room():
+            return True
+        self._left_out += 1
+        self._level = max(self._level, level)
+        return False
+
+    def _has_room(self) -> bool:
+        if self._closed:
+            return True
+        now = self._loop.time()
+        if now >= self._end:
+            self.tell_count()
+            self._end, self._left = now + self._seconds, self._lines
+        if self._left:
+            self._left -= 1
+            return True
+        if self._timer is None:  # only while something is left out
+            self._timer = self._loop.call_at(self._end, self.tell_count)
+        return False
+
+    def tell_count(self) -> int:
+        """Say how many lines were left out since this was said last, if any were; returns how many."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        left_out, self._left_out = self._left_out, 0
+        if left_out:
+            logger.log(self._level, self._count, left_out)
+            self._level = 0
+        return left_out
+
+    def close(self) -> None:
+        """Tell what is left to tell; no timer stays."""
+        self.tell_count()
+        self._closed = True
+
+
+class Logbook:
+    """The lines about one configuration. Used from its loop only.
+
+    Attributes:
+        changes: For what comes into force.
+        standing: For where sources and bindings stand; they are told whatever else there is to tell.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.changes: LineBudget = LineBudget(
+            CHANGE_LINES, CHANGE_SECONDS, "%d more lines about changes were left out", loop
+        )
+        self.standing: LineBudget = LineBudget(
+            STANDING_LINES,
+            STANDING_SECONDS,
+            "%d more lines were left out; config.status() shows how things stand",
+            loop,
+        )
+        self._held = LineBudget(HELD_LINES, HELD_SECONDS, "held %d more units; config.status() has them", loop)
+        self._count_again = 0.0
+        self._loop = loop
+
+    def close(self) -> None:
+        """Tell what is left to tell."""
+        for budget in (self.changes, self.standing, self._held):
+            budget.close()
+
+    # -- what is in force, and what is held ------------------------------------------------------
+
+    def generation(self, number: int, changed: Sequence[Path], acceptance: Acceptance) -> None:
+        """A generation came into force."""
+        if not self.changes.takes(logging.INFO):
+            return
+        if number == 1:
+            said = [record for record in acceptance.records if record.revision is not None]
+            sources = [_where(record.name, record.places, record.revision or 0) for record in said]
+            logger.info("generation 1 from %s", _listed(sources, len(sources)))
+            return
+        by_origin: dict[str, list[str]] = {}
+        for path in sorted(changed[:NAMED]):
+            where = str(acceptance.origin(path, locate=False))
+            if get(acceptance.stack.tree, path) is ABSENT:
+                where = "not set any more"
+            by_origin.setdefault(where, []).append(printable(format_path(path)) or "all of it")
+        told = [f"{', '.join(paths)} ({where})" for where, paths in by_origin.items()]
+        more = f" and {len(changed) - NAMED:,} more" if len(changed) > NAMED else ""
+        logger.info("generation %d: %s%s", number, ", ".join(told), more)
+
+    def held(self, found: Iterable[tuple[str, HeldUnit]]) -> None:
+        """Units are held that were not, or for another reason."""
+        for source, unit in found:
+            if self._held.takes(logging.WARNING):
+                logger.warning("held %s of %s: %s", unit.unit, source, "; ".join(unit.lines(5)))
+        # A push of very many is told to its end at once; of a flood the count comes now and then.
+        if (now := self._loop.time()) >= self._count_again and self._held.tell_count():
+            self._count_again = now + HELD_SECONDS
+
+    def no_longer_held(self, freed: Mapping[tuple[str, str], bool]) -> None:
+        """Units wait no more.
+
+        Args:
+            freed: Source and unit, to whether what it says is in force now.
+        """
+        for in_force, why in ((True, "in force now"), (False, "overwritten or taken back")):
+            units = [f"{unit} of {source}" for (source, unit), is_so in freed.items() if is_so is in_force]
+            if units:
+                self.standing.say(logging.INFO, "no longer held: %s (%s)", _listed(units, len(units)), why)
+
+    # -- where sources and bindings stand --------------------------------------------------------
+
+    def source_away(self, name: str, state: SourceState, reason: str, meanwhile: str) -> None:
+        """A source cannot be followed at the moment."""
+        self.standing.say(logging.WARNING, "%s is %s: %s%s", name, state.name, reason or "no answer yet", meanwhile)
+
+    def source_back(self, name: str, away: float) -> None:
+        """A source is followed again."""
+        self.standing.say(logging.INFO, "%s is SYNCED, after %s away", name, lasted(away))
+
+    def starts_from_last_good(self, names: Collection[str]) -> None:
+        """The content of sources did not fit, and what they kept starts the program."""
+        for name in names:
+            self.standing.say(
+                logging.WARNING, "%s: its content does not fit; the program starts from its last good state", name
+            )
+
+    def binding_fails(self, trouble: str, stays: str) -> None:
+        """A binding could not take a change."""
+        self.standing.say(logging.WARNING, "%s; %s", trouble, stays)
+
+    def binding_follows(self, name: str, failed_for: float) -> None:
+        """A binding that could not take a change has what is newest in use."""
+        self.standing.say(logging.INFO, "%s: the newest value is in use, after %s of trouble", name, lasted(failed_for))
+
+    def function_raises(self, trouble: str) -> None:
+        """A function given to `select` or `map` raised, or raised something else."""
+        self.standing.say(logging.WARNING, "%s", trouble)
+
+    def function_works(self, name: str) -> None:
+        """A function that raised gives a value again."""
+        self.standing.say(logging.INFO, "%s: the value is the newest again", name)
+
+
+class StartVigil:
+    """Says what a start waits for: after a while, when the reason changes, and now and then.
+
+    Args:
+        hub: Of the configuration.
+        troubles: Source name to what keeps it, of those for which the start waits.
+        limit: Seconds that the start may take.
+    """
+
+    def __init__(self, hub: Hub, troubles: Callable[[], Mapping[str, str]], limit: float | None) -> None:
+        self._hub, self._troubles, self._limit, self._loop = hub, troubles, limit, hub.loop
+        self._began = self._told_at = self._loop.time()
+        self._told = ""
+        self._timer = self._loop.call_at(self._began + FIRST_WORD, self._tell)
+
+    def look(self) -> None:
+        """Something was said, perhaps another reason."""
+        if self._told:  # before, the timer tells whatever is the reason then
+            self._wait()
+
+    def end(self) -> None:
+        """The start waits no more."""
+        self._timer.cancel()
+
+    def _words(self) -> str:
+        troubles = [f"{name}: {trouble}" for name, trouble in self._troubles().items()]
+        return _listed(troubles, len(troubles), "; ")
+
+    def _wait(self) -> None:
+        pause = FIRST_WORD if self._words() not in ("", self._told) else NEXT_WORD
+        self._timer.cancel()
+        self._timer = self._loop.call_at(self._told_at + pause, self._tell)
+
+    def _tell(self) -> None:
+        if words := self._words():  # empty in the moment between the last answer and the start
+            self._told, self._told_at = words, self._loop.time()
+            of = "" if self._limit is None else f" of {lasted(self._limit)}"
+            waited = lasted(self._told_at - self._began)
+            self._hub.logbook.standing.say(logging.WARNING, "the start waits for %s (%s%s)", words, waited, of)
+        self._wait()
+
+
+def lasted(seconds: float) -> str:
+    """A length of time as people say it: `0.4s`, `12s`, `3m5s`."""
+    return f"{seconds:.1f}s" if seconds < 10 else duration_text(timedelta(seconds=round(seconds)))
+
+
+def _where(name: str, places: Sequence[str], revision: int) -> str:
+    """A source and where its layers stand."""
+    inside = [] if list(places) == [name] else [_listed([printable(place) for place in places], len(places))]
+    if revision:
+        inside.append(f"revision {revision}")
+    return f"{name} ({', '.join(inside)})" if inside else name
+
+
+def _listed(texts: Sequence[str], count: int, between: str = ", ") -> str:
+    more = f" and {count - NAMED:,} more" if count > NAMED else ""
+    return between.join(texts[:NAMED]) + more
