@@ -20,6 +20,13 @@ _IMPORTLIB = "<frozen importlib"
 _NOT_THEIRS = (str(Path(__file__).parents[1]), str(importlib.__file__), _IMPORTLIB)
 
 _CANNOT_IMPORT = re.compile(r"cannot import name '\w+' from (?:partially initialized module )?'[\w.]+'")
+_RUNS_A_LOOP = (
+    "asyncio.run() cannot be called from a running event loop",
+    "Runner.run() cannot be called from a running event loop",
+    "This event loop is already running",
+    "Cannot run the event loop while another loop is running",
+    "Already running asyncio in this thread",
+)
 _SYNTAX_ERRORS = (SyntaxError, IndentationError, TabError)
 
 
@@ -84,7 +91,14 @@ def _module(name: str) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the module does, SystemExit included
-        raise UsageError(f"--type: {name} cannot be imported: {raised(error)}") from None
+        raise UsageError(f"--type: {name} cannot be imported: {raised(error)}", hints=_guard(error)) from None
+
+
+def _guard(error: BaseException) -> list[str]:
+    """What to write in a module that runs its program when it is imported."""
+    if type(error) is not RuntimeError or str(error) not in _RUNS_A_LOOP:
+        return []
+    return ['it runs an event loop when it is imported: put that under `if __name__ == "__main__":`']
 
 
 def _near_modules(name: str) -> list[str]:

@@ -116,6 +116,24 @@ def test_whatever_a_types_module_raises_is_told(quick: Run, shop: Path, command:
     assert list(MODULES.values())[number] in text
 
 
+@pytest.mark.parametrize(
+    "run",
+    [
+        "asyncio.run(main())",
+        "asyncio.new_event_loop().run_until_complete(main())",
+        "anyio.run(main)",
+        "asyncio.Runner().run(main())",
+    ],
+)
+def test_a_types_module_that_runs_its_program_is_told_what_to_write(cli: Run, shop: Path, run: str) -> None:
+    (shop / "unguarded.py").write_text(f"import anyio, asyncio\nasync def main(): pass\n{run}\n")
+    result = cli("check", "config/common", "--type", "unguarded:App")
+    assert result.code == 2
+    assert "error: --type: unguarded cannot be imported: RuntimeError" in result.err
+    assert "unguarded.py:3" in result.err
+    assert 'put that under `if __name__ == "__main__":`' in result.err
+
+
 def test_ctrl_c_while_a_types_module_is_imported_is_ctrl_c(quick: Run, shop: Path) -> None:
     (shop / "interrupted.py").write_text("raise KeyboardInterrupt")
     assert told(quick("schema", "--type", "interrupted:App"), 130) == ""
