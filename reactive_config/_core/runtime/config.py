@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, NoReturn, TypeVar, overload
 
 import msgspec
 
@@ -217,6 +218,7 @@ class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
             raises if another one is missing. None waits for ever.
 
     Raises:
+        TypeError: At once; something that is no source was given, or none.
         StartupError: On entering; names each source's trouble and every problem of the content.
         TypeNotSupported: On entering; the type cannot be decoded.
     """
@@ -224,6 +226,8 @@ class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
     def __init__(self, kind: type[T], *sources: Source, startup_timeout: float | None = 30.0) -> None:
         if not sources:
             raise TypeError("open_config: expected at least one source, got none")
+        for source in sources:
+            _require_source(source)
         self._kind = kind
         self._sources = sources
         self._timeout = startup_timeout
@@ -242,3 +246,42 @@ class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._host.leave(error)
+
+    # What people write who have not read that it is an async context manager.
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise AttributeError(f"{type(self).__name__}(...) has no {name} before it is entered: {_ENTER}")
+
+    def __await__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__}(...) is entered, not awaited: {_ENTER}")
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__}(...) is entered by `async with`: {_ENTER}")
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+_ENTER = "write `async with open_config(...) as config:`"
+
+
+def _require_source(source: object) -> None:
+    """Refuse what is no source, and say what to write.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if isinstance(source, type):
+        raise TypeError(
+            f"open_config: expected a source, got the class {source.__name__}: write {source.__name__}(...)"
+        )
+    for kinds, what, instead in (
+        ((str, bytes, os.PathLike), "a path", 'Files("config")'),
+        (Mapping, "a mapping", 'Memory({"log": {"root": "INFO"}})'),
+    ):
+        if isinstance(source, kinds):
+            raise TypeError(f"open_config: expected a source, got {what}: write {instead}")
+    lacks = [name for name in ("name", "layers", "run") if not hasattr(source, name)]
+    if lacks:
+        raise TypeError(f"open_config: expected a source, got {type(source).__name__}, which has no {lacks[0]}")
