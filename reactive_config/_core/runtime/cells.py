@@ -36,7 +36,7 @@ class Hub(Home):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self.closed = False
+        self.closed: bool = False
         self.waited: set[object] = set()
         self.bindings: dict[object, Callable[[], BindingStatus]] = {}
         self.observers: Observers = Observers()
