@@ -28,6 +28,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from reactive_config._core.change_limits import ChangeLimits
+from reactive_config._core.runtime.callbacks import ChangeCallback
 from reactive_config._core.runtime.config import Config, open_config
 from reactive_config._core.runtime.live import Live
 from reactive_config._core.runtime.snapshot import Snapshot
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TLS",
+    "ChangeCallback",
     "ChangeLimits",
     "Closed",
     "Config",

@@ -161,6 +161,7 @@ class Status(msgspec.Struct, frozen=True):
         bindings: What hangs on the stream, in the order of opening.
         selectors: Errors of functions given to `select` and `map` whose value is therefore an old one.
         notes: Shape changes between layers and other things that are legal and worth a look.
+        callbacks: Functions given to `on_change` whose last call raised, or that run on after every cancellation.
     """
 
     generation: int
@@ -169,3 +170,4 @@ class Status(msgspec.Struct, frozen=True):
     bindings: tuple[BindingStatus, ...] = ()
     selectors: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    callbacks: tuple[str, ...] = ()

@@ -157,6 +157,9 @@ class StatusCollector:
         yield _gauge(
             "selector_errors", "Selectors that raised and have an older value.", (), [((), len(status.selectors))]
         )
+        yield _gauge(
+            "callback_errors", "Callbacks of on_change whose last call raised.", (), [((), len(status.callbacks))]
+        )
         yield from _sources(status.sources)
         yield _binding_states(status.bindings, self._names)
         yield _total(counts, "source_events", "What a source counts: reconnects, relists, ...", "source", "event")

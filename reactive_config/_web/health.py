@@ -55,6 +55,7 @@ def _troubles(status: Status) -> Iterator[str]:
         if binding.error:
             yield f"{binding.name}: {binding.error}"
     yield from status.selectors
+    yield from status.callbacks
 
 
 def _open_to_everybody(binding: BindingStatus) -> BindingStatus:

@@ -63,8 +63,9 @@ class Operations:
     Args:
         levels_token: Who shows it may set log levels; without one nobody may.
         config_token: Who shows it may see `/config`; without one it does not exist.
-        strict: Whether stale or failed sources, held content, bindings that cannot follow and selectors that raise
-            make `/readyz` a 503. It takes every instance out of rotation at once where their cause is shared.
+        strict: Whether stale or failed sources, held content, bindings that cannot follow, and selectors and callbacks
+            that raise, make `/readyz` a 503. It takes every instance out of rotation at once where their cause is
+            shared.
         registry: For the metrics; an own one unless given. With `prometheus_client.REGISTRY`, `/metrics` shows
             the program's own metrics too.
 

@@ -6,7 +6,7 @@ from typing import Any, assert_type
 
 import msgspec
 
-from reactive_config import Config, Etcd, Files, Gap, Live, Memory, Secret, Snapshot, open_config
+from reactive_config import ChangeCallback, Config, Etcd, Files, Gap, Live, Memory, Secret, Snapshot, open_config
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -16,6 +16,12 @@ class Pool(msgspec.Struct, frozen=True):
 class App(msgspec.Struct, frozen=True):
     token: Secret[str]
     pool: Pool = Pool()
+
+
+def take_pool(pool: Pool) -> None: ...
+
+
+async def take_pool_async(pool: Pool) -> None: ...
 
 
 async def use() -> None:
@@ -38,6 +44,10 @@ async def use() -> None:
             assert_type(value, Pool)
         config.current.pool.size = 5  # type: ignore[misc]
         config.select(5)  # type: ignore[call-overload]
+        assert_type(config.on_change("pool.size", print), ChangeCallback)
+        config.on_change(lambda c: c.pool, take_pool).cancel()
+        config.on_change(lambda c: c.pool, take_pool_async)
+        config.on_change(lambda c: c.pool.size, take_pool)  # type: ignore[misc]
     async with open_config(dict[str, Any], Memory()) as untyped:
         assert_type(untyped.current, dict[str, Any])
     assert_type(Live.constant(5), Live[int])

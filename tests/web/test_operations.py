@@ -227,6 +227,25 @@ async def test_a_selector_that_raises_is_told():
         assert halves.current == -5
 
 
+async def test_a_callback_that_raises_is_told_and_counted():
+    memory, operations = Memory(), Operations(strict=True)
+
+    def apply(size):
+        if size == 3:
+            raise LookupError("canary")
+
+    async with open_config(App, memory) as config, operations.serving(config):
+        config.on_change("size", apply)
+        for size, trouble in ((3, True), (4, False)):
+            await memory.patch({"size": size})
+            async with asyncio.timeout(5):
+                while bool(config.status().callbacks) != trouble:
+                    await asyncio.sleep(0)
+            status, told = get(operations)
+            assert (status, len(told["troubles"])) == ((503, 1) if trouble else (200, 0))
+            assert "canary" not in json.dumps(told)
+
+
 def raising(config):
     raise LookupError("canary")
 

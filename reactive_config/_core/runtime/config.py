@@ -15,6 +15,7 @@ from reactive_config._core.delta import Entry
 from reactive_config._core.lookup import selector
 from reactive_config._core.paths import format_path, parse_path
 from reactive_config._core.redaction import show, spot_of
+from reactive_config._core.runtime.callbacks import Callbacks, ChangeCallback, check_registration
 from reactive_config._core.runtime.describing import Setting, settings
 from reactive_config._core.runtime.host import Host
 from reactive_config._core.runtime.live import Live, LivePath, describe_function, make_live
@@ -134,6 +135,40 @@ class Config(Generic[T]):
             self._runtime.by_path.add(path, live)
         return live
 
+    @overload
+    def on_change(self, part: Callable[[T], U], callback: Callable[[U], object]) -> ChangeCallback: ...
+    @overload
+    def on_change(self, part: str, callback: Callable[[Any], object]) -> ChangeCallback: ...
+    def on_change(self, part: Callable[[T], Any] | str, callback: Callable[[Any], object]) -> ChangeCallback:
+        """Call a function with the new value at every change of a part; not now.
+
+            config.on_change("log", apply_levels)
+
+        Calls come one after the other: while one is under way changes wait, and the next one is given the newest
+        value. So a slow callback skips values, never goes back, and ends on the last. What it raises is logged, and
+        shown in the status until a call works again; nothing else is affected, and the next change calls it again. It
+        runs on the event loop, with the context variables of this moment, until the handle is cancelled or the
+        configuration's context ends.
+
+        Args:
+            part: As for `select`.
+            callback: Takes the new value; sync, then it must be quick, or async.
+
+        Returns:
+            A handle with `cancel()`; nobody needs to keep it.
+
+        Raises:
+            TypeError: The callback cannot be called with one value.
+            UnknownPath: The type has no such path.
+            Closed: The configuration's context has ended.
+            Exception: Whatever a function as `part` raises now.
+        """
+        self._runtime.hub.check()
+        check_registration(part, callback)
+        if self._runtime.callbacks is None:
+            self._runtime.callbacks = Callbacks(self._runtime.hub, self._runtime.ending)
+        return self._runtime.callbacks.add(self.select(part), callback)
+
     def explain(self, path: str) -> tuple[Explanation, ...]:
         """What every layer says about a path, the strongest first; empty where none says anything.
 
@@ -165,7 +200,7 @@ class Config(Generic[T]):
         return tuple(settings(self.current, self._runtime.kind, self._runtime.acceptance))
 
     def status(self) -> Status:
-        """Where everything stands: sources, held units, selectors, notes."""
+        """Where everything stands: sources, held units, selectors, callbacks, notes."""
         self._runtime.hub.check_thread()
         return self._runtime.status()
 

@@ -21,6 +21,7 @@ from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.fault import ENOUGH
 from reactive_config._core.delta import Replace
 from reactive_config._core.paths import Path, format_path
+from reactive_config._core.runtime.callbacks import Callbacks
 from reactive_config._core.runtime.cells import Hub, PathIndex, WeakCells
 from reactive_config._core.runtime.host import ended, is_cancellation
 from reactive_config._core.runtime.inbox import Inbox
@@ -48,6 +49,7 @@ class Runtime(Generic[T]):
         kind: The configuration's type.
         hub: Shared by all live values.
         stream: The live snapshot; None before the first.
+        callbacks: What `on_change` registered; None before the first.
         started: Done once the first snapshot is in force, or failed with why there is none.
     """
 
@@ -56,6 +58,7 @@ class Runtime(Generic[T]):
         self.sources: list[Source] = list(sources)
         self.hub: Hub = Hub(asyncio.get_running_loop())
         self.stream: Live[Snapshot[T]] | None = None
+        self.callbacks: Callbacks | None = None
         self.started: asyncio.Future[Snapshot[T]] = self.hub.loop.create_future()
         records = [
             SourceRecord(
@@ -108,7 +111,17 @@ class Runtime(Generic[T]):
                 self._close()
 
     async def _end_tasks(self) -> None:
-        """End the sources, side by side and in bounded time."""
+        """End the sources, and the calls of callbacks that are under way, side by side and in bounded time."""
+        if self.callbacks is None:
+            await self._end_sources()
+            return
+        self.callbacks.begin_leaving()
+        try:
+            await self._end_sources()
+        finally:
+            await self.callbacks.left()
+
+    async def _end_sources(self) -> None:
         for task in await ended(self._tasks.keys(), SOURCE_PATIENCE, LEAVE_WITHIN):
             what = self._tasks[task]
             logger.warning(
@@ -125,7 +138,7 @@ class Runtime(Generic[T]):
         except SourceError as error:
             self._source_failed(inbox, str(error))
         except BaseException as error:
-            if self._ending():
+            if self.ending():
                 raise
             if not is_cancellation(error):
                 self._bug = error  # the writer raises it
@@ -139,7 +152,7 @@ class Runtime(Generic[T]):
         inbox.fail(reason)
         logger.error("%s: %s", inbox.record.name, reason)
 
-    def _ending(self) -> bool:
+    def ending(self) -> bool:
         """Whether the writer ends, or was cancelled just now: `asyncio.run` ends all tasks in one turn."""
         return self._leaving or (self._host is not None and self._host.cancelling() > 0)
 
@@ -334,6 +347,7 @@ class Runtime(Generic[T]):
             sources=tuple(inbox.status(self.acceptance.held_of(inbox.record)) for inbox in self.inboxes),
             bindings=tuple(status() for status in self.hub.bindings.values()),
             selectors=tuple(self.hub.errors.values()),
+            callbacks=self.callbacks.troubles() if self.callbacks is not None else (),
             notes=self._shape_notes(),
         )
 
