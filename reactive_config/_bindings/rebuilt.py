@@ -6,11 +6,11 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from reactive_config._bindings.binding import Binding
 from reactive_config._bindings.insistent_scope import CANCEL_FOR
+from reactive_config._bindings.lease import Lease
 from reactive_config._bindings.thing import Dispose, Thing
 from reactive_config._core.runtime.host import outlast
 from reactive_config._core.runtime.live import Live
@@ -28,29 +28,6 @@ MOST_LEFT_RUNNING = 8
 
 class TooManyLeftRunning(RuntimeError):
     """Nothing is built while so many earlier calls cannot be ended: each of them may hold connections."""
-
-
-class _Use(Generic[R]):
-    """One use of the thing that was in force when it began."""
-
-    __slots__ = ("_binding", "_thing")
-
-    def __init__(self, binding: Rebuilt[Any, R]) -> None:
-        self._binding = binding
-        self._thing: Thing[R] | None = None
-
-    async def __aenter__(self) -> R:
-        if self._thing is not None:
-            raise RuntimeError(f"{self._binding.name}: expected a use() for every block, got one inside itself")
-        self._thing = self._binding.in_force
-        return self._thing.begin_use()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        thing, self._thing = self._thing, None
-        assert thing is not None
-        thing.end_use()
 
 
 class Rebuilt(Binding[U], Generic[U, R]):
@@ -92,13 +69,21 @@ class Rebuilt(Binding[U], Generic[U, R]):
         return self._held
 
     @property
+    def lends(self) -> bool:
+        """Whether there is a thing in force: from the first commit until leaving begins."""
+        return self._held is not None
+
+    @property
     def current(self) -> R:
         """The thing in force, for what needs no lease: it may be closed once another one is in force."""
         return self.in_force.value
 
-    def use(self) -> _Use[R]:
-        """`async with binding.use() as thing`: the thing stays open until the block ends, or the drain passes."""
-        return _Use(self)
+    def use(self) -> Lease[R]:
+        """`async with binding.use() as thing`: the thing stays open until the block ends, or the drain passes.
+
+        A block that lasts keeps the lease, which tells it when the thing is replaced; see `Lease`.
+        """
+        return Lease(self)
 
     @property
     def leave_within(self) -> float:

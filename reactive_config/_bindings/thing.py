@@ -39,6 +39,7 @@ class Thing(Generic[R]):
     Attributes:
         task: What runs the program's code for it.
         users: How many use it now.
+        replaced: Done once it is let go: a newer one is in force, or leaving has begun.
         gone: Done once it is closed, or abandoned.
         failure: What closing it raised that no binding may hide: an exception that is no `Exception`.
     """
@@ -53,6 +54,7 @@ class Thing(Generic[R]):
     ) -> None:
         self.task: UserTask = UserTask(name, left_running)
         self.users: int = 0
+        self.replaced: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.failure: BaseException | None = None
         self._name = name
@@ -62,7 +64,6 @@ class Thing(Generic[R]):
         self._idle = asyncio.Event()
         self._idle.set()
         self._made: list[R] = []
-        self._retired = False
         self._drain_until = math.inf
         self._draining: anyio.CancelScope | None = None
         self._close_by, self._cutting = math.inf, CANCEL_FOR
@@ -101,9 +102,9 @@ class Thing(Generic[R]):
         Args:
             drain: Seconds that users have.
         """
-        if self._retired:
+        if self.replaced.done():
             return
-        self._retired = True
+        self.replaced.set_result(None)
         self._drain_until = asyncio.get_running_loop().time() + drain
         step = self.task.step
         if step is None:

@@ -9,6 +9,7 @@ from reactive_config._bindings.capacity import Capacity, capacity
 from reactive_config._bindings.clocks import Clock, ManualClock
 from reactive_config._bindings.cron import Cron, Every
 from reactive_config._bindings.flag import Flag, FlagRule, Percentage
+from reactive_config._bindings.lease import Lease
 from reactive_config._bindings.levels import Level, LogRule, TemporaryLevel
 from reactive_config._bindings.log_levels import LogLevels, log_levels
 from reactive_config._bindings.loguru_levels import loguru_filter
@@ -41,6 +42,7 @@ __all__ = [
     "Every",
     "Flag",
     "FlagRule",
+    "Lease",
     "Level",
     "LivePool",
     "LogLevels",
