@@ -1,23 +1,30 @@
-"""A group of tasks that grows and shrinks with a live number."""
+"""A group of tasks that grows and shrinks with a live number, and moves to the new thing of a binding."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 import anyio
 
 from reactive_config._bindings.binding import Binding, got
 from reactive_config._bindings.insistent_scope import CANCEL_FOR, InsistentScope
+from reactive_config._bindings.lease import Lease
+from reactive_config._bindings.rebuilt import Rebuilt
 from reactive_config._bindings.user_task import UserStep, UserTask
 from reactive_config._core.runtime.host import Host, outlast
 from reactive_config._core.runtime.live import Live
 from reactive_config.errors import InvalidValue, StrayCancellation
 
 T = TypeVar("T")
+R = TypeVar("R")
+
+logger = logging.getLogger("reactive_config")
 
 _ENDS: tuple[type[Exception], ...] = (anyio.EndOfStream, StopAsyncIteration)
 if hasattr(asyncio, "QueueShutDown"):  # 3.13
@@ -48,6 +55,12 @@ class _Worker:
         if self.step is not None:
             self.step.cancel(within)
 
+    def end_waiting(self) -> None:
+        """Cancel its waiting for an item, if it waits for one."""
+        if self.waiting is not None and self.step is not None and not self.waiting.cancel_called:
+            self.step.cancelled_at = asyncio.get_running_loop().time()  # for the log, should it never end
+            self.waiting.cancel()
+
 
 class Workers(Binding[int], Generic[T]):
     """Tasks that take items and handle them, as many as a live value says. Made by `workers`."""
@@ -57,16 +70,20 @@ class Workers(Binding[int], Generic[T]):
     def __init__(
         self,
         live: Live[int],
-        handler: Callable[[T], Awaitable[object]],
-        take: Callable[[], Awaitable[T]],
+        handler: Callable[..., Awaitable[object]],
+        take: Callable[..., Awaitable[T]],
+        using: Rebuilt[Any, Any] | None,
         drain: float,
         name: str,
     ) -> None:
         super().__init__(live, name=name)
         if not 0 <= drain < math.inf:
             raise ValueError(f"drain: expected seconds, 0 or more, got {drain}")
+        if using is not None and not isinstance(using, Rebuilt):
+            raise TypeError(f"using: expected what rebuilt(...) or a pool's function gave, got {type(using).__name__}")
         self._handler = handler
         self._take = take
+        self._using = using
         self._drain = drain
         self._next = self._size = 0
         # Those who go on after their item. A dismissed one is not in it, though its task may still run.
@@ -95,6 +112,8 @@ class Workers(Binding[int], Generic[T]):
             await asyncio.wait([worker.ended for worker in self._running])
 
     async def __aenter__(self) -> Self:
+        if self._using is not None:
+            _ = self._using.in_force  # raises unless it is open
         # A host beside the follower's: a handler that crashes ends the body, and raises from this context.
         started: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         await self._crew_host.enter(self._employ(started), started)
@@ -159,8 +178,7 @@ class Workers(Binding[int], Generic[T]):
 
     def _dismiss(self, worker: _Worker) -> None:
         self._crew.discard(worker)
-        if worker.waiting is not None:
-            worker.waiting.cancel()
+        worker.end_waiting()
 
     def _over(self, worker: _Worker) -> None:
         """Note how a worker's work ended; its task ends in the next turn."""
@@ -170,11 +188,13 @@ class Workers(Binding[int], Generic[T]):
         try:
             worker.step.result()
         except (TimeoutError, asyncio.CancelledError) as error:
-            if not worker.step.cancelled:
+            if not (worker.step.cancelled or worker.step.abandoned):
                 self._note_crash(error)
         except BaseException as error:  # noqa: BLE001 - raised from the context
             self._note_crash(error)
         worker.task.end().add_done_callback(lambda _: self._gone(worker))
+        if worker.step.abandoned:
+            self._fit()  # another one takes its place
 
     def _note_crash(self, error: BaseException) -> None:
         if isinstance(error, StrayCancellation) and self._crew_host.ending:
@@ -201,23 +221,44 @@ class Workers(Binding[int], Generic[T]):
                 raise _as_one(self._crashes) from None
 
     async def _work(self, worker: _Worker) -> None:
-        while worker in self._crew and len(self._crew) <= self._size:
-            item = await self._wait_item(worker)
-            # A dismissed one may have got an item in the same turn: that is not lost, it is its last.
-            if item is not _NOTHING:
-                await self._handler(item)
+        if self._using is None:
+            while self._stays(worker):
+                await self._handle_one(worker, (), None)
+            return
+        while self._stays(worker):
+            if not self._using.lends:  # it is being left: nothing more can be taken by it
+                self._end()
+                return
+            lease = self._using.use()
+            async with lease as thing:
+                while self._stays(worker) and not lease.replaced:
+                    await self._handle_one(worker, (thing,), lease)
 
-    async def _wait_item(self, worker: _Worker) -> T:
+    def _stays(self, worker: _Worker) -> bool:
+        return worker in self._crew and len(self._crew) <= self._size
+
+    async def _handle_one(self, worker: _Worker, things: tuple[Any, ...], lease: Lease[Any] | None) -> None:
+        item = await self._wait_item(worker, things, lease)
+        # A dismissed one may have got an item in the same turn: that is not lost, it is its last.
+        if item is not _NOTHING:
+            await self._handler(item, *things)
+
+    async def _wait_item(self, worker: _Worker, things: tuple[Any, ...], lease: Lease[Any] | None) -> T:
         assert worker.step is not None
         scope = worker.waiting = InsistentScope(worker.step.abandon)
         nothing: T = _NOTHING
         try:
-            with scope:
-                return await self._take()
-        except _ENDS:
-            self._end()
+            with scope, lease.when_replaced(worker.end_waiting) if lease is not None else nullcontext():
+                return await self._take(*things)
         except asyncio.CancelledError:
             if worker.step.cancelled or not scope.cancel_called:
+                raise
+        except Exception as error:
+            if lease is not None and lease.replaced:  # it was closed, or is: the new one says how things are
+                logger.info("%s: take raised %s as its thing was replaced", self.name, type(error).__name__)
+            elif isinstance(error, _ENDS):
+                self._end()
+            else:
                 raise
         finally:
             worker.waiting = None
@@ -233,11 +274,31 @@ def _as_one(errors: list[BaseException]) -> BaseException:
     return errors[0] if len(errors) == 1 else BaseExceptionGroup("several workers crashed", errors)
 
 
+@overload
 def workers(
     live: Live[int],
     handler: Callable[[T], Awaitable[object]],
     *,
     take: Callable[[], Awaitable[T]],
+    drain: float = ...,
+    name: str = ...,
+) -> Workers[T]: ...
+@overload
+def workers(
+    live: Live[int],
+    handler: Callable[[T, R], Awaitable[object]],
+    *,
+    take: Callable[[R], Awaitable[T]],
+    using: Rebuilt[Any, R],
+    drain: float = ...,
+    name: str = ...,
+) -> Workers[T]: ...
+def workers(
+    live: Live[int],
+    handler: Callable[..., Awaitable[object]],
+    *,
+    take: Callable[..., Awaitable[T]],
+    using: Rebuilt[Any, Any] | None = None,
     drain: float = 10.0,
     name: str = "",
 ) -> Workers[T]:
@@ -258,12 +319,23 @@ def workers(
 
     Not for `together`: a crash of a worker is not a failure to prepare.
 
+    With `using`, a consumer moves to the new client when it is replaced, instead of being cut a drain later:
+
+        async with workers(config.select("workers"), handle, take=take, using=client): ...
+
+    Each worker has a lease of the binding's thing, which `take(thing)` and `handler(item, thing)` are given. When it is
+    replaced, a worker that waits in `take` is cancelled there, and calls it again with the new thing at once; a busy
+    one does so after its item, for which it has the drain of the binding. Whatever `take` raises of a thing that was
+    replaced, its end included, counts as "again". When the binding is left, nothing more comes: that is an end of
+    `take`.
+
     Args:
         live: How many.
         handler: Called with one item at a time.
         take: Waits for the next item; called by several workers at the same time. It must not lose an item when
             it is cancelled: `asyncio.Queue.get` and anyio's `receive` do not.
+        using: A `rebuilt` or a pool that was entered before and is left after this.
         drain: Seconds, 0 or more.
         name: For the status.
     """
-    return Workers(live, handler, take, drain, name)
+    return Workers(live, handler, take, using, drain, name)

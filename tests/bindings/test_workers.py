@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import anyio
 import msgspec
 import pytest
 
 from reactive_config import Live, Memory, open_config
+from reactive_config._bindings.insistent_scope import InsistentScope
 from reactive_config._core.status import BindingState
 from reactive_config.bindings import together, workers
+from tests.bindings.stubborn import Stubborn
 
 
 class App(msgspec.Struct, frozen=True):
@@ -276,3 +279,27 @@ async def test_together_refuses_it(job):
 def test_the_drain_is_checked(job):
     with pytest.raises(ValueError, match="expected seconds"):
         workers(Live.constant(1), job.handle, take=job.handle, drain=-1)
+
+
+async def test_a_dismissed_worker_that_cannot_be_ended_is_no_crash(monkeypatch, caplog):
+    monkeypatch.setattr(InsistentScope.cancel, "__defaults__", (0.1,))
+    memory, stubborn, handled = Memory({"workers": 1}), Stubborn(), []
+
+    async def take():
+        await stubborn.wait()
+        raise anyio.EndOfStream
+
+    async def handle(item):
+        handled.append(item)
+
+    async with open_config(App, memory) as config, workers(config.select("workers"), handle, take=take) as group:
+        await until(lambda: stubborn.waits)
+        await memory.patch({"workers": 0})
+        await until(lambda: group.abandoned == 1)
+        await until(lambda: group.running == 0)
+        (seconds,) = re.findall(r"a worker did not end although it was cancelled for (\S+) s", caplog.text)
+        assert 0.1 <= float(seconds) < 60
+        await memory.patch({"workers": 2})
+        await until(lambda: group.running == 2)
+        stubborn.gate.set()
+        await group.wait_ended()

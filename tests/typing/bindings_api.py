@@ -14,6 +14,7 @@ from reactive_config import Config, Live, Secret
 from reactive_config.bindings import (
     Capacity,
     Decision,
+    Lease,
     LivePool,
     LogLevels,
     LogRule,
@@ -95,6 +96,12 @@ async def use_bindings(config: Config[App], queue: asyncio.Queue[bytes]) -> None
         assert_type(members, tuple[Rebuilt[int, Thing], LivePool[int, Thing]])
         async with thing.use() as one:
             assert_type(one, Thing)
+        lease = pool.use()
+        assert_type(lease, Lease[Thing])
+        async with lease as another:
+            assert_type(another, Thing)
+            assert_type(lease.replaced, bool)
+            await lease.wait_replaced()
     async with bindings(rebuilt(size, build), group, leave_within=5) as (first, second):
         assert_type(first.current, Thing)
         assert_type(second, Together[Rebuilt[int, Thing], LivePool[int, Thing]])
@@ -107,6 +114,15 @@ async def use_bindings(config: Config[App], queue: asyncio.Queue[bytes]) -> None
 
     async with workers(size, handle, take=queue.get) as crew:
         assert_type(crew, Workers[bytes])
+
+    async def take(thing: Thing) -> bytes:
+        return b""
+
+    async def handle_with(item: bytes, thing: Thing) -> None: ...
+
+    async with workers(size, handle_with, take=take, using=pool) as crew:
+        assert_type(crew, Workers[bytes])
+    workers(size, handle_with, take=take)  # type: ignore[arg-type]
     levels = log_levels(config.select(lambda app: app.log))
     assert_type(levels, LogLevels[dict[str, LogRule]])
     assert_type(levels.in_force, Mapping[str, int])
