@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from reactive_config._core.acceptance.acceptance import Acceptance
 from reactive_config._core.acceptance.source_records import SourceRecord
 from reactive_config._core.delta import Delta, Entry, Patch, Replace, Unit
 from reactive_config._core.lookup import Shape, resolve, shape
@@ -194,30 +195,28 @@ class Inbox:
             self.record.take(Patch(self._set, self._deleted, self._patch.revision, self._patch.emptied))
         self._replace, self._set, self._deleted, self._patch = None, {}, {}, None
 
-    def answer_waiting(
-        self,
-        held_at: Callable[[SourceRecord, int], HeldUnit | None],
-        undecided: Callable[[SourceRecord, int], bool],
-        unsettled: bool,
-    ) -> None:
+    def answer_waiting(self, acceptance: Acceptance) -> None:
         """Writer only: after an attempt, answer those who wait for a revision, a verdict or an acceptance."""
-        in_force = not self.record.pending
+        record = self.record
+        in_force = not record.pending
         if in_force:
-            self.record.accepted_revision = self.record.revision or 0
-        if in_force and self._holding:
-            _answer(self._holding, True)
-        if self._judging and (in_force or not unsettled):
+            record.accepted_revision = record.revision or 0
+            if self._holding:
+                _answer(self._holding, True)
+        if self._judging and (in_force or not acceptance.unsettled):
             _answer(self._judging, in_force)
-        if self.record.accepted_at != self._seen_acceptance:
+        if record.accepted_at != self._seen_acceptance:
             self._accepted.set()
+        if not self._waiting:
+            return
         waiting, self._waiting = self._waiting, []
         for revision, future in waiting:
             if future.done():  # whoever waited was cancelled
                 continue
-            taken = self.record.revision
-            if taken is None or taken < revision or undecided(self.record, revision):
+            taken = record.revision
+            if taken is None or taken < revision or acceptance.undecided(record, revision):
                 self._waiting.append((revision, future))
-            elif (held := held_at(self.record, revision)) is not None:
+            elif (held := acceptance.held_at(record, revision)) is not None:
                 future.set_exception(Rejected(held.problems, held.more, held.stopped))
             else:
                 future.set_result(None)

@@ -258,7 +258,7 @@ class Runtime(Generic[T]):
             else:
                 self._drain_and_apply(waiting)
         for inbox in self.inboxes:
-            inbox.answer_waiting(self.acceptance.held_at, self.acceptance.undecided, self.acceptance.unsettled)
+            inbox.answer_waiting(self.acceptance)
 
     def _apply_observed(self, waiting: Sequence[Inbox]) -> None:
         step = ApplyEvent(tuple(inbox.record.name for inbox in waiting), self.hub.heard)
