@@ -129,7 +129,7 @@ class LogLevels(Binding[M]):
             told = f"{self.name}: not all rules could be followed: {trouble}"
             logbook_of(self.live).binding_fails(told, "the others are in force")
         elif self._trouble:
-            logbook_of(self.live).standing.say(logging.INFO, "%s: all rules are in force again", self.name)
+            logbook_of(self.live).bindings.say(logging.INFO, "%s: all rules are in force again", self.name)
         self._trouble = trouble
 
     def _level(self, name: str, of: logging.Logger) -> NamedLevel:

@@ -275,6 +275,19 @@ def test_the_count_has_the_gravest_level_of_what_was_left_out(log):
     assert log()[1:] == [("WARNING", "2 more")]
 
 
+@pytest.mark.parametrize("kind", ["changes", "freed", "bindings", "sources"])
+async def test_a_flood_of_one_kind_hides_no_other(log, kind):
+    book = Logbook(asyncio.get_running_loop())
+    for _ in range(100):
+        getattr(book, kind).say(logging.WARNING, "a flood")
+    for other in {"changes", "freed", "bindings", "sources"} - {kind}:
+        getattr(book, other).say(logging.INFO, other)
+    book.close()
+    texts = [text for _, text in log()]
+    assert len(texts) == logbook.LINES + 3 + 1
+    assert texts[-1].startswith(f"{100 - logbook.LINES} more lines about ")
+
+
 async def test_a_flood_of_changes_hides_no_warning(log):
     memory, bad = Memory(), Scripted({}, name="bad")
     async with open_config(App, memory, bad):

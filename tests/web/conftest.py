@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager, contextmanager
 
 import anyio
@@ -10,6 +11,14 @@ import httpx
 import pytest
 import uvicorn
 from aiohttp import web
+
+
+@pytest.fixture(autouse=True)
+def _own_levels():
+    """Litestar sets the root logger to INFO, and what a test reads must not depend on those before it."""
+    before = logging.root.level
+    yield
+    logging.root.setLevel(before)
 
 
 class _Server(uvicorn.Server):

@@ -26,17 +26,17 @@ logger = logging.getLogger("reactive_config")
 NAMED = 4
 """Paths, sources or units that one line names; it counts the others."""
 
-CHANGE_LINES, CHANGE_SECONDS = 10, 1.0
-"""Lines about generations, and in how many seconds."""
-
-STANDING_LINES, STANDING_SECONDS = 10, 1.0
-"""Lines about where sources and bindings stand."""
+LINES, SECONDS = 10, 1.0
+"""Lines of one kind, and in how many seconds. Each kind has its own, so that a flood of one hides no other."""
 
 HELD_LINES, HELD_SECONDS = 100, 10.0
 """Lines about units that are held: a push of many mistakes is told whole, and a flood of them is bounded."""
 
-FIRST_WORD, NEXT_WORD = 2.0, 10.0
-"""Seconds until a start that waits says so, and until it says so again while the reason is the same."""
+FIRST_WORD, NEXT_WORD = 2.5, 10.0
+"""Seconds until a start that waits says so, and until it says so again while the reason is the same.
+
+A mirror starts a program after 2 s, which is told; a start that is about to succeed so has nothing to say.
+"""
 
 
 class LineBudget:
@@ -108,18 +108,21 @@ class Logbook:
 
     Attributes:
         changes: For what comes into force.
-        standing: For where sources and bindings stand; they are told whatever else there is to tell.
+        freed: For what is held no longer.
+        sources: For where sources stand.
+        bindings: For where bindings stand, and functions that are selected by.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.changes: LineBudget = LineBudget(
-            CHANGE_LINES, CHANGE_SECONDS, "%d more lines about changes were left out", loop
+        self.changes: LineBudget = LineBudget(LINES, SECONDS, "%d more lines about changes were left out", loop)
+        self.freed: LineBudget = LineBudget(
+            LINES, SECONDS, "%d more lines about what is no longer held were left out", loop
         )
-        self.standing: LineBudget = LineBudget(
-            STANDING_LINES,
-            STANDING_SECONDS,
-            "%d more lines were left out; config.status() shows how things stand",
-            loop,
+        self.sources: LineBudget = LineBudget(
+            LINES, SECONDS, "%d more lines about sources were left out; config.status() shows how they stand", loop
+        )
+        self.bindings: LineBudget = LineBudget(
+            LINES, SECONDS, "%d more lines about bindings were left out; config.status() shows how they stand", loop
         )
         self._held = LineBudget(HELD_LINES, HELD_SECONDS, "held %d more units; config.status() has them", loop)
         self._count_again = 0.0
@@ -127,7 +130,7 @@ class Logbook:
 
     def close(self) -> None:
         """Tell what is left to tell."""
-        for budget in (self.changes, self.standing, self._held):
+        for budget in (self.changes, self.freed, self.sources, self.bindings, self._held):
             budget.close()
 
     # -- what is in force, and what is held ------------------------------------------------------
@@ -169,40 +172,40 @@ class Logbook:
         for in_force, why in ((True, "in force now"), (False, "overwritten or taken back")):
             units = [f"{unit} of {source}" for (source, unit), is_so in freed.items() if is_so is in_force]
             if units:
-                self.standing.say(logging.INFO, "no longer held: %s (%s)", _listed(units, len(units)), why)
+                self.freed.say(logging.INFO, "no longer held: %s (%s)", _listed(units, len(units)), why)
 
     # -- where sources and bindings stand --------------------------------------------------------
 
     def source_away(self, name: str, state: SourceState, reason: str, meanwhile: str) -> None:
         """A source cannot be followed at the moment."""
-        self.standing.say(logging.WARNING, "%s is %s: %s%s", name, state.name, reason or "no answer yet", meanwhile)
+        self.sources.say(logging.WARNING, "%s is %s: %s%s", name, state.name, reason or "no answer yet", meanwhile)
 
     def source_back(self, name: str, away: float) -> None:
         """A source is followed again."""
-        self.standing.say(logging.INFO, "%s is SYNCED, after %s away", name, lasted(away))
+        self.sources.say(logging.INFO, "%s is SYNCED, after %s away", name, lasted(away))
 
     def starts_from_last_good(self, names: Collection[str]) -> None:
         """The content of sources did not fit, and what they kept starts the program."""
         for name in names:
-            self.standing.say(
+            self.sources.say(
                 logging.WARNING, "%s: its content does not fit; the program starts from its last good state", name
             )
 
     def binding_fails(self, trouble: str, stays: str) -> None:
         """A binding could not take a change."""
-        self.standing.say(logging.WARNING, "%s; %s", trouble, stays)
+        self.bindings.say(logging.WARNING, "%s; %s", trouble, stays)
 
     def binding_follows(self, name: str, failed_for: float) -> None:
         """A binding that could not take a change has what is newest in use."""
-        self.standing.say(logging.INFO, "%s: the newest value is in use, after %s of trouble", name, lasted(failed_for))
+        self.bindings.say(logging.INFO, "%s: the newest value is in use, after %s of trouble", name, lasted(failed_for))
 
     def function_raises(self, trouble: str) -> None:
         """A function given to `select` or `map` raised, or raised something else."""
-        self.standing.say(logging.WARNING, "%s", trouble)
+        self.bindings.say(logging.WARNING, "%s", trouble)
 
     def function_works(self, name: str) -> None:
         """A function that raised gives a value again."""
-        self.standing.say(logging.INFO, "%s: the value is the newest again", name)
+        self.bindings.say(logging.INFO, "%s: the value is the newest again", name)
 
 
 class StartVigil:
@@ -243,7 +246,7 @@ class StartVigil:
             self._told, self._told_at = words, self._loop.time()
             of = "" if self._limit is None else f" of {lasted(self._limit)}"
             waited = lasted(self._told_at - self._began)
-            self._hub.logbook.standing.say(logging.WARNING, "the start waits for %s (%s%s)", words, waited, of)
+            self._hub.logbook.sources.say(logging.WARNING, "the start waits for %s (%s%s)", words, waited, of)
         self._wait()
 
 
