@@ -313,6 +313,18 @@ def edited(old: Any, new: Any, random: Random) -> Any:
     return new
 
 
+def with_typos(tree: Any, random: Random) -> Any:
+    """The same tree with names here and there that no record type has."""
+    if type(tree) is list:
+        return [with_typos(item, random) for item in tree]
+    if type(tree) is not dict:
+        return tree
+    found = {name: with_typos(value, random) for name, value in tree.items()}
+    if random.random() < 0.3:
+        found[random.choice(["typo", "odd"])] = random.choice([1, "x", {"a": 1}, []])
+    return found
+
+
 def barely(tree: Any, random: Random) -> Any:
     """The same tree as bare texts: leaf by leaf, or a whole table or list as JSON."""
     if type(tree) in (dict, list) and random.random() < 0.15:

@@ -16,7 +16,7 @@ from reactive_config._core.decoding.equality import unchanged
 from reactive_config._core.decoding.plans import DecodedPart
 from reactive_config._core.redaction import show, spot_of
 from reactive_config._core.trees import difference
-from tests.properties.random_types import Kind, barely, edited, kinds, picture
+from tests.properties.random_types import Kind, barely, edited, kinds, picture, with_typos
 
 
 def follow(kind: Any, trees: list[Any]) -> int:
@@ -35,6 +35,7 @@ def follow(kind: Any, trees: list[Any]) -> int:
             assert {fault[:2] for fault in faults} == {fault[:2] for fault in fresh_faults}
             continue
         assert picture(part.value) == picture(fresh.value)
+        assert part.unknown == fresh.unknown
         assert show(spot_of(part.value, kind)) == show(spot_of(fresh.value, kind))
         if old is not None:
             assert bool(changed_paths(old, part, changes)) == (old.value is not part.value)
@@ -61,6 +62,8 @@ def check(fields: list[Kind], random: Random, *, bare: bool) -> None:
     for _ in range(8):
         tree = edited(tree, root.trees(random), random)
         trees.append(tree)
+    if random.random() < 0.5:
+        trees = [with_typos(tree, random) if random.random() < 0.7 else tree for tree in trees]
     if bare:
         trees = [barely(tree, random) if random.random() < 0.7 else tree for tree in trees]
     follow(root.type, [tree for tree in trees if type(tree) is dict])

@@ -90,6 +90,7 @@ def follow(kind: Any, trees: list[dict[str, Any]]) -> None:
             assert {f[:2] for f in faults} == {f[:2] for f in fresh_faults}
             continue
         assert unchanged(part.value, fresh.value)
+        assert part.unknown == fresh.unknown
         check_changed(old, part, changed_paths(old, part, changes))
         old, tree = part, new
 

@@ -195,13 +195,19 @@ def member_for(value: Any, members: tuple[Any, ...]) -> Any:
         value: The table or list.
         members: As `members_of` gives them.
     """
+    fitting = members_for(value, members)
+    return fitting[0] if fitting else None
+
+
+def members_for(value: Any, members: tuple[Any, ...]) -> list[Any]:
+    """All members of a union that a table or a list may be for, the likeliest first; those of a tag have no others."""
     fitting = [m for m in members if _takes_list(m) if type(value) is list] or [
         m for m in members if _takes_table(m) if type(value) is dict
     ]
     chosen = [m for m in fitting if _tag_fits(m, value)] or fitting
     if len(chosen) > 1 and type(value) is dict:  # pydantic's: msgspec takes no union that only trying decides
-        return min(chosen, key=lambda member: _misfit(member, value))
-    return chosen[0] if chosen else None
+        chosen.sort(key=lambda member: _misfit(member, value))
+    return chosen
 
 
 def _misfit(kind: Any, value: dict[str, Any]) -> tuple[int, int]:

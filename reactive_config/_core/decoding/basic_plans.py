@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from reactive_config._core.decoding.plans import (
     same_or_new,
     value_of,
 )
+from reactive_config._core.decoding.unknown_keys import NONE, UnknownKeys, may_ignore, unknown_keys
 from reactive_config._core.delta import Bare
 from reactive_config._core.json_text import JsonRefusedError, decode_json
 from reactive_config._core.paths import Path
@@ -40,6 +42,8 @@ from reactive_config._core.types import (
     may_be_float,
 )
 
+_unknown_of = attrgetter("unknown")
+
 
 class LeafPlan(DecodePlan):
     """One value, converted as a whole."""
@@ -47,6 +51,7 @@ class LeafPlan(DecodePlan):
     def __init__(self, kind: Any) -> None:
         self.kind = kind
         self.scalar = is_scalar(kind)
+        self.may_ignore = not self.scalar and may_ignore(kind)
         self.has_floats = may_be_float(kind)
         # Conversion of these to themselves gives the same object, and most leaves are one of them.
         self._itself = kind if kind in (str, int, bool) else None
@@ -59,7 +64,11 @@ class LeafPlan(DecodePlan):
                 raise
             found += faults(tree, self.kind, path)
             return MISSING
-        return same_or_new(old, value)
+        if not self.may_ignore:
+            return same_or_new(old, value)
+        value = same_or_new(value_of(old), value)
+        unknown = unknown_keys(tree, self.kind)
+        return DecodedPart(tree, value, NOTHING, NOTHING, unknown=unknown) if unknown else value
 
     def _converted(self, tree: Any) -> Any:
         if self.scalar and type(tree) is not Bare:  # what is bare has to be prepared first
@@ -69,11 +78,15 @@ class LeafPlan(DecodePlan):
         return decode_leaf(tree, self.kind)
 
     def anew(self, tree: Any, decoded: Decoded) -> Any:
-        return decoded if self.immutable else self._converted(tree)
+        return value_of(decoded) if self.immutable else self._converted(tree)
 
     def is_sound(self, value: Any) -> bool:
         """Whether a value that was converted at once may stand."""
         return type(value) is not float or math.isfinite(value)
+
+    def knows_all(self, tables: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether no name is unknown: a scalar has none."""
+        return self.scalar
 
 
 class TablePlan(DecodePlan):
@@ -93,6 +106,7 @@ class TablePlan(DecodePlan):
         before = len(found)
         kept: dict[str, Any] | None = None  # copies are made at the first difference
         inner: dict[str, Any] | None = None
+        unsure = False  # whether the unknown keys may be other ones than before
         for name in {**old.tree, **tree} if changes is None else changes:
             subtree = tree.get(name, ABSENT)
             if subtree is old.tree.get(name, ABSENT):
@@ -104,12 +118,15 @@ class TablePlan(DecodePlan):
                 inner = dict(old.inner) if inner is None else inner
                 inner[name] = decoded
                 value = decoded.value
+                if decoded.unknown:
+                    unsure = True
             elif name in old.inner:
                 inner = dict(old.inner) if inner is None else inner
                 del inner[name]
             if value is MISSING:
                 if len(found) >= ENOUGH:
                     break
+                unsure = True
                 if previous is not MISSING:
                     kept = dict(old.kept) if kept is None else kept
                     del kept[name]
@@ -119,14 +136,42 @@ class TablePlan(DecodePlan):
         if len(found) > before:
             return MISSING
         parts = old.inner if inner is None else inner
+        unknown = old.unknown
+        if (unsure or unknown) and self.may_ignore:
+            unknown = self._unknown_after(unknown, {**old.tree, **tree} if changes is None else changes, tree, parts)
         if kept is None:
-            return DecodedPart(tree, old.value, old.kept, parts, self.own_code)
+            return DecodedPart(tree, old.value, old.kept, parts, self.own_code, unknown)
         value = self._build(kept, parts, tree, path, found)
         if value is MISSING:
             return MISSING
         if self.own_code:  # what it makes of other values may be the same
             value = same_or_new(old.value, value)
-        return DecodedPart(tree, value, kept, parts, self.own_code)
+        return DecodedPart(tree, value, kept, parts, self.own_code, unknown)
+
+    def _unknown_after(
+        self,
+        before: UnknownKeys,
+        names: Iterable[str],
+        table: Mapping[str, Any],
+        inner: Mapping[str, DecodedPart],
+    ) -> UnknownKeys:
+        """The unknown keys of the table, where only some names differ from before."""
+        now = dict(before)
+        for name in names:
+            if name in table and self.plan_of(name) is None:
+                now[name] = None
+            elif name in inner and inner[name].unknown:
+                now[name] = inner[name].unknown
+            else:
+                now.pop(name, None)
+        return before if now == before else now
+
+    def _unknown_in(self, table: Mapping[str, Any], inner: Mapping[str, DecodedPart]) -> UnknownKeys:
+        """The unknown keys of the table."""
+        found: dict[str, Any] = dict.fromkeys(self.unknown_names(table))
+        if any(map(_unknown_of, inner.values())):
+            found.update((name, part.unknown) for name, part in inner.items() if part.unknown)
+        return found or NONE
 
     def _decode_all(self, tree: Any, previous: Any, path: Path, found: list[Fault]) -> Decoded:
         try:
@@ -144,7 +189,8 @@ class TablePlan(DecodePlan):
         value = self._build(kept, inner, table, path, found)
         if value is MISSING:
             return MISSING
-        return DecodedPart(tree, same_or_new(previous, value), kept, inner or NOTHING, self.own_code)
+        unknown = self._unknown_in(table, inner) if self.may_ignore else NONE
+        return DecodedPart(tree, same_or_new(previous, value), kept, inner or NOTHING, self.own_code, unknown)
 
     def decode_names(
         self, table: Mapping[str, Any], path: Path, found: list[Fault]
@@ -225,6 +271,10 @@ class TablePlan(DecodePlan):
     @abstractmethod
     def plan_of(self, name: str) -> DecodePlan | None:
         """The plan of one name, or None where no such name can stand."""
+
+    def unknown_names(self, table: Mapping[str, Any]) -> Iterable[str]:
+        """The names of a table that fits of which the type has none."""
+        return ()
 
     @abstractmethod
     def all_names(self, table: Mapping[str, Any]) -> Iterable[str]:

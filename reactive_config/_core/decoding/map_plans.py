@@ -25,6 +25,7 @@ class MapPlan(TablePlan):
     def __init__(self, kind: Any, values: DecodePlan) -> None:
         self.kind = kind
         self.values = values
+        self.may_ignore = values.may_ignore
         self._whole: Any = dict[str, values.kind]  # type: ignore[name-defined]
 
     def plan_of(self, name: str) -> DecodePlan | None:
@@ -39,12 +40,16 @@ class MapPlan(TablePlan):
         if not isinstance(self.values, FlatPlan) and not (isinstance(self.values, LeafPlan) and self.values.scalar):
             return super().decode_names(table, path, found)
         kept = self._at_once(table)
-        if kept is None:  # something is bare, or wrong: by the thousand, and then name by name, it is found what
+        if kept is None:  # something is bare, unknown or wrong: by the thousand, then name by name, it is found what
             kept = {}
+            inner: dict[str, DecodedPart] = {}
             names = iter(table)
             while (some := {name: table[name] for name in islice(names, 1000)}) and len(found) < ENOUGH:
                 few = self._at_once(some) if len(table) > len(some) else None
-                kept |= super().decode_names(some, path, found)[0] if few is None else few
+                values, parts = super().decode_names(some, path, found) if few is None else (few, {})
+                kept |= values
+                inner |= parts
+            return kept, inner
         return kept, {}
 
     def _at_once(self, table: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -56,7 +61,9 @@ class MapPlan(TablePlan):
             if not is_refusal(error):
                 raise
             return None
-        return kept if not self.values.has_floats or all(map(self.values.is_sound, kept.values())) else None
+        if self.values.has_floats and not all(map(self.values.is_sound, kept.values())):
+            return None
+        return kept if not self.may_ignore or self.values.knows_all(table.values()) else None
 
     def build(self, kept: Mapping[str, Any]) -> Any:
         return dict(kept)
@@ -109,6 +116,7 @@ class OptionalPlan(DecodePlan):
     def __init__(self, kind: Any, inner: TablePlan) -> None:
         self.kind = kind
         self.inner = inner
+        self.may_ignore = inner.may_ignore
 
     def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
         if tree is None or (type(tree) is Bare and tree.text == "null"):

@@ -17,8 +17,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 
+import msgspec
+
 from reactive_config._core.decoding.equality import unchanged
 from reactive_config._core.decoding.fault import Fault
+from reactive_config._core.decoding.unknown_keys import NONE, UnknownKeys
 from reactive_config._core.paths import Path
 from reactive_config._core.trees import Changes
 from reactive_config._core.types import (
@@ -31,8 +34,8 @@ MISSING: Final = object()
 """In place of a value: there is none, or what should have become one does not fit."""
 
 
-class DecodedPart:
-    """What a plan made of a table.
+class DecodedPart(msgspec.Struct, eq=False):
+    """What a plan made of a table, or of a value that is decoded as a whole and has unknown keys.
 
     Attributes:
         tree: The table, or the text that spells it.
@@ -40,18 +43,18 @@ class DecodedPart:
         kept: The values of its names, never given to anybody: a published mapping is the user's to spoil.
         inner: Those of them that are parts too.
         own_code: Whether the user's code made the value: then only the value tells what changed, not what is kept.
+        unknown: The keys in it that the type does not know.
     """
 
-    __slots__ = ("inner", "kept", "own_code", "tree", "value")
+    tree: Any
+    value: Any
+    kept: Mapping[str, Any]
+    inner: Mapping[str, DecodedPart]
+    own_code: bool = False
+    unknown: UnknownKeys = NONE
 
-    def __init__(
-        self, tree: Any, value: Any, kept: Mapping[str, Any], inner: Mapping[str, DecodedPart], own_code: bool = False
-    ) -> None:
-        self.tree: Any = tree
-        self.value: Any = value
-        self.kept: Mapping[str, Any] = kept
-        self.inner: Mapping[str, DecodedPart] = inner
-        self.own_code: bool = own_code
+    def __repr__(self) -> str:  # not the value: it may hold a secret
+        return "DecodedPart(...)"
 
 
 Decoded = Any
@@ -64,9 +67,15 @@ def value_of(decoded: Decoded) -> Any:
 
 
 class DecodePlan(ABC):
-    """How to decode one type."""
+    """How to decode one type.
+
+    Attributes:
+        kind: The type.
+        may_ignore: Whether a key that it does not know may stand in its values, and be ignored.
+    """
 
     kind: Any
+    may_ignore: bool = False
 
     @cached_property
     def immutable(self) -> bool:

@@ -11,7 +11,16 @@ import msgspec
 from reactive_config._core.decoding.basic_plans import TablePlan
 from reactive_config._core.decoding.fault import Fault
 from reactive_config._core.decoding.finite import check_finite, is_finite
-from reactive_config._core.decoding.plans import MISSING, Decoded, DecodePlan, same_or_new, value_of
+from reactive_config._core.decoding.plans import (
+    MISSING,
+    NOTHING,
+    Decoded,
+    DecodedPart,
+    DecodePlan,
+    same_or_new,
+    value_of,
+)
+from reactive_config._core.decoding.unknown_keys import NONE
 from reactive_config._core.paths import Path
 from reactive_config._core.refusals import is_refusal, name_of, own_words
 from reactive_config._core.trees import Changes
@@ -37,6 +46,8 @@ class RecordPlan(TablePlan):
         self.make: Any = class_of(kind)
         config = getattr(self.make, "__struct_config__", None)
         self.closed: bool = config is not None and config.forbid_unknown_fields
+        self.names = frozenset(self.fields)
+        self.may_ignore = True  # what stands below is not known yet: a type may contain itself
         self.own_code = own_code(kind)
         # Its fields are finite, but what it makes of them may not be.
         self._computes = self.own_code and may_hold_floats(kind)
@@ -46,6 +57,9 @@ class RecordPlan(TablePlan):
 
     def all_names(self, table: Mapping[str, Any]) -> Iterable[str]:
         return {**self.plans, **table} if self.closed else self.plans
+
+    def unknown_names(self, table: Mapping[str, Any]) -> Iterable[str]:
+        return () if self.names.issuperset(table) else [name for name in table if name not in self.names]
 
     def without(self, name: str, plan: DecodePlan | None, old: Any, path: Path, found: list[Fault]) -> Any:
         if plan is None:
@@ -98,13 +112,22 @@ class FlatPlan(RecordPlan):
         self._compares = self.make.__eq__ is msgspec.Struct.__eq__ and self.make.__struct_config__.eq
         self._floats = [field.attribute for field in self.fields.values() if may_be_float(field.type)]
         self.has_floats = bool(self._floats)
+        self.may_ignore = not self.closed
 
     def decode(self, tree: Any, old: Decoded, changes: Changes, path: Path, found: list[Fault]) -> Decoded:
+        if type(old) is DecodedPart:
+            old = old.value
         value = self._at_once(tree) if type(tree) is dict else MISSING
-        if value is MISSING:  # something is bare, or wrong: name by name it is found what
-            value = value_of(self._decode_all(tree, MISSING, path, found))
-        if value is MISSING:
-            return value
+        unknown = NONE
+        if value is MISSING:  # something is bare, unknown or wrong: name by name it is found what
+            part = self._decode_all(tree, MISSING, path, found)
+            if part is MISSING:
+                return part
+            value, unknown = part.value, part.unknown
+        value = self._same_or_new(old, value)
+        return DecodedPart(tree, value, NOTHING, NOTHING, unknown=unknown) if unknown else value
+
+    def _same_or_new(self, old: Any, value: Any) -> Any:
         try:
             if self._compares and old != value:
                 return value  # what is equal by `==` may still differ in a type or a sign
@@ -114,9 +137,11 @@ class FlatPlan(RecordPlan):
         return same_or_new(old, value)
 
     def anew(self, tree: Any, decoded: Decoded) -> Any:
-        return decoded if self.immutable else self.decode(tree, MISSING, None, (), [])
+        return value_of(decoded if self.immutable else self.decode(tree, MISSING, None, (), []))
 
     def _at_once(self, tree: dict[str, Any]) -> Any:
+        if self.may_ignore and not self.names.issuperset(tree):
+            return MISSING
         try:
             value = msgspec.convert(tree, self.kind)
         except BaseException as error:
@@ -124,6 +149,10 @@ class FlatPlan(RecordPlan):
                 raise
             return MISSING
         return value if self.is_sound(value) else MISSING
+
+    def knows_all(self, tables: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether there is no name in tables that fit which is none of the type's."""
+        return all(map(self.names.issuperset, tables))
 
     def is_sound(self, value: Any) -> bool:
         """Whether a value that was converted at once may stand."""
