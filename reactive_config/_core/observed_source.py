@@ -90,6 +90,12 @@ class _ObservedFeed(Feed):
     def shape(self, path: Path) -> Shape:
         return self._feed.shape(path)
 
+    def knows(self, path: Path) -> bool:
+        return self._feed.knows(path)
+
+    def leave_out(self, keys: Mapping[Path, str]) -> None:
+        self._feed.leave_out(keys)
+
     @property
     def holds_secret(self) -> bool:
         return self._feed.holds_secret

@@ -51,6 +51,15 @@ class Feed(Protocol):
     def shape(self, path: Path) -> Shape:
         """What fits at a path: only a `table`, only another `value`, or `any`, as where no type says what it is."""
 
+    def knows(self, path: Path) -> bool:
+        """Whether something may stand at a path of the type, or the type leaves that open."""
+
+    def leave_out(self, keys: Mapping[Path, str]) -> None:
+        """Say what the source leaves out because the type does not know it: path to what a person calls its place.
+
+        Replaces what was said before. The status notes it, and the log tells of what is new.
+        """
+
     @property
     def holds_secret(self) -> bool:
         """Whether the configuration's type has a Secret anywhere: what keeps copies should say that it does."""

@@ -160,8 +160,9 @@ class Status(msgspec.Struct, frozen=True):
         sources: Lowest layer first.
         bindings: What hangs on the stream, in the order of opening.
         selectors: Errors of functions given to `select` and `map` whose value is therefore an old one.
-        notes: Shape changes between layers and other things that are legal and worth a look.
+        notes: Shape changes between layers, unknown keys, and other things that are legal and worth a look.
         callbacks: Functions given to `on_change` whose last call raised, or that run on after every cancellation.
+        unknown: The notes among them that are about unknown keys: 20 at most, and then how many more there are.
     """
 
     generation: int
@@ -171,3 +172,4 @@ class Status(msgspec.Struct, frozen=True):
     selectors: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     callbacks: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()

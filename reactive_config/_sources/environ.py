@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from reactive_config._core.delta import Bare, Entry, Malformed, Replace
+from reactive_config._core.kubernetes import set_by_kubernetes
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.source import Feed, Source
 from reactive_config._core.status import SourceState
@@ -23,7 +24,8 @@ class Env(Source):
     `SHOP_DATABASE__POOL__MAX_SIZE=20` stands at `database.pool.max_size`: `__` separates, fields match
     without case, other names are lower-cased. Values are bare: they keep their text until the type says
     what they are. Only one that begins with `{`, at a path that a table fits, is read as JSON at once: deeper variables
-    are then laid over that table, and the table over those of lower layers.
+    are then laid over that table, and the table over those of lower layers. A name that the type does not know is left
+    out, and noted in the status: an orchestrator sets variables for services of whatever name.
 
     Args:
         prefix: `SHOP_`; the names' beginning, removed from them. Exact in case.
@@ -47,15 +49,21 @@ class Env(Source):
 
     def _entries(self, feed: Feed) -> dict[str, Entry]:
         entries: dict[str, Entry] = {}
+        unknown: dict[Path, str] = {}
         taken: dict[Path, str] = {}
         for variable, text in sorted(self._environ.items()):
             if variable.startswith(self._prefix) and variable != self._prefix:
                 entry = self._entry(variable, text, feed)
+                if entry.path and not feed.knows(entry.path):
+                    said = set_by_kubernetes(variable, text)
+                    unknown[entry.path] = f"{variable}, {said}" if said else variable
+                    continue
                 first = taken.setdefault(entry.path, variable)
                 if first != variable and entry.path:
                     bad = Malformed(f"one variable for {format_path(entry.path)}", f"{first} and {variable}")
                     entry = Entry(entry.path, bad, variable, place=variable)
                 entries[variable] = entry
+        feed.leave_out(unknown)
         beside = beside_others(taken)
         return {variable: _with_table(entry, beside, feed) for variable, entry in entries.items()}
 

@@ -23,6 +23,7 @@ from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.decode import decode
 from reactive_config._core.decoding.equality import unchanged
 from reactive_config._core.delta import Entry, Malformed, Patch, Replace
+from reactive_config._core.runtime.unknown_notes import UnknownNotes
 from reactive_config._core.trees import overlay, same
 from reactive_config.errors import InvalidValue
 
@@ -75,7 +76,10 @@ class Whole(msgspec.Struct):
             raise ValueError("too much")
 
 
-NAMES = "n", "range", "range.low", "range.high", "home.pet.kind", "home.pet.age", "free", "free.a", "free.b", "free.c"
+NAMES = (
+    *("n", "range", "range.low", "range.high", "home.pet.kind", "home.pet.age", "free", "free.a", "free.b", "free.c"),
+    *("range.hihg", "home.pte", "home.pet.aeg"),
+)
 KEYS = {name: tuple(name.split(".")) for name in NAMES}
 keys = st.sampled_from(sorted(KEYS))
 scalars = st.one_of(st.integers(-1, 4), st.sampled_from(["bad", "cat", "dog"]), st.just(Malformed("JSON", "text")))
@@ -109,6 +113,7 @@ class Rejecting(RuleBasedStateMachine):
         self.plan = compile_plan(self.kind)
         self.records = [SourceRecord(name, [name], optional=True) for name in ("low", "high", "files")]
         self.acceptance = Acceptance(self.plan, self.records)
+        self.notes = UnknownNotes(self.kind, self.records)
         for record in self.records:
             record.take(Replace({}))
         assert self.acceptance.start() == []
@@ -274,6 +279,18 @@ class Rejecting(RuleBasedStateMachine):
         part, faults = decode(self.plan, tree, None, None)
         assert part is not None, faults
         assert unchanged(part.value, self.acceptance.part.value)  # type: ignore[union-attr]
+
+    @invariant()
+    def unknown_keys_are_told_as_by_a_fresh_start(self) -> None:
+        """Whatever came, was held and went in between; of a history only the log knows."""
+        part = self.acceptance.part
+        assert part is not None
+        self.notes.take(part.unknown)
+        fresh = UnknownNotes(self.kind, self.records)
+        whole, _ = decode(self.plan, self.tree(record.accepted for record in self.records), None, None)
+        assert whole is not None
+        fresh.take(whole.unknown)
+        assert self.notes.notes() == fresh.notes()
 
     @invariant()
     def nobody_is_held_who_would_fit(self) -> None:

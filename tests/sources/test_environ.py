@@ -78,11 +78,9 @@ async def test_what_may_be_a_text_keeps_its_text():
     assert (current.text, current.open, current.either) == ('{"v1": 1}', '{"v1": 1}', "{greeting}")
 
 
-async def test_a_variable_below_a_text_is_refused():
-    with pytest.raises(StartupError) as caught:
-        await read(TEXT='{"v1": 1}', TEXT__V2="2")
-    (problem,) = caught.value.problems
-    assert (problem.path, problem.expected, problem.got) == ("text", "str", "table")
+async def test_a_variable_below_a_text_is_unknown(caplog):
+    assert (await read(TEXT='{"v1": 1}', TEXT__V2="2")).text == '{"v1": 1}'
+    assert "text.v2: unknown key, ignored (environment S_TEXT__V2)" in caplog.text
 
 
 @pytest.mark.parametrize(("inner", "value"), [(str, "{hello}"), (dict[str, int], {"a": 1, "b": 2})])
@@ -179,3 +177,75 @@ async def test_it_is_what_pydantic_settings_makes_of_it(kind, variables, monkeyp
     ours = msgspec.defstruct("Ours", [("sub", kind)], frozen=True)
     async with open_config(ours, Env("S_")) as config:
         assert config.current.sub == theirs().sub
+
+
+class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """It refuses unknown names wherever they stand, but in the environment."""
+
+    port: int = 8000
+    sub: Inner = Inner()
+
+
+KUBERNETES = {
+    "SHOP_SERVICE_HOST": "10.0.0.1",
+    "SHOP_SERVICE_PORT": "80",
+    "SHOP_SERVICE_PORT_HTTP": "80",
+    "SHOP_PORT": "tcp://10.0.0.1:80",
+    "SHOP_PORT_80_TCP": "tcp://10.0.0.1:80",
+    "SHOP_PORT_80_TCP_PROTO": "tcp",
+    "SHOP_PORT_80_TCP_PORT": "80",
+    "SHOP_PORT_80_TCP_ADDR": "10.0.0.1",
+}
+"""What Kubernetes sets in every container beside a service named shop."""
+
+
+async def test_variables_that_kubernetes_sets_are_notes_and_kill_nobody(caplog):
+    kind = msgspec.defstruct("App", [("size", int, 1)], forbid_unknown_fields=True)
+    async with open_config(kind, Env("SHOP_", environ={**KUBERNETES, "SHOP_SIZE": "2"})) as config:
+        assert config.current.size == 2
+        assert config.status().notes == tuple(
+            f"{name.removeprefix('SHOP_').lower()}: unknown key, ignored (environment {name}, "
+            "as Kubernetes sets for a service named shop)"
+            for name in sorted(KUBERNETES)
+        )
+        assert [record.getMessage() for record in caplog.records] == list(config.status().notes)
+        assert config.explain("") != ()
+
+
+async def test_a_known_name_with_a_text_of_kubernetes_says_whose_it_is():
+    with pytest.raises(StartupError) as caught:
+        async with open_config(Shop, Env("SHOP_", environ=KUBERNETES)):
+            pass
+    said = "as Kubernetes sets for a service named shop (environment SHOP_PORT)"
+    assert str(caught.value).splitlines()[1:] == [f"  port: expected int, got 'tcp://10.0.0.1:80', {said}"]
+
+
+async def test_an_unknown_environment_name_is_left_out_of_a_type_that_forbids(caplog):
+    environ = {"S_PROT": "1", "S_SUB__V3": "1", "S_SUB__V1": "2", "S_PORT__X": "1", "S_NAMES__A": "1"}
+    async with open_config(Shop, Env("S_", environ=environ)) as config:
+        assert config.current == Shop(sub=Inner(2))
+        assert config.status().notes == (
+            "names.a: unknown key, ignored (environment S_NAMES__A)",
+            "port.x: unknown key, ignored (environment S_PORT__X)",
+            "prot: unknown key, ignored; did you mean port? (environment S_PROT)",
+            "sub.v3: unknown key, ignored (environment S_SUB__V3)",
+        )
+
+
+async def test_a_name_in_the_json_of_a_variable_is_judged_as_in_a_document():
+    kind = msgspec.defstruct("App", [("sub", Inner, Inner()), ("shop", Shop, Shop())])
+    async with open_config(kind, Env("S_", environ={"S_SUB": '{"v3": 1}'})) as config:
+        assert [*config.status().notes] == ["sub.v3: unknown key, ignored (environment S_SUB)"]
+    with pytest.raises(StartupError, match=r"shop\.prot: expected one of the names port, sub, got an unknown name"):
+        async with open_config(kind, Env("S_", environ={"S_SHOP": '{"prot": 1}'})):
+            pass
+
+
+@pytest.mark.parametrize(("name", "text"), [("SHOP_PORT", "90x"), ("SHOP_PORT", "tcp://x y"), ("SHOP_PROT", "80")])
+async def test_other_texts_are_not_blamed_on_kubernetes(name, text):
+    try:
+        async with open_config(Shop, Env("SHOP_", environ={name: text})) as config:
+            told = " ".join(config.status().notes)
+    except StartupError as error:
+        told = str(error)
+    assert "Kubernetes" not in told

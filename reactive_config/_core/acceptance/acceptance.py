@@ -13,7 +13,7 @@ from itertools import chain
 from reactive_config._core.acceptance.rejection import Rejection
 from reactive_config._core.acceptance.source_records import GONE, SourceRecord
 from reactive_config._core.acceptance.trial import UnitKey
-from reactive_config._core.acceptance.verdicts import explain, is_readable, malformed, origin, problem
+from reactive_config._core.acceptance.verdicts import explain, is_readable, malformed, origin, problem, remark
 from reactive_config._core.decoding.decode import changed_paths
 from reactive_config._core.decoding.plans import DecodedPart, DecodePlan
 from reactive_config._core.delta import Entry
@@ -87,7 +87,12 @@ class Acceptance:
         found = [
             *chain.from_iterable(verdict.problems for verdict in unreadable.values()),
             *(
-                problem(fault, self.plan.kind, self.origin(fault.path, locate=rule.budget.locates()))
+                problem(
+                    fault,
+                    self.plan.kind,
+                    self.origin(fault.path, locate=rule.budget.locates()),
+                    remark(self.records, fault.path),
+                )
                 for fault in faults
             ),
             *(jump.problem for jump in rule.jumps.found(trial) if not unreadable),

@@ -10,7 +10,8 @@ from reactive_config._core.acceptance.blame import region
 from reactive_config._core.acceptance.source_records import PendingChange, SourceRecord, origin_of, unit_name
 from reactive_config._core.decoding.fault import ENOUGH, Fault
 from reactive_config._core.decoding.plans import DecodePlan
-from reactive_config._core.delta import Entry, Malformed, Unit
+from reactive_config._core.delta import Bare, Entry, Malformed, Unit
+from reactive_config._core.kubernetes import set_by_kubernetes
 from reactive_config._core.layers import Layer
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.redaction import spot_of
@@ -26,12 +27,26 @@ def origin(records: Sequence[SourceRecord], path: Path, *, locate: bool = True) 
         path: Of the configuration.
         locate: Whether to find line and column too.
     """
+    found = standing(records, path)
+    return None if found is None else origin_of(*found, locate=locate)
+
+
+def standing(records: Sequence[SourceRecord], path: Path) -> tuple[SourceRecord, str, Entry, Path] | None:
+    """The entry that `origin` tells of: whose it is, its id, itself, and the path of what it says there."""
     for depth in range(len(path), -1, -1):
         for record, layer in _downwards(records):
             found = [(i, e) for i, e in layer.entries_at(path[:depth]) if depth == len(path) or len(e.path) <= depth]
             if found:
-                return origin_of(record, *found[-1], path[:depth], locate=locate)
+                return (record, *found[-1], path[:depth])
     return None
+
+
+def remark(records: Sequence[SourceRecord], path: Path) -> str:
+    """What else is known of the value at a path that does not fit; empty if nothing is."""
+    found = standing(records, path)
+    if found is None or found[2].path != path or type(found[2].value) is not Bare:
+        return ""
+    return set_by_kubernetes(found[2].place, found[2].value.text)
 
 
 def explain(records: Sequence[SourceRecord], path: Path) -> list[tuple[Origin, Path, Entry]]:
@@ -127,7 +142,12 @@ class Judge:
         told = dict.fromkeys(faults[:TOLD])
         regions = {fault: region(self._plan, fault.path) for fault in told}
         problems = [
-            problem(fault, self._plan.kind, self._origin(record, changes, fault.path, regions[fault], locates(), gone))
+            problem(
+                fault,
+                self._plan.kind,
+                self._origin(record, changes, fault.path, regions[fault], locates(), gone),
+                remark(self._accounts, fault.path),
+            )
             for fault in told
         ]
         return Verdict(problems, len(faults[TOLD:]), len(faults) >= ENOUGH, tuple(regions.values()))
@@ -172,14 +192,16 @@ class Judge:
         return origin_of(record, *near, near[1].path, locate=locate)
 
 
-def problem(fault: Fault, kind: Any, place: Origin | None) -> Problem:
+def problem(fault: Fault, kind: Any, place: Origin | None, said: str = "") -> Problem:
     """A fault as people read it.
 
     Args:
         fault: What is wrong.
         kind: The configuration's type: what a field is called in Python counts too for what may be quoted.
         place: Where it stands.
+        said: What else is known of it, see `remark`.
     """
     quotes = fault.got[:1] in ("'", '"')
     got = "str" if quotes and spot_of(None, kind, fault.path).place.sensitive else fault.got
+    got = f"{got}, {said}" if said and not fault.inside else got
     return Problem((format_path(fault.path) + fault.inside).lstrip("."), fault.expected, got, place)

@@ -11,10 +11,12 @@ from typing import Any
 
 from reactive_config._core.acceptance.acceptance import Acceptance
 from reactive_config._core.acceptance.source_records import SourceRecord
+from reactive_config._core.decoding.unknown_keys import knows
 from reactive_config._core.delta import Delta, Entry, Patch, Replace, Unit
 from reactive_config._core.lookup import Shape, resolve, shape
 from reactive_config._core.paths import Path
 from reactive_config._core.runtime.cells import Hub
+from reactive_config._core.runtime.unknown_notes import UnknownNotes
 from reactive_config._core.status import HeldUnit, Moment, SourceState, SourceStatus
 from reactive_config._core.types.sealed import holds_secret
 from reactive_config._printable import printable
@@ -35,7 +37,9 @@ class Inbox:
         on_last_good: The start needed the last good state, and something of what did not fit then is still held.
     """
 
-    def __init__(self, record: SourceRecord, kind: Any, wake: Callable[[], None], hub: Hub) -> None:
+    def __init__(
+        self, record: SourceRecord, kind: Any, wake: Callable[[], None], hub: Hub, unknown: UnknownNotes
+    ) -> None:
         self.record = record
         self._hub = hub
         self.current_state = SourceState.CONNECTING
@@ -51,6 +55,7 @@ class Inbox:
         self._counters: Counter[str] = Counter()
         self._gauges: dict[str, float] = {}
         self._kind = kind
+        self._unknown = unknown
         self._wake = wake
         self._replace: Replace | None = None
         self._set: dict[str, Entry] = {}
@@ -137,6 +142,12 @@ class Inbox:
 
     def shape(self, path: Path) -> Shape:
         return shape(self._kind, path)
+
+    def knows(self, path: Path) -> bool:
+        return knows(self._kind, path)
+
+    def leave_out(self, keys: Mapping[Path, str]) -> None:
+        self._unknown.leave_out(self.record.name, dict(keys))
 
     @property
     def holds_secret(self) -> bool:

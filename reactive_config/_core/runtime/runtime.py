@@ -29,6 +29,7 @@ from reactive_config._core.runtime.live import Batch, Live, make_live, recompute
 from reactive_config._core.runtime.logbook import StartVigil
 from reactive_config._core.runtime.observing import ApplyEvent
 from reactive_config._core.runtime.snapshot import Snapshot
+from reactive_config._core.runtime.unknown_notes import UnknownNotes
 from reactive_config._core.runtime.updates import Updates, offer, wake_updates
 from reactive_config._core.source import Source
 from reactive_config._core.status import HeldUnit, SourceState, Status
@@ -73,7 +74,8 @@ class Runtime(Generic[T]):
         self.acceptance: Acceptance = Acceptance(compile_plan(kind), records)
         self._timeout = startup_timeout
         self._wake = asyncio.Event()
-        self.inboxes: list[Inbox] = [Inbox(record, kind, self._wake.set, self.hub) for record in records]
+        self._unknown = UnknownNotes(kind, records)
+        self.inboxes: list[Inbox] = [Inbox(record, kind, self._wake.set, self.hub, self._unknown) for record in records]
         self.by_path: PathIndex = PathIndex()
         self.by_function: WeakCells = WeakCells()
         self.updates: WeakSet[Updates[T]] = WeakSet()
@@ -284,6 +286,9 @@ class Runtime(Generic[T]):
             inbox.on_last_good = inbox.on_last_good and self.acceptance.holds_any_of(inbox.record)
         if changed:
             self._publish(changed)
+        part = self.acceptance.part
+        if part is not None and part.unknown is not self._unknown.seen:
+            self._unknown.take(part.unknown)
         return held
 
     # -- publishing ----------------------------------------------------------------------------
@@ -341,6 +346,7 @@ class Runtime(Generic[T]):
 
     def status(self) -> Status:
         snapshot = self.stream.current if self.stream else None
+        unknown = self._unknown.notes()
         return Status(
             generation=self._generation,
             published_at=snapshot.published_at if snapshot else None,
@@ -348,7 +354,8 @@ class Runtime(Generic[T]):
             bindings=tuple(status() for status in self.hub.bindings.values()),
             selectors=tuple(self.hub.errors.values()),
             callbacks=self.callbacks.troubles() if self.callbacks is not None else (),
-            notes=self._shape_notes(),
+            notes=(*self._shape_notes(), *unknown),
+            unknown=unknown,
         )
 
     def _shape_notes(self) -> tuple[str, ...]:

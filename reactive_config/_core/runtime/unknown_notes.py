@@ -1,0 +1,154 @@
+"""What is told of keys that the type does not know: a line of the log when one appears, and a note while it stays."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import nsmallest
+from itertools import takewhile
+from typing import Any
+
+from reactive_config._core.acceptance.groups import AttemptBudget
+from reactive_config._core.acceptance.source_records import SourceRecord, origin_of
+from reactive_config._core.acceptance.verdicts import standing
+from reactive_config._core.decoding.fault import below
+from reactive_config._core.decoding.unknown_keys import NONE, UnknownKey, UnknownKeys, all_keys, known_names
+from reactive_config._core.delta import Entry
+from reactive_config._core.paths import Path, format_path
+from reactive_config._core.secret import HIDDEN
+from reactive_config._core.types.places import TypePlace, place_of
+from reactive_config._printable import printable
+from reactive_config.errors import Origin
+
+logger = logging.getLogger("reactive_config")
+
+TOLD = 20
+"""Unknown keys that are told one by one; the rest is counted."""
+
+_KEPT = 100  # notes that are remembered
+_LONGEST_NAME = 100  # characters; for a longer one nobody looks for what it may mean
+
+
+class UnknownNotes:
+    """Tells of unknown keys.
+
+    Args:
+        kind: The configuration's type.
+        records: Lowest first.
+
+    Attributes:
+        seen: The unknown keys of the configuration of which the log was told.
+    """
+
+    def __init__(self, kind: Any, records: Sequence[SourceRecord]) -> None:
+        self.seen: UnknownKeys = NONE
+        self._kind = kind
+        self._records = records
+        # What each source leaves out, and the first of them in words.
+        self._left_out: dict[str, tuple[Mapping[Path, str], list[str]]] = {}
+        self._lines: dict[UnknownKey, tuple[Entry, str]] = {}
+        # The first of those in the configuration, and how many there are; of which they are.
+        self._first: tuple[list[UnknownKey], int, UnknownKeys] = ([], 0, NONE)
+
+    def leave_out(self, source: str, keys: Mapping[Path, str]) -> None:
+        """A source says what it leaves out because the type does not know it.
+
+        Args:
+            source: Its name.
+            keys: What a person calls the place of each, by path.
+        """
+        before, _ = self._left_out.get(source, (NONE, []))
+
+        def line(path: Path) -> str:
+            return self._worded(path, str(Origin(source, keys[path])))
+
+        self._left_out[source] = (keys, list(map(line, nsmallest(TOLD, keys))))
+        appeared = [path for path in keys if path not in before]
+        _log(map(line, nsmallest(TOLD, appeared)), len(appeared))
+
+    def take(self, unknown: UnknownKeys) -> None:
+        """What is in force has other unknown keys than before: log those that are new."""
+        appeared = list(all_keys(unknown, self.seen))
+        self.seen = unknown
+        budget = AttemptBudget()
+        _log((self._line(key, budget) for key in nsmallest(TOLD, appeared, key=_order)), len(appeared))
+
+    def notes(self) -> tuple[str, ...]:
+        """A line for each unknown key, in the order of their paths; `TOLD` at most, and how many more there are."""
+        if self._first[2] is not self.seen:
+            keys = list(all_keys(self.seen))
+            self._first = (nsmallest(TOLD, keys, key=_order), len(keys), self.seen)
+        first, count, _ = self._first
+        budget = AttemptBudget()
+        lines = [self._line(key, budget) for key in first]
+        for left_out, told in self._left_out.values():
+            lines += told
+            count += len(left_out)
+        more = count - len(lines[:TOLD])
+        return (*lines[:TOLD], *([_more(more)] if more else []))
+
+    def _line(self, key: UnknownKey, budget: AttemptBudget) -> str:
+        path = tuple(takewhile(lambda step: isinstance(step, str), key))
+        found = standing(self._records, path)  # type: ignore[arg-type]
+        if found is None:
+            return self._worded(key, "")
+        entry, known = found[2], self._lines.get(key)
+        if known is not None and known[0] is entry:  # to find the line may parse the document again
+            return known[1]
+        locates = budget.locates()
+        line = self._worded(key, str(origin_of(*found, locate=locates)))
+        if locates:
+            if len(self._lines) >= _KEPT:
+                self._lines.clear()
+            self._lines[key] = (entry, line)
+        return line
+
+    def _worded(self, key: UnknownKey, where: str) -> str:
+        """One unknown key, in words.
+
+        Args:
+            key: The way to it.
+            where: Where it stands; may be empty.
+        """
+        path: Path = ()
+        inside = hint = ""
+        above = place = place_of(self._kind)
+        for step in key:
+            if place.sealed:  # what a Secret holds is hidden as a whole
+                path, inside = below(path, inside, HIDDEN)
+                break
+            if isinstance(step, str):
+                path, inside = below(path, inside, step)
+                above, place = place, place.under(step)
+            else:
+                inside += f"[{step}]"
+                place = place.at(step)
+        else:
+            hint = _hint(above, str(key[-1]))
+        place_text = f" ({where})" if where else ""
+        return f"{printable(format_path(path) + inside)}: unknown key, ignored{hint}{place_text}"
+
+
+def _hint(place: TypePlace, name: str) -> str:
+    """Which name somebody may have meant, as text to append; empty if none comes to mind."""
+    if len(name) > _LONGEST_NAME:
+        return ""
+    names = [one for kind in place.kinds for one in (getattr(known_names(kind), "names", None) or ())]
+    near = difflib.get_close_matches(name, sorted(names), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _order(key: UnknownKey) -> Any:
+    return tuple((isinstance(step, int), step) for step in key)
+
+
+def _more(count: int) -> str:
+    return f"... and {count:,} more unknown key{'s' * (count > 1)}"
+
+
+def _log(lines: Iterable[str], count: int) -> None:
+    for line in lines:
+        logger.warning("%s", line)
+    if count > TOLD:
+        logger.warning("%s", _more(count - TOLD))

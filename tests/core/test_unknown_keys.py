@@ -1,0 +1,255 @@
+"""Keys that no type knows: each is a note while it stays and one line of the log, whichever library made the type."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+import attrs
+import msgspec
+import pytest
+
+from reactive_config import Files, Memory, Secret, StartupError, open_config
+from reactive_config.sources import Bare
+
+pydantic = pytest.importorskip("pydantic")
+
+
+class Pool(msgspec.Struct, frozen=True):
+    max_size: int = 10
+
+
+class Outer(msgspec.Struct, frozen=True):
+    """A Struct that decodes part by part."""
+
+    pool: Pool = Pool()
+    free: dict[str, str] = {}
+
+
+@dataclass
+class Plain:
+    max_size: int = 10
+    names: list[str] = field(default_factory=list)
+
+
+@attrs.define
+class Attrs:
+    max_size: int = 10
+
+
+class Typed(TypedDict, total=False):
+    max_size: int
+
+
+class Model(pydantic.BaseModel):
+    max_size: int = 10
+
+
+class Aliased(pydantic.BaseModel):
+    max_size: int = pydantic.Field(10, alias="maxSize")
+
+
+class Forbidding(pydantic.BaseModel, extra="forbid"):
+    max_size: int = 10
+
+
+class Allowing(pydantic.BaseModel, extra="allow"):
+    max_size: int = 10
+
+
+class Legacy(pydantic.BaseModel):
+    """It is given the table before anybody looks at its names."""
+
+    max_size: int = 10
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, table: Any) -> Any:
+        return {"max_size": table.get("max_sise", 10)} if isinstance(table, dict) else table
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    max_size: int = 10
+
+
+class Renamed(msgspec.Struct, frozen=True, rename="camel"):
+    max_size: int = 10
+
+
+class Red(msgspec.Struct, tag="red"):
+    max_size: int = 10
+
+
+class Blue(msgspec.Struct, tag="blue"):
+    depth: int = 1
+
+
+class Cat(pydantic.BaseModel):
+    kind: Literal["cat"] = "cat"
+    lives: int = 9
+
+
+class Dog(pydantic.BaseModel):
+    kind: Literal["dog"] = "dog"
+    max_size: int = 10
+
+
+class Home(pydantic.BaseModel):
+    pet: Cat | Dog
+
+
+class Node(msgspec.Struct):
+    """It may hold itself."""
+
+    max_size: int = 10
+    children: list[Node] = []
+
+
+def holding(kind: Any) -> Any:
+    """A root with one field of a type."""
+    return msgspec.defstruct("Root", [("part", kind)])
+
+
+TYPO = {"max_sise": 3}
+MEANT = "unknown key, ignored; did you mean max_size?"
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "path"),
+    [
+        (Pool, TYPO, "part.max_sise"),
+        (Outer, {"pool": TYPO}, "part.pool.max_sise"),
+        (Plain, TYPO, "part.max_sise"),
+        (Attrs, TYPO, "part.max_sise"),
+        (Typed, TYPO, "part.max_sise"),
+        (Model, TYPO, "part.max_sise"),
+        (pydantic.dataclasses.dataclass(Plain), TYPO, "part.max_sise"),
+        (pydantic.RootModel[list[Model]], [{}, TYPO], "part[1].max_sise"),
+        (Outer | None, {"pool": TYPO}, "part.pool.max_sise"),
+        (Attrs | None, TYPO, "part.max_sise"),
+        (dict[str, Pool], {"a": {}, "b": TYPO}, "part.b.max_sise"),
+        (dict[str, Outer], {"a": {}, "b": {"pool": TYPO}}, "part.b.pool.max_sise"),
+        (dict[str, list[Attrs]], {"a.b": [TYPO]}, 'part."a.b"[0].max_sise'),
+        (list[Pool], [{}, TYPO], "part[1].max_sise"),
+        (tuple[int, Pool], [1, TYPO], "part[1].max_sise"),
+        (list[list[Typed]], [[], [{}, TYPO]], "part[1][1].max_sise"),
+        (Red | Blue, {"type": "red", **TYPO}, "part.max_sise"),
+        (Home, {"pet": {"kind": "dog", **TYPO}}, "part.pet.max_sise"),
+        (Node, {"children": [{"children": [TYPO]}]}, "part.children[0].children[0].max_sise"),
+        (Pool, Bare('{"max_sise": 3}'), "part.max_sise"),
+        (list[Pool], Bare('[{"max_sise": 3}]'), "part[0].max_sise"),
+    ],
+)
+async def test_a_typo_is_named_whatever_the_type(kind, part, path):
+    async with open_config(holding(kind), Memory({"part": part})) as config:
+        assert [note.split(" (")[0] for note in config.status().notes] == [f"{path}: {MEANT}"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        (Allowing, TYPO),
+        (Legacy, TYPO),
+        (dict, {"a": TYPO}),
+        (dict[str, int], TYPO),
+        (Any, TYPO),
+        (Outer, {"free": {"max_sise": "3"}}),
+        (dict[str, Any] | None, TYPO),
+        (Renamed, {"maxSize": 3}),
+        (Aliased, {"maxSize": 3}),
+        (Red | Blue, {"type": "blue", "depth": 2}),
+        (Home, {"pet": {"kind": "dog", "max_size": 2}}),
+        (list[Red | Blue], [{"type": "red"}, {"type": "blue", "depth": 2}]),
+        (str, Bare('{"max_sise": 3}')),
+    ],
+)
+async def test_a_name_that_is_known_or_free_is_no_note(kind, part):
+    async with open_config(holding(kind), Memory({"part": part})) as config:
+        assert config.status().notes == ()
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Renamed, "max_size"), (Aliased, "max_size")])
+async def test_fields_count_by_their_configured_names(kind, name):
+    async with open_config(holding(kind), Memory({"part": {name: 3}})) as config:
+        (note,) = config.status().notes
+        assert note.startswith(f"part.{name}: unknown key, ignored; did you mean maxSize?")
+
+
+@pytest.mark.parametrize("kind", [Strict, Forbidding])
+async def test_a_type_that_forbids_still_refuses(kind):
+    with pytest.raises(StartupError, match=r"part\.max_sise: expected one of the names max_size, got an unknown name"):
+        async with open_config(holding(kind), Memory({"part": TYPO})):
+            pass
+
+
+async def test_it_is_logged_once_while_it_stays_and_the_note_goes_with_it(caplog):
+    caplog.set_level(logging.WARNING, "reactive_config")
+    memory = Memory({"pool": {"max_size": 1}})
+
+    def logged() -> list[str]:
+        found = [record.getMessage() for record in caplog.records]
+        caplog.clear()
+        return found
+
+    async with open_config(Outer, memory) as config:
+        assert (logged(), config.status().notes) == ([], ())
+        await memory.patch({"pool": TYPO})
+        note = f"pool.max_sise: {MEANT} (memory pool.max_sise, revision 2)"
+        assert logged() == [note]
+        assert config.status().notes == (note,) == config.status().unknown
+        await memory.patch({"pool": {"max_sise": 4, "max_size": 2}, "free": {"a": "b"}})
+        assert logged() == []
+        assert config.status().notes == (f"pool.max_sise: {MEANT} (memory pool.max_sise, revision 3)",)
+        await memory.replace({"pool": {"max_size": 2}})
+        assert (logged(), config.status().notes) == ([], ())
+        await memory.patch({"pool": TYPO})
+        assert len(logged()) == 1
+
+
+async def test_a_value_is_never_told_and_a_name_in_a_secret_is_hidden(caplog):
+    class App(msgspec.Struct):
+        login: Secret[Pool]
+        name: str = ""
+
+    tree = {"login": {"CANARY-1": "CANARY-2"}, "nmae": "CANARY-3", "\x1b[2J": "CANARY-4"}
+    async with open_config(App, Memory(tree)) as config:
+        notes = [note.split(" (")[0] for note in config.status().notes]
+        assert notes == [
+            '"\\u001b[2J": unknown key, ignored',
+            "login.***: unknown key, ignored",
+            "nmae: unknown key, ignored; did you mean name?",
+        ]
+        assert "CANARY-" not in caplog.text.replace("login.CANARY-1", "")
+
+
+async def test_a_file_is_named_with_line_and_column_where_the_key_is_now(tmp_path):
+    file = tmp_path / "app.yaml"
+    file.write_text("pool:\n  max_size: 1\n  max_sise: 2\n")
+    async with open_config(Outer, Files(file)) as config:
+        assert config.status().notes == (f"pool.max_sise: {MEANT} (files {file}:3:13)",)
+        revisions = aiter(config)
+        await anext(revisions)
+        file.write_text("# moved\n\npool:\n  max_size: 5\n  max_sise: 2\n")
+        assert (await anext(revisions)).value.pool.max_size == 5
+        assert config.status().notes == (f"pool.max_sise: {MEANT} (files {file}:5:13)",)
+
+
+async def test_twenty_are_told_and_the_rest_is_counted(caplog):
+    many = {f"odd-{number:05}": number for number in range(10_000)}
+    memory = Memory({"pool": many})
+    async with open_config(Outer, memory) as config:
+        lines = [record.getMessage() for record in caplog.records]
+        notes = config.status().notes
+        assert len(notes) == len(lines) == 21
+        assert notes[0].startswith("pool.odd-00000: unknown key, ignored (memory")
+        assert notes[-1] == lines[-1] == "... and 9,980 more unknown keys"
+        await memory.replace({"pool": dict(list(many.items())[:21])})
+        assert config.status().notes[-1] == "... and 1 more unknown key"
+
+
+async def test_a_very_long_name_is_shortened(caplog):
+    async with open_config(Outer, Memory({"pool": {"x" * 100_000: 1}})) as config:
+        (note,) = config.status().notes
+        assert len(note) < 1000
+        assert len(caplog.text) < 2000
