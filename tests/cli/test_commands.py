@@ -133,8 +133,26 @@ def test_check_names_every_problem_with_its_place(quick: Run, shop: Path) -> Non
     ]
     records = quick("check", *TYPED, "--json").records
     assert [record["event"] for record in records] == ["problem"] * 3 + ["result"]
-    assert records[-1] == {"event": "result", "ok": False, "problems": 3}
+    assert records[-1] == {"event": "result", "ok": False, "problems": 3, "warnings": []}
     assert records[1]["origin"]["line"] == 3
+
+
+def test_check_warns_of_unknown_keys_and_strict_refuses_them(quick: Run, shop: Path) -> None:
+    (shop / "config/production/10.toml").write_text("[database.pool]\nmax_sise = 90\n")
+    place = "config/production/10.toml:2:12"
+    warning = f"database.pool.max_sise: unknown key, ignored; did you mean max_size? ({place})"
+    result = quick("check", *TYPED)
+    assert result.code == 0
+    assert result.err.splitlines() == [f"warning: {warning}"]
+    assert result.out.startswith("ok: ")
+    strict = quick("check", *TYPED, "--strict")
+    assert strict.code == 1
+    assert strict.out.splitlines() == [f"warning: {warning}", "unknown keys, which --strict does not allow"]
+    (record,) = quick("check", *TYPED, "--json").records
+    assert (record["ok"], record["warnings"]) == (True, [warning])
+    result = quick("check", *TYPED, "--json", "--strict")
+    assert result.code == 1
+    assert result.records == [{"event": "result", "ok": False, "problems": 0, "warnings": [warning]}]
 
 
 def test_check_names_file_line_and_column_of_what_cannot_be_parsed(quick: Run, shop: Path) -> None:
