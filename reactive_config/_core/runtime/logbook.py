@@ -49,10 +49,12 @@ class LineBudget:
         loop: Whose clock counts.
     """
 
-    _end = 0.0
-    _left = _left_out = _level = 0
+    _end: float = 0.0
+    _left: int = 0
+    _left_out: int = 0
+    _level: int = 0
     _timer: asyncio.TimerHandle | None = None
-    _closed = False
+    _closed: bool = False
 
     def __init__(self, lines: int, seconds: float, count: str, loop: asyncio.AbstractEventLoop) -> None:
         self._lines, self._seconds, self._count, self._loop = lines, seconds, count, loop
