@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -14,7 +15,8 @@ from reactive_config._core.delta import Entry, Patch
 from reactive_config._core.runtime import logbook
 from reactive_config._core.runtime.logbook import LineBudget, Logbook
 from reactive_config._testing.scripted import Scripted
-from reactive_config.status import SourceState
+from reactive_config.errors import Problem
+from reactive_config.status import HeldUnit, SourceState
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -263,6 +265,25 @@ def test_a_flood_of_a_minute_is_bounded_and_all_of_it_is_counted(log):
     told, counts = texts.count("a change"), [int(text.split()[0]) for text in texts if text != "a change"]
     assert told + sum(counts) == 6000
     assert len(texts) <= 61 * 11
+    assert not clock.timers
+
+
+def test_a_flood_of_mistakes_is_bounded_and_a_push_of_many_is_counted_at_once(log):
+    clock = HandClock()
+    book = Logbook(clock)
+    problem = Problem("debug", "bool", "int")
+    since = datetime.now(UTC)
+    book.held(("source", HeldUnit(f"revision {n}", (problem,), since)) for n in range(logbook.HELD_LINES + 50))
+    texts = [text for _, text in log()]
+    assert (len(texts), texts[-1]) == (logbook.HELD_LINES + 1, "held 50 more units; config.status() has them")
+    for number in range(6000):
+        book.held([("source", HeldUnit(f"revision {number}", (problem,), since))])
+        clock.pass_by(0.01)
+    book.close()
+    texts = [text for _, text in log()]
+    counts = [int(text.split()[1]) for text in texts if "more units" in text]
+    assert len(texts) - len(counts) + sum(counts) == 6000
+    assert len(texts) < 7 * (logbook.HELD_LINES + 2)
     assert not clock.timers
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import signal
@@ -169,7 +170,8 @@ async def test_those_who_wait_in_two_processes_keep_to_the_rate_and_see_a_new_on
         ("allow", 10, "everything passes"),
     ],
 )
-async def test_what_happens_while_redis_is_away_is_said_and_shown(space, on_failure, passed, meanwhile):
+async def test_what_happens_while_redis_is_away_is_said_and_shown(space, on_failure, passed, meanwhile, caplog):
+    caplog.set_level(logging.INFO, "reactive_config")
     clock, memory = ManualClock(), Memory({"requests": "3/h"})
     with redis_server() as server:
         async with (
@@ -190,6 +192,9 @@ async def test_what_happens_while_redis_is_away_is_said_and_shown(space, on_fail
             clock.advance(2 * SECOND)
             assert await count(limiter, 10, "edsger") == 3
             assert config.status().bindings[0].state is BindingState.IN_FORCE
+    away, back = [text for text in caplog.messages if text.startswith("rate limits in Redis")]
+    assert away.startswith("rate limits in Redis: no answer (")
+    assert back == "rate limits in Redis: it answers again"
 
 
 async def test_a_redis_that_hangs_is_waited_for_once_and_not_by_every_call(space):
