@@ -172,3 +172,14 @@ async def test_a_lease_that_was_never_entered_says_what_to_write(shop):
             _ = lease.replaced
         with pytest.raises(RuntimeError, match="`async with lease as thing`"):
             await lease.wait_replaced()
+
+
+async def test_nothing_is_called_after_the_block_that_waited_for_it(shop):
+    async with open_config(App, Memory()) as config, rebuilt(config.select("size"), shop.build, close=shop.close) as it:
+        calls, lease = [], it.use()
+        async with lease:
+            with lease.when_replaced(lambda: calls.append("inside")):
+                with lease.when_replaced(lambda: calls.append("left")):
+                    it.begin_leaving()
+                await asyncio.sleep(0)
+        assert calls == ["inside"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from reactive_config._core.acceptance.source_records import SourceRecord
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.delta import Entry, Patch, Replace
 from reactive_config._core.paths import parse_path
+from reactive_config._core.runtime import callbacks
 
 
 class Accepting:
@@ -67,3 +69,20 @@ def entries(values: Mapping[str, Any], revision: int) -> dict[str, Entry]:
 def accepting() -> type[Accepting]:
     """Makes an acceptance of a type and the values at its start."""
     return Accepting
+
+
+def running_tasks():
+    return {task for task in asyncio.all_tasks() if "TestRunner" not in repr(task.get_coro())}
+
+
+@pytest.fixture
+async def no_task_left():
+    before = running_tasks()
+    yield
+    assert running_tasks() <= before
+
+
+@pytest.fixture
+def patience(monkeypatch):
+    monkeypatch.setattr(callbacks, "PATIENCE", 0.02)
+    monkeypatch.setattr(callbacks, "CANCEL_WITHIN", 0.1)

@@ -33,10 +33,12 @@ class ChangeCallback:
 
     Attributes:
         name: What the log and the status call it.
+        left_running: Whether a call that swallowed every cancellation goes on.
     """
 
     def __init__(self, live: Live[Any], function: Function, owner: Callbacks) -> None:
         part = live.name.removeprefix("select(").removesuffix(")")
+        self.left_running = False
         self.name: str = f"on_change({part}, {describe_function(function)})"
         self._owner = owner
         # These three end with `cancel`, so that a handle that is kept holds nothing of the configuration.
@@ -68,12 +70,12 @@ class ChangeCallback:
             self._owner.forget(self)
         elif not self._cut and self._task is not asyncio.current_task():
             self._cut = True
-            self._owner.end_call(self.name, self._task)
+            self._owner.end_call(self, self._task)
 
     @property
     def trouble(self) -> str:
         """What the status says of it; empty while all is well."""
-        if self._owner.left_running(self._task):
+        if self.left_running:
             return f"{self.name}: a call that swallowed every cancellation goes on"
         if not self._failed_calls:
             return ""
@@ -112,7 +114,7 @@ class ChangeCallback:
             task.exception()  # a KeyboardInterrupt, which has ended the loop; nobody else asks for it
         if self._live is None:
             self._owner.forget(self)
-        elif self._changed_since and not self._owner.ending():
+        elif self._changed_since:
             self._begin()
 
     def _failed(self, error: BaseException) -> None:
@@ -149,7 +151,6 @@ class Callbacks:
         self.ending: Callable[[], bool] = ending
         self._all: dict[ChangeCallback, None] = {}  # in the order of coming
         self._enders: set[asyncio.Task[None]] = set()
-        self._left_running: set[asyncio.Task[Any]] = set()
         self._leaving = False
 
     def add(self, live: Live[Any], function: Function) -> ChangeCallback:
@@ -172,25 +173,20 @@ class Callbacks:
         """What the status says."""
         return tuple(trouble for callback in self._all if (trouble := callback.trouble))
 
-    def left_running(self, call: asyncio.Task[Any] | None) -> bool:
-        """Whether a call was left running."""
-        return call in self._left_running
-
-    def end_call(self, name: str, call: asyncio.Task[None]) -> None:
+    def end_call(self, callback: ChangeCallback, call: asyncio.Task[None]) -> None:
         """Cancel a call, without waiting for it; it is over, or left running, in bounded time."""
-        ender = asyncio.Task(self._end(name, call), loop=self.hub.loop, name=f"the end of {name}")
+        ender = asyncio.Task(self._end(callback, call), loop=self.hub.loop, name=f"the end of {callback.name}")
         self._enders.add(ender)
         ender.add_done_callback(self._enders.discard)
 
-    async def _end(self, name: str, call: asyncio.Task[None]) -> None:
+    async def _end(self, callback: ChangeCallback, call: asyncio.Task[None]) -> None:
         try:
             await ended([call], PATIENCE, CANCEL_WITHIN)
         finally:
             if not call.done():
-                self._left_running.add(call)
-                call.add_done_callback(self._left_running.discard)
+                callback.left_running = True
                 what = "%s: a call did not end although it was cancelled for %g s; it is abandoned, and goes on"
-                logger.warning(what, name, CANCEL_WITHIN)
+                logger.warning(what, callback.name, CANCEL_WITHIN)
 
     def begin_leaving(self) -> None:
         """Cancel all of them: no call begins from now on."""
