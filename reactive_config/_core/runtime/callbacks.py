@@ -135,7 +135,7 @@ class ChangeCallback:
         self._failed_calls, self._error = 0, ""
 
     def __repr__(self) -> str:
-        return f"<ChangeCallback {self.name}{'' if self._live else ', cancelled'}>"
+        return f"<ChangeCallback {self.name}{'' if self._live is not None else ', cancelled'}>"
 
 
 class Callbacks:
