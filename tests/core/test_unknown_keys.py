@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 import attrs
 import msgspec
 import pytest
+from typing_extensions import TypedDict
 
-from reactive_config import Files, Memory, Secret, StartupError, open_config
+from reactive_config import Env, Files, Memory, Rejected, Secret, StartupError, open_config
 from reactive_config.sources import Bare
 
 pydantic = pytest.importorskip("pydantic")
@@ -56,6 +57,10 @@ class Forbidding(pydantic.BaseModel, extra="forbid"):
 
 class Allowing(pydantic.BaseModel, extra="allow"):
     max_size: int = 10
+
+
+class Inheriting(pydantic.BaseModel, extra="allow"):
+    table: Typed = Typed()
 
 
 class Legacy(pydantic.BaseModel):
@@ -158,6 +163,7 @@ async def test_a_typo_is_named_whatever_the_type(kind, part, path):
         (dict[str, Any] | None, TYPO),
         (Renamed, {"maxSize": 3}),
         (Aliased, {"maxSize": 3}),
+        (Inheriting, {"table": TYPO}),
         (Red | Blue, {"type": "blue", "depth": 2}),
         (Home, {"pet": {"kind": "dog", "max_size": 2}}),
         (list[Red | Blue], [{"type": "red"}, {"type": "blue", "depth": 2}]),
@@ -207,20 +213,22 @@ async def test_it_is_logged_once_while_it_stays_and_the_note_goes_with_it(caplog
         assert len(logged()) == 1
 
 
-async def test_a_value_is_never_told_and_a_name_in_a_secret_is_hidden(caplog):
+@pytest.mark.parametrize("env", [False, True])
+async def test_a_value_is_never_told_and_a_name_in_a_secret_is_hidden(caplog, env):
     class App(msgspec.Struct):
-        login: Secret[Pool]
+        login: Secret[Pool] = Secret(Pool())
         name: str = ""
 
-    tree = {"login": {"CANARY-1": "CANARY-2"}, "nmae": "CANARY-3", "\x1b[2J": "CANARY-4"}
-    async with open_config(App, Memory(tree)) as config:
-        notes = [note.split(" (")[0] for note in config.status().notes]
-        assert notes == [
-            '"\\u001b[2J": unknown key, ignored',
-            "login.***: unknown key, ignored",
-            "nmae: unknown key, ignored; did you mean name?",
-        ]
-        assert "CANARY-" not in caplog.text.replace("login.CANARY-1", "")
+    tree = {"login": {"CANARY1": "CANARY2"}, "nmae": "CANARY3", "\x1b[2j": "CANARY4"}
+    environ = {"S_LOGIN__CANARY1": "CANARY2", "S_NMAE": "CANARY3", "S_\x1b[2j": "CANARY4"}
+    source = Env("S_", environ=environ) if env else Memory(tree)
+    async with open_config(App, source) as config:
+        odd, hidden, typo = config.status().notes
+        assert odd.startswith('"\\u001b[2j": unknown key, ignored (')
+        assert hidden == "login.***: unknown key, ignored"
+        assert typo.startswith("nmae: unknown key, ignored; did you mean name? (")
+        assert "CANARY" not in caplog.text
+        assert "\x1b" not in caplog.text
 
 
 async def test_a_file_is_named_with_line_and_column_where_the_key_is_now(tmp_path):
@@ -253,3 +261,29 @@ async def test_a_very_long_name_is_shortened(caplog):
         (note,) = config.status().notes
         assert len(note) < 1000
         assert len(caplog.text) < 2000
+
+
+async def test_one_typo_is_found_among_thousands_of_tables(caplog):
+    """They are converted at once, by the thousand, and one by one; and later only what changed."""
+    tables = {f"t{number}": {"max_size": number} for number in range(2500)}
+    memory = Memory({"part": {**tables, "t1700": TYPO}})
+    async with open_config(holding(dict[str, Pool]), memory) as config:
+        assert config.current.part["t2499"] == Pool(2499)
+        assert [note.split(" (")[0] for note in config.status().notes] == [f"part.t1700.max_sise: {MEANT}"]
+        await memory.replace({"part": tables})
+        assert config.status().notes == ()
+        await memory.replace({"part": {**tables, "t3": TYPO}})
+        assert [note.split(" (")[0] for note in config.status().notes] == [f"part.t3.max_sise: {MEANT}"]
+        await memory.replace({"part": {"t4": {}}})
+        assert config.status().notes == ()
+
+
+async def test_a_key_that_only_a_held_change_brings_is_no_note(caplog):
+    memory = Memory({"pool": {"max_size": 1}})
+    async with open_config(Outer, memory) as config:
+        with pytest.raises(Rejected):
+            await memory.patch({"pool": {**TYPO, "max_size": "many"}})
+        assert config.status().notes == ()
+        assert "unknown key" not in caplog.text
+        await memory.patch({"pool": {"max_size": 2}})
+        assert len(config.status().unknown) == 1

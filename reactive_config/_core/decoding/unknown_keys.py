@@ -23,6 +23,7 @@ from reactive_config._core.types import (
     is_scalar,
     is_secret,
     is_struct,
+    is_typed_dict,
     is_untyped,
     item_types,
     mapping_types,
@@ -68,6 +69,8 @@ def known_names(kind: Any) -> KnownNames | None:
     if inputs is None or is_array(kind):
         return None
     below = {name: field.type for name, field in inputs.items() if may_ignore(field.type)}
+    if _extra(kind) == "allow":  # which a TypedDict inside of the model inherits
+        below = {name: inner for name, inner in below.items() if not any(map(is_typed_dict, reachable(inner)))}
     return KnownNames(None if _takes_all(kind) else frozenset((*inputs, *_tag_field(kind))), below, None)
 
 

@@ -61,7 +61,7 @@ class UnknownNotes:
         before, _ = self._left_out.get(source, (NONE, []))
 
         def line(path: Path) -> str:
-            return self._worded(path, str(Origin(source, keys[path])))
+            return self._worded(path, Origin(source, keys[path]), path)
 
         self._left_out[source] = (keys, list(map(line, nsmallest(TOLD, keys))))
         appeared = [path for path in keys if path not in before]
@@ -92,30 +92,32 @@ class UnknownNotes:
         path = tuple(takewhile(lambda step: isinstance(step, str), key))
         found = standing(self._records, path)  # type: ignore[arg-type]
         if found is None:
-            return self._worded(key, "")
+            return self._worded(key)
         entry, known = found[2], self._lines.get(key)
         if known is not None and known[0] is entry:  # to find the line may parse the document again
             return known[1]
         locates = budget.locates()
-        line = self._worded(key, str(origin_of(*found, locate=locates)))
+        line = self._worded(key, origin_of(*found, locate=locates), entry.path)
         if locates:
             if len(self._lines) >= _KEPT:
                 self._lines.clear()
             self._lines[key] = (entry, line)
         return line
 
-    def _worded(self, key: UnknownKey, where: str) -> str:
+    def _worded(self, key: UnknownKey, origin: Origin | None = None, mount: Path = ()) -> str:
         """One unknown key, in words.
 
         Args:
             key: The way to it.
-            where: Where it stands; may be empty.
+            origin: Where it stands.
+            mount: The path of the document there: its place may tell these names.
         """
         path: Path = ()
         inside = hint = ""
         above = place = place_of(self._kind)
         for step in key:
             if place.sealed:  # what a Secret holds is hidden as a whole
+                origin = origin if len(mount) <= len(path) else None
                 path, inside = below(path, inside, HIDDEN)
                 break
             if isinstance(step, str):
@@ -126,8 +128,8 @@ class UnknownNotes:
                 place = place.at(step)
         else:
             hint = _hint(above, str(key[-1]))
-        place_text = f" ({where})" if where else ""
-        return f"{printable(format_path(path) + inside)}: unknown key, ignored{hint}{place_text}"
+        where = f" ({origin})" if origin is not None else ""
+        return f"{printable(format_path(path) + inside)}: unknown key, ignored{hint}{where}"
 
 
 def _hint(place: TypePlace, name: str) -> str:
