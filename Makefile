@@ -78,7 +78,7 @@ check: wheel lint
 
 test: wheel servers
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not storm" $(ARGS)
-	PYTHONASYNCIODEBUG=1 $(PYTEST) -q -n $(WORKERS) tests/core tests/testing -m "not slow and not etcd and not storm" -p no:cacheprovider
+	PYTHONASYNCIODEBUG=1 $(PYTEST) -q -n $(WORKERS) tests/core tests/testing -m "not slow and not etcd and not storm" -k "not uvloop" -p no:cacheprovider
 
 storms: wheel servers
 	$(PYTEST) -n $(WORKERS) --dist load -m storm --durations=0 --durations-min=1 $(ARGS)

@@ -194,7 +194,7 @@ async def test_it_is_logged_once_while_it_stays_and_the_note_goes_with_it(caplog
     memory = Memory({"pool": {"max_size": 1}})
 
     def logged() -> list[str]:
-        found = [record.getMessage() for record in caplog.records]
+        found = [r.getMessage() for r in caplog.records if r.name == "reactive_config"]
         caplog.clear()
         return found
 
@@ -247,7 +247,7 @@ async def test_twenty_are_told_and_the_rest_is_counted(caplog):
     many = {f"odd-{number:05}": number for number in range(10_000)}
     memory = Memory({"pool": many})
     async with open_config(Outer, memory) as config:
-        lines = [record.getMessage() for record in caplog.records]
+        lines = [r.getMessage() for r in caplog.records if r.name == "reactive_config"]
         notes = config.status().notes
         assert len(notes) == len(lines) == 21
         assert notes[0].startswith("pool.odd-00000: unknown key, ignored (memory")
