@@ -185,7 +185,8 @@ async def test_a_new_kind_of_failure_is_logged_too(caplog):
         for size in (1, 2, 3, 4):
             await memory.patch({"size": size})
             await turns()
-    assert [record.getMessage().split("raised ")[1].split(" ")[0] for record in caplog.records if record.name == "reactive_config"] == [
+    said = [record.getMessage() for record in caplog.records if record.name == "reactive_config"]
+    assert [line.split("raised ")[1].split(" ")[0] for line in said] == [
         "ValueError", "KeyError", "ValueError",
     ]  # fmt: skip
 
