@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO_VENV ?= .venv-demo
 LOCK_VENV ?= .venv-lock
+# Storms load the machine by themselves.
+STORMS_AT_ONCE ?= 4
 # What is installed into VENV: a lock, or with `LOCK=` the newest of everything.
 LOCK ?= requirements/locked.txt
 # More than cores: many tests wait for a server or a timer. Six take 4:21 on two cores where four take 5:04.
@@ -81,7 +83,7 @@ test: wheel servers
 	PYTHONASYNCIODEBUG=1 $(PYTEST) -q -n $(WORKERS) tests/core tests/testing -m "not slow and not etcd and not storm" -k "not uvloop" -p no:cacheprovider
 
 storms: wheel servers
-	$(PYTEST) -n $(WORKERS) --dist load -m storm --durations=0 --durations-min=1 $(ARGS)
+	$(PYTEST) -n $(STORMS_AT_ONCE) --dist load -m storm --durations=0 --durations-min=1 $(ARGS)
 
 test-newest:
 	rm -rf .venv-newest
