@@ -62,7 +62,7 @@ def test_no_command_prints_a_planted_secret(case: Case, tmp_path: Path) -> None:
 
 @pytest.mark.storm
 @pytest.mark.timeout(600)
-@a_few(1500)
+@a_few(600)
 @given(cases())
 def test_a_storm_of_types(case: Case) -> None:
     check_memory(case)
@@ -70,7 +70,7 @@ def test_a_storm_of_types(case: Case) -> None:
 
 @pytest.mark.storm
 @pytest.mark.timeout(600)
-@a_few(100)
+@a_few(25)
 @given(case=cases())
 def test_a_storm_of_files_variables_and_commands(case: Case, tmp_path: Path) -> None:
     check_files_and_variables(case, tmp_path)
