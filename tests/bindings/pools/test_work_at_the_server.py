@@ -116,6 +116,14 @@ async def backends(small_server):
         connection.terminate()
 
 
+def give_time(monkeypatch):
+    """To cancel statements: a busy machine takes longer than the default. The time itself has tests of its own."""
+    for module in ("closing", "asyncpg_closing", "psycopg_closing"):
+        monkeypatch.setattr(f"reactive_config._bindings.pools.{module}.CUT_WITHIN", 5.0)
+    for module in ("connecting", "asyncpg_closing"):
+        monkeypatch.setattr(f"reactive_config._bindings.pools.{module}.PATIENCE", 5.0)
+
+
 async def sleep_at_the_server(kind, binding):
     """One user, who goes on with the next pool when the one before was closed under him."""
     while True:
@@ -131,8 +139,9 @@ async def sleep_at_the_server(kind, binding):
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [3, pytest.param(20, marks=pytest.mark.storm)])
 async def test_connections_stay_those_of_the_old_and_the_new_pool(
-    kind, changes, small_server, backends, until, nothing_left
+    kind, changes, small_server, backends, monkeypatch, until, nothing_left
 ):
+    give_time(monkeypatch)
     memory = Memory({"database": {"url": small_server.dsn}})
     slowest = 0.0
     async with asyncio.TaskGroup() as group, open_config(App, memory) as config:
@@ -320,10 +329,7 @@ async def test_no_moment_of_a_statement_leaves_it_at_the_server(
 ):
     """Closed while users connect, begin, send their statement, or wait for it; some of them are cancelled as well."""
     monkeypatch.setattr("reactive_config._bindings.pools.closing.CLOSE_WITHIN", 0.02)
-    for module in ("closing", "asyncpg_closing"):  # a busy machine takes its time; the time itself has tests of its own
-        monkeypatch.setattr(f"reactive_config._bindings.pools.{module}.CUT_WITHIN", 5.0)
-    for module in ("connecting", "asyncpg_closing"):
-        monkeypatch.setattr(f"reactive_config._bindings.pools.{module}.PATIENCE", 5.0)
+    give_time(monkeypatch)
     rng = random.Random(5)
 
     async def once(binding):
