@@ -256,6 +256,17 @@ async def test_twenty_are_told_and_the_rest_is_counted(caplog):
         assert config.status().notes[-1] == "... and 1 more unknown key"
 
 
+async def test_a_flood_of_unknown_keys_does_not_flood_the_log(caplog):
+    memory = Memory()
+    async with open_config(Outer, memory) as config:
+        for number in range(300):
+            await memory.patch({"pool": {f"odd-{number}": number}})
+        assert config.status().notes[-1] == "... and 280 more unknown keys"
+    lines = [r.getMessage() for r in caplog.records if r.name == "reactive_config" and r.levelname == "WARNING"]
+    assert len(lines) < 250
+    assert lines[-1].endswith("more unknown keys are ignored; config.status() has the first")
+
+
 async def test_a_very_long_name_is_shortened(caplog):
     async with open_config(Outer, Memory({"pool": {"x" * 100_000: 1}})) as config:
         (note,) = config.status().notes

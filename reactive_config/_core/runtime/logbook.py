@@ -113,6 +113,7 @@ class Logbook:
         freed: For what is held no longer.
         sources: For where sources stand.
         bindings: For where bindings stand, and functions that are selected by.
+        unknown: For keys that the type does not know.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -126,13 +127,16 @@ class Logbook:
         self.bindings: LineBudget = LineBudget(
             LINES, SECONDS, "%d more lines about bindings were left out; config.status() shows how they stand", loop
         )
+        self.unknown: LineBudget = LineBudget(
+            HELD_LINES, HELD_SECONDS, "%d more unknown keys are ignored; config.status() has the first", loop
+        )
         self._held = LineBudget(HELD_LINES, HELD_SECONDS, "held %d more units; config.status() has them", loop)
         self._count_again = 0.0
         self._loop = loop
 
     def close(self) -> None:
         """Tell what is left to tell."""
-        for budget in (self.changes, self.freed, self.sources, self.bindings, self._held):
+        for budget in (self.changes, self.freed, self.sources, self.bindings, self.unknown, self._held):
             budget.close()
 
     # -- what is in force, and what is held ------------------------------------------------------

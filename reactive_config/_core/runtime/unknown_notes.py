@@ -16,12 +16,11 @@ from reactive_config._core.decoding.fault import below
 from reactive_config._core.decoding.unknown_keys import NONE, UnknownKey, UnknownKeys, all_keys, known_names
 from reactive_config._core.delta import Entry
 from reactive_config._core.paths import Path, format_path
+from reactive_config._core.runtime.cells import Hub
 from reactive_config._core.secret import HIDDEN
 from reactive_config._core.types.places import TypePlace, place_of
 from reactive_config._printable import printable
 from reactive_config.errors import Origin
-
-logger = logging.getLogger("reactive_config")
 
 TOLD = 20
 """Unknown keys that are told one by one; the rest is counted."""
@@ -36,12 +35,14 @@ class UnknownNotes:
     Args:
         kind: The configuration's type.
         records: Lowest first.
+        hub: Has the log.
 
     Attributes:
         seen: The unknown keys of the configuration of which the log was told.
     """
 
-    def __init__(self, kind: Any, records: Sequence[SourceRecord]) -> None:
+    def __init__(self, kind: Any, records: Sequence[SourceRecord], hub: Hub) -> None:
+        self._hub = hub
         self.seen: UnknownKeys = NONE
         self._kind = kind
         self._records = records
@@ -65,14 +66,14 @@ class UnknownNotes:
 
         self._left_out[source] = (keys, list(map(line, nsmallest(TOLD, keys))))
         appeared = [path for path in keys if path not in before]
-        _log(map(line, nsmallest(TOLD, appeared)), len(appeared))
+        self._log(map(line, nsmallest(TOLD, appeared)), len(appeared))
 
     def take(self, unknown: UnknownKeys) -> None:
         """What is in force has other unknown keys than before: log those that are new."""
         appeared = list(all_keys(unknown, self.seen))
         self.seen = unknown
         budget = AttemptBudget()
-        _log((self._line(key, budget) for key in nsmallest(TOLD, appeared, key=_order)), len(appeared))
+        self._log((self._line(key, budget) for key in nsmallest(TOLD, appeared, key=_order)), len(appeared))
 
     def notes(self) -> tuple[str, ...]:
         """A line for each unknown key, in the order of their paths; `TOLD` at most, and how many more there are."""
@@ -87,6 +88,15 @@ class UnknownNotes:
             count += len(left_out)
         more = count - len(lines[:TOLD])
         return (*lines[:TOLD], *([_more(more)] if more else []))
+
+    def _log(self, lines: Iterable[str], count: int) -> None:
+        if not count:
+            return
+        budget = self._hub.logbook.unknown
+        for line in lines:
+            budget.say(logging.WARNING, "%s", line)
+        if count > TOLD:
+            budget.say(logging.WARNING, "%s", _more(count - TOLD))
 
     def _line(self, key: UnknownKey, budget: AttemptBudget) -> str:
         path = tuple(takewhile(lambda step: isinstance(step, str), key))
@@ -147,10 +157,3 @@ def _order(key: UnknownKey) -> Any:
 
 def _more(count: int) -> str:
     return f"... and {count:,} more unknown key{'s' * (count > 1)}"
-
-
-def _log(lines: Iterable[str], count: int) -> None:
-    for line in lines:
-        logger.warning("%s", line)
-    if count > TOLD:
-        logger.warning("%s", _more(count - TOLD))
