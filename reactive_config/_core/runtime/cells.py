@@ -6,6 +6,7 @@ Live values are held weakly: one that nobody holds leaves by itself.
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
@@ -50,6 +51,10 @@ class Hub(Home):
         if self._logbook is None:
             self._logbook = Logbook(self.loop)
         return self._logbook
+
+    def warn_unknown(self, line: str) -> None:
+        """Tell operators of a key that the type does not know."""
+        self.logbook.unknown.say(logging.WARNING, "%s", line)
 
     def close(self) -> None:
         """The stream has ended."""

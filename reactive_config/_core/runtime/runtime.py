@@ -74,7 +74,7 @@ class Runtime(Generic[T]):
         self.acceptance: Acceptance = Acceptance(compile_plan(kind), records)
         self._timeout = startup_timeout
         self._wake = asyncio.Event()
-        self._unknown = UnknownNotes(kind, records, self.hub)
+        self._unknown = UnknownNotes(kind, records, self.hub.warn_unknown)
         self.inboxes: list[Inbox] = [Inbox(record, kind, self._wake.set, self.hub, self._unknown) for record in records]
         self.by_path: PathIndex = PathIndex()
         self.by_function: WeakCells = WeakCells()

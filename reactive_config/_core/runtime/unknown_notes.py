@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import nsmallest
 from itertools import takewhile
 from typing import Any
@@ -16,7 +15,6 @@ from reactive_config._core.decoding.fault import below
 from reactive_config._core.decoding.unknown_keys import NONE, UnknownKey, UnknownKeys, all_keys, known_names
 from reactive_config._core.delta import Entry
 from reactive_config._core.paths import Path, format_path
-from reactive_config._core.runtime.cells import Hub
 from reactive_config._core.secret import HIDDEN
 from reactive_config._core.types.places import TypePlace, place_of
 from reactive_config._printable import printable
@@ -35,14 +33,14 @@ class UnknownNotes:
     Args:
         kind: The configuration's type.
         records: Lowest first.
-        hub: Has the log.
+        warn: Called with each line for the log.
 
     Attributes:
         seen: The unknown keys of the configuration of which the log was told.
     """
 
-    def __init__(self, kind: Any, records: Sequence[SourceRecord], hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, kind: Any, records: Sequence[SourceRecord], warn: Callable[[str], object]) -> None:
+        self._warn = warn
         self.seen: UnknownKeys = NONE
         self._kind = kind
         self._records = records
@@ -92,11 +90,10 @@ class UnknownNotes:
     def _log(self, lines: Iterable[str], count: int) -> None:
         if not count:
             return
-        budget = self._hub.logbook.unknown
         for line in lines:
-            budget.say(logging.WARNING, "%s", line)
+            self._warn(line)
         if count > TOLD:
-            budget.say(logging.WARNING, "%s", _more(count - TOLD))
+            self._warn(_more(count - TOLD))
 
     def _line(self, key: UnknownKey, budget: AttemptBudget) -> str:
         path = tuple(takewhile(lambda step: isinstance(step, str), key))
