@@ -15,9 +15,11 @@ import anyio
 
 from reactive_config._bindings.pools.closing import CUT_WITHIN, closed_text
 from reactive_config._bindings.pools.connecting import Connecting
+from reactive_config._bindings.pools.options import Arguments
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
+    from psycopg_pool import AsyncConnectionPool
 
 
 _CANCEL_AGAIN = 0.2
@@ -34,6 +36,44 @@ def psycopg_connecting(connect: Any, name: str) -> Connecting[Any]:
         drop=lambda connection: connection.pgconn.finish(),
         closed=lambda: psycopg.OperationalError(closed_text(name)),
     )
+
+
+class ConnectionWaits:
+    """Those who wait for a connection of one pool.
+
+    psycopg tells them last that the pool is closed, once its workers have ended. If its closing is cancelled before
+    that, they would wait for their own timeout.
+
+    Args:
+        name: The binding's.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._scopes: set[anyio.CancelScope] = set()
+
+    def end(self) -> None:
+        """Tell all of them now."""
+        for scope in list(self._scopes):
+            scope.cancel()
+
+    def pool(self, arguments: Arguments) -> AsyncConnectionPool[Any]:
+        """A pool whose users wait here. It is not open yet."""
+        import psycopg_pool
+
+        scopes, closed = self._scopes, closed_text(self._name)
+
+        class Pool(psycopg_pool.AsyncConnectionPool[Any]):
+            async def getconn(self, timeout: float | None = None) -> Any:
+                with anyio.CancelScope() as scope:
+                    scopes.add(scope)
+                    try:
+                        return await super().getconn(timeout)
+                    finally:
+                        scopes.discard(scope)
+                raise psycopg_pool.PoolClosed(closed)
+
+        return Pool(**arguments)
 
 
 async def cut_psycopg(connecting: Connecting[AsyncConnection[Any]]) -> None:

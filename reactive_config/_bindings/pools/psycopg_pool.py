@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -12,7 +13,12 @@ from reactive_config._bindings.pools.closing import CLOSE_WITHIN, close_within
 from reactive_config._bindings.pools.connecting import Connecting
 from reactive_config._bindings.pools.live_pool import LivePool
 from reactive_config._bindings.pools.options import Arguments
-from reactive_config._bindings.pools.psycopg_closing import cut_psycopg, psycopg_connecting, unconnected
+from reactive_config._bindings.pools.psycopg_closing import (
+    ConnectionWaits,
+    cut_psycopg,
+    psycopg_connecting,
+    unconnected,
+)
 from reactive_config._core.runtime.live import Live
 
 if TYPE_CHECKING:
@@ -56,7 +62,9 @@ def psycopg_pool(
         import psycopg_pool
 
     # The pool knows the connections that it lent out only by their number.
-    connecting: WeakKeyDictionary[AsyncConnectionPool[Any], Connecting[AsyncConnection[Any]]] = WeakKeyDictionary()
+    opened: WeakKeyDictionary[AsyncConnectionPool[Any], tuple[Connecting[AsyncConnection[Any]], ConnectionWaits]] = (
+        WeakKeyDictionary()
+    )
     label_ = label("psycopg_pool", live, name)
 
     async def open_pool(arguments: Arguments) -> AsyncConnectionPool[Any]:
@@ -64,8 +72,9 @@ def psycopg_pool(
         connect = psycopg_connecting(kind.connect, label_)
         await _try(connect, arguments)
         arguments = {**arguments, "connection_class": _class_that_connects_by(connect, kind), "open": False}
-        pool = psycopg_pool.AsyncConnectionPool(**arguments)
-        connecting[pool] = connect
+        waits = ConnectionWaits(label_)
+        pool = waits.pool(arguments)
+        opened[pool] = connect, waits
         try:
             await pool.open(wait=True, timeout=deadline)
         except BaseException:
@@ -75,16 +84,18 @@ def psycopg_pool(
         return pool
 
     async def close(pool: AsyncConnectionPool[Any]) -> None:
-        connect = connecting.pop(pool, None)
-        if connect is None:
+        if pool not in opened:
             return  # it was closed before
+        connect, waits = opened.pop(pool)
 
         async def polite() -> None:
-            await connect.close()  # else the pool's workers would go on connecting, and it would wait for them
-            await pool.close(timeout=CLOSE_WITHIN)
+            # The pool waits for its workers, which may be connecting. Both are closed at once, so that the workers are
+            # told to stop even if this is cancelled early.
+            await asyncio.gather(connect.close(), pool.close(timeout=CLOSE_WITHIN))
 
         async def cut() -> None:
             connect.is_closed = True
+            waits.end()
             await cut_psycopg(connect)
 
         await close_within(polite, cut)

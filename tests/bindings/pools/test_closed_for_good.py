@@ -156,10 +156,18 @@ async def test_whoever_waits_for_a_connection_gets_an_error(kind, database, post
     await activity(postgres, "pools-").wait_gone()
 
 
+@pytest.mark.parametrize("torn", [False, True])
 async def test_whoever_is_connecting_when_it_closes_ends_with_it(
-    kind, database, postgres, activity, until, nothing_left
+    kind, database, postgres, activity, until, torn, monkeypatch, nothing_left
 ):
-    """The server is behind a proxy that holds back everything, so the connection would come about much later."""
+    """The server is behind a proxy that holds back everything, so the connection would come about much later.
+
+    psycopg's pool tells those who wait last. Torn, its closing ends before that, and its workers end by themselves.
+    """
+    if torn:
+        monkeypatch.setattr("reactive_config._bindings.pools.closing.CLOSE_WITHIN", 0.01)
+        monkeypatch.setattr("reactive_config._bindings.pools.closing.CUT_WITHIN", 0.01)
+        monkeypatch.setattr("reactive_config._bindings.pools.connecting.PATIENCE", 1.0)
     async with tcp_proxy(f"127.0.0.1:{postgres.port}") as proxy:
         database.url = postgres.dsn.replace(f"127.0.0.1:{postgres.port}", proxy.endpoint)
 
