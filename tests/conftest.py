@@ -9,9 +9,10 @@ import asyncio
 import itertools
 import os
 import signal
+import sys
 import traceback
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,23 @@ Loop = tuple[str, dict[str, bool]]
 @pytest.fixture(params=LOOPS)
 def anyio_backend(request: pytest.FixtureRequest) -> Loop:
     return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+async def eager_tasks() -> AsyncIterator[None]:
+    """Tasks begin when they are made."""
+    if sys.version_info < (3, 12):
+        pytest.skip("eager tasks came with Python 3.12")
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)
+    try:
+        await asyncio.create_task(asyncio.sleep(0))
+    except TypeError:
+        pytest.skip("this uvloop's tasks do not fit this Python's eager factory")  # 0.23 and Python before 3.13.3
+    else:
+        yield
+    finally:
+        loop.set_task_factory(None)
 
 
 @pytest.fixture(scope="session", params=PAIRS)

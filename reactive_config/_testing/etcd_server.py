@@ -11,6 +11,7 @@ Works without pytest. A sync ``with`` does for fixtures that several event loops
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import shutil
 import signal
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
     from reactive_config._etcd.link import Link
 
 
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Asks this machine whatever `http_proxy` says."""
+@functools.cache
+def _direct() -> urllib.request.OpenerDirector:
+    """Asks this machine whatever `http_proxy` says. Made when it is needed: it reads the system's certificates."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class ServerTLS(msgspec.Struct, frozen=True):
@@ -109,7 +112,7 @@ class EtcdProcess(ServerProcess):
 
     def _ask(self, page: str) -> bytes:
         try:
-            with _DIRECT.open(f"http://127.0.0.1:{self._metrics_port}/{page}", timeout=1) as reply:
+            with _direct().open(f"http://127.0.0.1:{self._metrics_port}/{page}", timeout=1) as reply:
                 return bytes(reply.read())
         except (urllib.error.URLError, OSError):
             return b""  # not yet, or it is stopped

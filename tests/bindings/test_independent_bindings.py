@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import suppress
 
 import pytest
@@ -153,29 +152,23 @@ async def test_a_prepare_of_ones_own_that_swallows_its_cancellation_and_works_is
     )
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
-async def test_a_loop_that_begins_tasks_at_once_changes_nothing(shop):
-    loop = asyncio.get_running_loop()
-    loop.set_task_factory(asyncio.eager_task_factory)
-    try:
-        memory, handled = Memory({"size": 1}), []
-        async with open_config(App, memory) as config:
-            queue = asyncio.Queue()
+async def test_a_loop_that_begins_tasks_at_once_changes_nothing(shop, eager_tasks):
+    memory, handled = Memory({"size": 1}), []
+    async with open_config(App, memory) as config:
+        queue = asyncio.Queue()
 
-            async def handle(item):
-                handled.append(item)
+        async def handle(item):
+            handled.append(item)
 
-            async with bindings(
-                rebuilt(config.select("size"), shop.build, close=shop.close),
-                workers(config.select("port"), handle, take=queue.get),
-                Own(config.select("size")),
-            ) as (binding, *_):
-                await memory.patch({"size": 2})
-                queue.put_nowait("a")
-                await until(lambda: binding.value == 2 and handled == ["a"])
-        assert shop.closed == [1, 2]
-    finally:
-        loop.set_task_factory(None)
+        async with bindings(
+            rebuilt(config.select("size"), shop.build, close=shop.close),
+            workers(config.select("port"), handle, take=queue.get),
+            Own(config.select("size")),
+        ) as (binding, *_):
+            await memory.patch({"size": 2})
+            queue.put_nowait("a")
+            await until(lambda: binding.value == 2 and handled == ["a"])
+    assert shop.closed == [1, 2]
 
 
 async def test_together_takes_different_bindings_that_were_not_entered(shop):

@@ -393,6 +393,9 @@ async def test_a_change_of_a_private_attribute_alone_arrives():
 
 
 async def test_the_default_of_a_private_attribute_may_be_infinite():
-    kind = pydantic.create_model("Model", a=(float, 0.0), _limit=(float, pydantic.PrivateAttr(math.inf)))
-    async with open_config(kind, Memory({"a": 1.0})) as config:
+    class Limited(pydantic.BaseModel):
+        a: float = 0.0
+        _limit: float = pydantic.PrivateAttr(math.inf)
+
+    async with open_config(Limited, Memory({"a": 1.0})) as config:
         assert config.current._limit == math.inf

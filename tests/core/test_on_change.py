@@ -89,18 +89,12 @@ async def test_a_change_during_a_call_is_not_lost_and_older_values_are_skipped()
         await until(lambda: seen == [1, 3])
 
 
-async def test_an_eager_task_factory_does_not_bring_it_into_the_writers_turn():
-    if sys.version_info < (3, 12):
-        pytest.skip("eager tasks come with Python 3.12")
-    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+async def test_an_eager_task_factory_does_not_bring_it_into_the_writers_turn(eager_tasks):
     memory, seen = Memory(), []
-    try:
-        async with open_config(App, memory) as config:
-            config.on_change("size", lambda value: seen.append((value, config.current.size, config.current.other)))
-            await memory.patch({"size": 1, "other": 1})
-            await until(lambda: seen == [(1, 1, 1)])
-    finally:
-        asyncio.get_running_loop().set_task_factory(None)
+    async with open_config(App, memory) as config:
+        config.on_change("size", lambda value: seen.append((value, config.current.size, config.current.other)))
+        await memory.patch({"size": 1, "other": 1})
+        await until(lambda: seen == [(1, 1, 1)])
 
 
 async def test_it_runs_with_the_context_variables_of_its_registration():

@@ -57,7 +57,7 @@ async def test_no_more_than_the_rate_passes(proxy):
 
 async def test_all_connections_share_the_rate(proxy):
     proxy.rate = SIZE / 0.1
-    assert max(await asyncio.gather(fetch(proxy), fetch(proxy))) >= 0.2
+    assert max(await asyncio.gather(fetch(proxy), fetch(proxy))) > 0.199  # the loop's clock has steps
 
 
 async def test_the_latency_counts_once_each_way_and_not_for_every_piece(proxy):

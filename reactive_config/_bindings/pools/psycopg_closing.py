@@ -63,7 +63,7 @@ class ConnectionWaits:
 
         scopes, closed = self._scopes, closed_text(self._name)
 
-        class Pool(psycopg_pool.AsyncConnectionPool[Any]):
+        class WaitingPool(psycopg_pool.AsyncConnectionPool[Any]):
             async def getconn(self, timeout: float | None = None) -> Any:
                 with anyio.CancelScope() as scope:
                     scopes.add(scope)
@@ -73,7 +73,7 @@ class ConnectionWaits:
                         scopes.discard(scope)
                 raise psycopg_pool.PoolClosed(closed)
 
-        return Pool(**arguments)
+        return WaitingPool(**arguments)
 
 
 async def cut_psycopg(connecting: Connecting[AsyncConnection[Any]]) -> None:
