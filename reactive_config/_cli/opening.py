@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ _OPTIONS = {
     NO_CA: "here: --ca FILE",
 }
 """What a source names by its arguments, as options of the command."""
+
+_KEYS = re.compile(r'set format="(yaml|toml)" on the source')
 
 
 class Opened:
@@ -92,6 +95,9 @@ def no_configuration(error: StartupError, specs: Sequence[SourceSpec], sources: 
     concerned = {problem.origin.source for problem in error.problems if problem.origin} | error.troubles.keys()
     hints = [hint(spec) for spec, source in zip(specs, sources, strict=True) if source.name in concerned]
     hints += [text for part, text in _OPTIONS.items() if any(part in trouble for trouble in error.troubles.values())]
+    hints += sorted(
+        {f"here: --key-format {found[1]}" for problem in error.problems if (found := _KEYS.search(problem.got))}
+    )
     return NoConfiguration(
         "no configuration: content was refused" if error.problems else "no configuration: a source is not ready",
         troubles=error.troubles,

@@ -42,6 +42,8 @@ class Options:
     """How long the first configuration may take. [default: 10; doctor: 5 for each source]"""
     layers: Annotated[str | None, _etcd("NAME,NAME")] = None
     """Names under the prefix that become layers, the lowest first."""
+    key_format: Annotated[Literal["json", "yaml", "toml"], _etcd("NAME")] = "json"
+    """What documents in keys without a suffix are written in: json, yaml or toml."""
     username: Annotated[str | None, _etcd("NAME")] = None
     """Its password comes from $REACTIVE_CONFIG_PASSWORD or --password-file, never from the command line."""
     password_file: Annotated[str | None, _etcd("FILE")] = None
@@ -67,6 +69,7 @@ class Options:
         """The options that mean something to etcd sources only, as they are spelled."""
         return {
             "--layers": self.layers,
+            "--key-format": self.key_format != "json",
             "--username": self.username,
             "--password-file": self.password_file,
             "--ca": self.ca,

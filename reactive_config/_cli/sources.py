@@ -220,6 +220,7 @@ def _make(spec: SourceSpec, options: Options, name: str) -> Source:
 
 def _etcd_arguments(spec: SourceSpec, options: Options) -> dict[str, Any]:
     arguments: dict[str, Any] = {"prefix" if spec.target.endswith("/") else "key": spec.target}
+    arguments["format"] = options.key_format
     if options.layers:
         arguments["layers"] = options.layers.split(",")
     if options.username:

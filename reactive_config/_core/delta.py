@@ -85,6 +85,10 @@ class Entry(msgspec.Struct, frozen=True):
         where = f"path={self.path!r}, unit={self.unit!r}, revision={self.revision}"
         return f"Entry({where}, layer={self.layer}, place={self.place!r})"
 
+    def advice(self, suffix: str) -> str:
+        """How a person gives a table or a list here, who wrote it as a bare text of the format with this suffix."""
+        return "a table or a list is written as JSON here"
+
 
 class Replace(msgspec.Struct, frozen=True):
     """The whole state of the source; what it lacks is deleted.

@@ -8,10 +8,12 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+from contextlib import suppress
 from typing import Any
 
 from reactive_config._core.bounds import FREE_OF_THAT, SHORT_NAMES, kind, names_too_long
 from reactive_config._core.delta import Bare, Tree
+from reactive_config._core.document_looks import YAML, looks_like
 from reactive_config._core.paths import Path
 from reactive_config._formats.common import decode, position, require_content, without_newline
 from reactive_config.errors import ParseError
@@ -59,25 +61,37 @@ def parse(data: bytes, suffix: str, *, table: bool = True) -> Tree:
     return tree
 
 
-def parse_value(data: bytes) -> Tree:
+def parse_value(data: bytes, format: str = ".json", *, document: bool = False) -> Tree:  # noqa: A002
     """The tree of an etcd value whose key has no suffix.
 
     A text that begins with `{`, `[` or `"` must be JSON. White space before it does not count: an
     editor's line break must not turn a table into text. Every other text is `Bare`, as it stands, white space
     included, but for one final newline, which many ways of writing a value add; the empty value is the empty text.
 
+    With another format than JSON, what is JSON stays JSON, what looks like a document of that format (see `looks_like`)
+    must be one, and the rest is `Bare`.
+
+    Args:
+        data: The value.
+        format: The suffix of the format that documents have; in YAML, what begins with `{` or `[` need not be JSON.
+        document: Whether the value must be a document of that format, or JSON.
+
     Raises:
-        ParseError: Not UTF-8, or not the JSON that its first character promises.
+        ParseError: Not UTF-8, or not what its begin promises.
     """
     text = decode(data)
-    if not _is_json(text):
+    if format == ".json":
+        candidates: tuple[str, ...] = (".json",) if _is_json(text) else ()
+    else:
+        candidates = _candidates(text, format, document=document)
+    if not candidates:
         return Bare(without_newline(text))
-    tree = _parse(text, ".json")
+    _, tree = _parse_first(text, candidates)
     _require_short_names(tree, data)
     return tree
 
 
-def locate(data: bytes, suffix: str, path: Path) -> tuple[int, int] | None:
+def locate(data: bytes, suffix: str, path: Path, format: str = ".json") -> tuple[int, int] | None:  # noqa: A002
     """Line and column of the value at a path inside a document, both from 1, in characters.
 
     A TOML table stands where its header or key does. List items go by their number: `("routes", "0")`.
@@ -87,12 +101,13 @@ def locate(data: bytes, suffix: str, path: Path) -> tuple[int, int] | None:
         data: A document that `parse` accepted.
         suffix: One of `SUFFIXES`, or the empty text for what `parse_value` accepted.
         path: Inside the document; () is its root.
+        format: As `parse_value` was given it.
 
     Returns:
         None when it cannot tell.
     """
     try:
-        return _locate(decode(data), suffix, path)
+        return _locate(decode(data), suffix, path, format)
     except Exception:  # noqa: BLE001  # a person waits for an explanation: better without a line than none
         return None
 
@@ -142,11 +157,36 @@ def _format(suffix: str) -> Any:
     return importlib.import_module(f"reactive_config._formats.{_FORMATS[suffix]}")
 
 
-def _locate(text: str, suffix: str, path: Path) -> tuple[int, int] | None:
-    if not suffix and not _is_json(text):
-        return None if path else (1, 1)
-    found = _format(suffix or ".json").locate(text, path)
+def _locate(text: str, suffix: str, path: Path, format: str) -> tuple[int, int] | None:  # noqa: A002
+    if not suffix:
+        candidates = _candidates(text, format)
+        if not candidates and (not path or format == ".json"):
+            return None if path else (1, 1)
+        suffix, _ = _parse_first(text, candidates or (format,))
+    found = _format(suffix).locate(text, path)
     return position(text, found) if isinstance(found, int) else found
+
+
+def _candidates(text: str, format: str, *, document: bool = False) -> tuple[str, ...]:  # noqa: A002
+    """The formats that a value without a suffix may have, the first that fits counts; none for a bare text."""
+    if document:
+        require_content(text)
+    if not _is_json(text):
+        return (format,) if document or looks_like(text) == format else ()
+    flows = format == YAML and not text.lstrip(_JSON_SPACE).startswith('"')
+    return (".json", format) if document or flows or looks_like(text) == format else (".json",)
+
+
+def _parse_first(text: str, candidates: tuple[str, ...]) -> tuple[str, Tree]:
+    """The first format as which a text can be read, and its tree.
+
+    Raises:
+        ParseError: There is none. It tells what is wrong with the text as the last one.
+    """
+    for suffix in candidates[:-1]:
+        with suppress(ParseError):
+            return suffix, _parse(text, suffix)
+    return candidates[-1], _parse(text, candidates[-1])
 
 
 def _is_json(text: str) -> bool:

@@ -337,6 +337,22 @@ def test_get_and_explain_read_a_real_etcd(cli: Run, etcd: EtcdServer) -> None:
 
 
 @pytest.mark.etcd
+def test_documents_in_keys_without_a_suffix(cli: Run, etcd: EtcdServer) -> None:
+    """Without the option a message and a hint say what to write; with it the line is known."""
+    source = f"etcd://{etcd.endpoint}/format/"
+    etcd.ctl("put", "/format/database", "pool:\n  max_size: 33")
+    refused = cli("get", "database.pool.max_size", *FILES, source, "--type", "settings:App")
+    assert refused.code == 1
+    assert "which looks like YAML" in refused.err
+    assert "here: --key-format yaml" in refused.err
+    result = cli("explain", "database.pool.max_size", *FILES, source, "--key-format", "yaml", "--json")
+    assert result.records[0]["value"] == 33
+    assert result.records[0]["origin"]["line"] == 2
+    usage = cli("get", ".", *FILES, "--key-format", "yaml")
+    assert (usage.code, "expected an etcd:// source with --key-format" in usage.err) == (2, True)
+
+
+@pytest.mark.etcd
 def test_check_counts_a_key_that_a_start_holds_once(cli: Run, etcd: EtcdServer, tmp_path: Path) -> None:
     """With a mirror the program starts; the source is there, and the key is the one problem."""
     source = f"etcd://{etcd.endpoint}/once/"

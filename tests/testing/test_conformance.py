@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import yaml
 
 from reactive_config import Env, Memory, Rejected
 from reactive_config._core.input_trees import leaves
@@ -127,6 +128,26 @@ class EtcdHarness(SourceHarness):
         self.keys.add(f"{self.prefix}pool")
 
 
+class YamlHarness(EtcdHarness):
+    """One YAML document for each name at the top, in keys without a suffix."""
+
+    def source(self) -> Etcd:
+        return Etcd(self.server.endpoint, prefix=self.prefix, format="yaml")
+
+    async def write(self, tree: Mapping[str, Any]) -> None:
+        puts: dict[str | bytes, str | bytes]
+        puts = {
+            self.prefix + name: yaml.safe_dump(value) if isinstance(value, Mapping | list) else json.dumps(value)
+            for name, value in tree.items()
+        }
+        await self.server.txn(puts, deletes=list(self.keys - puts.keys()))
+        self.keys = set(puts)
+
+    async def corrupt(self, text: str) -> None:
+        await self.server.put(f"{self.prefix}pool", f"size: [{text}")
+        self.keys.add(f"{self.prefix}pool")
+
+
 class TestMemory(ConformanceSuite):
     @pytest.fixture
     def harness(self) -> SourceHarness:
@@ -160,3 +181,10 @@ class TestEtcd(ConformanceSuite):
     @pytest.fixture
     def harness(self, etcd: EtcdServer) -> SourceHarness:
         return EtcdHarness(etcd)
+
+
+@pytest.mark.slow
+class TestEtcdYaml(ConformanceSuite):
+    @pytest.fixture
+    def harness(self, etcd: EtcdServer) -> SourceHarness:
+        return YamlHarness(etcd)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from reactive_config._core.acceptance.blame import region
 from reactive_config._core.acceptance.source_records import PendingChange, SourceRecord, origin_of, unit_name
 from reactive_config._core.decoding.fault import ENOUGH, Fault
 from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.delta import Bare, Entry, Malformed, Unit
+from reactive_config._core.document_looks import TITLES, looks_like
 from reactive_config._core.kubernetes import set_by_kubernetes
 from reactive_config._core.layers import Layer
+from reactive_config._core.lookup import type_at
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.redaction import spot_of
 from reactive_config._core.trees import ABSENT, get
+from reactive_config._core.types import is_secret
+from reactive_config._core.types.places import alternatives, is_container
 from reactive_config.errors import Origin, Problem
 
 
@@ -41,12 +45,31 @@ def standing(records: Sequence[SourceRecord], path: Path) -> tuple[SourceRecord,
     return None
 
 
-def remark(records: Sequence[SourceRecord], path: Path) -> str:
-    """What else is known of the value at a path that does not fit; empty if nothing is."""
+def remark(records: Sequence[SourceRecord], path: Path, kind: Any) -> str:
+    """What else is known of the value at a path that does not fit; empty if nothing is.
+
+    Args:
+        records: Lowest first.
+        path: Of the configuration.
+        kind: The configuration's type.
+    """
     found = standing(records, path)
     if found is None or found[2].path != path or type(found[2].value) is not Bare:
         return ""
-    return set_by_kubernetes(found[2].place, found[2].value.text)
+    entry, text = found[2], found[2].value.text
+    if said := set_by_kubernetes(entry.place, text):
+        return said
+    if (suffix := looks_like(text)) and _takes_container(type_at(kind, path)):
+        return f"which looks like {TITLES[suffix]}: {entry.advice(suffix)}"
+    return ""
+
+
+def _takes_container(kind: Any) -> bool:
+    """Whether a table or a list may stand where a type is declared, also inside of a Secret."""
+    return any(
+        is_container(one) or (is_secret(one) and any(map(_takes_container, get_args(one))))
+        for one in alternatives(kind)
+    )
 
 
 def explain(records: Sequence[SourceRecord], path: Path) -> list[tuple[Origin, Path, Entry]]:
@@ -146,7 +169,7 @@ class Judge:
                 fault,
                 self._plan.kind,
                 self._origin(record, changes, fault.path, regions[fault], locates(), gone),
-                remark(self._accounts, fault.path),
+                remark(self._accounts, fault.path, self._plan.kind),
             )
             for fault in told
         ]

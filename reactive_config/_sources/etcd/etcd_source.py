@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import anyio.to_thread
 
@@ -50,6 +50,8 @@ class Etcd:
             below a layer) are the control area and left out.
         key: One key that holds the whole document, in place of a prefix.
         layers: Names below the prefix that become layers, lowest first; other keys are left out and noted.
+        format: What documents in keys without a suffix are written in. What is JSON stays JSON. Other values that look
+            like a document of this format are read as one, and all others are bare, as they are without it.
         discover: Ask etcd for its members, and try the addresses that they advertise for clients, too. The given
             endpoints stay. Off by default, because members often advertise `localhost`.
         tls: Certificates; None for plain text.
@@ -82,6 +84,7 @@ class Etcd:
         prefix: str | None = None,
         key: str | None = None,
         layers: Sequence[str] = (),
+        format: Literal["json", "yaml", "toml"] = "json",  # noqa: A002
         discover: bool = False,
         tls: TLS | None = None,
         username: str | None = None,
@@ -104,7 +107,7 @@ class Etcd:
         parsed = tuple(parse_endpoint(endpoint) for endpoint in endpoints)
         for endpoint in parsed:
             tls_for(endpoint, settings)
-        self._keys = KeyLayout(prefix=prefix, key=key, layers=layers)
+        self._keys = KeyLayout(prefix=prefix, key=key, layers=layers, format=format)
         login = _login(username, password, password_file)
         self._plan = EtcdOptions(parsed, settings, self._keys, login, rng or random.Random(), optional, discover)
         self._mirror = None if mirror is None else _mirror(mirror, self._keys.label)

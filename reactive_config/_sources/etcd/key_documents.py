@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Iterable, Mapping
 
 import anyio.to_thread
 
 from reactive_config._core.bounds import MAX_DEPTH, NESTING, too_deep
-from reactive_config._core.delta import Bare, Entry, Malformed, Tree
+from reactive_config._core.delta import Bare, Entry, Locate, Malformed, Tree
+from reactive_config._core.document_looks import TITLES, looks_like
 from reactive_config._core.paths import Path
 from reactive_config._etcd.messages import Item, KeyChange
 from reactive_config._formats import registry
@@ -40,40 +42,70 @@ class KeyDocument(Entry, frozen=True, gc=False):
     def __repr__(self) -> str:
         return f"Document({self.place!r}, revision={self.revision})"  # its bytes may be a secret
 
+    def advice(self, suffix: str) -> str:
+        return _advice(self.place, suffix)
+
+
+def _advice(key: str, suffix: str) -> str:
+    name = key.rpartition("/")[2]
+    return f'set format="{suffix[1:]}" on the source, or give the key a suffix: {name}{suffix}'
+
 
 Read = KeyDocument | Ignored | None
 """What became of an item; None for a key that was deleted."""
 
 
-def read_document(name: str, raw: bytes, revision: int, mount: KeyMount | Misplaced) -> KeyDocument:
-    """The entry of one key; what cannot be read becomes `Malformed` and never raises."""
+def read_document(
+    name: str,
+    raw: bytes,
+    revision: int,
+    mount: KeyMount | Misplaced,
+    format: str = ".json",  # noqa: A002
+) -> KeyDocument:
+    """The entry of one key; what cannot be read becomes `Malformed` and never raises.
+
+    Args:
+        name: The key.
+        raw: Its value.
+        revision: Its mod_revision.
+        mount: What the key means.
+        format: The suffix of the format that documents in keys without a suffix have.
+    """
     if isinstance(mount, Misplaced):
         wrong = Malformed(mount.expected, mount.got)
         return KeyDocument(mount.path, wrong, revision, revision, mount.layer, name, raw=raw)
     try:
-        value = _parse(raw, mount)
+        value = _parse(raw, mount, format)
     except ParseError as error:
         value = Malformed(error.expected, error.got, error.line, error.column)
     kind = type(value)
     if not mount.path and kind is not dict and kind is not Malformed:
-        value, kind = Malformed("a table, because this key is a whole layer", "a single value"), Malformed
+        suffix = looks_like(value.text) if kind is Bare else ""
+        said = f", which looks like {TITLES[suffix]}: {_advice(name, suffix)}" if suffix else ""
+        value, kind = Malformed("a table, because this key is a whole layer", f"a single value{said}"), Malformed
     levels = MAX_DEPTH - len(mount.path)
     # Each level takes two characters at least, so a short document needs no walk. Longer ones are walked in a thread.
     if (kind is dict or kind is list) and len(raw) > 2 * levels and too_deep(value, levels):
         value, kind = Malformed(NESTING, f"a deeper document below {len(mount.path):,} names"), Malformed
-    find = None if kind is Bare or kind is Malformed else _locate
+    find = None if kind is Bare or kind is Malformed else _locator(format)
     depth = max(0, levels) if find else 0
     return KeyDocument(mount.path, value, revision, revision, mount.layer, name, find, len(raw), depth, raw)
 
 
-def _locate(entry: Entry, path: Path) -> tuple[int, int] | None:
-    assert isinstance(entry, KeyDocument)
-    return registry.locate(entry.raw, suffix_of(entry.place), path)
+@functools.cache
+def _locator(format: str) -> Locate:  # noqa: A002
+    """Finds places in documents. One function serves all of a source's."""
+
+    def locate(entry: Entry, path: Path) -> tuple[int, int] | None:
+        assert isinstance(entry, KeyDocument)
+        return registry.locate(entry.raw, suffix_of(entry.place), path, format)
+
+    return locate
 
 
-def _parse(raw: bytes, mount: KeyMount) -> Tree:
+def _parse(raw: bytes, mount: KeyMount, format: str) -> Tree:  # noqa: A002
     if not mount.suffix:
-        return registry.parse_value(raw)
+        return registry.parse_value(raw, format, document=format != ".json" and not mount.path)
     return registry.parse(raw, mount.suffix, table=not mount.path)
 
 
@@ -116,11 +148,12 @@ async def read_documents(
             continue
         name = name if before is None else before.place
         suffix = suffix_of(name)
-        if registry.is_heavy(suffix or ".json", len(raw)):
-            documents.append(await anyio.to_thread.run_sync(read_document, name, raw, revision, mount))
+        if registry.is_heavy(suffix or keys.format, len(raw)):
+            document = await anyio.to_thread.run_sync(read_document, name, raw, revision, mount, keys.format)
         else:
-            documents.append(read_document(name, raw, revision, mount))
-        if slow_yaml and registry.is_slow(suffix):
+            document = read_document(name, raw, revision, mount, keys.format)
+        documents.append(document)
+        if slow_yaml and registry.is_slow(suffix or keys.format) and type(document.value) is not Bare:
             turn = 0
     return documents
 

@@ -13,9 +13,12 @@ from reactive_config._printable import printable
 SUFFIXES = (".json", ".yaml", ".yml", ".toml")
 """Suffixes that name a key's format and are no part of its path."""
 
+FORMATS = ("json", "yaml", "toml")
+"""What documents in keys without a suffix may be written in."""
+
 
 class KeyMount(msgspec.Struct, frozen=True, gc=False):
-    """Where a key's document belongs; an empty suffix means JSON or a bare value."""
+    """Where a key's document belongs; with an empty suffix it has the layout's format, or is a bare value."""
 
     layer: int
     path: Path
@@ -50,9 +53,17 @@ class KeyLayout:
         layers: The names of the layers, lowest first.
         places: Where each layer stands in etcd: a prefix, or the key.
         label: The prefix or key, for messages; also what a mirror is a mirror of.
+        format: The suffix of the format that documents in keys without a suffix have.
     """
 
-    def __init__(self, *, prefix: str | None = None, key: str | None = None, layers: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        prefix: str | None = None,
+        key: str | None = None,
+        layers: Sequence[str] = (),
+        format: str = "json",  # noqa: A002
+    ) -> None:
         """Exactly one of prefix and key.
 
         Raises:
@@ -67,10 +78,13 @@ class KeyLayout:
             raise ValueError(f"expected a prefix that ends in '/', got {prefix!r}")
         if key is not None and (layers or not key):
             raise ValueError("key= is one document: not empty, and without layers=")
+        if format not in FORMATS:
+            raise ValueError(f"format=: expected one of {', '.join(FORMATS)}, got {printable(repr(format))}")
         layers = _names(layers)
         for name in layers:
             if not name or "/" in name or name.startswith("_") or layers.count(name) > 1:
                 raise ValueError(f"expected layer names that differ, without '/' and a leading '_', got {name!r}")
+        self.format: str = f".{format}"
         self._single = key
         self._prefix = (prefix or "").encode()
         self._index = {name: index for index, name in enumerate(layers)}
