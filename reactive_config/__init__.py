@@ -28,6 +28,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from reactive_config._core.change_limits import ChangeLimits
+from reactive_config._core.env_name import EnvName
 from reactive_config._core.runtime.callbacks import ChangeCallback
 from reactive_config._core.runtime.config import Config, open_config
 from reactive_config._core.runtime.live import Live
@@ -58,6 +59,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Env",
+    "EnvName",
     "Etcd",
     "Files",
     "Gap",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import functools
+import re
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_args
 
 from reactive_config._core.paths import Path, format_path
@@ -24,6 +26,8 @@ from reactive_config._printable import printable
 from reactive_config.errors import UnknownPath
 
 Step = Callable[[Any], Any]
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 Shape = Literal["table", "value", "any"]
 """What fits at a path: only a table (or null), no table, or both; `any` also where no type says."""
@@ -96,14 +100,17 @@ def _unknown(path: Path, depth: int, names: list[str]) -> UnknownPath:
 
 
 def resolve(kind: Any, names: Path) -> Path:
-    """The path that names in any case mean: fields match without case, other names are lower-cased."""
+    """The path that names in any case mean: fields match without case, other names are lower-cased.
+
+    One in camelCase matches with `_` between its words too: `MAX_SIZE` is `maxSize`.
+    """
     found: list[str] = []
     for name in names:
         plain = plain_type(kind)
         while (root := root_type(plain)) is not None:
             plain = plain_type(root)
         fields = inputs_of(plain) or {}
-        match = name if name in fields else next((f for f in fields if _fold(f) == _fold(name)), None)
+        match = name if name in fields else _field_meant(fields, name)
         mapping = mapping_types(plain)
         found.append(name.lower() if match is None else match)
         kind = fields[match].type if match is not None else mapping[1] if mapping else Any
@@ -126,6 +133,26 @@ def _shape(plain: Any) -> Shape:
     if is_array(plain):
         return "value"
     return "table" if fields_of(plain) is not None or mapping_types(plain) is not None else "value"
+
+
+def _field_meant(fields: Iterable[str], name: str) -> str | None:
+    """The field that a name in any case means; one whose own name it is comes before one whose words it is."""
+    folded = _fold(name)
+    by_words = None
+    for field in fields:
+        plain, *words = spellings(field)
+        if plain == folded:
+            return field
+        if by_words is None and folded in words:
+            by_words = field
+    return by_words
+
+
+@functools.lru_cache(maxsize=4096)
+def spellings(field: str) -> tuple[str, ...]:
+    """How a field's name may be spelt without case: as it is, and of one in camelCase, with `_` between its words."""
+    words = _HUMP.sub("_", field)
+    return (_fold(field),) if words == field else (_fold(field), _fold(words))
 
 
 def _fold(name: str) -> str:

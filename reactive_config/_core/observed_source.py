@@ -6,13 +6,13 @@ wait until its last word has an outcome, has to stand between the two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from reactive_config._core.delta import Delta, Entry, Replace
 from reactive_config._core.lookup import Shape
 from reactive_config._core.paths import Path
-from reactive_config._core.source import Feed, Source
+from reactive_config._core.source import Feed, Source, no_variable
 from reactive_config._core.status import SourceState
 
 
@@ -93,8 +93,11 @@ class _ObservedFeed(Feed):
     def knows(self, path: Path) -> bool:
         return self._feed.knows(path)
 
-    def leave_out(self, keys: Mapping[Path, str]) -> None:
-        self._feed.leave_out(keys)
+    def named_variables(self) -> Sequence[tuple[str, Path]]:
+        return self._feed.named_variables()
+
+    def leave_out(self, keys: Mapping[Path, str], variable: Callable[[Path], str] = no_variable) -> None:
+        self._feed.leave_out(keys, variable)
 
     @property
     def holds_secret(self) -> bool:

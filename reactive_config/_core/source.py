@@ -8,7 +8,7 @@ entries, however fast the source is.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -17,6 +17,11 @@ from reactive_config._core.delta import Delta, Entry, Replace
 from reactive_config._core.lookup import Shape
 from reactive_config._core.paths import Path
 from reactive_config._core.status import SourceState
+
+
+def no_variable(path: Path) -> str:  # noqa: ARG001
+    """Empty: the source has no variables."""
+    return ""
 
 
 class Feed(Protocol):
@@ -54,10 +59,20 @@ class Feed(Protocol):
     def knows(self, path: Path) -> bool:
         """Whether something may stand at a path of the type, or the type leaves that open."""
 
-    def leave_out(self, keys: Mapping[Path, str]) -> None:
+    def named_variables(self) -> Sequence[tuple[str, Path]]:
+        """The environment variables that fields of the type name by `EnvName`, and the paths of those fields.
+
+        Of several at one path, the one that wins comes last.
+        """
+
+    def leave_out(self, keys: Mapping[Path, str], variable: Callable[[Path], str] = no_variable) -> None:
         """Say what the source leaves out because the type does not know it: path to what a person calls its place.
 
         Replaces what was said before. The status notes it, and the log tells of what is new.
+
+        Args:
+            keys: What is left out.
+            variable: How the source spells a path, for what somebody may have meant.
         """
 
     @property

@@ -14,7 +14,7 @@ from reactive_config._core.paths import Path, format_path
 from reactive_config._core.source import Feed, Source
 from reactive_config._core.status import SourceState
 from reactive_config._sources.json_tables import beside_others, may_be_table, read_table
-from reactive_config._sources.nested_names import split
+from reactive_config._sources.nested_names import joined, split
 from reactive_config.errors import ParseError
 
 
@@ -26,6 +26,9 @@ class Env(Source):
     what they are. Only one that begins with `{`, at a path that a table fits, is read as JSON at once: deeper variables
     are then laid over that table, and the table over those of lower layers. A name that the type does not know is left
     out, and noted in the status: an orchestrator sets variables for services of whatever name.
+
+    A field with an `EnvName` is also read from the variable that this names, whatever its prefix. The variable with the
+    prefix wins, so one program may be given another value than those that share the other one.
 
     Args:
         prefix: `SHOP_`; the names' beginning, removed from them. Exact in case.
@@ -48,35 +51,57 @@ class Env(Source):
         await asyncio.Event().wait()
 
     def _entries(self, feed: Feed) -> dict[str, Entry]:
+        entries = self._named(feed)
+        entries |= self._prefixed(feed, {entry.place for entry in entries.values()})
+        beside = beside_others({entry.path for entry in entries.values()})
+        return {entry_id: _with_table(entry, beside, feed) for entry_id, entry in entries.items()}
+
+    def _named(self, feed: Feed) -> dict[str, Entry]:
+        """The variables that fields name."""
+        entries: dict[str, Entry] = {}
+        for number, (variable, path) in enumerate(feed.named_variables()):
+            if (text := self._environ.get(variable)) is not None:
+                # No name of a variable sorts before such an id, so what the prefix selects is laid over it.
+                entries[f"\0{number:06} {variable}"] = _entry(variable, text, path)
+        return entries
+
+    def _prefixed(self, feed: Feed, named: Collection[str]) -> dict[str, Entry]:
+        """The other variables with the prefix."""
         entries: dict[str, Entry] = {}
         unknown: dict[Path, str] = {}
         taken: dict[Path, str] = {}
         for variable, text in sorted(self._environ.items()):
-            if variable.startswith(self._prefix) and variable != self._prefix:
-                entry = self._entry(variable, text, feed)
-                if entry.path and not feed.knows(entry.path):
-                    said = set_by_kubernetes(variable, text)
-                    unknown[entry.path] = f"{variable}, {said}" if said else variable
-                    continue
-                first = taken.setdefault(entry.path, variable)
-                if first != variable and entry.path:
-                    bad = Malformed(f"one variable for {format_path(entry.path)}", f"{first} and {variable}")
-                    entry = Entry(entry.path, bad, variable, place=variable)
-                entries[variable] = entry
-        feed.leave_out(unknown)
-        beside = beside_others(taken)
-        return {variable: _with_table(entry, beside, feed) for variable, entry in entries.items()}
+            if not variable.startswith(self._prefix) or variable == self._prefix or variable in named:
+                continue
+            try:
+                path = feed.resolve(split(variable.removeprefix(self._prefix)))
+            except ParseError as error:
+                entries[variable] = _refused((), variable, error.expected, error.got)
+                continue
+            if not feed.knows(path):
+                said = set_by_kubernetes(variable, text)
+                unknown[path] = f"{variable}, {said}" if said else variable
+                continue
+            first = taken.setdefault(path, variable)
+            if first == variable:
+                entries[variable] = _entry(variable, text, path)
+            else:
+                one = f"one variable for {format_path(path)}"
+                entries[variable] = _refused(path, variable, one, f"{first} and {variable}")
+        feed.leave_out(unknown, lambda path: self._prefix + joined(path))
+        return entries
 
-    def _entry(self, variable: str, text: str, feed: Feed) -> Entry:
-        try:
-            path = feed.resolve(split(variable.removeprefix(self._prefix)))
-        except ParseError as error:
-            return Entry((), Malformed(error.expected, error.got), variable, place=variable)
-        try:
-            (variable + text).encode()  # what the system holds need not be text
-        except UnicodeEncodeError:
-            return Entry(path, Malformed("UTF-8 text", "other bytes"), variable, place=variable)
-        return Entry(path, Bare(text), variable, place=variable, depth=0)
+
+def _entry(variable: str, text: str, path: Path) -> Entry:
+    try:
+        (variable + text).encode()  # what the system holds need not be text
+    except UnicodeEncodeError:
+        return _refused(path, variable, "UTF-8 text", "other bytes")
+    return Entry(path, Bare(text), variable, place=variable, depth=0)
+
+
+def _refused(path: Path, variable: str, expected: str, got: str) -> Entry:
+    return Entry(path, Malformed(expected, got), variable, place=variable)
 
 
 def _with_table(entry: Entry, beside: Collection[Path], feed: Feed) -> Entry:

@@ -7,6 +7,7 @@ from typing import Any
 
 from reactive_config._core.bounds import MAX_DEPTH
 from reactive_config._core.delta import Bare, Tree
+from reactive_config._core.lookup import spellings
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.trees import overlay
 from reactive_config._sources.json_tables import ShapeAt, beside_others, may_be_table, read_table
@@ -25,6 +26,11 @@ def split(name: str) -> Path:
     if not all(parts):
         raise ParseError(f"names joined by `{SEPARATOR}`", f"an empty part in the name {name}")
     return parts
+
+
+def joined(path: Path) -> str:
+    """The flat name, in capitals, that stands at a path: the inverse of `split`, as far as case allows."""
+    return SEPARATOR.join(spellings(name)[-1] for name in path).upper()
 
 
 Where = Callable[[str], tuple[int, int]]

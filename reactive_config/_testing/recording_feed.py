@@ -10,6 +10,7 @@ from datetime import datetime
 from reactive_config._core.delta import Delta, Entry, Malformed, Replace
 from reactive_config._core.lookup import Shape
 from reactive_config._core.paths import Path
+from reactive_config._core.source import no_variable
 from reactive_config._core.status import SourceState
 
 
@@ -83,7 +84,10 @@ class RecordingFeed:
     def knows(self, path: Path) -> bool:
         return True
 
-    def leave_out(self, keys: Mapping[Path, str]) -> None:
+    def named_variables(self) -> Sequence[tuple[str, Path]]:
+        return ()
+
+    def leave_out(self, keys: Mapping[Path, str], variable: Callable[[Path], str] = no_variable) -> None:
         self._wake()
 
     @property

@@ -226,7 +226,7 @@ async def test_a_value_is_never_told_and_a_name_in_a_secret_is_hidden(caplog, en
         odd, hidden, typo = config.status().notes
         assert odd.startswith('"\\u001b[2j": unknown key, ignored (')
         assert hidden == "login.***: unknown key, ignored"
-        assert typo.startswith("nmae: unknown key, ignored; did you mean name? (")
+        assert typo.startswith(f"nmae: unknown key, ignored; did you mean {'S_NAME' if env else 'name'}? (")
         assert "CANARY" not in caplog.text
         assert "\x1b" not in caplog.text
 

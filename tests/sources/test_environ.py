@@ -227,7 +227,7 @@ async def test_an_unknown_environment_name_is_left_out_of_a_type_that_forbids(ca
         assert config.status().notes == (
             "names.a: unknown key, ignored (environment S_NAMES__A)",
             "port.x: unknown key, ignored (environment S_PORT__X)",
-            "prot: unknown key, ignored; did you mean port? (environment S_PROT)",
+            "prot: unknown key, ignored; did you mean S_PORT? (environment S_PROT)",
             "sub.v3: unknown key, ignored (environment S_SUB__V3)",
         )
 

@@ -91,7 +91,7 @@ class Acceptance:
                     fault,
                     self.plan.kind,
                     self.origin(fault.path, locate=rule.budget.locates()),
-                    remark(self.records, fault.path, self.plan.kind),
+                    remark(self.records, fault, self.plan.kind),
                 )
                 for fault in faults
             ),

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, get_args
 
 from reactive_config._core.acceptance.blame import region
 from reactive_config._core.acceptance.source_records import PendingChange, SourceRecord, origin_of, unit_name
-from reactive_config._core.decoding.fault import ENOUGH, Fault
+from reactive_config._core.decoding.fault import ENOUGH, UNKNOWN_NAME, Fault
+from reactive_config._core.decoding.names_meant import path_meant
 from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.delta import Bare, Entry, Malformed, Unit
 from reactive_config._core.document_looks import TITLES, looks_like
@@ -19,7 +20,8 @@ from reactive_config._core.paths import Path, format_path
 from reactive_config._core.redaction import spot_of
 from reactive_config._core.trees import ABSENT, get
 from reactive_config._core.types import is_secret
-from reactive_config._core.types.places import alternatives, is_container
+from reactive_config._core.types.places import alternatives, is_container, place_of
+from reactive_config._printable import printable
 from reactive_config.errors import Origin, Problem
 
 
@@ -45,23 +47,38 @@ def standing(records: Sequence[SourceRecord], path: Path) -> tuple[SourceRecord,
     return None
 
 
-def remark(records: Sequence[SourceRecord], path: Path, kind: Any) -> str:
-    """What else is known of the value at a path that does not fit; empty if nothing is.
+def remark(records: Sequence[SourceRecord], fault: Fault, kind: Any) -> str:
+    """What else is known of a value that does not fit; empty if nothing is.
 
     Args:
         records: Lowest first.
-        path: Of the configuration.
+        fault: What does not fit.
         kind: The configuration's type.
     """
-    found = standing(records, path)
-    if found is None or found[2].path != path or type(found[2].value) is not Bare:
+    found = standing(records, fault.path)
+    if found is None or fault.inside:
         return ""
-    entry, text = found[2], found[2].value.text
-    if said := set_by_kubernetes(entry.place, text):
+    entry = found[2]
+    if fault.got == UNKNOWN_NAME:
+        return _meant(entry, fault.path, kind)
+    if entry.path != fault.path or type(entry.value) is not Bare:
+        return ""
+    if said := set_by_kubernetes(entry.place, entry.value.text):
         return said
-    if (suffix := looks_like(text)) and _takes_container(type_at(kind, path)):
+    if (suffix := looks_like(entry.value.text)) and _takes_container(type_at(kind, fault.path)):
         return f"which looks like {TITLES[suffix]}: {entry.advice(suffix)}"
     return ""
+
+
+def _meant(entry: Entry, path: Path, kind: Any) -> str:
+    """The path that somebody may have meant who joined its names by one `_`."""
+    above = place_of(kind)
+    for name in path[:-1]:
+        above = above.under(name)
+    if not (found := path_meant(above.kinds, path[-1])):
+        return ""
+    meant = (*path[:-1], *found)
+    return f"did you mean {printable(entry.variable(meant) or format_path(meant))}?"
 
 
 def _takes_container(kind: Any) -> bool:
@@ -169,7 +186,7 @@ class Judge:
                 fault,
                 self._plan.kind,
                 self._origin(record, changes, fault.path, regions[fault], locates(), gone),
-                remark(self._accounts, fault.path, self._plan.kind),
+                remark(self._accounts, fault, self._plan.kind),
             )
             for fault in told
         ]

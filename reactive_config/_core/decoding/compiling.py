@@ -34,6 +34,7 @@ from reactive_config._core.types import (
     unmarked,
     unserved_alias,
 )
+from reactive_config._core.types.env_fields import named_variables
 from reactive_config._core.types.generics import cached
 from reactive_config._core.types.sealed import holds_secret_names
 from reactive_config.errors import TypeNotSupported
@@ -104,12 +105,20 @@ def _check(kind: Any) -> None:
             if (reason := not_served(inner)) is not None:
                 raise TypeNotSupported(f"{_name(inner)} cannot be decoded: {reason} is not served")
         _check_info(msgspec.inspect.type_info(kind), {})
+        _check_variables(kind)
     except (TypeError, NameError, NotImplementedError, RecursionError) as error:
         if isinstance(error, TypeNotSupported):
             raise
         if (reason := _alias_below(kind)) is not None:
             raise TypeNotSupported(reason) from None
         raise TypeNotSupported(f"expected a type that can be decoded, got {kind!r}: {error}") from None
+
+
+def _check_variables(kind: Any) -> None:
+    try:
+        named_variables(kind)
+    except ValueError as error:
+        raise TypeNotSupported(str(error)) from None
 
 
 def _alias_below(kind: Any) -> str | None:

@@ -32,6 +32,9 @@ from reactive_config._core.types.sealed import holds_secret
 ENOUGH = 500
 """Faults after which nobody looks for more: a document of wrong values must not hold the loop for each of them."""
 
+UNKNOWN_NAME = "an unknown name"
+"""What stands where a type refuses a name that it does not know."""
+
 _SCALARS = (str, int, float, bool, type(None), Bare)
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from reactive_config._core.bounds import FINITE
 from reactive_config._core.decoding.bare_values import convert
-from reactive_config._core.decoding.fault import ENOUGH, Fault, TypedPart, below, part_of, shown, walk
+from reactive_config._core.decoding.fault import ENOUGH, UNKNOWN_NAME, Fault, TypedPart, below, part_of, shown, walk
 from reactive_config._core.decoding.finite import NotFiniteError
 from reactive_config._core.decoding.leaf import decode_leaf
 from reactive_config._core.decoding.pydantic_faults import pydantic_faults
@@ -231,7 +231,7 @@ def _record_faults(
             yield Fault(*below(path, inside, name), describe(field.type), "nothing")
     if getattr(getattr(class_of(plain), "__struct_config__", None), "forbid_unknown_fields", False):
         for name in [name for name in value if name not in fields]:
-            yield Fault(*below(path, inside, name), f"one of the names {', '.join(fields)}", "an unknown name")
+            yield Fault(*below(path, inside, name), f"one of the names {', '.join(fields)}", UNKNOWN_NAME)
 
 
 def own_fault(own: InvalidValue, value: Any, kind: Any, path: Path, inside: str) -> Fault:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reactive_config._core.decoding.bare_values import prepare
-from reactive_config._core.decoding.fault import ENOUGH, Fault, TypedPart, part_of, walk
+from reactive_config._core.decoding.fault import ENOUGH, UNKNOWN_NAME, Fault, TypedPart, part_of, walk
 from reactive_config._core.delta import Bare
 from reactive_config._core.json_text import decode_json
 from reactive_config._core.paths import Path
@@ -144,7 +144,7 @@ def _fault(item: Mapping[str, Any], part: TypedPart) -> Fault:
         return _placed(own.at, steps).fault(own.expected)
     if item["type"] in _UNKNOWN and len(steps) > 1:
         names = ", ".join(steps[-2].fields)
-        return Fault(here.path, here.inside, f"one of the names {names}", "an unknown name")
+        return Fault(here.path, here.inside, f"one of the names {names}", UNKNOWN_NAME)
     if missing:
         return Fault(here.path, here.inside, describe(here.kind), "nothing")
     # Only pydantic's own messages are safe to copy; a validator's text may quote the value.

@@ -17,7 +17,9 @@ from reactive_config._core.lookup import Shape, resolve, shape
 from reactive_config._core.paths import Path
 from reactive_config._core.runtime.cells import Hub
 from reactive_config._core.runtime.unknown_notes import UnknownNotes
+from reactive_config._core.source import no_variable
 from reactive_config._core.status import HeldUnit, Moment, SourceState, SourceStatus
+from reactive_config._core.types.env_fields import named_variables
 from reactive_config._core.types.sealed import holds_secret
 from reactive_config._printable import printable
 from reactive_config.errors import Rejected
@@ -146,8 +148,11 @@ class Inbox:
     def knows(self, path: Path) -> bool:
         return knows(self._kind, path)
 
-    def leave_out(self, keys: Mapping[Path, str]) -> None:
-        self._unknown.leave_out(self.record.name, dict(keys))
+    def named_variables(self) -> Sequence[tuple[str, Path]]:
+        return named_variables(self._kind)
+
+    def leave_out(self, keys: Mapping[Path, str], variable: Callable[[Path], str] = no_variable) -> None:
+        self._unknown.leave_out(self.record.name, dict(keys), variable)
 
     @property
     def holds_secret(self) -> bool:

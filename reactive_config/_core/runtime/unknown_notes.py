@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import nsmallest
 from itertools import takewhile
@@ -12,11 +11,13 @@ from reactive_config._core.acceptance.groups import AttemptBudget
 from reactive_config._core.acceptance.source_records import SourceRecord, origin_of
 from reactive_config._core.acceptance.verdicts import standing
 from reactive_config._core.decoding.fault import below
-from reactive_config._core.decoding.unknown_keys import NONE, UnknownKey, UnknownKeys, all_keys, known_names
+from reactive_config._core.decoding.names_meant import name_meant
+from reactive_config._core.decoding.unknown_keys import NONE, UnknownKey, UnknownKeys, all_keys
 from reactive_config._core.delta import Entry
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.secret import HIDDEN
-from reactive_config._core.types.places import TypePlace, place_of
+from reactive_config._core.source import no_variable
+from reactive_config._core.types.places import place_of
 from reactive_config._printable import printable
 from reactive_config.errors import Origin
 
@@ -24,7 +25,6 @@ TOLD = 20
 """Unknown keys that are told one by one; the rest is counted."""
 
 _KEPT = 100  # notes that are remembered
-_LONGEST_NAME = 100  # characters; for a longer one nobody looks for what it may mean
 
 
 class UnknownNotes:
@@ -50,17 +50,18 @@ class UnknownNotes:
         # The first of those in the configuration, and how many there are; of which they are.
         self._first: tuple[list[UnknownKey], int, UnknownKeys] = ([], 0, NONE)
 
-    def leave_out(self, source: str, keys: Mapping[Path, str]) -> None:
+    def leave_out(self, source: str, keys: Mapping[Path, str], variable: Callable[[Path], str] = no_variable) -> None:
         """A source says what it leaves out because the type does not know it.
 
         Args:
             source: Its name.
             keys: What a person calls the place of each, by path.
+            variable: How it spells a path.
         """
         before, _ = self._left_out.get(source, (NONE, []))
 
         def line(path: Path) -> str:
-            return self._worded(path, Origin(source, keys[path]), path)
+            return self._worded(path, Origin(source, keys[path]), path, variable)
 
         self._left_out[source] = (keys, list(map(line, nsmallest(TOLD, keys))))
         appeared = [path for path in keys if path not in before]
@@ -104,24 +105,31 @@ class UnknownNotes:
         if known is not None and known[0] is entry:  # to find the line may parse the document again
             return known[1]
         locates = budget.locates()
-        line = self._worded(key, origin_of(*found, locate=locates), entry.path)
+        line = self._worded(key, origin_of(*found, locate=locates), entry.path, entry.variable)
         if locates:
             if len(self._lines) >= _KEPT:
                 self._lines.clear()
             self._lines[key] = (entry, line)
         return line
 
-    def _worded(self, key: UnknownKey, origin: Origin | None = None, mount: Path = ()) -> str:
+    def _worded(
+        self,
+        key: UnknownKey,
+        origin: Origin | None = None,
+        mount: Path = (),
+        variable: Callable[[Path], str] = no_variable,
+    ) -> str:
         """One unknown key, in words.
 
         Args:
             key: The way to it.
             origin: Where it stands.
             mount: The path of the document there: its place may tell these names.
+            variable: How paths are spelt there, if variables stand there.
         """
         path: Path = ()
         inside = hint = ""
-        above = place = place_of(self._kind)
+        place = place_of(self._kind)
         for step in key:
             if place.sealed:  # what a Secret holds is hidden as a whole
                 origin = origin if len(mount) <= len(path) else None
@@ -129,23 +137,15 @@ class UnknownNotes:
                 break
             if isinstance(step, str):
                 path, inside = below(path, inside, step)
-                above, place = place, place.under(step)
+                place = place.under(step)
             else:
                 inside += f"[{step}]"
                 place = place.at(step)
         else:
-            hint = _hint(above, str(key[-1]))
+            meant = name_meant(self._kind, key, variable)
+            hint = f"; did you mean {printable(meant)}?" if meant else ""
         where = f" ({origin})" if origin is not None else ""
         return f"{printable(format_path(path) + inside)}: unknown key, ignored{hint}{where}"
-
-
-def _hint(place: TypePlace, name: str) -> str:
-    """Which name somebody may have meant, as text to append; empty if none comes to mind."""
-    if len(name) > _LONGEST_NAME:
-        return ""
-    names = [one for kind in place.kinds for one in (getattr(known_names(kind), "names", None) or ())]
-    near = difflib.get_close_matches(name, sorted(names), 1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _order(key: UnknownKey) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
+from reactive_config._core.env_name import EnvName
 from reactive_config._core.secret import Secret, Shown
 from reactive_config._core.types.generics import annotations_of, cached, class_of, filled
 
@@ -38,8 +39,8 @@ def bare_type(kind: Any) -> Any:
 
 
 def unmarked(kind: Any) -> Any:
-    """The type without an `Annotated` that says nothing but `Shown()`."""
-    while get_origin(kind) is typing.Annotated and all(isinstance(mark, Shown) for mark in kind.__metadata__):
+    """The type without an `Annotated` that says nothing but `Shown()` and `EnvName(...)`."""
+    while get_origin(kind) is typing.Annotated and all(isinstance(mark, Shown | EnvName) for mark in kind.__metadata__):
         kind = kind.__origin__
     return kind
 

@@ -24,6 +24,7 @@ from reactive_config._core.types import (
     item_types,
     mapping_types,
 )
+from reactive_config._core.types.env_fields import env_names
 from reactive_config._core.types.sealed import holds_secret, positions_of
 
 _OPEN = frozenset({int, float, bool, Decimal, timedelta, datetime, date, time})
@@ -171,7 +172,8 @@ class TypePlace:
         attributes = [one.attribute for one in said if one.attribute]
         if (said and all(says_shown(one.kind) for one in said)) or (self.free and not attributes):
             return TypePlace(kinds, free=True, beside=beside)
-        sensitive = self.sensitive or any(map(is_sensitive, (name, *attributes)))
+        variables = [variable for one in said for variable in env_names(one.kind)]
+        sensitive = self.sensitive or any(map(is_sensitive, (name, *attributes, *variables)))
         return TypePlace(kinds, sensitive=sensitive, beside=beside)
 
 

@@ -14,7 +14,8 @@ from uuid import UUID
 
 import msgspec
 
-from reactive_config._core.secret import Secret
+from reactive_config._core.env_name import EnvName
+from reactive_config._core.secret import Secret, Shown
 from reactive_config._core.types.generics import annotations_of, cached, class_of, filled, is_hashable
 from reactive_config._core.types.kinds import (
     bare_type,
@@ -126,12 +127,19 @@ def _attrs_field(attribute: Any, hint: Any) -> FieldType:
     import attrs
 
     if attribute.converter is not None and not any(map(is_sealed, reachable(hint))):
-        hint = _taken_by(attribute.converter, hint)
+        hint = _marked_like(hint, _taken_by(attribute.converter, hint))
     default = attribute.default
     if default is attrs.NOTHING:
         return FieldType(attribute.name, hint, None)
     made = isinstance(default, attrs.Factory)  # type: ignore[arg-type]
     return FieldType(attribute.name, hint, default.factory if made else SharedDefault(default))
+
+
+def _marked_like(hint: Any, taken: Any) -> Any:
+    """What a converter takes, with the marks that its field has."""
+    marks = getattr(hint, "__metadata__", ())
+    found = [mark for mark in marks if isinstance(mark, EnvName | Shown)] if taken is not hint else []
+    return typing.Annotated.__class_getitem__((taken, *found)) if found else taken  # type: ignore[attr-defined]
 
 
 def _taken_by(converter: Any, otherwise: Any) -> Any:

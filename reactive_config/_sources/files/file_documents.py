@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import anyio
 import anyio.to_thread
@@ -12,10 +12,18 @@ from reactive_config._core.paths import Path
 from reactive_config._formats import registry
 from reactive_config._formats.common import without_newline
 from reactive_config._sources.json_tables import ShapeAt, may_be_table, read_table
-from reactive_config._sources.nested_names import nest, split
+from reactive_config._sources.nested_names import SEPARATOR, joined, nest, split
 from reactive_config.errors import ParseError
 
 Resolve = Callable[[Path], Path]
+
+
+class DotenvDocument(Entry, frozen=True):
+    """An entry of which each value is a variable."""
+
+    def variable(self, path: Path) -> str:
+        return joined(path)
+
 
 _LOCATABLE = 256 << 10
 """Bytes in which a line is looked for: it parses again, on the loop, at some 0.15 s a MiB. Paths are named always."""
@@ -27,13 +35,16 @@ class FileDocuments:
     Args:
         resolve: As `Feed.resolve`, for the names of dotenv files. Called on the loop only.
         shape: As `Feed.shape`, for texts that may spell a table in JSON. Called on the loop only.
+        named: As `Feed.named_variables`, for dotenv files too.
 
     Attributes:
         limiter: Holds the one thread that the source takes for long files.
     """
 
-    def __init__(self, resolve: Resolve, shape: ShapeAt) -> None:
-        self._resolve, self._shape = resolve, shape
+    def __init__(self, resolve: Resolve, shape: ShapeAt, named: Sequence[tuple[str, Path]] = ()) -> None:
+        paths = {tuple(variable.split(SEPARATOR)): path for variable, path in named}
+        self._resolve: Resolve = (lambda names: paths.get(names) or resolve(names)) if paths else resolve
+        self._shape = shape
         self.limiter = anyio.CapacityLimiter(1)
 
     async def value(self, data: bytes, suffix: str, mount: Path = ()) -> Tree | Malformed:

@@ -9,7 +9,7 @@ from reactive_config._core.delta import Delta, Entry, Malformed, Patch, Replace
 from reactive_config._core.source import Feed
 from reactive_config._core.status import SourceState
 from reactive_config._sources.files import os_paths
-from reactive_config._sources.files.file_documents import FileDocuments
+from reactive_config._sources.files.file_documents import DotenvDocument, FileDocuments
 from reactive_config._sources.files.notifiers.base import Notifier, WriteEvent
 from reactive_config._sources.files.reader import FileChange, FileReader, KnownFile, ReadLater, WaitLimits
 from reactive_config._sources.files.scan import GivenPath, Scan, again, again_where, scan
@@ -53,7 +53,7 @@ class Poller:
         self._poll_interval = poll_interval
         self._optional = optional
         self._limits = limits
-        self._documents = FileDocuments(feed.resolve, feed.shape)
+        self._documents = FileDocuments(feed.resolve, feed.shape, feed.named_variables())
         self._attempts = FileReader(notifier, limits, max_bytes, clock, self._documents.limiter, feed.count)
         self._known: dict[str, KnownFile] = {}
         self._seen: Scan | None = None
@@ -202,7 +202,8 @@ class Poller:
         value = data if isinstance(data, Malformed) else await self._documents.value(data, found.suffix, found.mount)
         # JSON in a text comes with more levels: those of its path.
         spelt = found.suffix in ("", ".env") and type(value) is dict
-        return Entry(
+        kind = DotenvDocument if found.suffix == ".env" else Entry
+        return kind(
             path=found.mount,
             value=value,
             unit=str(found.swap) if change.swapped else found.place,

@@ -1,0 +1,89 @@
+"""What somebody may have meant by a name that the type does not know."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from reactive_config._core.decoding.unknown_keys import UnknownKey, known_names
+from reactive_config._core.lookup import spellings
+from reactive_config._core.paths import Path, format_path
+from reactive_config._core.types import inputs_of, mapping_types
+from reactive_config._core.types.places import TypePlace, alternatives, place_of
+
+_LONGEST = 100  # characters; for a longer name nobody looks for what it may mean
+
+
+def name_meant(kind: Any, key: UnknownKey, variable: Callable[[Path], str]) -> str:
+    """The name, path or variable that a key may have been meant for; empty if none comes to mind.
+
+    A path whose names were joined by one `_` (`database_pool_max_size`), or else the nearest name beside it.
+
+    Args:
+        kind: The configuration's type.
+        key: The way to what the type does not know.
+        variable: How a path is spelt where the key stands; empty if no variables stand there.
+    """
+    place, known = place_of(kind), 0
+    while known < len(key) - 1 and (isinstance(key[known], int) or _knows(place, str(key[known]))):
+        step = key[known]
+        place = place.at(step) if isinstance(step, int) else place.under(step)
+        known += 1
+    above = tuple(step for step in key[:known] if isinstance(step, str))
+    rest = [str(step) for step in key[known:]]
+    if found := path_meant(place.kinds, "_".join(rest)):
+        return variable((*above, *found)) or (format_path((*above, *found)) if len(above) == known else "")
+    near = _nearest(place, rest[0])
+    return near and (variable((*above, near, *rest[1:])) or near)
+
+
+def path_meant(kinds: tuple[Any, ...], name: str) -> Path:
+    """The path below a place whose names, joined by `_`, are a name; empty if there is none of two names or more.
+
+    Args:
+        kinds: Every type that may stand at the place.
+        name: In any case.
+    """
+    if len(name) > _LONGEST:
+        return ()
+    found = _search(kinds, name.casefold().replace("-", "_"), set())
+    return found if len(found) > 1 else ()
+
+
+def _search(kinds: tuple[Any, ...], rest: str, failed: set[tuple[int, int]]) -> Path:
+    """As `path_meant`, but a single name counts.
+
+    Args:
+        kinds: As there.
+        rest: What is left of the name.
+        failed: Types and rests that were tried in vain, so that no name takes long.
+    """
+    for kind in kinds:
+        tried = (id(kind), len(rest))
+        if tried in failed:
+            continue
+        failed.add(tried)
+        for field, declared in (inputs_of(kind) or {}).items():
+            for spelt in spellings(field):
+                if rest == spelt:
+                    return (field,)
+                if rest.startswith(f"{spelt}_"):
+                    below = _search(alternatives(declared.type), rest[len(spelt) + 1 :], failed)
+                    if below:
+                        return (field, *below)
+        if rest and mapping_types(kind) is not None:
+            return (rest,)
+    return ()
+
+
+def _knows(place: TypePlace, name: str) -> bool:
+    said = [one for kind in place.kinds if (one := known_names(kind)) is not None]
+    return any(one.names is None or name in one.names for one in said)
+
+
+def _nearest(place: TypePlace, name: str) -> str:
+    if len(name) > _LONGEST:
+        return ""
+    names = [one for kind in place.kinds for one in (getattr(known_names(kind), "names", None) or ())]
+    return next(iter(difflib.get_close_matches(name, sorted(names), 1)), "")
