@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ from reactive_config._cli.redacted import count_values, show
 from reactive_config._cli.source_events import Event, observed, wait_seen
 from reactive_config._cli.source_options import Options, SourceText
 from reactive_config._cli.sources import SOURCES_VARIABLE, SourceSpec, make_sources, read_specs
+from reactive_config._cli.type_loading import load_kind
 from reactive_config._core.redaction import spot_of
 from reactive_config._core.runtime.config import open_config
 from reactive_config._core.source import Source
 from reactive_config._core.status import SourceState, SourceStatus
+from reactive_config._core.types.env_fields import NamedVariable, named_variables
 from reactive_config.errors import Problem, StartupError
 
 _PACKAGES = (
@@ -137,8 +139,11 @@ async def doctor(*sources: SourceText, options: Options = Options()) -> int:  # 
     """
     out = Output(json=options.json)
     ill = False
-    for spec, source in _sources(sources, options):
-        finding = await examine(spec, source, options.timeout or _TIMEOUT)
+    specs = _sources(sources, options)
+    is_typed = any(spec.kind == "env" for spec, _ in specs)
+    variables = named_variables(load_kind(options.type)) if is_typed else ()
+    for spec, source in specs:
+        finding = await examine(spec, source, options.timeout or _TIMEOUT, variables)
         ill |= not finding.answers and not spec.optional
         _tell(out, finding)
     _tell_machine(out, options)
@@ -154,14 +159,21 @@ def _sources(texts: tuple[str, ...], options: Options) -> list[tuple[SourceSpec,
     return list(zip(specs, make_sources(specs, options), strict=True))
 
 
-async def examine(spec: SourceSpec, source: Source, timeout: float) -> Finding:
-    """Open one source by itself, untyped."""
+async def examine(spec: SourceSpec, source: Source, timeout: float, variables: Sequence[NamedVariable] = ()) -> Finding:
+    """Open one source by itself, untyped.
+
+    Args:
+        spec: As it was written.
+        source: The source.
+        timeout: Seconds that it has.
+        variables: Those that fields of the configuration's type name, which the source reads too.
+    """
     start = time.monotonic()
     events: asyncio.Queue[Event] = asyncio.Queue()
     finding = Finding(source.name, spec.text, spec.optional)
     replace = msgspec.structs.replace
     try:
-        async with open_config(dict, observed(source, events.put_nowait), startup_timeout=timeout) as config:
+        async with open_config(dict, observed(source, events.put_nowait, variables), startup_timeout=timeout) as config:
             await wait_seen(config, events, timeout - (time.monotonic() - start))
             status = config.status().sources[0]
             values = count_values(show(spot_of(config.current, dict))) if config.current else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Union
 
 from reactive_config._core.delta import Delta, Entry, Malformed, Replace
@@ -55,9 +55,11 @@ async def wait_seen(config: Config[Any], events: asyncio.Queue[Event], timeout: 
         pass  # then that is what there is to show
 
 
-def observed(source: Source, tell: Callable[[Event], None]) -> ObservedSource:
-    """A source, and every word of it as an event."""
-    return ObservedSource(source, EventTeller(source.name, tell))
+def observed(
+    source: Source, tell: Callable[[Event], None], variables: Sequence[tuple[str, Path]] | None = None
+) -> ObservedSource:
+    """A source, and every word of it as an event; `variables` as of `ObservedSource`."""
+    return ObservedSource(source, EventTeller(source.name, tell), variables)
 
 
 class EventTeller(SourceListener):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import functools
-import re
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_args
 
-from reactive_config._core.paths import Path, format_path
+from reactive_config._core.paths import Path, fold, format_path, spellings
 from reactive_config._core.types import (
     bare_type,
     describe,
@@ -26,8 +24,6 @@ from reactive_config._printable import printable
 from reactive_config.errors import UnknownPath
 
 Step = Callable[[Any], Any]
-
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 Shape = Literal["table", "value", "any"]
 """What fits at a path: only a table (or null), no table, or both; `any` also where no type says."""
@@ -137,7 +133,7 @@ def _shape(plain: Any) -> Shape:
 
 def _field_meant(fields: Iterable[str], name: str) -> str | None:
     """The field that a name in any case means; one whose own name it is comes before one whose words it is."""
-    folded = _fold(name)
+    folded = fold(name)
     by_words = None
     for field in fields:
         plain, *words = spellings(field)
@@ -146,17 +142,6 @@ def _field_meant(fields: Iterable[str], name: str) -> str | None:
         if by_words is None and folded in words:
             by_words = field
     return by_words
-
-
-@functools.lru_cache(maxsize=4096)
-def spellings(field: str) -> tuple[str, ...]:
-    """How a field's name may be spelt without case: as it is, and of one in camelCase, with `_` between its words."""
-    words = _HUMP.sub("_", field)
-    return (_fold(field),) if words == field else (_fold(field), _fold(words))
-
-
-def _fold(name: str) -> str:
-    return name.casefold().replace("-", "_")
 
 
 def plain_type(kind: Any) -> Any:

@@ -35,10 +35,14 @@ class ObservedSource(Source):
     Args:
         source: The one to run; an attribute that it lacks is the contract's default.
         listener: Is told.
+        variables: What `Feed.named_variables` gives the source in place of what the configuration's type names.
     """
 
-    def __init__(self, source: Source, listener: SourceListener) -> None:
+    def __init__(
+        self, source: Source, listener: SourceListener, variables: Sequence[tuple[str, Path]] | None = None
+    ) -> None:
         self.source = source
+        self._variables = variables
         self.name, self.layers = source.name, source.layers
         for attribute in Source.__annotations__:  # a wrapper never falls back to a default of its own
             if hasattr(source, attribute):
@@ -48,7 +52,7 @@ class ObservedSource(Source):
 
     async def run(self, feed: Feed) -> None:
         self._feed = feed
-        await self.source.run(_ObservedFeed(feed, self._listener))
+        await self.source.run(_ObservedFeed(feed, self._listener, self._variables))
 
     async def last_good(self) -> Replace | None:
         return await self.source.last_good()
@@ -62,8 +66,9 @@ class ObservedSource(Source):
 class _ObservedFeed(Feed):
     """The runtime's feed; passes every word on unchanged."""
 
-    def __init__(self, feed: Feed, listener: SourceListener) -> None:
+    def __init__(self, feed: Feed, listener: SourceListener, variables: Sequence[tuple[str, Path]] | None) -> None:
         self._feed = feed
+        self._variables = variables
         self._listener = listener
 
     def send(self, delta: Delta) -> None:
@@ -94,7 +99,7 @@ class _ObservedFeed(Feed):
         return self._feed.knows(path)
 
     def named_variables(self) -> Sequence[tuple[str, Path]]:
-        return self._feed.named_variables()
+        return self._feed.named_variables() if self._variables is None else self._variables
 
     def leave_out(self, keys: Mapping[Path, str], variable: Callable[[Path], str] = no_variable) -> None:
         self._feed.leave_out(keys, variable)

@@ -5,6 +5,7 @@ A name that is not a plain word is quoted as JSON quotes it: ``log."sqlalchemy.e
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 
@@ -13,6 +14,7 @@ from reactive_config.errors import InvalidPath
 
 Path = tuple[str, ...]
 
+_BETWEEN_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PLAIN = re.compile(r"[^\s.\"]+")
 _PART = re.compile(r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*"|[^\s."]++)')
 
@@ -50,3 +52,15 @@ def parse_path(text: str) -> Path:
             ) from None
         position = part.end() + 1
     return tuple(names)
+
+
+@functools.lru_cache(maxsize=4096)
+def spellings(field: str) -> tuple[str, ...]:
+    """How a field's name may be spelt without case: as it is, and of one in camelCase, with `_` between its words."""
+    words = _BETWEEN_WORDS.sub("_", field)
+    return (fold(field),) if words == field else (fold(field), fold(words))
+
+
+def fold(name: str) -> str:
+    """A name as it is compared where case does not count."""
+    return name.casefold().replace("-", "_")

@@ -7,8 +7,7 @@ from typing import Any
 
 from reactive_config._core.bounds import MAX_DEPTH
 from reactive_config._core.delta import Bare, Tree
-from reactive_config._core.lookup import spellings
-from reactive_config._core.paths import Path, format_path
+from reactive_config._core.paths import Path, format_path, spellings
 from reactive_config._core.trees import overlay
 from reactive_config._sources.json_tables import ShapeAt, beside_others, may_be_table, read_table
 from reactive_config.errors import ParseError

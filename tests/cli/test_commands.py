@@ -336,6 +336,20 @@ def test_get_and_explain_read_a_real_etcd(cli: Run, etcd: EtcdServer) -> None:
     assert f"end it in a slash: {source}" in missing.err
 
 
+def test_every_command_names_the_variable_that_a_field_names(cli: Run, shop: Path) -> None:
+    (shop / "named.py").write_text(
+        "from typing import Annotated\nimport msgspec\nfrom reactive_config import EnvName\n"
+        "class App(msgspec.Struct):\n    size: Annotated[int, EnvName('POOL_SIZE')] = 1\n"
+    )
+    command = ("env:SHOP_", "--type", "named:App")
+    assert cli("get", "size", *command, POOL_SIZE="5").out == "5\n"
+    shown = cli("explain", "size", *command, "--json", POOL_SIZE="5", SHOP_SIZE="6").records
+    assert [(one["origin"]["place"], one["in_force"]) for one in shown] == [("SHOP_SIZE", True), ("POOL_SIZE", False)]
+    assert "environment POOL_SIZE: size: expected int, got 'many'" in cli("check", *command, POOL_SIZE="many").out
+    assert "SYNCED, 1 value" in cli("doctor", *command, POOL_SIZE="5").out
+    assert "SYNCED, 0 values" in cli("doctor", "env:SHOP_", POOL_SIZE="5").out
+
+
 @pytest.mark.etcd
 def test_documents_in_keys_without_a_suffix(cli: Run, etcd: EtcdServer) -> None:
     """Without the option a message and a hint say what to write; with it the line is known."""

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reactive_config._core.decoding.unknown_keys import UnknownKey, known_names
-from reactive_config._core.lookup import spellings
-from reactive_config._core.paths import Path, format_path
+from reactive_config._core.paths import Path, fold, format_path, spellings
 from reactive_config._core.types import inputs_of, mapping_types
 from reactive_config._core.types.places import TypePlace, alternatives, place_of
 
@@ -47,7 +46,7 @@ def path_meant(kinds: tuple[Any, ...], name: str) -> Path:
     """
     if len(name) > _LONGEST:
         return ()
-    found = _search(kinds, name.casefold().replace("-", "_"), set())
+    found = _search(kinds, fold(name), set())
     return found if len(found) > 1 else ()
 
 
