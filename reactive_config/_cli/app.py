@@ -29,6 +29,8 @@ _HELP = "Look at a live configuration: what is in force, where it comes from, an
 _EPILOGUE = """SOURCE is one layer. Give the lowest first; later ones win.
   config/common              a directory of files, or one file
                              (.json, .yaml, .yml, .toml, .env)
+  environment:config/production
+                             common.*, production.* and *.local.* in config
   values:/run/secrets        a directory with one value a file
   env:SHOP_                  variables: SHOP_DATABASE__POOL__MAX_SIZE=20
   etcd://HOST:PORT/shop/     all keys under a prefix (it ends in a slash)

@@ -20,7 +20,7 @@ from reactive_config._core.paths import Path, format_path, parse_path
 from reactive_config._core.redaction import Spot, below, spot_of
 from reactive_config.errors import InvalidPath, UnknownPath
 
-_SOURCE = re.compile(r"(optional|env|values|etcds?):")
+_SOURCE = re.compile(r"(optional|env|environment|values|etcds?):")
 
 PathText = Annotated[str, Parameter(show_default=False)]
 

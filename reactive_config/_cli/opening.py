@@ -112,7 +112,7 @@ def hint(spec: SourceSpec) -> str:
         if spec.target.endswith("/"):
             return ""
         return f"{spec.target} is one key; if it is a prefix, end it in a slash: {spec.text}/"
-    return "" if spec.kind == "env" else _file_hint(spec)
+    return "" if spec.kind in ("env", "environment") else _file_hint(spec)
 
 
 def _file_hint(spec: SourceSpec) -> str:

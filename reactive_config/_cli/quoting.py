@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_KINDS = re.compile(r"(?:(?:optional|values|env):)*")
+_KINDS = re.compile(r"(?:(?:optional|values|environment|env):)*")
 _URL = re.compile(r"[A-Za-z][\w+.-]*://|etcds?:?/{2,}", re.IGNORECASE)
 _LOGIN = re.compile(r":.*@", re.DOTALL)
 _AFTER_URL = re.compile(r"[@?#]")

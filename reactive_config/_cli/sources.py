@@ -1,6 +1,7 @@
 """SOURCE, as people write it on the command line, and the sources made of it.
 
     config/common                          a directory of files, or one file
+    environment:config/production          what a directory has for all environments, for this one, and *.local
     values:/run/secrets                    a directory of one value a file
     env:SHOP_                              environment variables
     etcd://HOST:PORT,HOST:PORT/shop/       a prefix of etcd (it ends in a slash)
@@ -33,7 +34,7 @@ PASSWORD_VARIABLE = "REACTIVE_CONFIG_PASSWORD"  # noqa: S105 - the variable's na
 
 _LONGEST_PASSWORD = 64 << 10  # bytes
 
-Kind = Literal["files", "values", "env", "etcd"]
+Kind = Literal["files", "environment", "values", "env", "etcd"]
 
 _ETCD = re.compile(r"etcd(?P<tls>s)?://(?P<hosts>[^/]*)(?P<key>/.*)?", re.DOTALL)
 _HOST = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\s:\[\]@?#&=%]+)(?::\d+)?|[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*")
@@ -42,7 +43,10 @@ _HOST = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\s:\[\]@?#&=%]+)(?::\d+)?|[0-9a-fA-
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://")
 
 
-_KINDS = "etcd://, etcds:// (TLS), env:, values:, optional: or a path"
+_KINDS = "etcd://, etcds:// (TLS), env:, environment:, values:, optional: or a path"
+
+
+_EXAMPLES = {"env": "env:SHOP_", "environment": "environment:config/production", "values": "values:/run/secrets"}
 
 
 class SourceSpec(msgspec.Struct, frozen=True):
@@ -51,7 +55,7 @@ class SourceSpec(msgspec.Struct, frozen=True):
     Attributes:
         text: As written, without `optional:`.
         kind: What it is.
-        target: The path, the variables' prefix, or etcd's key or prefix.
+        target: The path, the directory and the environment, the variables' prefix, or etcd's key or prefix.
         endpoints: Of etcd, as `host:port` or `https://host:port`.
         optional: Whether it may be missing.
     """
@@ -71,7 +75,7 @@ def parse_spec(text: str) -> SourceSpec:
     """
     if text.startswith("optional:"):
         return msgspec.structs.replace(parse_spec(text.removeprefix("optional:")), optional=True)
-    for kind in ("env", "values"):
+    for kind in ("env", "environment", "values"):
         if text.startswith(f"{kind}:"):
             return _simple(text, kind, text.removeprefix(f"{kind}:"))
     if text.startswith(("etcd:", "etcds:")):
@@ -82,11 +86,11 @@ def parse_spec(text: str) -> SourceSpec:
 
 
 def _simple(text: str, kind: Kind, target: str) -> SourceSpec:
-    if not target:
-        wanted = {"env": "env:SHOP_", "values": "values:/run/secrets"}.get(kind, "config/common")
+    if not target or (kind == "environment" and not all(os.path.split(target))):
+        wanted = _EXAMPLES.get(kind, "config/common")
         raise UsageError(f"expected a source such as {wanted}, got {text!r}")
     if may_hold_login(target):
-        hints = ["a path that looks like this begins with ./"] if kind != "env" else []
+        hints = ["a path that looks like this begins with ./"] if kind not in ("env", "environment") else []
         raise UsageError(f"expected a source ({_KINDS}), got what may hold a password", hints=hints)
     if "\0" in target:
         raise UsageError(f"expected a source without a NUL character, got {text}")
@@ -214,6 +218,9 @@ def _make(spec: SourceSpec, options: Options, name: str) -> Source:
         return Env(spec.target, name=name)
     from reactive_config._sources.files import Files
 
+    if spec.kind == "environment":
+        directory, env = os.path.split(spec.target)
+        return Files.environment(directory, env, optional=spec.optional, notifier=options.notifier, name=name)
     values = spec.kind == "values"
     return Files(spec.target, optional=spec.optional, notifier=options.notifier, values=values, name=name)
 

@@ -119,6 +119,7 @@ class Source(Protocol):
         layers: The names of its layers, lowest first; at least one.
         optional: Whether a layer may be without a single entry. Where not, an empty layer is an error
             at the start, and held later.
+        optional_layers: Those (indexes) that may be without an entry where the source as a whole is not optional.
         change_limits: How far what it says may jump at once.
         places: What a person calls each layer where it stands (a directory, a prefix); empty: the layers' names.
     """
@@ -126,6 +127,7 @@ class Source(Protocol):
     name: str
     layers: tuple[str, ...]
     optional: bool = False
+    optional_layers: frozenset[int] = frozenset()
     places: tuple[str, ...] = ()
     change_limits: ChangeLimits = ChangeLimits()
 

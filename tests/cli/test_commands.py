@@ -336,6 +336,19 @@ def test_get_and_explain_read_a_real_etcd(cli: Run, etcd: EtcdServer) -> None:
     assert f"end it in a slash: {source}" in missing.err
 
 
+def test_the_files_of_an_environment(cli: Run, shop: Path) -> None:
+    """The layers have the names of their files; one that is not there is told with those that are."""
+    (shop / "config/staging.local.toml").write_text("workers = 7")
+    (shop / "config/staging.toml").write_text("workers = 6")
+    shown = cli("explain", "workers", "environment:config/staging", "--json").records
+    places = [one["origin"]["place"] for one in shown]
+    assert places[:2] == ["config/staging.local.toml", "config/staging.toml"]
+    refused = cli("check", "environment:config/prod")
+    assert (refused.code, "there is production, staging" in refused.out) == (1, True)
+    assert cli("check", "environment:config/local").code == 2
+    assert cli("get", "workers", "optional:environment:config/prod", "env:S_", S_WORKERS="3").out == "3\n"
+
+
 def test_every_command_names_the_variable_that_a_field_names(cli: Run, shop: Path) -> None:
     (shop / "named.py").write_text(
         "from typing import Annotated\nimport msgspec\nfrom reactive_config import EnvName\n"

@@ -21,6 +21,7 @@ from reactive_config.errors import StartupError
         ("./env:odd", SourceSpec("./env:odd", "files", "./env:odd")),
         ("values:/run/secrets", SourceSpec("values:/run/secrets", "values", "/run/secrets")),
         ("env:SHOP_", SourceSpec("env:SHOP_", "env", "SHOP_")),
+        ("environment:a/b", SourceSpec("environment:a/b", "environment", "a/b")),
         ("etcd://a:1,b:2/shop/", SourceSpec("etcd://a:1,b:2/shop/", "etcd", "/shop/", ("a:1", "b:2"))),
         ("etcd://a,[::1]/shop", SourceSpec("etcd://a,[::1]/shop", "etcd", "/shop", ("a:2379", "[::1]:2379"))),
         ("etcds://a:1/", SourceSpec("etcds://a:1/", "etcd", "/", ("https://a:1",))),
@@ -32,7 +33,21 @@ def test_a_spec_is_read(text: str, expected: SourceSpec) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "env:", "values:", "etcd://", "etcd:a:1/x", "etcd://a:1", "http://a/x", "optional:", "etcd:///x"]
+    "text",
+    [
+        "",
+        "env:",
+        "environment:",
+        "environment:a",
+        "environment:a/",
+        "values:",
+        "etcd://",
+        "etcd:a:1/x",
+        "etcd://a:1",
+        "http://a/x",
+        "optional:",
+        "etcd:///x",
+    ],
 )
 def test_a_text_that_is_no_source_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError):
@@ -43,7 +58,8 @@ HOLDING = """
     etcd://root:CANARY@a:1/shop/ etcd:root:CANARY@a redis://u:CANARY@a etcds://u:CANARY/x@h:1/s/ etcd://u:12/CANARY@h/s/
     etcd//u:CANARY@h:1/s/ etcd://h:1/s/?password=CANARY etcd://h:1/s/#CANARY etcd://u:CANARY/s/ etcd:u:CANARY etcd://u:CANARY
     etcd://h:1,u:CANARY/s/ etcd://h?password=CANARY:1/s/ optional:etcd://u:CANARY@h/s/ optional:u:CANARY@h
-    values:u:CANARY@h env:u:CANARY@h etcd:///u:CANARY@h u:CANARY/x@h:1 etcd//h/s/?password=CANARY
+    values:u:CANARY@h environment:a/u:CANARY@h env:u:CANARY@h etcd:///u:CANARY@h u:CANARY/x@h:1
+    etcd//h/s/?password=CANARY
 """
 
 

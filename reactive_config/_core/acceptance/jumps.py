@@ -50,8 +50,8 @@ class Jumps:
         self._needed = [
             (record, number, layer)
             for record in records
-            if not record.optional
             for number, layer in enumerate(record.layers)
+            if number not in record.optional_layers
         ]
         self._counted = [index for index, record in enumerate(records) if record.change_limits.removal is not None]
         self._sizes = [0] * len(records)
@@ -98,8 +98,7 @@ class Jumps:
         """The units of a trial that go too far; at most one problem of each kind for each of them."""
         found: list[Jump] = []
         for index, record in enumerate(self._accounts):
-            if not record.optional:
-                found += self._empty(trial, index, record)
+            found += self._empty(trial, index, record)
             if self._started:
                 found += self._too_large(trial, index, record)
                 if index in self._counted:
@@ -146,7 +145,7 @@ class Jumps:
 
     def _empty(self, trial: Trial, index: int, record: SourceRecord) -> Iterator[Jump]:
         for number, layer in enumerate(record.layers):
-            if layer.entries or self._may_be_empty(record, number):
+            if layer.entries or number in record.optional_layers or self._may_be_empty(record, number):
                 continue
             gone = {
                 key: amount

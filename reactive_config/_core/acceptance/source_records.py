@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -45,7 +45,8 @@ class SourceRecord:
         name: The source's, unique.
         layers: Its layers, lowest first; their entries are the accepted state.
         places: What a person calls each layer where it stands.
-        optional: Whether its layers may be empty.
+        optional_layers: Indexes of the layers that may be empty; all of them where the source is optional.
+        optional: Whether the source is optional.
         change_limits: How far it may jump at once.
         size: Bytes of the accepted documents.
         pending: Id to what differs from the accepted state.
@@ -67,6 +68,7 @@ class SourceRecord:
         layers: Sequence[str],
         *,
         optional: bool,
+        optional_layers: Collection[int] = (),
         change_limits: ChangeLimits | None = None,
         places: Sequence[str] = (),
     ) -> None:
@@ -74,6 +76,7 @@ class SourceRecord:
         self.layers: list[Layer] = [Layer(layer) for layer in layers]
         self.places: tuple[str, ...] = tuple(places or layers)
         self.optional = optional
+        self.optional_layers = frozenset(range(len(self.layers)) if optional else optional_layers)
         self.change_limits: ChangeLimits = change_limits or ChangeLimits()
         self.size: int = 0
         self.pending: dict[str, PendingChange] = {}

@@ -66,6 +66,7 @@ class Runtime(Generic[T]):
                 name,
                 source.layers,
                 optional=source.optional,
+                optional_layers=getattr(source, "optional_layers", ()),
                 change_limits=getattr(source, "change_limits", None),
                 places=getattr(source, "places", ()),
             )

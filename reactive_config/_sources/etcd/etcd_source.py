@@ -71,7 +71,7 @@ class Etcd:
         rng: Where the jitter comes from.
 
     Attributes:
-        name, layers, places, optional: See `core.source.Source`.
+        name, layers, places, optional, optional_layers: See `core.source.Source`.
 
     Raises:
         ValueError: Arguments that contradict each other or cannot be read.
@@ -116,6 +116,7 @@ class Etcd:
         self.layers: tuple[str, ...] = self._keys.layers
         self.places: tuple[str, ...] = self._keys.places
         self.optional = optional
+        self.optional_layers: frozenset[int] = frozenset()
         self.change_limits: ChangeLimits = change_limits or ChangeLimits()
 
     def __repr__(self) -> str:

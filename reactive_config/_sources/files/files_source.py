@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from typing import Self
 
 import anyio
 
@@ -14,6 +15,7 @@ from reactive_config._core.delta import Replace
 from reactive_config._core.source import Feed
 from reactive_config._formats import registry
 from reactive_config._sources.files import os_paths
+from reactive_config._sources.files.environments import LOCAL_LAYERS, environment_paths, layer_name, stems
 from reactive_config._sources.files.notifiers.base import Notifier, Polling
 from reactive_config._sources.files.notifiers.fallback import FallbackNotifier, NotifierName, choose
 from reactive_config._sources.files.poller import Poller
@@ -96,6 +98,7 @@ class Files:
         self.name: str = name or "files"
         self.places: tuple[str, ...] = ()
         self.optional = optional
+        self.optional_layers: frozenset[int] = frozenset()
         self.change_limits: ChangeLimits = change_limits or ChangeLimits()
         self._layers = _layers(self.layers, values)
         self._notifier: NotifierName = notifier
@@ -103,6 +106,59 @@ class Files:
         self._poll_interval = poll_interval
         self._limits = WaitLimits(settle, max_wait)
         self._clock = clock
+
+    @classmethod
+    def environment(
+        cls,
+        directory: str | os.PathLike[str],
+        env: str,
+        *,
+        optional: bool = False,
+        notifier: NotifierName = "auto",
+        max_bytes: int = 8 * 2**20,
+        name: str | None = None,
+        poll_interval: float = 2.0,
+        settle: float = 0.25,
+        max_wait: float = 10.0,
+        change_limits: ChangeLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Self:
+        """The files of one environment, of a directory with those of all: `Files.environment("config", "production")`.
+
+        Four layers, the lowest first. Each is every file of its name with a known suffix, and the files in a directory
+        of its name; they merge in byte order of their paths.
+
+        - `common`, for all environments; must be there.
+        - The environment's own; must be there. If it is not, the error names those that are.
+        - `common.local` and `production.local`, what a developer has on one machine and does not commit; may be there.
+
+        Args:
+            directory: Where the files are.
+            env: The environment's name: a part of a path, other than `common` and `local`.
+            optional: Whether the first two may be missing too.
+            notifier, max_bytes, name, poll_interval, settle, max_wait, change_limits, clock: As of `Files`.
+
+        Raises:
+            ValueError: No environment can be called so, or an argument is out of range.
+        """
+        text = os.fspath(directory)
+        paths = environment_paths(text, env, optional=optional)
+        source = cls(
+            text,
+            optional=optional,
+            notifier=notifier,
+            max_bytes=max_bytes,
+            name=name,
+            poll_interval=poll_interval,
+            settle=settle,
+            max_wait=max_wait,
+            change_limits=change_limits,
+            clock=clock,
+        )
+        source._layers = paths
+        source.layers = tuple(layer_name(text, stem) for stem in stems(env))
+        source.optional_layers = LOCAL_LAYERS
+        return source
 
     async def run(self, feed: Feed) -> None:
         """Send deltas until cancelled. It ends when its thread does: a parse, or some 10 ms of watchfiles."""
@@ -117,7 +173,8 @@ class Files:
                 self._max_bytes,
                 self._clock,
                 self._poll_interval,
-                optional=self.optional,
+                # Each layer of an environment says by itself what it must have.
+                optional=self.optional or bool(self.optional_layers),
             )
             try:
                 while True:
@@ -173,7 +230,7 @@ def _layers(paths: tuple[str, ...], values: bool) -> tuple[GivenPath, ...]:
         if not is_file:
             directories.add(text.rstrip(os.sep))
         suffix = os_paths.suffix(text) if is_file else ""
-        layers.append(GivenPath(index, text, absolute, suffix, values, registry.SUFFIXES.__contains__, text))
+        layers.append(GivenPath(index, text, absolute, suffix, values, registry.SUFFIXES.__contains__, text, index))
     # A file that stands in a directory layer too is two entries, and ids are unique.
     return tuple(
         layer._replace(id=f"{layer.text} (layer {layer.number})")

@@ -1,5 +1,5 @@
 """Paths as text. Files are looked up name by name, as the kernel does; pathlib would tidy the names away."""
-# ruff: noqa: PTH109, PTH115, PTH117, PTH118, PTH119, PTH120, PTH122, PTH206, PTH208
+# ruff: noqa: PTH109, PTH112, PTH115, PTH117, PTH118, PTH119, PTH120, PTH122, PTH206, PTH208
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def suffix(path: str) -> str:
     return ".env" if base == ".env" else os.path.splitext(base)[1].lower()
 
 
+def stem(name: str) -> str:
+    """A name without its suffix."""
+    return os.path.splitext(name)[0]
+
+
 def absolute(path: str) -> str:
     """Against the working directory, and not tidied: `link/..` is not where the link stands."""
     return os.path.join(os.getcwd(), path)
@@ -48,6 +53,10 @@ def target(link: str) -> str:
 
 def names(directory: str) -> list[str]:
     return os.listdir(directory)
+
+
+def is_directory(path: str) -> bool:
+    return os.path.isdir(path)
 
 
 def shown(text: str) -> str:

@@ -122,7 +122,7 @@ class Poller:
             return set()
         own = {layer.id for layer in self._layers}  # a directory's own entry tells only of trouble
         sent = [known.found for known in self._known.values() if known.outcome is not None]
-        return {found.layer for found in sent if found is not None and found.id not in own}
+        return {found.number for found in sent if found is not None and found.id not in own}
 
     async def _read(self, seen: Scan, writes: Mapping[str, WriteEvent]) -> tuple[list[FileChange], list[str]]:
         """Read what is due; files of one swap come all or none.
@@ -157,13 +157,13 @@ class Poller:
             before = known.found
             if id in seen.files:
                 continue
-            if before is not None and before.layer in seen.blind:
+            if before is not None and before.number in seen.blind:
                 known.gone_at = None  # counted anew once the directory is back: its files may need their time
                 continue
             if before is None:
                 del self._known[id]
                 continue
-            when = known.gone(seen.home(before.layer), now, self._limits)
+            when = known.gone(seen.home(before.number), now, self._limits)
             swap = seen.swaps.get(before.swap.directory) if before.swap else None
             swapped = swap is not None and swap != before.swap and swap.directory not in seen.unfinished
             if swapped or now >= when:

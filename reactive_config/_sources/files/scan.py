@@ -30,13 +30,17 @@ class GivenPath(NamedTuple):
     """One path that was given.
 
     Attributes:
-        number: Into the source's layers.
+        number: Its own, from 0.
         text: As given.
         absolute: Against the working directory at the time of construction.
         suffix: Of a single file, lower case; empty for a directory.
         values: Whether each file of the directory is one bare value.
         known: Whether a suffix can be read.
         id: Of the entry at the layer's own path.
+        layer: Into the source's layers, which may have several paths.
+        stem: Only files with this name, whatever their suffix; empty for all of a directory.
+        missing: Says what is missing if the layer must have a file and has none, given the names around it; None if it
+            quiet: Whether no note tells that it is not there.
     """
 
     number: int
@@ -46,10 +50,18 @@ class GivenPath(NamedTuple):
     values: bool
     known: Callable[[str], bool]
     id: str
+    layer: int
+    stem: str = ""
+    missing: Callable[[Listing], Malformed] | None = None
+    quiet: bool = False
 
     def wants(self, name: str) -> bool:
         """Whether a name in the directory can be a file of this layer."""
-        return not _hidden(name) and _utf8(name) and (self.values or self.known(os_paths.suffix(name)))
+        return self.selects(name) and _utf8(name) and (self.values or self.known(os_paths.suffix(name)))
+
+    def selects(self, name: str) -> bool:
+        """Whether a name in the directory concerns this path at all, so that a note tells if it is skipped."""
+        return not _hidden(name) and (not self.stem or (name != self.stem and os_paths.stem(name) == self.stem))
 
 
 class FoundFile(NamedTuple):
@@ -58,6 +70,7 @@ class FoundFile(NamedTuple):
     Attributes:
         id: Of its entry.
         place: Its path as a person knows it.
+        number: Of the path that was given.
         layer: Index of its layer.
         mount: Where its document stands in the layer.
         suffix: Its format; empty for a bare value.
@@ -69,6 +82,7 @@ class FoundFile(NamedTuple):
 
     id: str
     place: str
+    number: int
     layer: int
     mount: Path
     suffix: str
@@ -86,10 +100,10 @@ class Scan(NamedTuple):
         fresh: Those that this look asked for; the others are as they were.
         plan: The directories whose changes matter.
         skipped: Sentences for the notes.
-        blind: Layers whose directory cannot be listed, or has lost all of its files and must not: what it held is not
-            known to be gone for good.
+        blind: Numbers of paths whose directory cannot be listed, or has lost all of its files and must not: what it
+            held is not known to be gone for good.
         swaps: The directories of `..data` links, and where each led.
-        homes: Layer number to the directory in which its names are looked up, or in which the way ended.
+        homes: The number of a path to the directory in which its names are looked up, or in which the way ended.
         unfinished: Directories of `..data` links whose names do not all have their own link yet.
         lookups: Every name that was looked up.
         listings: Every directory that was listed.
@@ -106,9 +120,9 @@ class Scan(NamedTuple):
     lookups: PathLookups
     listings: dict[str, Listing]
 
-    def home(self, layer: int) -> FileSignature | None:
-        """A mark of the layer's home. While it stays, what is not there was not there."""
-        status = self.lookups.status(self.homes[layer]).status
+    def home(self, number: int) -> FileSignature | None:
+        """A mark of the home of a path. While it stays, what is not there was not there."""
+        status = self.lookups.status(self.homes[number]).status
         return FileSignature.of(status) if status else None
 
 
@@ -127,6 +141,7 @@ def scan(layers: Sequence[GivenPath], tracked: Callable[[str], bool], needed: Co
             scanner.file(layer)
         else:
             scanner.directory(layer)
+    scanner.require(layers)
     return scanner.result
 
 
@@ -148,7 +163,8 @@ class _Scanner:
         chain = self._follow(layer.absolute)
         self._home(layer, chain)
         if chain.error in _GONE:
-            self.result.skipped.append(f"{layer.text} is not there")
+            if not layer.quiet:
+                self.result.skipped.append(f"{layer.text} is not there")
             self._lost(layer, _NO_DIRECTORY)
         elif chain.status is None or chain.real is None:
             self._blind(layer, unusable(chain.error, "directory"))
@@ -156,6 +172,15 @@ class _Scanner:
             self._blind(layer, Malformed("a directory, or a file with a known suffix", "something else"))
         else:
             self._list(layer, chain.real, chain.status)
+
+    def require(self, layers: Sequence[GivenPath]) -> None:
+        """Where none of a layer's paths has a file, say what is missing, and keep what the layer had."""
+        for first in layers:
+            if first.missing is None or any(found.layer == first.layer for found in self.result.files.values()):
+                continue
+            trouble = first.missing(self._names(first.absolute))
+            self._blind(first, trouble)
+            self.result.blind.update(layer.number for layer in layers if layer.layer == first.layer)
 
     def _home(self, layer: GivenPath, chain: SymlinkChain) -> None:
         above = chain.status is None or bool(layer.suffix)
@@ -172,7 +197,7 @@ class _Scanner:
             return
         before = len(self.result.files)
         for name in sorted(names, key=os.fsencode):
-            if not _hidden(name):
+            if layer.selects(name):
                 self._entry(layer, real, name)
         if SWAP in names:
             self._check_swap(real, names)
@@ -225,7 +250,9 @@ class _Scanner:
                 trouble = irregular(chain.status.st_mode)
         if real:
             self.result.plan.watch_file(*os_paths.split(real))
-        self.result.files[id] = FoundFile(id, place, layer.number, mount, suffix, real, signature, trouble, chain.swap)
+        self.result.files[id] = FoundFile(
+            id, place, layer.number, layer.layer, mount, suffix, real, signature, trouble, chain.swap
+        )
 
     def _lost(self, layer: GivenPath, trouble: Malformed) -> None:
         if layer.number in self._needed:
@@ -233,7 +260,10 @@ class _Scanner:
 
     def _blind(self, layer: GivenPath, trouble: Malformed) -> None:
         self.result.blind.add(layer.number)
-        self.result.files[layer.id] = FoundFile(layer.id, layer.text, layer.number, (), "", "", None, trouble, None)
+        place = layer.id if layer.stem else layer.text
+        self.result.files[layer.id] = FoundFile(
+            layer.id, place, layer.number, layer.layer, (), "", "", None, trouble, None
+        )
 
     def _check_swap(self, real: str, names: frozenset[str]) -> None:
         """A mount's own links are made one by one after `..data` was replaced: wait for those still to come."""

@@ -152,7 +152,7 @@ def test_a_directory_that_cannot_be_listed_is_not_called_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scan, "listing", lambda directory: errno.EACCES)
-    layer = scan.GivenPath(0, "conf", str(tmp_path), "", False, {".toml"}.__contains__, "conf")
+    layer = scan.GivenPath(0, "conf", str(tmp_path), "", False, {".toml"}.__contains__, "conf", 0)
     (found,) = scan.scan([layer], lambda entry_id: False).files.values()
     assert found.trouble == Malformed("a readable directory", "permission denied")
 

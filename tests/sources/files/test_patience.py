@@ -18,7 +18,7 @@ EMPTY = Malformed("a document", "an empty file")
 
 def found(ctime_age: float = 100.0, size: int = 3, swap: LinkSwap | None = None) -> FoundFile:
     ctime = WALL - int(ctime_age * 1e9)
-    return FoundFile("a", "a", 0, (), ".toml", "/a", FileSignature(1, 2, size, ctime, ctime), None, swap)
+    return FoundFile("a", "a", 0, 0, (), ".toml", "/a", FileSignature(1, 2, size, ctime, ctime), None, swap)
 
 
 def sent(file: FoundFile, now: float = 0.0, data: bytes | Malformed = b"x=1", wall_ns: int = WALL) -> KnownFile:
