@@ -50,7 +50,7 @@ def selector(kind: Any, path: Path) -> Step:
             kind = mapping[1]
         elif fields is not None:
             if name not in fields:
-                raise _unknown(path, depth, list(fields))
+                raise _unknown(path, depth, list(fields), _renamed(plain, name))
             steps.append(_key(name) if is_typed_dict(plain) else _attribute(fields[name].attribute))
             kind = fields[name].type
         elif is_untyped(plain) or is_union(plain):
@@ -86,11 +86,19 @@ def _either(name: str) -> Step:
     return lambda value: value.get(name) if isinstance(value, dict) else getattr(value, name, None)
 
 
-def _unknown(path: Path, depth: int, names: list[str]) -> UnknownPath:
+def _renamed(plain: Any, name: str) -> str:
+    """The first name of the field that has this one in Python, or as another alias of pydantic's; empty for none."""
+    other = (inputs_of(plain) or {}).get(name)
+    attribute = name if other is None else other.attribute
+    return next((first for first, field in (fields_of(plain) or {}).items() if field.attribute == attribute), "")
+
+
+def _unknown(path: Path, depth: int, names: list[str], meant: str) -> UnknownPath:
     text, where, name = map(
         printable, (format_path(path), format_path(path[:depth]) or "the configuration", path[depth])
     )
-    near = difflib.get_close_matches(name, names, 1)  # of the short name: it takes the square of the length
+    # Of the short name: it takes the square of the length.
+    near = [meant] if meant else difflib.get_close_matches(name, names, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return UnknownPath(f"{text}: expected one of {', '.join(names)} in {where}, got {name}{hint}")
 

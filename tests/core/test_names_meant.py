@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from reactive_config import Env, Files, Memory, StartupError, open_config
+from reactive_config.errors import UnknownPath
 
 pydantic = pytest.importorskip("pydantic")
 alias_generators = pytest.importorskip("pydantic.alias_generators")
@@ -126,6 +127,31 @@ async def test_a_hint_spells_renamed_fields_by_their_words(name, meant):
 async def test_a_document_is_told_the_name_that_the_configuration_has():
     (note,) = await noted(Root, Memory({"pool_options": {"max_size": 1}}))
     assert note.startswith("; did you mean maxSize? (")
+
+
+class Other(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    workers: int = msgspec.field(default=1, name="processes")
+
+
+async def test_the_name_that_a_field_has_in_python_is_told_the_one_of_the_configuration():
+    kind = msgspec.defstruct("Around", [("part", Other, Other())])
+    (note,) = await noted(kind, Env("S_", environ={"S_PART__WORKERS": "1"}))
+    assert note == "; did you mean S_PART__PROCESSES? (environment S_PART__WORKERS)"
+    with pytest.raises(StartupError, match=r"got an unknown name, did you mean part\.processes\?"):
+        await noted(kind, Memory({"part": {"workers": 1}}))
+    (note,) = await noted(Root, Memory({"pool_options": {"http_port": 1}}))
+    assert note.startswith("; did you mean httpPort? (")
+
+
+class Choices(pydantic.BaseModel):
+    lives: int = pydantic.Field(9, validation_alias=pydantic.AliasChoices("catLives", "nine"))
+
+
+@pytest.mark.parametrize(("kind", "path", "meant"), [(Other, "workers", "processes"), (Choices, "nine", "catLives")])
+async def test_a_path_by_another_name_of_a_field_is_told_the_one_that_counts(kind, path, meant):
+    async with open_config(kind, Memory()) as config:
+        with pytest.raises(UnknownPath, match=rf"got {path}; did you mean {meant}\?"):
+            config.select(path)
 
 
 @pytest.mark.parametrize("name", ["A" + "_A" * 40 + "_B", "A" * 5000])

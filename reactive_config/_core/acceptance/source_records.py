@@ -76,7 +76,7 @@ class SourceRecord:
         self.layers: list[Layer] = [Layer(layer) for layer in layers]
         self.places: tuple[str, ...] = tuple(places or layers)
         self.optional = optional
-        self.optional_layers = frozenset(range(len(self.layers)) if optional else optional_layers)
+        self.optional_layers: frozenset[int] = frozenset(range(len(self.layers)) if optional else optional_layers)
         self.change_limits: ChangeLimits = change_limits or ChangeLimits()
         self.size: int = 0
         self.pending: dict[str, PendingChange] = {}

@@ -71,7 +71,7 @@ def remark(records: Sequence[SourceRecord], fault: Fault, kind: Any) -> str:
 
 
 def _meant(entry: Entry, path: Path, kind: Any) -> str:
-    """The path that somebody may have meant who joined its names by one `_`."""
+    """What somebody may have meant by a name that the type refuses; empty if nothing comes to mind."""
     above = place_of(kind)
     for name in path[:-1]:
         above = above.under(name)

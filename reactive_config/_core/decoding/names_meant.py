@@ -17,8 +17,6 @@ _LONGEST = 100  # characters; for a longer name nobody looks for what it may mea
 def name_meant(kind: Any, key: UnknownKey, variable: Callable[[Path], str]) -> str:
     """The name, path or variable that a key may have been meant for; empty if none comes to mind.
 
-    A path whose names were joined by one `_` (`database_pool_max_size`), or else the nearest name beside it.
-
     Args:
         kind: The configuration's type.
         key: The way to what the type does not know.
@@ -30,15 +28,19 @@ def name_meant(kind: Any, key: UnknownKey, variable: Callable[[Path], str]) -> s
         place = place.at(step) if isinstance(step, int) else place.under(step)
         known += 1
     above = tuple(step for step in key[:known] if isinstance(step, str))
-    rest = [str(step) for step in key[known:]]
-    if found := path_meant(place.kinds, "_".join(rest)):
+    rest = tuple(str(step) for step in key[known:])
+    found = path_meant(place.kinds, "_".join(rest))
+    if len(found) > 1:
         return variable((*above, *found)) or (format_path((*above, *found)) if len(above) == known else "")
-    near = _nearest(place, rest[0])
-    return near and (variable((*above, near, *rest[1:])) or near)
+    if not found:
+        found = (*_nearest(place, rest[0]), *rest[1:])
+    return variable((*above, *found)) or found[0] if len(found) >= len(rest) else ""
 
 
 def path_meant(kinds: tuple[Any, ...], name: str) -> Path:
-    """The path below a place whose names, joined by `_`, are a name; empty if there is none of two names or more.
+    """The path below a place that a name means which the types there do not know; empty if there is none.
+
+    Either its names are joined by one `_`, or a field has the name in Python, and another one in the configuration.
 
     Args:
         kinds: Every type that may stand at the place.
@@ -46,17 +48,18 @@ def path_meant(kinds: tuple[Any, ...], name: str) -> Path:
     """
     if len(name) > _LONGEST:
         return ()
-    found = _search(kinds, fold(name), set())
-    return found if len(found) > 1 else ()
+    found = _search(kinds, fold(name), set(), mappings=False)
+    return found if found != (name,) else ()
 
 
-def _search(kinds: tuple[Any, ...], rest: str, failed: set[tuple[int, int]]) -> Path:
-    """As `path_meant`, but a single name counts.
+def _search(kinds: tuple[Any, ...], rest: str, failed: set[tuple[int, int]], *, mappings: bool = True) -> Path:
+    """The path that a name means.
 
     Args:
-        kinds: As there.
+        kinds: As of `path_meant`.
         rest: What is left of the name.
         failed: Types and rests that were tried in vain, so that no name takes long.
+        mappings: Whether the name may be one of a mapping's.
     """
     for kind in kinds:
         tried = (id(kind), len(rest))
@@ -64,14 +67,14 @@ def _search(kinds: tuple[Any, ...], rest: str, failed: set[tuple[int, int]]) -> 
             continue
         failed.add(tried)
         for field, declared in (inputs_of(kind) or {}).items():
-            for spelt in spellings(field):
+            for spelt in (*spellings(field), fold(declared.attribute)):
                 if rest == spelt:
                     return (field,)
                 if rest.startswith(f"{spelt}_"):
                     below = _search(alternatives(declared.type), rest[len(spelt) + 1 :], failed)
                     if below:
                         return (field, *below)
-        if rest and mapping_types(kind) is not None:
+        if mappings and rest and mapping_types(kind) is not None:
             return (rest,)
     return ()
 
@@ -81,8 +84,8 @@ def _knows(place: TypePlace, name: str) -> bool:
     return any(one.names is None or name in one.names for one in said)
 
 
-def _nearest(place: TypePlace, name: str) -> str:
+def _nearest(place: TypePlace, name: str) -> list[str]:
     if len(name) > _LONGEST:
-        return ""
+        return []
     names = [one for kind in place.kinds for one in (getattr(known_names(kind), "names", None) or ())]
-    return next(iter(difflib.get_close_matches(name, sorted(names), 1)), "")
+    return difflib.get_close_matches(name, sorted(names), 1)
