@@ -162,7 +162,8 @@ def _locate(text: str, suffix: str, path: Path, format: str) -> tuple[int, int] 
         candidates = _candidates(text, format)
         if not candidates and (not path or format == ".json"):
             return None if path else (1, 1)
-        suffix, _ = _parse_first(text, candidates or (format,))
+        candidates = candidates or (format,)
+        suffix = candidates[0] if len(candidates) == 1 else _parse_first(text, candidates)[0]
     found = _format(suffix).locate(text, path)
     return position(text, found) if isinstance(found, int) else found
 

@@ -27,6 +27,7 @@ class Unlike(Source):
     layers = ("one", "two")
     optional = True
     change_limits = ChangeLimits(growth=3.0, removal=0.5)
+    optional_layers = frozenset({1})
     places = ("first", "second")
     good = Replace({}, 7)
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_type
+from typing import Annotated, Any, assert_type
 
 import msgspec
 
-from reactive_config import ChangeCallback, Config, Etcd, Files, Gap, Live, Memory, Secret, Snapshot, open_config
+from reactive_config import (
+    ChangeCallback,
+    Config,
+    EnvName,
+    Etcd,
+    Files,
+    Gap,
+    Live,
+    Memory,
+    Secret,
+    Snapshot,
+    open_config,
+)
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -14,7 +26,7 @@ class Pool(msgspec.Struct, frozen=True):
 
 
 class App(msgspec.Struct, frozen=True):
-    token: Secret[str]
+    token: Annotated[Secret[str], EnvName("API_TOKEN")]
     pool: Pool = Pool()
 
 
@@ -27,6 +39,9 @@ async def take_pool_async(pool: Pool) -> None: ...
 async def use() -> None:
     async with open_config(App, Files("a", "b"), Etcd("h:1", prefix="/p/"), Memory({}), startup_timeout=1) as config:
         assert_type(config, Config[App])
+        assert_type(Files.environment("config", "production"), Files)
+        Etcd("h:1", prefix="/p/", format="yaml")
+        Etcd("h:1", prefix="/p/", format="xml")  # type: ignore[arg-type]
         assert_type(config.current, App)
         assert_type(config.current.token.reveal(), str)
         assert_type(config.snapshot, Snapshot[App])

@@ -144,6 +144,24 @@ async def test_changes_are_followed_in_every_layer(tmp_path, notifier):
         await until(App(1, 0, highest="x"))
 
 
+async def test_a_mounted_directory_changes_in_one_unit(tmp_path):
+    """What an orchestrator mounts: names that lead through one `..data` link."""
+    write(tmp_path / "..1", common__toml="common = 1", production__toml="own = 1")
+    write(
+        tmp_path / "..2", common__toml="common = 2", production__toml="own = 2", production__local__toml="own_local = 2"
+    )
+    (tmp_path / "..data").symlink_to("..1")
+    for name in ("common.toml", "production.toml", "production.local.toml"):
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    followed = AwaitedSource(source(tmp_path))
+    async with open_config(App, followed) as config:
+        assert config.current == App(1, 1)
+        (tmp_path / "..tmp").symlink_to("..2")
+        (tmp_path / "..tmp").rename(tmp_path / "..data")
+        await followed.wait(lambda: config.current != App(1, 1), 10)
+        assert (config.current, config.snapshot.generation) == (App(2, 2, 0, 2), 2)
+
+
 async def test_an_environment_that_vanishes_stays_in_force_until_it_is_back(tmp_path):
     write(tmp_path, common__toml="common = 1", production__toml="own = 1", production_in_a__toml="highest = 'a'")
     followed = AwaitedSource(source(tmp_path, settle=0.5))
