@@ -198,6 +198,15 @@ async def test_of_a_type_that_holds_itself_the_outermost_is_meant():
     assert (await read(Node, DB_DSN="x")).dsn == "x"
 
 
+async def test_a_type_with_many_paths_and_no_name_costs_nothing():
+    """Two fields of one type at each of 40 levels: only the field beside them is named."""
+    kind: Any = msgspec.defstruct("Level", [("size", int, 0)])
+    for _ in range(40):
+        kind = msgspec.defstruct("Level", [("left", kind | None, None), ("right", kind | None, None)])
+    kind = msgspec.defstruct("Root", [("levels", kind | None, None), ("dsn", Dsn, "")])
+    assert (await read(kind, DB_DSN="x")).dsn == "x"
+
+
 class Twice(msgspec.Struct):
     primary: Plain = field(default_factory=Plain)
     replica: Plain = field(default_factory=Plain)

@@ -47,8 +47,6 @@ def named_variables(kind: Any) -> tuple[NamedVariable, ...]:
     Raises:
         ValueError: Two fields name one variable, or one does that has no path of its own; in words for a person.
     """
-    if not _names_any(kind):
-        return ()
     found: dict[str, Path] = {}
     for name, path, title in _below(kind, (), (), "the configuration"):
         if path is None:
@@ -65,7 +63,7 @@ def named_variables(kind: Any) -> tuple[NamedVariable, ...]:
 
 @cached
 def _names_any(kind: Any) -> bool:
-    """Whether a mark stands anywhere in a type: most have none, and then nobody has to look at every path."""
+    """Whether a mark stands anywhere in a type: nobody has to look at the many paths of one without."""
     return any(
         map(_mentions, [kind, *(field.type for one in reachable(kind) for field in (inputs_of(one) or {}).values())])
     )
@@ -84,6 +82,8 @@ def _below(kind: Any, path: Path | None, above: tuple[Any, ...], title: str) -> 
         above: The records on the way: one that holds itself is looked at once.
         title: The type around it.
     """
+    if not _names_any(kind):
+        return
     for member in _opened(kind):
         inner = item_types(member) or (mapping_types(member) or ())[1:]
         for one in inner:

@@ -6,9 +6,12 @@ import pickle
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reactive_config import Env, Etcd, Files, Memory, Rejected, Secret, StartupError, open_config
 from reactive_config._core.delta import Bare, Malformed
+from reactive_config._core.document_looks import TOML, YAML, looks_like
 from reactive_config._sources.etcd.key_documents import read_document
 from reactive_config._sources.etcd.key_layout import KeyLayout
 
@@ -74,6 +77,24 @@ def test_what_a_key_without_a_suffix_holds_with_yaml(text, value):
 )
 def test_what_a_key_without_a_suffix_holds_with_toml(text, value):
     assert read(text, "toml").value == value
+
+
+PIECES = ["a: b", "- a", "a = 1", "[a]", "x", "\n", "'", '"', "#", ":", "{", "1", " ", "---", "\\"]
+
+
+@given(st.text() | st.lists(st.sampled_from(PIECES)).map("".join))
+@settings(deadline=None)
+def test_what_looks_like_no_document_is_as_without_a_format(text):
+    """And nothing of what does ever becomes text."""
+    if text.encode("utf-8", "replace").decode() != text:
+        return
+    plain = read(text, "json").value
+    for form, suffix in (("yaml", YAML), ("toml", TOML)):
+        value = read(text, form).value
+        if looks_like(text) == suffix:
+            assert not isinstance(value, Bare)
+        elif not isinstance(plain, Malformed):
+            assert value == plain
 
 
 @pytest.mark.parametrize("form", ["json", "yaml", "toml"])
