@@ -235,7 +235,10 @@ class Workers(Binding[int], Generic[T]):
                     await self._handle_one(worker, (thing,), lease)
 
     def _stays(self, worker: _Worker) -> bool:
-        return worker in self._crew and len(self._crew) <= self._size
+        """Whether it goes on. One who is too many leaves the crew at once: who asks later in this turn stays."""
+        if len(self._crew) > self._size:
+            self._crew.discard(worker)
+        return worker in self._crew
 
     async def _handle_one(self, worker: _Worker, things: tuple[Any, ...], lease: Lease[Any] | None) -> None:
         item = await self._wait_item(worker, things, lease)

@@ -94,6 +94,21 @@ async def test_a_smaller_number_ends_idle_workers_at_once_and_busy_ones_after_th
         assert job.cut == []
 
 
+@pytest.mark.parametrize("size", [0, 1, 3])
+async def test_busy_ones_that_finish_in_one_turn_end_no_more_than_are_too_many(job, size):
+    memory, queue = Memory({"workers": 4}), filled(1, 2, 3, 4)
+    async with (
+        open_config(App, memory) as config,
+        workers(config.select("workers"), job.handle, take=queue.get) as group,
+    ):
+        await until(lambda: job.started == [1, 2, 3, 4])
+        await memory.patch({"workers": size})
+        job.let(1, 2, 3, 4)
+        await until(lambda: job.finished == [1, 2, 3, 4] and group.running <= size)
+        await asyncio.sleep(0.01)
+        assert group.running == size
+
+
 async def test_growing_again_keeps_workers_that_were_still_finishing(job):
     memory, queue = Memory({"workers": 2}), filled("a", "b")
     async with (
