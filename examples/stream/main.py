@@ -31,6 +31,11 @@ logger = logging.getLogger("stream")
 
 GROUP = "shop"
 
+BLOCK = 2000
+"""Milliseconds that Redis waits for an entry; less than the 5 s for which redis-py 8 waits for an answer."""
+
+AWAY = (redis.ConnectionError, redis.TimeoutError)
+
 
 class Redis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the client is made of; a new one is made when any of it changes."""
@@ -69,12 +74,8 @@ class Consumer:
         while True:
             stream = self._config.current.stream
             try:
-                found = await self._left_over(client, stream) or await self._new(client, stream)
-            except redis.ResponseError as error:
-                if not str(error).startswith("NOGROUP"):
-                    raise
-                await self._make_group(client, stream)
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+                found = await self._found(client, stream)
+            except AWAY as error:
                 logger.warning("redis is away: %s", type(error).__name__)
                 await asyncio.sleep(1)
             else:
@@ -83,8 +84,22 @@ class Consumer:
 
     async def handle(self, entry: Entry, client: redis.asyncio.Redis) -> None:
         await asyncio.sleep(self._config.current.rest.total_seconds())
-        await client.xack(entry.stream, GROUP, entry.id)
-        logger.info("done %s", entry.fields.get("text", entry.id))
+        text = entry.fields.get("text", entry.id)
+        try:
+            await client.xack(entry.stream, GROUP, entry.id)
+        except AWAY as error:  # what is not acknowledged is taken again
+            logger.warning("redis is away: %s; %s is not acknowledged", type(error).__name__, text)
+        else:
+            logger.info("done %s", text)
+
+    async def _found(self, client: redis.asyncio.Redis, stream: str) -> list[Any]:
+        try:
+            return await self._left_over(client, stream) or await self._new(client, stream)
+        except redis.ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+        await self._make_group(client, stream)
+        return []
 
     async def _left_over(self, client: redis.asyncio.Redis, stream: str) -> list[Any]:
         idle = self._config.current.reclaim // timedelta(milliseconds=1)
@@ -92,7 +107,7 @@ class Consumer:
         return [entry for entry in entries if entry[1]]  # without fields: it was deleted meanwhile
 
     async def _new(self, client: redis.asyncio.Redis, stream: str) -> list[Any]:
-        found: Any = await client.xreadgroup(GROUP, self._name, {stream: ">"}, count=1, block=5000)
+        found: Any = await client.xreadgroup(GROUP, self._name, {stream: ">"}, count=1, block=BLOCK)
         return found[0][1] if found else []
 
     async def _make_group(self, client: redis.asyncio.Redis, stream: str) -> None:

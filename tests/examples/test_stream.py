@@ -100,6 +100,31 @@ def test_a_hundred_entries_while_it_moves_to_and_fro_are_handled_once_each(serve
     assert sorted(handled) == sorted(f"entry-{number}" for number in range(100))
 
 
+def test_it_waits_for_an_entry_longer_than_redis_py_waits_for_an_answer(servers, start):
+    (first, _), (at_first, _) = servers
+    program = start(first.url, workers=2)
+    time.sleep(6.5)
+    at_first.xadd("jobs", {"text": "late"})
+    assert not [line for line in program.until("done late$") if "WARNING" in line]
+    program.end()
+
+
+def test_a_redis_that_is_away_as_an_entry_is_finished_ends_nothing(start):
+    try:
+        with redis_server() as server, redis.Redis.from_url(server.url, decode_responses=True) as client:
+            program = start(server.url, workers=2, rest='"1s"', reclaim='"3s"')
+            client.xadd("jobs", {"text": "busy"})
+            until(lambda: client.xinfo_groups("jobs") and client.xpending("jobs", "shop")["pending"] == 1)
+            server.kill()
+            program.until("busy is not acknowledged$")
+            server.start_blocking()
+            client.xadd("jobs", {"text": "new"})
+            program.until("done new$")
+            assert program.end()[-1] == "INFO stream: ended"
+    except MissingServer as missing:
+        pytest.skip(str(missing))
+
+
 def all_done(client):
     """What was sent to a consumer that was cut in the middle of its call is reclaimed, and acknowledged then."""
     return [(group["lag"], group["pending"]) for group in client.xinfo_groups("jobs")] == [(0, 0)]
