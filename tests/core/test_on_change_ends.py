@@ -8,7 +8,8 @@ import weakref
 
 import pytest
 
-from reactive_config import Memory, open_config
+from reactive_config import Live, Memory, open_config
+from reactive_config._core.runtime.live import listen, unlisten
 from tests.core.calling import App, Stubborn, turns, until
 
 
@@ -260,3 +261,28 @@ async def test_a_cancelled_one_frees_its_selector():
         handle.cancel()
         gc.collect()
         assert len(config._runtime.by_function) == 0
+
+
+async def test_many_at_one_part_are_cancelled_without_asking_each_of_all_others():
+    asked = 0
+
+    class Listens:
+        def __call__(self, live): ...
+
+        def __hash__(self):
+            return id(self)
+
+        def __eq__(self, other):
+            nonlocal asked
+            asked += 1
+            return self is other
+
+    live = Live.constant(1)
+    listeners = [Listens() for _ in range(300)]
+    for listener in listeners:
+        listen(live, listener)
+    assert len(live._listeners) == 300
+    for listener in reversed(listeners):
+        unlisten(live, listener)
+    assert live._listeners == ()
+    assert asked < 300

@@ -66,7 +66,7 @@ class Live(Generic[U]):
     _compute: Callable[[Any], U]
     _exact: bool
     _waiters: dict[asyncio.Future[None], None]
-    _listeners: tuple[Listener, ...]
+    _listeners: dict[Listener, None] | tuple[()]  # in the order of coming; many may listen, and each leave at once
     _derived: WeakCells | None
     _failed: bool
 
@@ -253,7 +253,7 @@ def wake(live: Live[Any]) -> None:
     if live._hub is not None:
         live._hub.waited.discard(live)
         if live._listeners and not live._hub.closed:
-            for listener in live._listeners:
+            for listener in tuple(live._listeners):
                 listener(live)
 
 
@@ -280,13 +280,17 @@ def listen(live: Live[Any], listener: Listener) -> None:
     cell = live._cell()
     if cell._hub is not None:
         cell._hub.check()
-    cell._listeners += (listener,)
+    if not isinstance(cell._listeners, dict):
+        cell._listeners = {}  # made for the first, since few values have any
+    cell._listeners[listener] = None
 
 
 def unlisten(live: Live[Any], listener: Listener) -> None:
     """End `listen`."""
     cell = live._cell()
-    cell._listeners = tuple(other for other in cell._listeners if other != listener)
+    if isinstance(cell._listeners, dict):
+        cell._listeners.pop(listener, None)
+        cell._listeners = cell._listeners or ()
 
 
 def observers_of(live: Live[Any]) -> Observers:
