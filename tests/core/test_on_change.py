@@ -109,6 +109,22 @@ async def test_it_runs_with_the_context_variables_of_its_registration():
 
 
 # -- what it may raise --------------------------------------------------------------------------------------------
+async def test_what_a_call_sets_is_not_there_in_the_next_one():
+    depth, seen = contextvars.ContextVar("depth", default=0), []
+    memory = Memory()
+
+    def callback(value):
+        seen.append((value, depth.get()))
+        depth.set(depth.get() + 1)
+
+    async with open_config(App, memory) as config:
+        config.on_change("size", callback)
+        for size in (1, 2, 3):
+            await memory.patch({"size": size})
+            await until(lambda: seen and seen[-1][0] == size)  # noqa: B023 - called at once
+        assert seen == [(1, 0), (2, 0), (3, 0)]
+
+
 
 
 class Odd(BaseException):

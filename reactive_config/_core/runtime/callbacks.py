@@ -89,7 +89,8 @@ class ChangeCallback:
 
     def _begin(self) -> None:
         # Not by the loop's task factory: an eager one would make the call in the writer's turn.
-        loop, context = self._owner.hub.loop, self._context
+        loop = self._owner.hub.loop
+        context = self._context.copy() if self._context is not None else None  # what a call sets ends with it
         self._task = asyncio.Task(self._call(), loop=loop, name=self.name, context=context)
         self._task.add_done_callback(self._over)
 
