@@ -202,6 +202,27 @@ async def test_a_new_kind_of_failure_is_logged_too(caplog):
 
 
 async def test_one_that_cancels_its_own_task_hurts_nobody():
+async def test_many_that_fail_and_work_by_turns_do_not_flood_the_log(caplog):
+    caplog.set_level(logging.INFO, "reactive_config")
+    memory, calls = Memory(), []
+
+    def apply(value):
+        calls.append(value)
+        if value % 2:
+            raise ValueError
+
+    async with open_config(App, memory) as config:
+        for _ in range(100):
+            config.on_change("size", apply)
+        for size in (1, 2, 3, 4, 5):
+            await memory.patch({"size": size})
+            await until(lambda: calls.count(size) == 100)  # noqa: B023 - called at once
+        assert len(config.status().callbacks) == 100
+    lines = [record.getMessage() for record in caplog.records if "on_change" in record.getMessage()]
+    assert 10 <= len(lines) < 250  # ten a second; 500 without a bound
+    assert "more lines about callbacks were left out" in caplog.text
+
+
     memory, seen = Memory(), []
 
     def callback(value):

@@ -126,13 +126,13 @@ class ChangeCallback:
         what = f"{name_of(error)} ({_place_of(error)})"
         if what != self._error:  # else it is in the log already
             rest = "" if self._live is None else "; it is called again at the next change"
-            logger.warning("%s: raised %s%s. Nothing else is affected", self.name, what, rest)
+            self._owner.hub.logbook.callback_raises(f"{self.name}: raised {what}{rest}. Nothing else is affected")
         self._error = what
         self._failed_calls += 1
 
     def _worked(self) -> None:
         if self._failed_calls:
-            logger.info("%s: works again; it had failed %d times", self.name, self._failed_calls)
+            self._owner.hub.logbook.callback_works(self.name, self._failed_calls)
         self._failed_calls, self._error = 0, ""
 
     def __repr__(self) -> str:

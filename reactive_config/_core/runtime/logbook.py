@@ -113,6 +113,7 @@ class Logbook:
         freed: For what is held no longer.
         sources: For where sources stand.
         bindings: For where bindings stand, and functions that are selected by.
+        callbacks: For where callbacks stand.
         unknown: For keys that the type does not know.
     """
 
@@ -127,6 +128,9 @@ class Logbook:
         self.bindings: LineBudget = LineBudget(
             LINES, SECONDS, "%d more lines about bindings were left out; config.status() shows how they stand", loop
         )
+        self.callbacks: LineBudget = LineBudget(
+            LINES, SECONDS, "%d more lines about callbacks were left out; config.status() shows how they stand", loop
+        )
         self.unknown: LineBudget = LineBudget(
             HELD_LINES, HELD_SECONDS, "%d more unknown keys are ignored; config.status() has the first", loop
         )
@@ -136,7 +140,8 @@ class Logbook:
 
     def close(self) -> None:
         """Tell what is left to tell."""
-        for budget in (self.changes, self.freed, self.sources, self.bindings, self.unknown, self._held):
+        budgets = (self.changes, self.freed, self.sources, self.bindings, self.callbacks, self.unknown, self._held)
+        for budget in budgets:
             budget.close()
 
     # -- what is in force, and what is held ------------------------------------------------------
@@ -212,6 +217,14 @@ class Logbook:
     def function_works(self, name: str) -> None:
         """A function that raised gives a value again."""
         self.bindings.say(logging.INFO, "%s: the value is the newest again", name)
+
+    def callback_raises(self, trouble: str) -> None:
+        """A callback raised, or raised something else."""
+        self.callbacks.say(logging.WARNING, "%s", trouble)
+
+    def callback_works(self, name: str, failed: int) -> None:
+        """A callback that raised works."""
+        self.callbacks.say(logging.INFO, "%s: works again; it had failed %d times", name, failed)
 
 
 class StartVigil:
