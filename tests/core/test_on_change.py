@@ -9,6 +9,7 @@ import inspect
 import logging
 import subprocess
 import sys
+from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
 
@@ -108,7 +109,6 @@ async def test_it_runs_with_the_context_variables_of_its_registration():
         await until(lambda: seen == ["registered"])
 
 
-# -- what it may raise --------------------------------------------------------------------------------------------
 async def test_what_a_call_sets_is_not_there_in_the_next_one():
     depth, seen = contextvars.ContextVar("depth", default=0), []
     memory = Memory()
@@ -125,6 +125,7 @@ async def test_what_a_call_sets_is_not_there_in_the_next_one():
         assert seen == [(1, 0), (2, 0), (3, 0)]
 
 
+# -- what it may raise --------------------------------------------------------------------------------------------
 
 
 class Odd(BaseException):
@@ -201,7 +202,6 @@ async def test_a_new_kind_of_failure_is_logged_too(caplog):
     ]  # fmt: skip
 
 
-async def test_one_that_cancels_its_own_task_hurts_nobody():
 async def test_many_that_fail_and_work_by_turns_do_not_flood_the_log(caplog):
     caplog.set_level(logging.INFO, "reactive_config")
     memory, calls = Memory(), []
@@ -223,6 +223,7 @@ async def test_many_that_fail_and_work_by_turns_do_not_flood_the_log(caplog):
     assert "more lines about callbacks were left out" in caplog.text
 
 
+async def test_one_that_cancels_its_own_task_hurts_nobody():
     memory, seen = Memory(), []
 
     def callback(value):
@@ -293,6 +294,16 @@ async def async_generator(value):
     yield value
 
 
+class Yields:
+    def __call__(self, value):
+        yield value
+
+
+class YieldsAsync:
+    async def __call__(self, value):
+        yield value
+
+
 WRONG = [
     (None, "got NoneType"),
     ("log", "got str"),
@@ -300,6 +311,8 @@ WRONG = [
     (lambda a, b: None, r"does not take exactly one argument: \(a, b\)"),
     (generator, "a function with a yield"),
     (async_generator, "a function with a yield"),
+    (Yields(), "a function with a yield"),
+    (functools.partial(YieldsAsync()), "a function with a yield"),
 ]
 
 
@@ -309,6 +322,25 @@ async def test_what_cannot_be_called_with_a_value_is_refused_and_the_message_say
         with pytest.raises(TypeError, match=message) as raised:
             config.on_change("size", callback)
         assert 'config.on_change("log", apply)' in str(raised.value)
+
+
+class Remote:
+    """What stands for a function elsewhere: it has every attribute, and each is such a thing again."""
+
+    def __getattr__(self, name):
+        return Remote()
+
+    def __call__(self, value): ...
+
+
+@pytest.mark.parametrize("odd", [Mock(), MagicMock(), AsyncMock(), Remote()], ids=lambda odd: type(odd).__name__)
+async def test_a_callable_with_odd_attributes_is_taken_and_named_by_its_type(odd):
+    memory = Memory()
+    async with open_config(App, memory) as config:
+        assert repr(config.on_change("size", odd)) == f"<ChangeCallback on_change(size, {type(odd).__name__})>"
+        await memory.patch({"size": 1})
+        if isinstance(odd, Mock):
+            await until(lambda: odd.call_args == ((1,), {}))
 
 
 async def test_a_coroutine_is_refused_and_python_warns_of_nothing():

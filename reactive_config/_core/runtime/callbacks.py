@@ -10,6 +10,7 @@ import inspect
 import logging
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any
 
 from reactive_config._core.refusals import is_a, is_refusal, name_of
@@ -239,7 +240,12 @@ def check_registration(part: object, callback: object) -> None:
         raise TypeError(f"{wanted}, got a coroutine: give the function itself, not what a call of it returns")
     if not callable(callback):
         raise TypeError(f"{wanted}, got {type(callback).__name__}")
-    if inspect.isgeneratorfunction(callback) or inspect.isasyncgenfunction(callback):
+    called: Any = callback
+    while isinstance(called, partial):
+        called = called.func
+    if not inspect.isroutine(called):
+        called = type(called).__call__
+    if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
         raise TypeError(f"{wanted}, got a function with a yield, of which nothing would run")
     try:
         signature = inspect.signature(callback)

@@ -13,6 +13,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from threading import get_ident
+from types import CodeType
 from typing import Any, Generic, TypeVar
 
 from reactive_config._core.decoding.equality import unchanged
@@ -344,7 +345,7 @@ def recompute_derived(batch: Batch) -> None:
 
 
 def describe_function(function: Callable[..., Any]) -> str:
-    """A function's name and place, for the status."""
-    code = getattr(function, "__code__", None)
-    place = f" ({code.co_filename.rsplit('/', 1)[-1]}:{code.co_firstlineno})" if code is not None else ""
-    return f"{getattr(function, '__qualname__', type(function).__name__)}{place}"
+    """A function's name and place, for the status. A mock, or what stands for a remote function, may say anything."""
+    name, code = getattr(function, "__qualname__", None), getattr(function, "__code__", None)
+    place = f" ({code.co_filename.rsplit('/', 1)[-1]}:{code.co_firstlineno})" if type(code) is CodeType else ""
+    return f"{name if type(name) is str else type(function).__name__}{place}"
