@@ -45,17 +45,19 @@ Examples
   reactive-config check config/ --type shop.settings:App
   reactive-config doctor config/ etcds://10.0.0.1,10.0.0.2/shop/ --ca ca.pem
 
-REACTIVE_CONFIG_SOURCES and REACTIVE_CONFIG_TYPE in the environment stand in
-for SOURCE... and --type. Exit codes: 0 fine, 1 content or a source is at
-fault, 2 usage. Secrets are never printed: what the type says is one, and texts
-that are named like one, or stand below such a name (password, token, key)."""
+Where no SOURCE or --type is given, REACTIVE_CONFIG_SOURCES and
+REACTIVE_CONFIG_TYPE of the environment count, and then `sources` and `type` of
+[tool.reactive-config] in the nearest pyproject.toml, here or above.
+Exit codes: 0 fine, 1 content or a source is at fault, 2 usage.
+Secrets are never printed: what the type says is one, and texts that are named
+like one, or stand below such a name (password, token, key)."""
 
 _COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
-    "get": (get, "[PATH] SOURCE..."),
-    "explain": (explain, "PATH SOURCE..."),
-    "watch": (watch, "SOURCE..."),
-    "check": (check, "SOURCE... [--type MODULE:CLASS]"),
-    "schema": (schema, "--type MODULE:CLASS"),
+    "get": (get, "[PATH] [SOURCE...]"),
+    "explain": (explain, "PATH [SOURCE...]"),
+    "watch": (watch, "[SOURCE...]"),
+    "check": (check, "[SOURCE...] [--type MODULE:CLASS]"),
+    "schema": (schema, "[--type MODULE:CLASS]"),
     "doctor": (doctor, "[SOURCE...]"),
 }
 

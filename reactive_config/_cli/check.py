@@ -36,8 +36,8 @@ async def check(
     """
     out = Output(json=options.json)
     try:
-        async with opened(sources, options) as session:
-            return _report(out, session, options, strict)
+        async with opened(out, sources, options) as session:
+            return _report(out, session, strict)
     except NoConfiguration as failure:
         if failure.troubles or not failure.problems:
             raise
@@ -48,7 +48,7 @@ async def check(
         return TROUBLE
 
 
-def _report(out: Output, session: Opened, options: Options, strict: bool) -> int:
+def _report(out: Output, session: Opened, strict: bool) -> int:
     status = session.config.status()
     _warn(out, warnings := status.unknown, strict)
     _problems(out, held := [p for source in status.sources for unit in source.held for p in unit.problems])
@@ -80,7 +80,7 @@ def _report(out: Output, session: Opened, options: Options, strict: bool) -> int
     if out.json:
         out.record("result", ok=True, problems=0, values=count, notes=[*warnings, *notes], warnings=warnings)
         return OK
-    fits = f"fit {options.type}" if options.type else "can be read (without --type nothing more is checked)"
+    fits = f"fit {session.type}" if session.type else "can be read (without --type nothing more is checked)"
     many = f"{count} value{'s' * (count != 1)} from {len(session.specs)} source{'s' * (len(session.specs) > 1)} "
     out.line([StyledText("ok: ", "bold green"), many, fits])
     return OK

@@ -16,11 +16,12 @@ import msgspec
 from reactive_config._cli.failures import OK, TROUBLE
 from reactive_config._cli.opening import no_configuration
 from reactive_config._cli.output import Output, StyledText, problem_fields, problem_line
+from reactive_config._cli.project import find_project, tell_project
 from reactive_config._cli.redacted import count_values, show
 from reactive_config._cli.source_events import Event, observed, wait_seen
 from reactive_config._cli.source_options import Options, SourceText
-from reactive_config._cli.sources import SOURCES_VARIABLE, SourceSpec, make_sources, read_specs
-from reactive_config._cli.type_loading import load_kind
+from reactive_config._cli.sources import SourceSpec, make_sources, names_sources, read_specs
+from reactive_config._cli.type_loading import load_kind, type_reference
 from reactive_config._core.redaction import spot_of
 from reactive_config._core.runtime.config import open_config
 from reactive_config._core.source import Source
@@ -135,13 +136,12 @@ async def doctor(*sources: SourceText, options: Options = Options()) -> int:  # 
     Each source is opened by itself. Exits with 1 if one that is not optional does not answer or has no usable content.
 
     Args:
-        sources: See `reactive-config --help`. Without any, only the machine is looked at.
+        sources: See `reactive-config --help`. Where nobody names one, only the machine is looked at.
     """
     out = Output(json=options.json)
     ill = False
-    specs = _sources(sources, options)
-    is_typed = any(spec.kind == "env" for spec, _ in specs)
-    variables = named_variables(load_kind(options.type)) if is_typed else ()
+    specs = _sources(out, sources, options)
+    variables = _variables(options) if any(spec.kind == "env" for spec, _ in specs) else ()
     for spec, source in specs:
         finding = await examine(spec, source, options.timeout or _TIMEOUT, variables)
         ill |= not finding.answers and not spec.optional
@@ -152,11 +152,22 @@ async def doctor(*sources: SourceText, options: Options = Options()) -> int:  # 
     return TROUBLE if ill else OK
 
 
-def _sources(texts: tuple[str, ...], options: Options) -> list[tuple[SourceSpec, Source]]:
-    if not texts and not os.environ.get(SOURCES_VARIABLE):
-        return []
-    specs = read_specs(texts, options)
+def _sources(out: Output, texts: tuple[str, ...], options: Options) -> list[tuple[SourceSpec, Source]]:
+    project = None
+    if not names_sources(texts):
+        project = None if options.no_project else find_project(Path.cwd())
+        if project is None or not project.sources:
+            return []
+    specs = read_specs(texts, options, project)
+    if project is not None:
+        tell_project(out, project, sources=True, type=False)
     return list(zip(specs, make_sources(specs, options), strict=True))
+
+
+def _variables(options: Options) -> Sequence[NamedVariable]:
+    """The variables that fields of the configuration's type name."""
+    project = None if options.no_project or options.type is not None else find_project(Path.cwd())
+    return named_variables(load_kind(type_reference(options.type, project)))
 
 
 async def examine(spec: SourceSpec, source: Source, timeout: float, variables: Sequence[NamedVariable] = ()) -> Finding:

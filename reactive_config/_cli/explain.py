@@ -32,7 +32,7 @@ async def explain(
     """
     out = Output(json=options.json)
     at = read_path(path, sources)
-    async with opened(sources, options) as session:
+    async with opened(out, sources, options) as session:
         session.warn(out)
         spot = find(session, at)
         said = session.config.explain(format_path(at))

@@ -36,7 +36,7 @@ async def get(path: PathText = ".", /, *sources: SourceText, options: Options = 
     """
     out = Output(json=options.json)
     at = read_path(path, sources)
-    async with opened(sources, options) as session:
+    async with opened(out, sources, options) as session:
         session.warn(out)
         value = show(find(session, at))
         snapshot = session.config.snapshot

@@ -11,9 +11,10 @@ from typing import Any
 
 from reactive_config._cli.failures import NoConfiguration
 from reactive_config._cli.output import Output, StyledText, problem_line
+from reactive_config._cli.project import find_project, tell_project
 from reactive_config._cli.source_options import Options
-from reactive_config._cli.sources import PASSWORD_VARIABLE, SourceSpec, make_sources, read_specs
-from reactive_config._cli.type_loading import load_kind
+from reactive_config._cli.sources import PASSWORD_VARIABLE, SourceSpec, make_sources, names_sources, read_specs
+from reactive_config._cli.type_loading import load_kind, type_reference
 from reactive_config._core.runtime.config import Config, open_config
 from reactive_config._core.source import Source
 from reactive_config._core.status import SourceState, SourceStatus
@@ -38,12 +39,14 @@ class Opened:
     Attributes:
         config: The configuration.
         kind: Its type; `dict` for an untyped one.
+        type: The type's name, as MODULE:CLASS; None for an untyped one.
         specs: Its sources as they were written, lowest layer first, and in the status's order.
     """
 
-    def __init__(self, config: Config[Any], kind: Any, specs: Sequence[SourceSpec]) -> None:
+    def __init__(self, config: Config[Any], kind: Any, type: str | None, specs: Sequence[SourceSpec]) -> None:  # noqa: A002
         self.config = config
         self.kind = kind
+        self.type = type
         self.specs = specs
 
     def warn(self, out: Output) -> None:
@@ -61,11 +64,12 @@ class Opened:
 
 @asynccontextmanager
 async def opened(
-    texts: Sequence[str], options: Options, wrap: Callable[[Source], Source] = lambda source: source
+    out: Output, texts: Sequence[str], options: Options, wrap: Callable[[Source], Source] = lambda source: source
 ) -> AsyncIterator[Opened]:
-    """Open what the command line names.
+    """Open what the command line names, and where it names nothing what the environment or the project does.
 
     Args:
+        out: It is told what comes from the project.
         texts: The SOURCEs.
         options: The common ones.
         wrap: Put around every source.
@@ -74,8 +78,15 @@ async def opened(
         Usage: The command line is at fault.
         NoConfiguration: A source or its content is.
     """
-    kind = load_kind(options.type)
-    specs = read_specs(texts, options)
+    wants_sources, wants_type = not names_sources(texts), options.type is None
+    project = None
+    if (wants_sources or wants_type) and not options.no_project:
+        project = find_project(Path.cwd())
+    named = type_reference(options.type, project)
+    kind = load_kind(named)
+    specs = read_specs(texts, options, project)
+    if project is not None:  # now that no text of it may hold a password
+        tell_project(out, project, sources=wants_sources, type=wants_type)
     sources = make_sources(specs, options)
     context = open_config(kind, *map(wrap, sources), startup_timeout=options.timeout or _TIMEOUT)
     try:
@@ -83,7 +94,7 @@ async def opened(
     except StartupError as error:
         raise no_configuration(error, specs, sources) from None
     try:
-        yield Opened(config, kind, specs)
+        yield Opened(config, kind, None if named is None else named.text, specs)
     except BaseException as error:
         await context.__aexit__(type(error), error, error.__traceback__)
         raise

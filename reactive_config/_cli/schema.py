@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,8 +18,9 @@ from msgspec import _json_schema
 
 from reactive_config._cli.failures import OK, UsageError
 from reactive_config._cli.output import Output
-from reactive_config._cli.source_options import Json, TypeName
-from reactive_config._cli.type_loading import load_kind
+from reactive_config._cli.project import find_project, tell_project
+from reactive_config._cli.source_options import Json, NoProject, TypeName
+from reactive_config._cli.type_loading import load_kind, type_reference
 from reactive_config._core.redaction import Spot, plain, show
 from reactive_config._core.secret import HIDDEN
 from reactive_config._core.types import is_pydantic, is_sealed, is_secret
@@ -107,20 +109,29 @@ _DURATION = {
 }
 
 
-def schema(*, type: TypeName = None, json: Json = False) -> int:  # noqa: A002 - the options' names
+def schema(*, type: TypeName = None, no_project: NoProject = False, json: Json = False) -> int:  # noqa: A002 - the options' names
     """Print the JSON Schema of the type. Reads no source.
 
     Args:
         type: The configuration's type. The current directory can be imported from.
+        no_project: Do not take the type from [tool.reactive-config] of a pyproject.toml, here or above.
         json: The schema in one line; errors as JSON too.
     """
-    if type is None:
-        raise UsageError("expected --type MODULE:CLASS, got none: without a type there is no schema")
-    kind = load_kind(type)
+    out = Output(json=json)
+    project = find_project(Path.cwd()) if type is None and not no_project else None
+    if project is not None:
+        tell_project(out, project, sources=False, type=True)
+    named = type_reference(type, project)
+    if named is None:
+        raise UsageError(
+            "expected --type MODULE:CLASS, got none: without a type there is no schema",
+            hints=["or write `type` into [tool.reactive-config] of a pyproject.toml"],
+        )
+    kind = load_kind(named)
     with warnings.catch_warnings():  # pydantic's quote defaults that JSON cannot have
         warnings.simplefilter("ignore")
         found = schema_of(kind)
-    Output(json=json).schema({"$schema": "https://json-schema.org/draft/2020-12/schema", **found})
+    out.schema({"$schema": "https://json-schema.org/draft/2020-12/schema", **found})
     return OK
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
@@ -12,13 +13,22 @@ _SOURCES = Group("Sources", sort_key=2)
 _ETCD = Group("etcd", sort_key=3)
 OUTPUT = Group("Output", sort_key=4)
 
-SourceText = Annotated[str, Parameter(name="SOURCE")]
+if TYPE_CHECKING:
+    _FileText = str
+else:
+    # cyclopts gives the text as it is, and lets shells complete files because of the second type.
+    _FileText = str | Path
+
+SourceText = Annotated[_FileText, Parameter(name="SOURCE")]
 """A source, as `_cli/sources.py` reads it."""
 
 TypeName = Annotated[
     str | None, Parameter(name=["--type", "-t"], metavar="MODULE:CLASS", env_var="REACTIVE_CONFIG_TYPE", group=_SOURCES)
 ]
 Json = Annotated[bool, Parameter(negative="", group=OUTPUT, show_default=False)]
+
+
+NoProject = Annotated[bool, Parameter(negative="", group=_SOURCES, show_default=False)]
 
 
 def _etcd(metavar: str) -> Parameter:
@@ -32,6 +42,8 @@ class Options:
 
     type: TypeName = None
     """The configuration's type. The current directory can be imported from. Without one: untyped."""
+    no_project: NoProject = False
+    """Take neither sources nor type from [tool.reactive-config] of a pyproject.toml, here or above."""
     optional: Annotated[bool, Parameter(negative="", group=_SOURCES, show_default=False)] = False
     """Every source may be missing; for a single one write `optional:SOURCE`."""
     notifier: Annotated[
@@ -46,15 +58,15 @@ class Options:
     """What documents in keys without a suffix are written in: json, yaml or toml."""
     username: Annotated[str | None, _etcd("NAME")] = None
     """Its password comes from $REACTIVE_CONFIG_PASSWORD or --password-file, never from the command line."""
-    password_file: Annotated[str | None, _etcd("FILE")] = None
+    password_file: Annotated[_FileText | None, _etcd("FILE")] = None
     """A file with the password; one line break at its end does not count."""
-    ca: Annotated[str | None, _etcd("FILE")] = None
+    ca: Annotated[_FileText | None, _etcd("FILE")] = None
     """Certificates (PEM) that the servers' must descend from; for etcds://."""
-    cert: Annotated[str | None, _etcd("FILE")] = None
+    cert: Annotated[_FileText | None, _etcd("FILE")] = None
     """The client's certificate, for mutual TLS."""
-    cert_key: Annotated[str | None, _etcd("FILE")] = None
+    cert_key: Annotated[_FileText | None, _etcd("FILE")] = None
     """Its private key."""
-    mirror: Annotated[str | None, _etcd("FILE")] = None
+    mirror: Annotated[_FileText | None, _etcd("FILE")] = None
     """A file that keeps the last good state and serves while etcd is away. It is written, too."""
     json: Json = False
     """JSON lines; errors too."""

@@ -24,6 +24,7 @@ from typing import Any, Literal
 import msgspec
 
 from reactive_config._cli.failures import UsageError
+from reactive_config._cli.project import Project
 from reactive_config._cli.quoting import may_hold_login
 from reactive_config._cli.source_options import Options
 from reactive_config._core.source import Source
@@ -121,24 +122,59 @@ def _with_port(host: str) -> str:
     return host if re.search(r":\d+$", host) else f"{host}:2379"
 
 
-def read_specs(texts: Sequence[str], options: Options) -> list[SourceSpec]:
-    """The sources of a command line; where it names none, those of the environment.
+def names_sources(texts: Sequence[str]) -> bool:
+    """Whether the command line or the environment names sources, so that no project is asked for them."""
+    return bool(texts or os.environ.get(SOURCES_VARIABLE, "").strip())
+
+
+def read_specs(texts: Sequence[str], options: Options, project: Project | None = None) -> list[SourceSpec]:
+    """The sources of a command line; where it names none, those of the environment; else those of the project.
 
     Raises:
         Usage: There is none, one cannot be read, or one is given twice.
     """
     given = list(texts) or _from_environment()
-    if not given:
+    if given:
+        specs = _each_once([parse_spec(text) for text in given])
+    elif project is not None and project.sources:
+        specs = _of_project(project)
+    else:
         raise UsageError(
             "expected at least one source, the lowest layer first, got none",
-            hints=["for example: config/common etcd://localhost:2379/shop/ env:SHOP_", f"or set {SOURCES_VARIABLE}"],
+            hints=[
+                "for example: config/common etcd://localhost:2379/shop/ env:SHOP_",
+                f"or set {SOURCES_VARIABLE}, or write `sources` into [tool.reactive-config] of a pyproject.toml",
+            ],
         )
-    specs = [parse_spec(text) for text in given]
+    _check_etcd_options(specs, options)
+    return [msgspec.structs.replace(spec, optional=spec.optional or options.optional) for spec in specs]
+
+
+def _each_once(specs: list[SourceSpec]) -> list[SourceSpec]:
     twice = next((s.text for i, s in enumerate(specs) if any(s.text == other.text for other in specs[:i])), None)
     if twice is not None:
         raise UsageError(f"expected each source once, got {twice} twice")
-    _check_etcd_options(specs, options)
-    return [msgspec.structs.replace(spec, optional=spec.optional or options.optional) for spec in specs]
+    return specs
+
+
+def _of_project(project: Project) -> list[SourceSpec]:
+    """The project's sources; their paths as seen from the working directory."""
+    place = project.place("sources")
+    try:
+        return _each_once([_seen_from_here(parse_spec(text), project.directory) for text in project.sources])
+    except UsageError as error:
+        raise UsageError(f"{place}: {error.message}", hints=error.hints) from None
+
+
+def _seen_from_here(spec: SourceSpec, directory: Path) -> SourceSpec:
+    if spec.kind not in ("files", "values"):
+        return spec
+    try:
+        target = os.path.relpath(directory / spec.target)
+    except ValueError:  # Windows: on another drive
+        target = str(directory / spec.target)
+    text = target if spec.kind == "files" else f"{spec.kind}:{target}"
+    return msgspec.structs.replace(spec, text=text, target=target)
 
 
 def _from_environment() -> list[str]:

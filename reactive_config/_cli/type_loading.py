@@ -1,4 +1,4 @@
-"""`--type module:Class`, loaded; and what its module raised, in words that quote nothing of it."""
+"""`module:Class`, loaded; and what its module raised, in words that quote nothing of it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import re
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from reactive_config._cli.failures import UsageError
+from reactive_config._cli.project import Project
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config.errors import TypeNotSupported
 
@@ -48,50 +49,74 @@ def raised(error: BaseException, file: str | None = None) -> str:
     return f"{type(error).__name__}{lines[-1] if lines else ''}{f': {words[0]}' if words else ''}"
 
 
-def load_kind(text: str | None) -> Any:
+class TypeReference(NamedTuple):
+    """A type by its name, and who named it.
+
+    Attributes:
+        text: MODULE:CLASS.
+        place: What messages call it: the option, or a key of a pyproject.toml.
+        directory: Where its module can be imported from, beside where Python looks.
+    """
+
+    text: str
+    place: str
+    directory: Path
+
+
+def type_reference(option: str | None, project: Project | None) -> TypeReference | None:
+    """The type that the command line (or the environment) names, else the project's; None where nobody names one."""
+    if option is not None:
+        return TypeReference(option, "--type", Path.cwd())
+    if project is not None and project.type is not None:
+        return TypeReference(project.type, project.place("type"), project.directory)
+    return None
+
+
+def load_kind(named: TypeReference | None) -> Any:
     """The configuration's type; `dict` (untyped) for None.
 
     Raises:
         Usage: There is no such module or class, the module cannot be imported, or the type cannot be decoded.
     """
-    if text is None:
+    if named is None:
         return dict
-    module_name, colon, names = text.partition(":")
+    module_name, colon, names = named.text.partition(":")
     if not (module_name and colon and names):
-        raise UsageError(f"--type: expected MODULE:CLASS such as shop.settings:App, got {text}")
+        raise UsageError(f"{named.place}: expected MODULE:CLASS such as shop.settings:App, got {named.text}")
     try:
         # What the module prints is not what the command prints.
         with contextlib.redirect_stdout(sys.stderr):
-            value: Any = _module(module_name)
+            value: Any = _module(module_name, named)
             for name in names.split("."):
-                value = _member(value, name, text)
+                value = _member(value, name, named)
             compile_plan(value)
     except TypeNotSupported as error:
-        raise UsageError(f"--type {text}: {error}") from None
+        raise UsageError(f"{named.place} {named.text}: {error}") from None
     except (UsageError, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the module does, SystemExit included
         file = getattr(sys.modules.get(module_name), "__file__", None)
-        raise UsageError(f"--type {text} cannot be loaded: {raised(error, file)}") from None
+        raise UsageError(f"{named.place} {named.text} cannot be loaded: {raised(error, file)}") from None
     return value
 
 
-def _module(name: str) -> Any:
-    here = str(Path.cwd())
+def _module(name: str, named: TypeReference) -> Any:
+    place, here = named.place, str(named.directory)
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise UsageError(f"--type: there is no module {error.name}", hints=_near_modules(name)) from None
+            hints = _near_modules(name, named.directory)
+            raise UsageError(f"{place}: there is no module {error.name}", hints=hints) from None
         if error.name is None:  # the module raised it by itself
-            raise UsageError(f"--type: {name} cannot be imported: {raised(error)}") from None
-        raise UsageError(f"--type: {name} imports {error.name}, which is not installed") from None
+            raise UsageError(f"{place}: {name} cannot be imported: {raised(error)}") from None
+        raise UsageError(f"{place}: {name} imports {error.name}, which is not installed") from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the module does, SystemExit included
-        raise UsageError(f"--type: {name} cannot be imported: {raised(error)}", hints=_guard(error)) from None
+        raise UsageError(f"{place}: {name} cannot be imported: {raised(error)}", hints=_guard(error)) from None
 
 
 def _guard(error: BaseException) -> list[str]:
@@ -101,17 +126,18 @@ def _guard(error: BaseException) -> list[str]:
     return ['it runs an event loop when it is imported: put that under `if __name__ == "__main__":`']
 
 
-def _near_modules(name: str) -> list[str]:
-    known = [path.stem for path in Path.cwd().glob("*.py")]
-    known += [path.parent.name for path in Path.cwd().glob("*/__init__.py")]
+def _near_modules(name: str, directory: Path) -> list[str]:
+    known = [path.stem for path in directory.glob("*.py")]
+    known += [path.parent.name for path in directory.glob("*/__init__.py")]
     near = difflib.get_close_matches(name.partition(".")[0], known, 1)
-    return [f"did you mean {near[0]}?"] if near else [f"looked in {Path.cwd()} and where Python looks"]
+    return [f"did you mean {near[0]}?"] if near else [f"looked in {directory} and where Python looks"]
 
 
-def _member(holder: Any, name: str, text: str) -> Any:
+def _member(holder: Any, name: str, named: TypeReference) -> Any:
     try:
         return getattr(holder, name)
     except AttributeError:
         near = difflib.get_close_matches(name, [n for n in dir(holder) if not n.startswith("_")], 1)
         hints = [f"did you mean {near[0]}?"] if near else []
-        raise UsageError(f"--type {text}: {holder.__name__} has no {name}", hints=hints) from None
+        message = f"{named.place} {named.text}: {holder.__name__} has no {name}"
+        raise UsageError(message, hints=hints) from None

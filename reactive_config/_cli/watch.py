@@ -48,7 +48,7 @@ async def watch(
         taken[source.name] = one.wait_taken
         return one
 
-    async with _until_told(), opened(sources, options, observe) as session:
+    async with _until_told(), opened(out, sources, options, observe) as session:
         await wait_seen(session.config, events, _SOON)
         while not events.empty():  # what led to this state is told as the state
             events.get_nowait()
