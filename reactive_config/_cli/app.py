@@ -18,6 +18,7 @@ from reactive_config._cli.doctor import doctor
 from reactive_config._cli.explain import explain
 from reactive_config._cli.failures import OK, TROUBLE, USAGE, Failure, Unwritable, UsageError
 from reactive_config._cli.get import get
+from reactive_config._cli.init import init
 from reactive_config._cli.output import Output, make_console
 from reactive_config._cli.quoting import without_values
 from reactive_config._cli.schema import schema
@@ -39,6 +40,7 @@ _EPILOGUE = """SOURCE is one layer. Give the lowest first; later ones win.
   optional:SOURCE            any of these, and it may be missing
 
 Examples
+  reactive-config init shop --kind worker
   reactive-config watch config/common config/production
   reactive-config get database.pool config/ etcd://10.0.0.1/shop/
   reactive-config explain log.level config/ etcd://10.0.0.1/shop/ env:SHOP_
@@ -53,6 +55,7 @@ Secrets are never printed: what the type says is one, and texts that are named
 like one, or stand below such a name (password, token, key)."""
 
 _COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
+    "init": (init, "[DIRECTORY] [--kind worker|web]"),
     "get": (get, "[PATH] [SOURCE...]"),
     "explain": (explain, "PATH [SOURCE...]"),
     "watch": (watch, "[SOURCE...]"),
