@@ -14,6 +14,7 @@ from typing import Any
 from cyclopts import App, CycloptsError
 
 from reactive_config._cli.check import check
+from reactive_config._cli.completion import completion
 from reactive_config._cli.doctor import doctor
 from reactive_config._cli.explain import explain
 from reactive_config._cli.failures import OK, TROUBLE, USAGE, Failure, Unwritable, UsageError
@@ -62,6 +63,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "check": (check, "[SOURCE...] [--type MODULE:CLASS]"),
     "schema": (schema, "[--type MODULE:CLASS]"),
     "doctor": (doctor, "[SOURCE...]"),
+    "completion": (completion, "bash|zsh|fish"),
 }
 
 

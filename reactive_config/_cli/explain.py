@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from reactive_config._cli.failures import OK
-from reactive_config._cli.get import find, read_path
+from reactive_config._cli.get import PathText, find, read_path
 from reactive_config._cli.opening import opened
 from reactive_config._cli.output import Output, StyledText, compact, origin_fields
 from reactive_config._cli.redacted import show
@@ -17,7 +13,7 @@ from reactive_config._core.runtime.config import Explanation
 
 
 async def explain(
-    path: Annotated[str, Parameter(show_default=False)],
+    path: PathText,
     /,
     *sources: SourceText,
     options: Options = Options(),  # noqa: B008 - frozen

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from reactive_config._cli.completion import path_candidates
 from reactive_config._cli.failures import OK, NotThere, UsageError
 from reactive_config._cli.opening import Opened, opened
 from reactive_config._cli.output import Output, printable
@@ -22,7 +23,7 @@ from reactive_config.errors import InvalidPath, UnknownPath
 
 _SOURCE = re.compile(r"(optional|env|environment|values|etcds?):")
 
-PathText = Annotated[str, Parameter(show_default=False)]
+PathText = Annotated[str, Parameter(show_default=False, completer=path_candidates)]
 
 
 async def get(path: PathText = ".", /, *sources: SourceText, options: Options = Options()) -> int:  # noqa: B008 - frozen

@@ -92,6 +92,10 @@ class Output:
         else:
             self.document(schema)
 
+    def text(self, text: str) -> None:
+        """A text of this program's own, such as a script, as it is."""
+        self._write(text)
+
     def document(self, value: Any) -> None:
         """Indented JSON; coloured on a terminal."""
         text = printable(json.dumps(value, indent=2, ensure_ascii=False))
