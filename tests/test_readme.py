@@ -127,11 +127,15 @@ def test_the_demo_makes_its_edits_and_ends():
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "held: database.pool.max_size: expected int <= 500, got 9000" in done.stdout
-    assert "app.yaml:4:15)" in done.stdout
-    assert "in force: Pool(min_size=1, max_size=60)" in done.stdout
+    held = (
+        "held config/production/app.yaml of files: database.pool.max_size: expected int <= 500, got 9000 (files config"
+    )
+    assert f"{held}/production/app.yaml:4:15)" in done.stdout
+    assert "the program still has: Pool(min_size=1, max_size=60)" in done.stdout
+    assert re.search(r"\d\d:\d\d:\d\d  no longer held: config/production/app.yaml", done.stdout)
     assert re.search(r"80 from files .*app.yaml:4:15  <- in force\n    10 from files .*app.toml:9:12", done.stdout)
-    assert len(re.findall(r"^generation \d+: ", done.stdout, re.MULTILINE)) == 3
+    assert re.findall(r"^[\d:]{8}  generation (\d+)", done.stdout, re.MULTILINE) == ["1", "2", "3"]
+    assert "\x1b" not in done.stdout
 
 
 @pytest.mark.etcd

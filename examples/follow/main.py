@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import logging
+import os
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +26,24 @@ import anyio
 import msgspec
 from msgspec import Meta
 
-from reactive_config import Config, Env, Etcd, Files, Secret, Snapshot, StartupError, open_config
+from reactive_config import Config, Env, Etcd, Files, Secret, StartupError, open_config
+
+COMMON, PRODUCTION = Path("config/common/app.toml"), Path("config/production/app.yaml")
+
+INVITATION = f"""\
+Open these two files in an editor, and save them with other values. Ctrl-C ends.
+
+  {{directory}}/{COMMON}        what all environments share
+  {{directory}}/{PRODUCTION}    wins over it, key by key
+
+Try, in the second one:
+
+  max_size: 60      the pool follows at once
+  max_size: 9000    is refused, because the type allows 500: the last good value stays in force
+  max_size: 80      mends it
+  min_size: 5       in a line below it: wins over the first file
+  max_sise: 80      a typo is ignored, but not in silence
+"""
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -41,25 +62,21 @@ class App(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refresh: timedelta = timedelta(seconds=30)
 
 
-def show(snapshot: Snapshot[App]) -> None:
-    app = snapshot.value
-    changed = ", ".join(sorted(snapshot.changed - {""})) or "everything"
-    print(f"generation {snapshot.generation}: {changed}")
-    print(
-        f"    pool {app.database.pool.min_size} to {app.database.pool.max_size}, refresh {app.refresh}, log {app.log}"
-    )
-
-
 async def follow(config: Config[App]) -> None:
     """The program's own part: react to every snapshot."""
     async for snapshot in config:
-        show(snapshot)
+        app = snapshot.value
+        pool = f"{app.database.pool.min_size} to {app.database.pool.max_size}"
+        say(f"the program has: pool {pool}, refresh every {app.refresh.total_seconds():g} s, log {app.log}", "bold")
 
 
-async def edit(config: Config[App], directory: Path) -> None:
+def save(size: int) -> None:
+    """Save the second file with another pool size, as an editor does."""
+    PRODUCTION.write_text(re.sub("max_size: .*", f"max_size: {size}", PRODUCTION.read_text()))
+
+
+async def edit(config: Config[App]) -> None:
     """Make three edits, a good one, a bad one and its mending, as a person would."""
-    production = directory / "production" / "app.yaml"
-    text = production.read_text()
 
     async def until(condition: Callable[[], object]) -> None:
         with anyio.fail_after(10):
@@ -69,19 +86,17 @@ async def edit(config: Config[App], directory: Path) -> None:
     def file_says(size: int) -> bool:
         return any(said.value == size for said in config.explain("database.pool.max_size"))
 
-    print("\nmax_size becomes 60")
-    production.write_text(text.replace("40", "60"))
+    print(f"\nmax_size becomes 60 in {PRODUCTION}")
+    save(60)
     await until(lambda: file_says(60))
 
     print("\nmax_size becomes 9000, which the type refuses: the last good configuration stays in force")
-    production.write_text(text.replace("40", "9000"))
+    save(9000)
     await until(lambda: config.status().sources[0].held or file_says(9000))
-    held = config.status().sources[0].held
-    print(f"    held: {held[0].problems[0]}" if held else "    not held: a higher layer decides this key")
-    print(f"    in force: {config.current.database.pool}")
+    say(f"the program still has: {config.current.database.pool}")
 
     print("\nmax_size becomes 80")
-    production.write_text(text.replace("40", "80"))
+    save(80)
     await until(lambda: file_says(80))
 
     print("\nwhere max_size comes from:")
@@ -89,32 +104,57 @@ async def edit(config: Config[App], directory: Path) -> None:
         print(f"    {said.value} from {said.origin}{'  <- in force' if said.in_force else ''}")
 
 
-async def main(etcd: str | None, directory: Path) -> None:
-    sources = [Files(directory / "common", directory / "production")]
+CODES = {"bold": 1, "dim": 2, "green": 32, "yellow": 33, "cyan": 36}
+
+
+def say(text: str, style: str = "") -> None:
+    """Print one line with the time; the style only where a person sees it, and wants colours."""
+    clock = datetime.now().astimezone().strftime("%H:%M:%S")
+    plain = not style or not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    print(f"{clock}  {text}" if plain else f"{clock}  \033[{CODES[style]}m{text}\033[0m", flush=True)
+
+
+class LogLines(logging.Handler):
+    """What reactive_config logs, with the time and in colour. Other programs only need `logging.basicConfig`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            say(text, "yellow")
+        else:
+            say(text, "green" if text.startswith("no longer held") else "cyan")
+
+
+async def main(etcd: str | None) -> None:
+    sources = [Files(COMMON.parent, PRODUCTION.parent)]
     if etcd:
         sources.append(Etcd(*etcd.split(","), prefix="/shop/", optional=True))
-    async with open_config(App, *sources, Env("SHOP_")) as config:
-        print(f"{directory}/common/app.toml\n{directory}/production/app.yaml\n")
-        async with asyncio.TaskGroup() as group:
-            following = group.create_task(follow(config))
-            if sys.stdin.isatty() and sys.stdout.isatty():
-                print("Edit these files and watch (Ctrl-C ends):")
-                await following
-            await asyncio.sleep(0)  # the first snapshot is shown before the first edit
-            await edit(config, directory)
-            following.cancel()
+    async with open_config(App, *sources, Env("SHOP_")) as config, asyncio.TaskGroup() as group:
+        following = group.create_task(follow(config))
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            await following
+        await asyncio.sleep(0)  # the first snapshot is shown before the first edit
+        await edit(config)
+        following.cancel()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--etcd", metavar="HOST:PORT[,...]", help="follow etcd's /shop/ too, above the files")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="reactive-config-") as temporary:
-        copy = Path(temporary) / "config"
-        shutil.copytree(Path(__file__).parent / "config", copy)
-        try:
-            asyncio.run(main(options.etcd, copy))
-        except KeyboardInterrupt:
-            print("\nended")
-        except StartupError as error:
-            sys.exit(str(error))
+    logger = logging.getLogger("reactive_config")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(LogLines())
+    here = Path(__file__).resolve().parent
+    with tempfile.TemporaryDirectory(prefix="reactive-config-") as directory:
+        shutil.copytree(here / "config", Path(directory) / "config")
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            print(INVITATION.format(directory=directory))
+        # The paths of the files were told once. From here on they are short, in the log too.
+        with contextlib.chdir(directory):
+            try:
+                asyncio.run(main(options.etcd))
+            except KeyboardInterrupt:
+                print("\nended; the two files are gone with it")
+            except StartupError as error:
+                sys.exit(str(error))
