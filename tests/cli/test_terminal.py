@@ -46,7 +46,10 @@ def test_content_cannot_steer_the_terminal(cli: Any, shop: Path) -> None:
 def test_help_names_every_command_and_fits(cli: Any) -> None:
     result = cli("--help", COLUMNS="80")
     assert result.code == 0
-    for word in ("get", "explain", "watch", "check", "schema", "doctor", "etcd://HOST:PORT/shop/", "Examples"):
+    for word in (
+        "init", "get", "explain", "watch", "check", "schema", "doctor", "completion", "etcd://HOST:PORT/shop/",
+        "pyproject.toml", "Examples",
+    ):  # fmt: skip
         assert word in result.out
     assert max(map(len, result.out.splitlines())) <= 80
 
