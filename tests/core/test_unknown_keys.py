@@ -267,6 +267,28 @@ async def test_a_flood_of_unknown_keys_does_not_flood_the_log(caplog):
     assert lines[-1].endswith("more unknown keys are ignored; config.status() has the first")
 
 
+async def test_no_unknown_key_is_missing_in_what_the_log_counts(caplog):
+    memory = Memory()
+    async with open_config(Outer, memory):
+        for number in range(10):
+            await memory.patch({"pool": {f"odd-{number}-{index}": 0 for index in range(1000)}})
+    lines = [r.getMessage() for r in caplog.records if "unknown key" in r.getMessage()]
+    counts = [int(line.removeprefix("... and ").split()[0].replace(",", "")) for line in lines if " more " in line]
+    assert len(lines) <= 101
+    assert len(lines) - len(counts) + sum(counts) == 10_000
+
+
+async def test_no_line_is_worded_that_nobody_reads(caplog, monkeypatch):
+    memory = Memory()
+    async with open_config(Outer, memory) as config:
+        caplog.set_level(logging.ERROR, "reactive_config")
+        with monkeypatch.context() as patched:
+            patched.setattr("reactive_config._core.runtime.unknown_notes.UnknownNotes._worded", None)
+            await memory.patch({"pool": TYPO})
+        assert len(config.status().unknown) == 1
+    assert not caplog.records
+
+
 async def test_a_very_long_name_is_shortened(caplog):
     async with open_config(Outer, Memory({"pool": {"x" * 100_000: 1}})) as config:
         (note,) = config.status().notes

@@ -113,7 +113,7 @@ class Rejecting(RuleBasedStateMachine):
         self.plan = compile_plan(self.kind)
         self.records = [SourceRecord(name, [name], optional=True) for name in ("low", "high", "files")]
         self.acceptance = Acceptance(self.plan, self.records)
-        self.notes = UnknownNotes(self.kind, self.records, warn=id)
+        self.notes = UnknownNotes(self.kind, self.records, warn=lambda lines, _: list(lines))
         for record in self.records:
             record.take(Replace({}))
         assert self.acceptance.start() == []
@@ -286,7 +286,7 @@ class Rejecting(RuleBasedStateMachine):
         part = self.acceptance.part
         assert part is not None
         self.notes.take(part.unknown)
-        fresh = UnknownNotes(self.kind, self.records, warn=id)
+        fresh = UnknownNotes(self.kind, self.records, warn=lambda lines, _: list(lines))
         whole, _ = decode(self.plan, self.tree(record.accepted for record in self.records), None, None)
         assert whole is not None
         fresh.take(whole.unknown)

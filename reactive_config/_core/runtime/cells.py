@@ -6,7 +6,6 @@ Live values are held weakly: one that nobody holds leaves by itself.
 from __future__ import annotations
 
 import asyncio
-import logging
 import weakref
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
@@ -52,9 +51,9 @@ class Hub(Home):
             self._logbook = Logbook(self.loop)
         return self._logbook
 
-    def warn_unknown(self, line: str) -> None:
-        """Tell operators of a key that the type does not know."""
-        self.logbook.unknown.say(logging.WARNING, "%s", line)
+    def warn_unknown(self, lines: Iterable[str], count: int) -> None:
+        """Tell operators of keys that the type does not know: of the first in words, and how many there are."""
+        self.logbook.unknown_keys(lines, count)
 
     def close(self) -> None:
         """The stream has ended."""

@@ -64,13 +64,18 @@ class LineBudget:
         if self.takes(level):
             logger.log(level, text, *arguments)
 
-    def takes(self, level: int) -> bool:
-        """Whether a line is to be written; if there are too many, it is counted. For lines that cost something."""
+    def takes(self, level: int, left: int = 1) -> bool:
+        """Whether a line is to be written; if there are too many, it is counted. For lines that cost something.
+
+        Args:
+            level: The line's.
+            left: How many things nobody is told of without it.
+        """
         if not logger.isEnabledFor(level):
             return False
         if self._has_room():
             return True
-        self._left_out += 1
+        self._left_out += left
         self._level = max(self._level, level)
         return False
 
@@ -114,7 +119,6 @@ class Logbook:
         sources: For where sources stand.
         bindings: For where bindings stand, and functions that are selected by.
         callbacks: For where callbacks stand.
-        unknown: For keys that the type does not know.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -131,7 +135,7 @@ class Logbook:
         self.callbacks: LineBudget = LineBudget(
             LINES, SECONDS, "%d more lines about callbacks were left out; config.status() shows how they stand", loop
         )
-        self.unknown: LineBudget = LineBudget(
+        self._unknown = LineBudget(
             HELD_LINES, HELD_SECONDS, "%d more unknown keys are ignored; config.status() has the first", loop
         )
         self._held = LineBudget(HELD_LINES, HELD_SECONDS, "held %d more units; config.status() has them", loop)
@@ -140,7 +144,7 @@ class Logbook:
 
     def close(self) -> None:
         """Tell what is left to tell."""
-        budgets = (self.changes, self.freed, self.sources, self.bindings, self.callbacks, self.unknown, self._held)
+        budgets = (self.changes, self.freed, self.sources, self.bindings, self.callbacks, self._unknown, self._held)
         for budget in budgets:
             budget.close()
 
@@ -184,6 +188,22 @@ class Logbook:
             units = [f"{unit} of {source}" for (source, unit), is_so in freed.items() if is_so is in_force]
             if units:
                 self.freed.say(logging.INFO, "no longer held: %s (%s)", _listed(units, len(units)), why)
+
+    def unknown_keys(self, lines: Iterable[str], count: int) -> None:
+        """Keys appeared that the type does not know.
+
+        Args:
+            lines: Of the first of them; each costs something, and is asked for only if it is written.
+            count: How many there are.
+        """
+        left, remaining = count, iter(lines)
+        while left and self._unknown.takes(logging.WARNING, left):
+            line = next(remaining, None)
+            if line is None:
+                logger.warning("%s", more_unknown_keys(left))
+                return
+            logger.warning("%s", line)
+            left -= 1
 
     # -- where sources and bindings stand --------------------------------------------------------
 
@@ -272,6 +292,11 @@ class StartVigil:
 def lasted(seconds: float) -> str:
     """A length of time as people say it: `0.4s`, `12s`, `3m5s`."""
     return f"{seconds:.1f}s" if seconds < 10 else duration_text(timedelta(seconds=round(seconds)))
+
+
+def more_unknown_keys(count: int) -> str:
+    """What stands for unknown keys that are not told one by one."""
+    return f"... and {count:,} more unknown key{'s' * (count > 1)}"
 
 
 def _where(name: str, places: Sequence[str], revision: int) -> str:

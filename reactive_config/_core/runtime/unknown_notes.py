@@ -15,6 +15,7 @@ from reactive_config._core.decoding.names_meant import name_meant
 from reactive_config._core.decoding.unknown_keys import NONE, UnknownKey, UnknownKeys, all_keys
 from reactive_config._core.delta import Entry
 from reactive_config._core.paths import Path, format_path
+from reactive_config._core.runtime.logbook import more_unknown_keys
 from reactive_config._core.secret import HIDDEN
 from reactive_config._core.source import no_variable
 from reactive_config._core.types.places import place_of
@@ -33,13 +34,15 @@ class UnknownNotes:
     Args:
         kind: The configuration's type.
         records: Lowest first.
-        warn: Called with each line for the log.
+        warn: Called with lines for the log, and for how many keys they stand; it takes as many lines as it writes.
 
     Attributes:
         seen: The unknown keys of the configuration of which the log was told.
     """
 
-    def __init__(self, kind: Any, records: Sequence[SourceRecord], warn: Callable[[str], object]) -> None:
+    def __init__(
+        self, kind: Any, records: Sequence[SourceRecord], warn: Callable[[Iterable[str], int], object]
+    ) -> None:
         self._warn = warn
         self.seen: UnknownKeys = NONE
         self._kind = kind
@@ -65,14 +68,16 @@ class UnknownNotes:
 
         self._left_out[source] = (keys, list(map(line, nsmallest(TOLD, keys))))
         appeared = [path for path in keys if path not in before]
-        self._log(map(line, nsmallest(TOLD, appeared)), len(appeared))
+        if appeared:
+            self._warn((line(path) for path in nsmallest(TOLD, appeared)), len(appeared))
 
     def take(self, unknown: UnknownKeys) -> None:
         """What is in force has other unknown keys than before: log those that are new."""
         appeared = list(all_keys(unknown, self.seen))
         self.seen = unknown
         budget = AttemptBudget()
-        self._log((self._line(key, budget) for key in nsmallest(TOLD, appeared, key=_order)), len(appeared))
+        if appeared:
+            self._warn((self._line(key, budget) for key in nsmallest(TOLD, appeared, key=_order)), len(appeared))
 
     def notes(self) -> tuple[str, ...]:
         """A line for each unknown key, in the order of their paths; `TOLD` at most, and how many more there are."""
@@ -86,15 +91,7 @@ class UnknownNotes:
             lines += told
             count += len(left_out)
         more = count - len(lines[:TOLD])
-        return (*lines[:TOLD], *([_more(more)] if more else []))
-
-    def _log(self, lines: Iterable[str], count: int) -> None:
-        if not count:
-            return
-        for line in lines:
-            self._warn(line)
-        if count > TOLD:
-            self._warn(_more(count - TOLD))
+        return (*lines[:TOLD], *([more_unknown_keys(more)] if more else []))
 
     def _line(self, key: UnknownKey, budget: AttemptBudget) -> str:
         path = tuple(takewhile(lambda step: isinstance(step, str), key))
@@ -150,7 +147,3 @@ class UnknownNotes:
 
 def _order(key: UnknownKey) -> Any:
     return tuple((isinstance(step, int), step) for step in key)
-
-
-def _more(count: int) -> str:
-    return f"... and {count:,} more unknown key{'s' * (count > 1)}"
