@@ -262,6 +262,29 @@ async def test_shape_changes_between_layers_are_noted():
         assert [n.split(":")[0] for n in config.status().notes] == ["a", "c"]
 
 
+async def test_shape_changes_are_those_of_a_fresh_start_also_where_nothing_in_force_changes():
+    low, high = Memory({"a": {"b": 1}}), Memory({"a": 1}, name="over")
+    async with open_config(dict, low, high) as config:
+        note = ("a: over replaces a table by a value, or the reverse",)
+        assert config.status().notes == note
+        await low.replace({})
+        assert config.status().notes == ()
+        await low.replace({"a": {"c": 2}})
+        assert config.status().notes == note
+        assert config.snapshot.generation == 1
+
+
+async def test_notes_of_shape_changes_are_bounded_printable_and_in_order():
+    names = [f"k{number:05}" for number in range(3000)]
+    low = {"\n" + "x" * 5000: {}, **{name: {"b": 1} for name in reversed(names)}}
+    async with open_config(dict, Memory(low), Memory(dict.fromkeys(low, 1), name="over\x1b")) as config:
+        notes = config.status().notes
+    assert len(notes) == 21
+    assert notes[-1] == "... and 2,981 more places where a layer replaces a table by a value, or the reverse"
+    assert [note.split(":")[0] for note in notes[1:20]] == names[:19]
+    assert all(note.isprintable() and len(note) < 600 for note in notes)
+
+
 class Vault(msgspec.Struct, frozen=True):
     dsn: Secret[str]
     codes: list[Secret[int]] = []

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from operator import is_not, itemgetter
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
@@ -33,6 +34,7 @@ from reactive_config._core.runtime.unknown_notes import UnknownNotes
 from reactive_config._core.runtime.updates import Updates, offer, wake_updates
 from reactive_config._core.source import Source
 from reactive_config._core.status import HeldUnit, SourceState, Status
+from reactive_config._printable import printable
 from reactive_config.errors import Closed, SourceError, StartupError, StrayCancellation
 
 T = TypeVar("T")
@@ -41,6 +43,9 @@ logger = logging.getLogger("reactive_config")
 
 SOURCE_PATIENCE, LEAVE_WITHIN = 5.0, 10.0
 """Seconds that a source has to clean up before it is cancelled again, and before it is left running."""
+
+SHAPES_TOLD = 20
+"""Notes of where layers replace a table by a value, or the reverse; the others are counted."""
 
 
 class Runtime(Generic[T]):
@@ -80,7 +85,7 @@ class Runtime(Generic[T]):
         self.by_path: PathIndex = PathIndex()
         self.by_function: WeakCells = WeakCells()
         self.updates: WeakSet[Updates[T]] = WeakSet()
-        self._notes: tuple[Any, tuple[str, ...]] = (None, ())
+        self._notes: tuple[list[Any], tuple[str, ...]] = ([], ())  # of these layers' trees
         # What runs code of the sources, and what a person calls it.
         self._tasks: dict[asyncio.Task[Any], str] = {}
         self._bug: BaseException | None = None
@@ -360,13 +365,15 @@ class Runtime(Generic[T]):
         )
 
     def _shape_notes(self) -> tuple[str, ...]:
-        tree = self.acceptance.stack.tree
-        if self._notes[0] is not tree:  # costs a walk over the layers, so once for a tree
-            found = self.acceptance.stack.shape_changes()
-            notes = tuple(
-                f"{format_path(path)}: {layer} replaces a table by a value, or the reverse" for path, layer in found
-            )
-            self._notes = (tree, notes)
+        stack = self.acceptance.stack
+        trees = [layer.tree for layer in stack.layers]
+        if len(trees) != len(self._notes[0]) or any(map(is_not, trees, self._notes[0])):  # it costs a walk over them
+            found = sorted(stack.shape_changes(), key=itemgetter(0))
+            what = "replaces a table by a value, or the reverse"
+            notes = [f"{printable(format_path(path))}: {printable(name)} {what}" for path, name in found[:SHAPES_TOLD]]
+            if more := len(found) - len(notes):
+                notes.append(f"... and {more:,} more place{'s' * (more > 1)} where a layer {what}")
+            self._notes = (trees, tuple(notes))
         return self._notes[1]
 
 
