@@ -19,8 +19,6 @@ from reactive_config._core.runtime.host import ended, outlast
 from reactive_config._core.runtime.live import Live, describe_function, listen, unlisten
 from reactive_config.errors import Closed
 
-logger = logging.getLogger("reactive_config")
-
 Function = Callable[[Any], object]
 
 PATIENCE, CANCEL_WITHIN = 0.5, 2.0
@@ -188,7 +186,7 @@ class Callbacks:
             if not call.done():
                 callback.left_running = True
                 what = "%s: a call did not end although it was cancelled for %g s; it is abandoned, and goes on"
-                logger.warning(what, callback.name, CANCEL_WITHIN)
+                self.hub.logbook.callbacks.say(logging.WARNING, what, callback.name, CANCEL_WITHIN)
 
     def begin_leaving(self) -> None:
         """Cancel all of them: no call begins from now on."""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
+from reactive_config._core.refusals import name_of
 from reactive_config._core.runtime.host import is_failure
 from reactive_config._core.status import BindingStatus, HeldUnit
+
+AGAIN = 10.0
+"""Seconds until the log is told again of the same kind of error of an observer."""
+
+_KINDS = 100  # of errors, that are remembered
 
 logger = logging.getLogger("reactive_config")
 
@@ -71,6 +78,7 @@ class Observers:
 
     def __init__(self) -> None:
         self._all: list[Observer] = []
+        self._told_at: dict[str, float] = {}  # when the log was told of a kind of error
 
     def __bool__(self) -> bool:
         return bool(self._all)
@@ -82,48 +90,55 @@ class Observers:
         self._all.remove(observer)
 
     def applying(self, apply: ApplyEvent) -> AbstractContextManager[None]:
-        return _around([lambda o=o: o.applying(apply) for o in self._all])  # type: ignore[misc]
+        return self._around([lambda o=o: o.applying(apply) for o in self._all])  # type: ignore[misc]
 
     def rebuilding(self, rebuild: RebuildEvent) -> AbstractContextManager[None]:
-        return _around([lambda o=o: o.rebuilding(rebuild) for o in self._all])  # type: ignore[misc]
+        return self._around([lambda o=o: o.rebuilding(rebuild) for o in self._all])  # type: ignore[misc]
 
     def in_force(self, binding: str, age: float) -> None:
         for observer in self._all:
-            _guarded(lambda: observer.in_force(binding, age))  # noqa: B023 - called at once
+            self._guarded(lambda: observer.in_force(binding, age))  # noqa: B023 - called at once
 
     def closed(self, status: BindingStatus) -> None:
         for observer in self._all:
-            _guarded(lambda: observer.closed(status))  # noqa: B023 - called at once
+            self._guarded(lambda: observer.closed(status))  # noqa: B023 - called at once
 
+    @contextmanager
+    def _around(self, makers: list[Callable[[], AbstractContextManager[object]]]) -> Iterator[None]:
+        entered: list[AbstractContextManager[object]] = []
 
-@contextmanager
-def _around(makers: list[Callable[[], AbstractContextManager[object]]]) -> Iterator[None]:
-    entered: list[AbstractContextManager[object]] = []
+        def enter(make: Callable[[], AbstractContextManager[object]]) -> None:
+            context = make()
+            context.__enter__()
+            entered.append(context)
 
-    def enter(make: Callable[[], AbstractContextManager[object]]) -> None:
-        context = make()
-        context.__enter__()
-        entered.append(context)
+        def leave(error: BaseException | None) -> None:
+            kind, traceback = (type(error), error.__traceback__) if error is not None else (None, None)
+            for context in reversed(entered):
+                self._guarded(lambda: context.__exit__(kind, error, traceback))  # noqa: B023 - called at once
 
-    def leave(error: BaseException | None) -> None:
-        kind, traceback = (type(error), error.__traceback__) if error is not None else (None, None)
-        for context in reversed(entered):
-            _guarded(lambda: context.__exit__(kind, error, traceback))  # noqa: B023 - called at once
-
-    for make in makers:
-        _guarded(lambda: enter(make))  # noqa: B023 - called at once
-    try:
-        yield
-    except BaseException as error:
-        leave(error)
-        raise
-    leave(None)
-
-
-def _guarded(call: Callable[[], object]) -> None:
-    try:
-        call()
-    except BaseException as error:
-        if not is_failure(error):
+        for make in makers:
+            self._guarded(lambda: enter(make))  # noqa: B023 - called at once
+        try:
+            yield
+        except BaseException as error:
+            leave(error)
             raise
-        logger.warning("an observer raised %s; nothing else is affected", type(error).__name__)
+        leave(None)
+
+    def _guarded(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            self._tell(name_of(error))
+
+    def _tell(self, error: str) -> None:
+        """Log an error, unless its kind was logged just now: an observer may raise at every change."""
+        now = time.monotonic()
+        if now - self._told_at.get(error, -AGAIN) >= AGAIN:
+            if len(self._told_at) >= _KINDS:
+                self._told_at.clear()
+            self._told_at[error] = now
+            logger.warning("an observer raised %s; nothing else is affected", error)
