@@ -267,6 +267,25 @@ async def test_a_flood_of_unknown_keys_does_not_flood_the_log(caplog):
     assert lines[-1].endswith("more unknown keys are ignored; config.status() has the first")
 
 
+class TaggedCat(msgspec.Struct, frozen=True, tag="cat"):
+    lives: int = 9
+
+
+class TaggedDog(msgspec.Struct, frozen=True, tag="dog"):
+    bones: int = 0
+
+
+async def test_a_name_of_another_member_is_not_what_somebody_meant():
+    memory = Memory({"part": {"type": "cat", "bones": 1}})
+    async with open_config(holding(TaggedCat | TaggedDog), memory) as config:
+        (note,) = config.status().notes
+        assert note.startswith("part.bones: unknown key, ignored (memory")
+        await memory.replace({"part": {"type": "cat", "live": 1}})
+        assert "did you mean lives?" in config.status().notes[0]
+        await memory.replace({"part": {"type": "dog", "bones": 1}})
+        assert config.status().notes == ()
+
+
 async def test_no_unknown_key_is_missing_in_what_the_log_counts(caplog):
     memory = Memory()
     async with open_config(Outer, memory):

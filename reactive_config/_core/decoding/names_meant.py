@@ -87,5 +87,5 @@ def _knows(place: TypePlace, name: str) -> bool:
 def _nearest(place: TypePlace, name: str) -> list[str]:
     if len(name) > _LONGEST:
         return []
-    names = [one for kind in place.kinds for one in (getattr(known_names(kind), "names", None) or ())]
-    return difflib.get_close_matches(name, sorted(names), 1)
+    names = {one for kind in place.kinds for one in (getattr(known_names(kind), "names", None) or ())}
+    return difflib.get_close_matches(name, sorted(names - {name}), 1)  # another member of a union may know it
