@@ -6,7 +6,6 @@ Also what a message shows of a value that a binding cannot follow.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
@@ -20,14 +19,13 @@ from reactive_config._bindings.user_task import UserStep, UserTask
 from reactive_config._core.decoding.equality import unchanged
 from reactive_config._core.runtime.host import outlast
 from reactive_config._core.runtime.live import Live, LivePath, report
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._core.sensitive import hide_passwords, is_sensitive
 from reactive_config._core.status import BindingState, BindingStatus, Moment
 from reactive_config._core.types import kind_of
 from reactive_config._core.types.wording import duration_text
 
 U = TypeVar("U")
-
-logger = logging.getLogger("reactive_config")
 
 
 class Binding(ABC, Generic[U]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Awaitable, Sequence
@@ -14,10 +13,9 @@ import anyio
 from reactive_config._core.runtime.host import Host
 from reactive_config._core.runtime.live import Live, heard_at, listen, logbook_of, observers_of, unlisten
 from reactive_config._core.runtime.observing import RebuildEvent
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._core.status import BindingState, BindingStatus
 from reactive_config.errors import InvalidValue
-
-logger = logging.getLogger("reactive_config")
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds; pauses between tries grow from one to the other, with full jitter."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Generic, TypeVar
@@ -14,11 +13,11 @@ from reactive_config._bindings.lease import Lease
 from reactive_config._bindings.thing import Dispose, Thing
 from reactive_config._core.runtime.host import outlast
 from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.operator_log import logger
 
 U = TypeVar("U")
 R = TypeVar("R")
 
-logger = logging.getLogger("reactive_config")
 
 Build = Callable[[U], Awaitable[R]]
 

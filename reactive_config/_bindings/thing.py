@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
@@ -13,10 +12,10 @@ import anyio
 from reactive_config._bindings.insistent_scope import CANCEL_FOR
 from reactive_config._bindings.user_task import UserStep, UserTask
 from reactive_config._core.runtime.host import is_failure
+from reactive_config._core.runtime.operator_log import logger
 
 R = TypeVar("R")
 
-logger = logging.getLogger("reactive_config")
 
 Dispose = Callable[[R], Awaitable[None]]
 

@@ -6,18 +6,16 @@ build, check, resize, close ──start──> UserTask ──in one task, one a
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 from reactive_config._bindings.insistent_scope import CANCEL_FOR, InsistentScope
 from reactive_config._core.runtime.host import is_cancellation, is_failure, leave_running, outlast
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config.errors import StrayCancellation
 
 T = TypeVar("T")
-
-logger = logging.getLogger("reactive_config")
 
 
 class UserStep(Generic[T]):

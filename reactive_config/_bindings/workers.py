@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
@@ -19,12 +18,12 @@ from reactive_config._bindings.rebuilt import Rebuilt
 from reactive_config._bindings.user_task import UserStep, UserTask
 from reactive_config._core.runtime.host import Host, outlast
 from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config.errors import InvalidValue, StrayCancellation
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-logger = logging.getLogger("reactive_config")
 
 _ENDS: tuple[type[Exception], ...] = (anyio.EndOfStream, StopAsyncIteration)
 if hasattr(asyncio, "QueueShutDown"):  # 3.13

@@ -7,11 +7,11 @@ share, so that a middleware, a dependency and the handler see the same one, in w
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, MutableMapping
 from typing import Any, Protocol, TypeVar
 
 from reactive_config import Config, Live, Snapshot
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._web.shutdown import RequestLive, Shutdown, until
 
 T = TypeVar("T")
@@ -35,8 +35,6 @@ _MISSING = (
     "another one). Use uvicorn, hypercorn or granian, or open the configuration yourself, in the server's loop, and "
     "attach it"
 )
-
-logger = logging.getLogger("reactive_config")
 
 
 class _HasScope(Protocol):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from reactive_config import Config, Secret
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._web.asgi import EndpointRequest, ErrorResponse
-
-logger = logging.getLogger("reactive_config")
 
 
 class SecretText(Protocol):

@@ -1,4 +1,4 @@
-"""What goes wrong at every change is told in a bounded number of lines."""
+"""What goes wrong at every change is told in a bounded number of lines, and the log itself may go wrong."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import logging
 import msgspec
 import pytest
 
-from reactive_config import Memory, open_config
+from reactive_config import Memory, Rejected, open_config
 from reactive_config._core.runtime import observing
+from reactive_config._testing.scripted import Scripted
 from reactive_config.observability import Observer
+from reactive_config.status import SourceState
 
 
 class App(msgspec.Struct, frozen=True):
@@ -80,3 +82,50 @@ async def test_an_observer_that_always_raises_is_told_now_and_then(log, monkeypa
             monkeypatch.setattr(observing, "AGAIN", 0.0)
             await memory.patch({"size": 1000})
             assert len(lines()) == 3
+
+
+class Raising(logging.Handler):
+    """As a handler that loses its server, or a filter that looks for what only some records have."""
+
+    def emit(self, record):
+        raise ConnectionError("canary")
+
+
+@pytest.fixture
+def broken(caplog):
+    caplog.set_level(logging.INFO, "reactive_config")
+    handler = Raising()
+    logging.getLogger("reactive_config").addHandler(handler)
+    yield
+    logging.getLogger("reactive_config").removeHandler(handler)
+
+
+async def test_what_a_handler_of_the_log_raises_ends_nothing(broken, capsys):
+    memory, source = Memory(), Scripted({})
+    async with open_config(App, memory, source) as config:
+        config.on_change("size", lambda size: 1 / 0)
+        await memory.patch({"size": 1, "sise": 2})
+        with pytest.raises(Rejected):
+            await memory.patch({"size": "x"})
+        await memory.patch({"size": 2})
+        source.state(SourceState.STALE, "gone")
+        source.state(SourceState.SYNCED)
+        await asyncio.sleep(0.01)
+        assert config.current == App(2)
+        await source.fail("wrong password")
+        await memory.patch({"size": 3})
+        assert config.current == App(3)
+    told = capsys.readouterr().err.splitlines()
+    assert all(
+        line.startswith("reactive_config: a handler or a filter of the log raised ConnectionErr") for line in told
+    )
+    for line in ("generation 1 from", "sise: unknown key", "held revision", "STALE: gone", "scripted: wrong password"):
+        assert any(line in text for text in told), line
+    assert "canary" not in "".join(told)
+
+
+async def test_a_line_names_the_code_that_wrote_it(caplog):
+    caplog.set_level(logging.INFO, "reactive_config")
+    async with open_config(App, Memory()):
+        (record,) = caplog.records
+    assert (record.filename, record.funcName) == ("logbook.py", "generation")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from reactive_config._bindings.limits.rate import Rate
 from reactive_config._bindings.limits.redis_errors import is_outage, is_pool_full, is_server_full
 from reactive_config._bindings.limits.rule import Decision
 from reactive_config._bindings.limits.running_time import fail_after_running
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._extras import install
 from reactive_config.errors import Closed
 
@@ -37,8 +37,6 @@ _LOOK = 0.005
 
 _POOL_FULL = "the client has no free connection"
 _SERVER_FULL = "the server has as many clients as it may have"
-
-logger = logging.getLogger("reactive_config")
 
 
 class TooBusy(Exception):

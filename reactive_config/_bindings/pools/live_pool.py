@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from reactive_config._bindings.rebuilt import Build, Rebuilt
 from reactive_config._bindings.thing import Dispose
 from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.operator_log import logger
 
 U = TypeVar("U")
 R = TypeVar("R")
 
-logger = logging.getLogger("reactive_config")
 
 Resize = Callable[[R, U, U], Awaitable[bool]]
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from reactive_config._core.runtime.home import Home
-
-logger = logging.getLogger("reactive_config")
+from reactive_config._core.runtime.operator_log import logger
 
 _left_running: set[asyncio.Task[Any]] = set()  # asyncio itself refers to a task only weakly
 

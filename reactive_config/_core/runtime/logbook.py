@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from reactive_config._core.paths import Path, format_path
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._core.status import HeldUnit, SourceState
 from reactive_config._core.trees import ABSENT, get
 from reactive_config._core.types.wording import duration_text
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from reactive_config._core.acceptance.acceptance import Acceptance
     from reactive_config._core.runtime.cells import Hub
 
-logger = logging.getLogger("reactive_config")
 
 NAMED = 4
 """Paths, sources or units that one line names; it counts the others."""

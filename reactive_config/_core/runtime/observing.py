@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -10,14 +9,13 @@ from dataclasses import dataclass
 
 from reactive_config._core.refusals import name_of
 from reactive_config._core.runtime.host import is_failure
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._core.status import BindingStatus, HeldUnit
 
 AGAIN = 10.0
 """Seconds until the log is told again of the same kind of error of an observer."""
 
 _KINDS = 100  # of errors, that are remembered
-
-logger = logging.getLogger("reactive_config")
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ from reactive_config._core.runtime.inbox import Inbox
 from reactive_config._core.runtime.live import Batch, Live, make_live, recompute, recompute_derived, store, wake
 from reactive_config._core.runtime.logbook import StartVigil
 from reactive_config._core.runtime.observing import ApplyEvent
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._core.runtime.snapshot import Snapshot
 from reactive_config._core.runtime.unknown_notes import UnknownNotes
 from reactive_config._core.runtime.updates import Updates, offer, wake_updates
@@ -39,7 +40,6 @@ from reactive_config.errors import Closed, SourceError, StartupError, StrayCance
 
 T = TypeVar("T")
 
-logger = logging.getLogger("reactive_config")
 
 SOURCE_PATIENCE, LEAVE_WITHIN = 5.0, 10.0
 """Seconds that a source has to clean up before it is cancelled again, and before it is left running."""

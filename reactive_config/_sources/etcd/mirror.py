@@ -7,7 +7,6 @@ without a loop: runs in a thread.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import stat
 import time
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._sources.etcd.mirror_copies import (
     HEAD,
     MirrorCopy,
@@ -52,8 +52,6 @@ _KINDS = {
 }
 
 Signature = tuple[int, int, int, int]
-
-logger = logging.getLogger("reactive_config")
 
 
 class MirrorError(Exception):

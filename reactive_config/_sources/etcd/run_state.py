@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -14,14 +13,13 @@ import anyio
 import msgspec
 
 from reactive_config._core.delta import Delta
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._core.source import Feed
 from reactive_config._core.status import SourceState
 from reactive_config._etcd.waiting import wait_within
 
 MIRROR = "mirror"
 """The topic of notes about the mirror."""
-
-logger = logging.getLogger("reactive_config")
 
 
 class Copied(msgspec.Struct, frozen=True):
