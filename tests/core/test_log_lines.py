@@ -115,6 +115,21 @@ async def test_names_of_tables_from_outside_are_printable_and_short(log):
         assert "generation 2: table." in log()[-1][1]
 
 
+async def test_names_and_reasons_of_sources_are_printable_and_short(log):
+    odd = "a\x1b[2J\nWARNING" + "x" * 5000
+    memory, source = Memory(name=f"m{odd}"), Scripted({}, name=f"s{odd}")
+    async with open_config(App, memory, source):
+        with pytest.raises(Rejected):
+            await memory.patch({"debug": 7})
+        await memory.patch({"debug": True})
+        source.state(SourceState.STALE, odd)
+        source.state(SourceState.SYNCED)
+        await source.fail(odd)
+        texts = [text for _, text in log()]  # which looks at each
+    assert len(texts) == 7
+    assert texts[-1].startswith("sa\\u001b[2J\\nWARNINGx")
+
+
 async def test_a_level_that_is_off_asks_for_nothing(caplog, monkeypatch):
     caplog.set_level(logging.WARNING, "reactive_config")
     monkeypatch.setattr(Logbook, "generation", None)  # calling it would raise

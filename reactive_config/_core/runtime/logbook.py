@@ -173,7 +173,7 @@ class Logbook:
         """Units are held that were not, or for another reason."""
         for source, unit in found:
             if self._held.takes(logging.WARNING):
-                logger.warning("held %s of %s: %s", unit.unit, source, "; ".join(unit.lines(5)))
+                logger.warning("held %s of %s: %s", unit.unit, printable(source), "; ".join(unit.lines(5)))
         # A push of very many is told to its end at once; of a flood the count comes now and then.
         if (now := self._loop.time()) >= self._count_again and self._held.tell_count():
             self._count_again = now + HELD_SECONDS
@@ -185,7 +185,7 @@ class Logbook:
             freed: Source and unit, to whether what it says is in force now.
         """
         for in_force, why in ((True, "in force now"), (False, "overwritten or taken back")):
-            units = [f"{unit} of {source}" for (source, unit), is_so in freed.items() if is_so is in_force]
+            units = [f"{unit} of {printable(source)}" for (source, unit), is_so in freed.items() if is_so is in_force]
             if units:
                 self.freed.say(logging.INFO, "no longer held: %s (%s)", _listed(units, len(units)), why)
 
@@ -209,18 +209,19 @@ class Logbook:
 
     def source_away(self, name: str, state: SourceState, reason: str, meanwhile: str) -> None:
         """A source cannot be followed at the moment."""
-        self.sources.say(logging.WARNING, "%s is %s: %s%s", name, state.name, reason or "no answer yet", meanwhile)
+        self.sources.say(
+            logging.WARNING, "%s is %s: %s%s", printable(name), state.name, reason or "no answer yet", meanwhile
+        )
 
     def source_back(self, name: str, away: float) -> None:
         """A source is followed again."""
-        self.sources.say(logging.INFO, "%s is SYNCED, after %s away", name, lasted(away))
+        self.sources.say(logging.INFO, "%s is SYNCED, after %s away", printable(name), lasted(away))
 
     def starts_from_last_good(self, names: Collection[str]) -> None:
         """The content of sources did not fit, and what they kept starts the program."""
         for name in names:
-            self.sources.say(
-                logging.WARNING, "%s: its content does not fit; the program starts from its last good state", name
-            )
+            what = "%s: its content does not fit; the program starts from its last good state"
+            self.sources.say(logging.WARNING, what, printable(name))
 
     def binding_fails(self, trouble: str, stays: str) -> None:
         """A binding could not take a change."""
@@ -272,7 +273,7 @@ class StartVigil:
         self._timer.cancel()
 
     def _words(self) -> str:
-        troubles = [f"{name}: {trouble}" for name, trouble in self._troubles().items()]
+        troubles = [f"{printable(name)}: {trouble}" for name, trouble in self._troubles().items()]
         return _listed(troubles, len(troubles), "; ")
 
     def _wait(self) -> None:
@@ -301,7 +302,8 @@ def more_unknown_keys(count: int) -> str:
 
 def _where(name: str, places: Sequence[str], revision: int) -> str:
     """A source and where its layers stand."""
-    inside = [] if list(places) == [name] else [_listed([printable(place) for place in places], len(places))]
+    name, places = printable(name), [printable(place) for place in places]
+    inside = [] if places == [name] else [_listed(places, len(places))]
     if revision:
         inside.append(f"revision {revision}")
     return f"{name} ({', '.join(inside)})" if inside else name

@@ -131,7 +131,7 @@ class Runtime(Generic[T]):
 
     async def _end_sources(self) -> None:
         for task in await ended(self._tasks.keys(), SOURCE_PATIENCE, LEAVE_WITHIN):
-            what = self._tasks[task]
+            what = printable(self._tasks[task])
             logger.warning(
                 "%s did not end although it was cancelled for %g s; it is abandoned, and goes on", what, LEAVE_WITHIN
             )
@@ -158,7 +158,7 @@ class Runtime(Generic[T]):
 
     def _source_failed(self, inbox: Inbox, reason: str) -> None:
         inbox.fail(reason)
-        logger.error("%s: %s", inbox.record.name, reason)
+        logger.error("%s: %s", printable(inbox.record.name), inbox.reason)
 
     def ending(self) -> bool:
         """Whether the writer ends, or was cancelled just now: `asyncio.run` ends all tasks in one turn."""
