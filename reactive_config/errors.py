@@ -31,6 +31,12 @@ from reactive_config._printable import printable
 _WORDS = 300
 """Characters of what was expected or got in a message: the names of a type's fields may be many."""
 
+_SCREENFUL = 24
+"""Lines of what an error at the start says."""
+
+_MISSING = 5
+"""Missing fields that are named in its line."""
+
 
 class Origin(msgspec.Struct, frozen=True):
     """Where a value stands.
@@ -161,20 +167,46 @@ class Rejected(ConfigError):
 class StartupError(ConfigError):
     """No first snapshot: a source could not deliver, or what they delivered does not fit the type.
 
+    The text has at most 24 lines, a screenful: what is wrong first, then what that may explain.
+
     Attributes:
         troubles: Source name to what keeps it from being ready; empty where only content is at fault.
+        missing: Required fields that are not there, where `problems` or `hints` may explain why; dotted paths.
+        hints: What is in order, and may explain what is missing: an optional source of which nothing is there.
     """
 
     headline = "no first configuration"
 
     def __init__(
-        self, problems: Iterable[Problem], troubles: dict[str, str] | None = None, *, stopped: bool = False
+        self,
+        problems: Iterable[Problem],
+        troubles: dict[str, str] | None = None,
+        *,
+        stopped: bool = False,
+        missing: Iterable[str] = (),
+        hints: Iterable[str] = (),
     ) -> None:
         self.troubles: dict[str, str] = dict(troubles or {})
+        self.missing: Sequence[str] = tuple(missing)
+        self.hints: Sequence[str] = tuple(hints)
         super().__init__(problems, stopped=stopped)
-        lines = [f"{printable(name)}: {printable(trouble, _WORDS)}" for name, trouble in self.troubles.items()]
-        lines += problem_lines(self.problems, stopped=stopped)
+        told = [f"{printable(name)}: {printable(trouble, _WORDS)}" for name, trouble in self.troubles.items()]
+        told += self.hints
+        room = _SCREENFUL - 3  # for the headline, how many more there are, and what is missing
+        lines = [*told, *map(str, self.problems[:room])][:room]
+        rest = more_problems(len(told) + len(self.problems) - len(lines), stopped)
+        lines += filter(None, [rest, missing_line(self.missing)])
         self.args: tuple[str, ...] = ("\n  ".join([self.headline + ":", *lines]),)
+
+
+def missing_line(missing: Sequence[str]) -> str:
+    """The fields that are missing in one line; empty if there are none."""
+    if not missing:
+        return ""
+    names = ", ".join(map(printable, missing[:_MISSING]))
+    more = f" and {len(missing) - _MISSING} more" if len(missing) > _MISSING else ""
+    many = "1 required value is" if len(missing) == 1 else f"{len(missing)} required values are"
+    return f"{many} missing, perhaps because of that: {names}{more}"
 
 
 class SourceError(ReactiveConfigError):

@@ -19,7 +19,7 @@ from reactive_config._core.runtime.config import Config, open_config
 from reactive_config._core.source import Source
 from reactive_config._core.status import SourceState, SourceStatus
 from reactive_config._etcd.errors import NEEDS_USER, NO_CA
-from reactive_config.errors import StartupError
+from reactive_config.errors import StartupError, missing_line
 
 _TIMEOUT = 10.0
 
@@ -105,6 +105,7 @@ def no_configuration(error: StartupError, specs: Sequence[SourceSpec], sources: 
     """What a person is told when nothing opens, with what they may have meant."""
     concerned = {problem.origin.source for problem in error.problems if problem.origin} | error.troubles.keys()
     hints = [hint(spec) for spec, source in zip(specs, sources, strict=True) if source.name in concerned]
+    hints += [*error.hints, missing_line(error.missing)]
     hints += [text for part, text in _OPTIONS.items() if any(part in trouble for trouble in error.troubles.values())]
     hints += sorted(
         {f"here: --key-format {found[1]}" for problem in error.problems if (found := _KEYS.search(problem.got))}

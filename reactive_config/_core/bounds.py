@@ -63,9 +63,15 @@ class BoundsFault(NamedTuple):
     got: str
 
 
-def twice(name: str) -> str:
-    """What stands there if a table has a key again; names of keys may be shown, and long ones are cut."""
-    return f"the key {name if len(name) <= _SHOWN else name[:_SHOWN] + '...'!r} twice"
+def twice(name: str, line: int = 0) -> str:
+    """What stands there if a table has a key again; names of keys may be shown, and long ones are cut.
+
+    Args:
+        name: The key.
+        line: Where it stands first, from 1; 0 where unknown.
+    """
+    first = f", first on line {line}" if line else ""
+    return f"the key {name if len(name) <= _SHOWN else name[:_SHOWN] + '...'!r} twice{first}"
 
 
 def kind(value: object) -> str:

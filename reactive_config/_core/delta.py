@@ -104,12 +104,15 @@ class Replace(msgspec.Struct, frozen=True):
             Either their last entries were deleted one by one, so that somebody meant it, or they have entries, which
             then all are held.
         deleted_by: The unit that deleted what the state lacks; None where nobody knows.
+        absent: Layer (index) to what it lacks, if it has no entries: "a directory", "none of that name". A start that
+            fails for it says so.
     """
 
     entries: Mapping[str, Entry]
     revision: int = 0
     emptied: frozenset[int] = frozenset()
     deleted_by: Unit | None = None
+    absent: Mapping[int, Malformed] = {}
 
 
 class Patch(msgspec.Struct, frozen=True):

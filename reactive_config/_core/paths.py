@@ -19,6 +19,12 @@ _PLAIN = re.compile(r"[^\s.\"]+")
 _PART = re.compile(r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*"|[^\s."]++)')
 
 
+class KeyPath(tuple[str, ...]):
+    """A path that is given to `locate` to ask where its last key stands, because the key is what is wrong."""
+
+    __slots__ = ()
+
+
 def format_path(path: Path) -> str:
     """The dotted text of a path; the empty text for the root."""
     return ".".join(map(_format_name, path))

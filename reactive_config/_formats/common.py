@@ -11,6 +11,8 @@ from reactive_config._core.bounds import MAX_DEPTH
 from reactive_config._core.delta import Tree
 from reactive_config.errors import ParseError
 
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
 
 def without_newline(text: str) -> str:
     """A bare value without the one newline, of either kind, that may end it."""
@@ -30,7 +32,12 @@ def decode(data: bytes) -> str:
     except UnicodeDecodeError as error:
         sound = data[: error.start].decode().removeprefix("\ufeff")
     # Outside of the handler: UnicodeDecodeError holds the whole document, and even a suppressed context keeps it.
-    raise refusal("UTF-8 text", "other bytes", sound, len(sound))
+    raise refusal("UTF-8 text", other_bytes(data), sound, len(sound))
+
+
+def other_bytes(data: bytes) -> str:
+    """What bytes are that are not UTF-8, in words: of UTF-16 the mark tells that begins it, as PowerShell writes it."""
+    return "UTF-16 (save it as UTF-8)" if data.startswith(_UTF_16) else "other bytes (save it as UTF-8)"
 
 
 def require_content(text: str) -> None:
@@ -63,10 +70,18 @@ def refusal(expected: str, got: str, text: str, offset: int) -> ParseError:
     return ParseError(expected, got, *position(text, offset))
 
 
-def unreadable(expected: str, text: str, offset: int) -> ParseError:
-    """The error where a parser gave up at an offset and all that is known is whether the text went on."""
+def unreadable(expected: str, text: str, offset: int, slip: str = "") -> ParseError:
+    """The error where a parser gave up at an offset.
+
+    Args:
+        expected: What should have stood there.
+        text: The document.
+        offset: Where.
+        slip: What stands there, in words that quote nothing; empty if all that is known is whether the text went on.
+    """
     ended = offset >= len(text.rstrip())
-    return refusal(expected, "the end of the document" if ended else _shown(text[offset]), text, min(offset, len(text)))
+    got = slip or ("the end of the document" if ended else _shown(text[offset]))
+    return refusal(expected, got, text, min(offset, len(text)))
 
 
 def _shown(character: str) -> str:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from types import ModuleType
 from typing import NamedTuple
 
 from reactive_config._core.bounds import ONE_KEY, twice
 from reactive_config._core.delta import Bare
-from reactive_config._core.paths import Path
-from reactive_config._formats.common import refusal, unreadable
+from reactive_config._core.paths import KeyPath, Path
+from reactive_config._formats.common import position, refusal, unreadable
 
 _BLANK = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*")
 _NAME = re.compile(r"(?:export[ \t]++(?![ \t]*=))?([A-Za-z_][A-Za-z0-9_]*+)")
@@ -47,16 +48,20 @@ def parse(text: str) -> dict[str, Bare]:
     tree: dict[str, Bare] = {}
     for line in _lines(text):
         if line.name in tree:
-            raise refusal(ONE_KEY, twice(line.name), text, line.name_at)
+            first = next(earlier.name_at for earlier in _lines(text) if earlier.name == line.name)
+            raise refusal(ONE_KEY, twice(line.name, position(text, first)[0]), text, line.name_at)
         tree[line.name] = Bare(line.value)
     return tree
 
 
 def locate(text: str, path: Path) -> int | None:
-    """Offset of the value of a name; None for any other path."""
+    """Offset of the value of a name, or of the name if that is meant; None for any other path."""
     if not path:
         return 0
-    return next((line.value_at for line in _lines(text) if (line.name,) == path), None)
+    found = next((line for line in _lines(text) if (line.name,) == path), None)
+    if found is None:
+        return None
+    return found.name_at if isinstance(path, KeyPath) else found.value_at
 
 
 def _lines(text: str) -> Iterator[_Assignment]:
@@ -64,13 +69,21 @@ def _lines(text: str) -> Iterator[_Assignment]:
     while at < len(text):
         name = _NAME.match(text, at)
         if name is None:
-            raise refusal("a line NAME=value", "something else as the name", text, at)
+            raise refusal("a line NAME=value", _slips().instead_of_name(text, at), text, at)
         equals = _EQUALS.match(text, name.end())
         if equals is None:
-            raise unreadable("= after the name", text, name.end())
+            slip = _slips().instead_of_equals(text, name.end(), name[0])
+            raise unreadable("= after the name", text, name.end(), slip)
         value, end = _value(text, equals.end())
         yield _Assignment(name[1], name.start(1), value, equals.end())
         at = _end(_BLANK, text, end)
+
+
+def _slips() -> ModuleType:
+    """What words a mistake. Loaded at the first one."""
+    from reactive_config._formats import dotenv_slips
+
+    return dotenv_slips
 
 
 def _value(text: str, at: int) -> tuple[str, int]:
@@ -82,10 +95,13 @@ def _value(text: str, at: int) -> tuple[str, int]:
         return text[at:end].strip(" \t\r"), _end(_REST, text, end)
     quoted = (_SINGLE if quote == "'" else _DOUBLE).match(text, at)
     if quoted is None:
-        raise refusal("a closing quote", "none", text, at)
+        searched = "on this line" if quote == "'" else "up to the end of the document"
+        raise refusal("a closing quote", f"none {searched}", text, at)
     rest = _LINE_END.match(text, quoted.end())
     if rest is None:
-        raise refusal("the end of the line after the closing quote", "something else", text, quoted.end())
+        raise refusal(
+            "the end of the line after the closing quote", "more text (a # wants a space before it)", text, quoted.end()
+        )
     return (quoted[1] if quote == "'" else _unescape(quoted[1])), rest.end()
 
 

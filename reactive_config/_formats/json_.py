@@ -15,7 +15,7 @@ from reactive_config._core.bounds import FINITE, INTEGER, MAX_DEPTH, NESTING, ON
 from reactive_config._core.delta import Tree
 from reactive_config._core.json_text import find_depth
 from reactive_config._core.paths import Path
-from reactive_config._formats.common import encoded, refusal, unreadable
+from reactive_config._formats.common import encoded, position, refusal, unreadable
 from reactive_config.errors import ParseError
 
 _SHORT = 8 << 10
@@ -71,7 +71,13 @@ def _loads(text: str) -> tuple[Tree, ParseError | None]:
     if _scan().is_too_large(text, at):
         expected = INTEGER if _scan().is_integer(text, at) else FINITE
         return None, refusal(expected, "a larger one", text, at)
-    return None, unreadable("valid JSON", text, at)
+    return None, unreadable("valid JSON", text, at, _slip(text, at))
+
+
+def _slip(text: str, at: int) -> str:
+    from reactive_config._formats import json_slips
+
+    return json_slips.slip(text, at)
 
 
 def _surely_shallow(text: str) -> bool:
@@ -130,5 +136,6 @@ def _integer(digits: str) -> int:
 def _first_fault(text: str) -> ParseError:
     again, large = _scan().find_duplicate(text), _scan().find_large_integer(text)
     if again is not None and (large is None or again[0] < large):
-        return refusal(ONE_KEY, twice(again[1]), text, again[0])
+        at, name, first = again
+        return refusal(ONE_KEY, twice(name, position(text, first)[0]), text, at)
     return refusal(INTEGER, "a larger one", text, large or 0)

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from reactive_config._core.bounds import integer_fits
 from reactive_config._core.json_text import STRING
-from reactive_config._core.paths import Path
+from reactive_config._core.paths import KeyPath, Path
 
-_TOKEN = re.compile(rf'[ \t\n\r]*+({STRING}|[{{}}\[\],:]|[^ \t\n\r{{}}\[\],:"]++)', re.DOTALL)
+TOKEN = re.compile(rf'[ \t\n\r]*+({STRING}|[{{}}\[\],:]|[^ \t\n\r{{}}\[\],:"]++)', re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
 _INTEGER = re.compile(r"-?[0-9]{19,}+(?![.eE])")
 # What the searches below need and no more: they meet documents of megabytes, made to be slow.
@@ -45,7 +45,7 @@ def places(text: str) -> Iterator[JsonPlace]:
     stack: list[tuple[Path, bool]] = []  # path, and whether it is a table
     counts: list[int] = []
     key: tuple[str, int] | None = None
-    for match in _TOKEN.finditer(text):
+    for match in TOKEN.finditer(text):
         lexeme, at = match[1], match.start(1)
         if lexeme in ",:":
             continue
@@ -68,23 +68,26 @@ def places(text: str) -> Iterator[JsonPlace]:
 
 
 def find(text: str, path: Path) -> int | None:
-    """Offset of the value at a path."""
-    return next((place.at for place in places(text) if place.path == path), None)
+    """Offset of the value at a path; of its key, if it has one and is a table or a list, or if the key is meant."""
+    found = next((place for place in places(text) if place.path == path), None)
+    if found is None or found.key is None:
+        return None if found is None else found.at
+    return found.key if text[found.at] in "{[" or isinstance(path, KeyPath) else found.at
 
 
-def find_duplicate(text: str) -> tuple[int, str] | None:
-    """Offset and name of the first key that its table already has."""
-    tables: list[set[str]] = []
+def find_duplicate(text: str) -> tuple[int, str, int] | None:
+    """Offset and name of the first key that its table already has, and the offset of the one that it has."""
+    tables: list[dict[str, int]] = []
     for match in _KEY_OR_TABLE.finditer(text):
         if match[0] == "{":
-            tables.append(set())
+            tables.append({})
         elif match[0] == "}":
             tables.pop()
         elif match[2]:
             name = _name(match[1])
-            if name in tables[-1]:
-                return match.start(), name
-            tables[-1].add(name)
+            first = tables[-1].setdefault(name, match.start())
+            if first != match.start():
+                return match.start(), name, first
     return None
 
 

@@ -30,6 +30,7 @@ _SLOW = 1 << 10
 """The same where the format's usual parser is missing."""
 
 _JSON_SPACE = " \t\r\n"
+_WHY_JSON = 'because the value begins with {, [ or "'
 
 
 def parse(data: bytes, suffix: str, *, table: bool = True) -> Tree:
@@ -86,15 +87,22 @@ def parse_value(data: bytes, format: str = ".json", *, document: bool = False) -
         candidates = _candidates(text, format, document=document)
     if not candidates:
         return Bare(without_newline(text))
-    _, tree = _parse_first(text, candidates)
-    _require_short_names(tree, data)
-    return tree
+    try:
+        _, tree = _parse_first(text, candidates)
+        _require_short_names(tree, data)
+        return tree
+    except ParseError as error:
+        refused = error
+    why = f" ({_WHY_JSON})" if format == ".json" and refused.expected == "valid JSON" else ""
+    # Out of the handler, so that it has no context.
+    raise ParseError(refused.expected + why, refused.got, refused.line, refused.column)
 
 
 def locate(data: bytes, suffix: str, path: Path, format: str = ".json") -> tuple[int, int] | None:  # noqa: A002
     """Line and column of the value at a path inside a document, both from 1, in characters.
 
-    A TOML table stands where its header or key does. List items go by their number: `("routes", "0")`.
+    A table or a list stands where its key or header does, and so does anything if the path is a `KeyPath`. List items
+    go by their number, `("routes", "0")`, and stand where they begin.
     It reads the document again, so ask only when a person does. It never raises.
 
     Args:

@@ -10,7 +10,7 @@ from reactive_config._core.bounds import INTEGER, MAX_DEPTH, NESTING, ONE_KEY, f
 from reactive_config._core.delta import Tree
 from reactive_config._core.paths import Path
 from reactive_config._formats import toml_scan
-from reactive_config._formats.common import offset_of, refusal, surely_sound, unreadable
+from reactive_config._formats.common import offset_of, position, refusal, surely_sound, unreadable
 from reactive_config.errors import ParseError
 
 # At the end of the message: what stands before may quote the document.
@@ -71,6 +71,19 @@ def _loads(text: str) -> tuple[dict[str, Tree], ParseError | None]:
     # TOML knows CRLF; tomllib counts after folding it, which moves no line and no column.
     offset = offset_of(text, int(match[1]), int(match[2])) if match else len(text)
     if message.startswith(_TWICE):
-        name = toml_scan.last_key(text, offset) if message[0] == "C" else _quoted(message)
-        return {}, refusal(ONE_KEY, twice(name) if name else "a key twice", text, offset)
-    return {}, unreadable("valid TOML", text, offset)
+        path = toml_scan.last_key(text, offset) if message[0] == "C" else (_quoted(message),)
+        return {}, refusal(ONE_KEY, _twice(text, path, offset, inline=message[0] != "C"), text, offset)
+    return {}, unreadable("valid TOML", text, offset, _slip(text, offset))
+
+
+def _twice(text: str, path: Path, end: int, *, inline: bool) -> str:
+    if not path or not path[-1]:
+        return "a key twice"
+    first = None if inline else toml_scan.find(text, path)
+    return twice(path[-1], position(text, first)[0] if first is not None and first < end else 0)
+
+
+def _slip(text: str, offset: int) -> str:
+    from reactive_config._formats import toml_slips
+
+    return toml_slips.slip(text, offset)

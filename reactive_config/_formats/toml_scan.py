@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 from reactive_config._core.bounds import MAX_DEPTH
-from reactive_config._core.paths import Path
+from reactive_config._core.paths import KeyPath, Path
 
 _SPACE = re.compile(r"[ \t]*+")
 _BLANK = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*")
@@ -35,10 +35,12 @@ class TomlPlace(NamedTuple):
     Attributes:
         path: Its path; items of lists and of arrays of tables by their number.
         at: Offset of the value; of the header or key where that makes the table.
+        key: Offset of the header or key; of the item of a list, its own.
     """
 
     path: Path
     at: int
+    key: int
 
 
 class _LostError(Exception):
@@ -55,15 +57,18 @@ class _LongKeyError(_LostError):
 def places(text: str) -> Iterator[TomlPlace]:
     """Every place in document order, containers before what they hold; a table may come more than once."""
     try:
-        yield TomlPlace((), 0)
+        yield TomlPlace((), 0, 0)
         yield from _statements(text)
     except _LostError:
         return
 
 
 def find(text: str, path: Path) -> int | None:
-    """Offset of the first place with this path."""
-    return next((place.at for place in places(text) if place.path == path), None)
+    """Offset of the first place with this path; of its key, if it is a table or a list, or if the key is meant."""
+    found = next((place for place in places(text) if place.path == path), None)
+    if found is None:
+        return None
+    return found.key if text[found.at : found.at + 1] in ("{", "[") or isinstance(path, KeyPath) else found.at
 
 
 def find_long_key(text: str) -> int | None:
@@ -76,20 +81,24 @@ def find_long_key(text: str) -> int | None:
         return None  # the parser gives up there as well
 
 
-def last_key(text: str, end: int) -> str:
-    """The last part of the key, or of the header, of the statement that goes on until an offset; empty if unknown."""
-    name = ""
+def last_key(text: str, end: int) -> Path:
+    """The path of the statement, a header or a pair, that goes on until an offset; empty if unknown."""
+    base: Path = ()
+    path: Path = ()
+    rows: dict[Path, int] = {}
     try:
         at = _skip(_BLANK, text, 0)
         while at < end:
-            headed = text[at] == "["
-            names, after = _key(text, _skip(_SPACE, text, at + 1 + text.startswith("[[", at)) if headed else at)
-            name = names[-1]
-            after = text.find("]", after) + 1 + text.startswith("[[", at) if headed else _end(_pair(text, at, ()))
+            if text[at] == "[":
+                base, after = _header(text, at, rows)
+                path = base[:-1] if base[:-1] in rows else base  # without the number of a row
+            else:
+                path = (*base, *_key(text, at)[0])
+                after = _end(_pair(text, at, ()))
             at = _skip(_BLANK, text, after)
     except (_LostError, RecursionError):
         pass
-    return name
+    return path
 
 
 def _end(steps: Steps) -> int:
@@ -118,7 +127,7 @@ def _statements(text: str) -> Iterator[TomlPlace]:
     while at < len(text):
         if text[at] == "[":
             base, end = _header(text, at, rows)
-            yield from (TomlPlace(base[:size], at) for size in range(1, len(base) + 1))
+            yield from (TomlPlace(base[:size], at, at) for size in range(1, len(base) + 1))
         else:
             end = yield from _pair(text, at, base)
         at = _skip(_BLANK, text, end)
@@ -149,8 +158,8 @@ def _pair(text: str, at: int, base: Path) -> Steps:
     if not text.startswith("=", end):
         raise _LostError
     path = (*base, *names)
-    yield from (TomlPlace(path[:size], at) for size in range(len(base) + 1, len(path)))
-    return (yield from _value(text, _skip(_SPACE, text, end + 1), path))
+    yield from (TomlPlace(path[:size], at, at) for size in range(len(base) + 1, len(path)))
+    return (yield from _value(text, _skip(_SPACE, text, end + 1), path, at))
 
 
 def _key(text: str, at: int) -> tuple[list[str], int]:
@@ -179,8 +188,8 @@ def _plain(name: str) -> str:
     return name[1:-1] if name[0] in "\"'" else name
 
 
-def _value(text: str, at: int, path: Path) -> Steps:
-    yield TomlPlace(path, at)
+def _value(text: str, at: int, path: Path, key: int) -> Steps:
+    yield TomlPlace(path, at, key)
     if text.startswith(("[", "{"), at):
         return (yield from _container(text, at, path))
     match = _STRING.match(text, at) or _SCALAR.match(text, at)
@@ -197,7 +206,7 @@ def _container(text: str, at: int, path: Path) -> Steps:
         if table:
             at = yield from _pair(text, at, path)
         else:
-            at = yield from _value(text, at, (*path, str(number)))
+            at = yield from _value(text, at, (*path, str(number)), at)
         number += 1
         at = _skip(_BLANK, text, at)
         if text.startswith(",", at):

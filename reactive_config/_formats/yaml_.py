@@ -11,7 +11,7 @@ import re
 
 from reactive_config._core.bounds import INTEGER, NESTING, ONE_KEY, TEXT_KEY, find_fault, twice
 from reactive_config._core.delta import Tree
-from reactive_config._core.paths import Path
+from reactive_config._core.paths import KeyPath, Path
 from reactive_config._extras import install
 from reactive_config._formats import yaml_events, yaml_guard, yaml_scalars, yaml_tree
 from reactive_config._formats.common import offset_of, refusal, surely_sound
@@ -44,7 +44,11 @@ def parse(text: str) -> Tree:
         if separator in text:
             expected = f"U+{ord(separator):04X} as an escape between double quotes (it ends no line in YAML 1.2)"
             raise refusal(expected, "the character itself", text, text.index(separator))
-    return _parse_fast(text) if fast else _parse_events(text)
+    try:
+        return _parse_fast(text) if fast else _parse_events(text)
+    except ParseError as error:
+        refused = _explained(error, text)
+    raise refused  # out of the handler, so that it has no context
 
 
 def _parse_fast(text: str) -> Tree:
@@ -64,6 +68,16 @@ def _parse_fast(text: str) -> Tree:
     if guarded is None or (guarded.expected == yaml_events.NOT_YAML and error.line):
         raise error
     raise guarded
+
+
+def _explained(error: ParseError, text: str) -> ParseError:
+    """The same refusal with the reason in words, where the parser gave up and did not say why."""
+    if error.expected != yaml_events.NOT_YAML or not error.line:
+        return error
+    from reactive_config._formats import yaml_slips
+
+    at = offset_of(text, error.line, error.column)
+    return ParseError(error.expected, yaml_slips.slip(text, at) or error.got, error.line, error.column)
 
 
 def _guarded(text: str) -> ParseError | None:
@@ -95,12 +109,23 @@ def _parse_events(text: str) -> Tree:
 
 
 def locate(text: str, path: Path) -> tuple[int, int] | None:
-    """Line and column of the value at a path; None where there is none, inside of aliases, or without PyYAML."""
+    """Line and column of the value at a path; of its key, if it is a table or a list, or if the key is meant.
+
+    None where there is none, inside of aliases, or without PyYAML.
+    """
     if not yaml_events.available():
         return None
+    key = None
     for node in yaml_events.nodes(text):
-        if isinstance(node, yaml_events.YamlNode) and not node.is_key and node.path == path:
-            return yaml_events.start(node.event)
+        if not isinstance(node, yaml_events.YamlNode):
+            continue
+        if node.is_key:
+            key = node.event
+            continue
+        if node.path == path:
+            at_key = key is not None and (yaml_events.opens(node.event) or isinstance(path, KeyPath))
+            return yaml_events.start(key if at_key else node.event)
+        key = None
     return None
 
 

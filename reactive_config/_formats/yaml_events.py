@@ -144,6 +144,11 @@ def is_plain(event: Event) -> bool:
     return hasattr(event, "value") and not event.style
 
 
+def opens(event: Event) -> bool:
+    """Whether a table or a list begins with it."""
+    return hasattr(event, "flow_style")
+
+
 def start(event: Event) -> tuple[int, int]:
     """Line and column of an event, from 1."""
     return event.start_mark.line + 1, event.start_mark.column + 1

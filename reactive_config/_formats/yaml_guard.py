@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 from reactive_config._core.bounds import MAX_DEPTH, NESTING, ONE_KEY, TEXT_KEY, twice
 from reactive_config._formats.common import refusal
-from reactive_config._formats.yaml_events import Event, YamlNode, is_plain, nodes, start
+from reactive_config._formats.yaml_events import Event, YamlNode, is_plain, nodes, opens, start
 from reactive_config._formats.yaml_scalars import may_be_too_large, too_large
 from reactive_config.errors import ParseError
 
@@ -75,7 +75,7 @@ def examine(text: str, is_text: Callable[[str], bool]) -> bool:
     directive = find_tag_directive(text)
     if directive is not None:
         raise refusal(_DIRECTIVES, "another directive", text, directive)
-    names: list[set[str]] = []
+    names: list[dict[str, int]] = []  # each with its line
     aliases = _Aliases()
     documents = 0
     for node in nodes(text):
@@ -83,12 +83,12 @@ def examine(text: str, is_text: Callable[[str], bool]) -> bool:
             event = node.event
             _check_tag(event)
             if node.is_key:
-                _check_key(event, names[-1], is_text)
+                _check_key(event, names[-1], is_text, text)
             else:
                 _check_number(event)
             aliases.add(event, is_key=node.is_key)
-            if _opens(event):
-                names.append(set())
+            if opens(event):
+                names.append({})
                 if len(names) > MAX_DEPTH:
                     raise ParseError(NESTING, "deeper nesting", *start(event))
         elif _closes(node):
@@ -123,7 +123,7 @@ class _Aliases:
 
     def add(self, event: Event, *, is_key: bool) -> None:
         before = self._total
-        if _opens(event):
+        if opens(event):
             self._total += _VALUE
             extent = _Extent(before)
             self._open.append(extent)
@@ -149,7 +149,11 @@ class _Aliases:
     def _copy(self, alias: Event) -> None:
         extent = self._known.get(alias.anchor)
         if extent is None or extent.is_open:
-            raise ParseError("an alias of an anchor that stands before it", "another alias", *start(alias))
+            raise ParseError(
+                "an alias of an anchor that stands before it",
+                "another alias (text that begins with * wants quotes)",
+                *start(alias),
+            )
         if len(self._open) + extent.depth > MAX_DEPTH:
             raise ParseError(NESTING, "deeper nesting", *start(alias))
         self.are_ambiguous = self.are_ambiguous or alias.anchor in self._given_twice
@@ -169,31 +173,34 @@ def _closed(extent: _Extent, weight: int, depth: int) -> _Extent:
     return extent
 
 
-def _opens(event: Event) -> bool:
-    return hasattr(event, "flow_style")
-
-
 def _closes(event: Event) -> bool:
     return type(event).__name__ in ("MappingEndEvent", "SequenceEndEvent")
 
 
 def _check_tag(event: Event) -> None:
     tag = getattr(event, "tag", None)
-    if tag is not None and (tag not in _CORE_TAGS or _opens(event)):
-        raise ParseError("a value without a tag", "a tag", *start(event))
+    if tag is not None and (tag not in _CORE_TAGS or opens(event)):
+        raise ParseError("a value without a tag", "a tag (text that begins with ! wants quotes)", *start(event))
 
 
-def _check_key(event: Event, names: set[str], is_text: Callable[[str], bool]) -> None:
+def _check_key(event: Event, names: dict[str, int], is_text: Callable[[str], bool], text: str) -> None:
     name = getattr(event, "value", None)
     if name is None:
-        raise ParseError(TEXT_KEY, "a container or an alias as a key", *start(event))
+        raise ParseError(TEXT_KEY, _no_scalar_key(text, event), *start(event))
     if is_plain(event) and name == "<<":
         raise ParseError("the keys themselves (merge keys are not supported)", "a merge key", *start(event))
     if is_plain(event) and event.tag is None and _PERHAPS_NO_TEXT.fullmatch(name) and not is_text(name):
-        raise ParseError(TEXT_KEY, "a number, truth value or null as a key", *start(event))
+        raise ParseError(TEXT_KEY, "a number, truth value or null as a key (it wants quotes)", *start(event))
     if name in names:
-        raise ParseError(ONE_KEY, twice(name), *start(event))
-    names.add(name)
+        raise ParseError(ONE_KEY, twice(name, names[name]), *start(event))
+    names[name] = start(event)[0]
+
+
+def _no_scalar_key(text: str, event: Event) -> str:
+    from reactive_config._formats import yaml_slips
+
+    braces = yaml_slips.is_template(text, event.start_mark.index)
+    return "what a template begins with (was it filled in?)" if braces else "a container or an alias as a key"
 
 
 def _check_number(event: Event) -> None:

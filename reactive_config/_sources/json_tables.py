@@ -12,7 +12,7 @@ from reactive_config._core.bounds import MAX_DEPTH
 from reactive_config._core.delta import Bare, Tree
 from reactive_config._core.lookup import Shape
 from reactive_config._core.paths import Path
-from reactive_config._formats.registry import parse_value
+from reactive_config._formats.registry import parse
 
 ShapeAt = Callable[[Path], Shape]
 """As `Feed.shape`."""
@@ -39,7 +39,7 @@ def read_table(value: Bare) -> Tree:
     Raises:
         ParseError: It is not JSON as documents must be; with line and column in the text.
     """
-    return parse_value(value.text.encode())
+    return parse(value.text.encode(), ".json")
 
 
 def beside_others(paths: Collection[Path]) -> set[Path]:

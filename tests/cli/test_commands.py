@@ -124,11 +124,11 @@ def test_check_names_every_problem_with_its_place(quick: Run, shop: Path) -> Non
     (shop / "config/production/10.toml").write_text("wrkers = 3\n[database.pool]\nmax_size = 9000\nmin_size = true\n")
     result = quick("check", *TYPED)
     assert result.code == 1
-    names = "database, log, refresh, workers"
+    names, got = "database, log, refresh, workers", "got an unknown name, did you mean workers?"
     assert result.out.splitlines() == [
         "config/production/10.toml:4:12: database.pool.min_size: expected int, got True",
         "config/production/10.toml:3:12: database.pool.max_size: expected int <= 500, got 9000",
-        f"config/production/10.toml:1:10: wrkers: expected one of the names {names}, got an unknown name",
+        f"config/production/10.toml:1:1: wrkers: expected one of the names {names}, {got}",
         "3 problems",
     ]
     records = quick("check", *TYPED, "--json").records
@@ -137,9 +137,17 @@ def test_check_names_every_problem_with_its_place(quick: Run, shop: Path) -> Non
     assert records[1]["origin"]["line"] == 3
 
 
+def test_check_says_what_a_cause_may_explain(quick: Run, shop: Path) -> None:
+    result = quick("check", "config/nowhere", "--type", "settings:App")
+    assert result.code == 1
+    assert result.out.splitlines()[0].startswith("config/nowhere: expected a directory (or optional=True")
+    assert result.out.splitlines()[1:] == ["1 problem"]
+    assert "hint: 1 required value is missing, perhaps because of that: database" in result.err.splitlines()
+
+
 def test_check_warns_of_unknown_keys_and_strict_refuses_them(quick: Run, shop: Path) -> None:
     (shop / "config/production/10.toml").write_text("[database.pool]\nmax_sise = 90\n")
-    place = "config/production/10.toml:2:12"
+    place = "config/production/10.toml:2:1"
     warning = f"database.pool.max_sise: unknown key, ignored; did you mean max_size? ({place})"
     result = quick("check", *TYPED)
     assert result.code == 0

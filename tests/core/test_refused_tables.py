@@ -56,7 +56,7 @@ class App(msgspec.Struct):
 
 
 BAD = {"size": -1}
-RATE = "a rate such as 100/s or 100/10s, a table of limit and per, or null"
+RATE = "a rate such as 100/s, 100/10s or 5/m, a table of limit and per, or null"
 FLAG = "true, false, 0 to 100, or a table"
 
 

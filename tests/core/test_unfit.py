@@ -42,7 +42,10 @@ class App(msgspec.Struct, frozen=True):
         ({"alone": {"token": "short"}}, "alone.token: expected a longer one, got str ("),
         ({"either": {"token": "short"}}, "either.token: expected a longer one, got str ("),
         ({"either": {"number": "x"}}, "either.number: expected int, got 'x' ("),
-        ({"either": {"nmber": 1}}, "either.nmber: expected one of the names number, token, got an unknown name ("),
+        (
+            {"either": {"nmber": 1}},
+            "either.nmber: expected one of the names number, token, got an unknown name, did you mean number? (",
+        ),
     ],
 )
 async def test_a_rejection_says_what_the_type_expects_and_where(tree: dict[str, Any], said: str) -> None:

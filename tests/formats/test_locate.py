@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_config._core.paths import Path
+from reactive_config._core.paths import KeyPath, Path
 from reactive_config._formats.registry import locate, parse
 
 TOML = '''# comment
@@ -56,7 +56,7 @@ PLACES = [
     (".toml", TOML, "quoted key", (3, 16)),
     (".toml", TOML, "site", (4, 1)),
     (".toml", TOML, "site/a.b", (4, 1)),
-    (".toml", TOML, "site/a.b/c", (4, 16)),
+    (".toml", TOML, "site/a.b/c", (4, 1)),
     (".toml", TOML, "site/a.b/c/0", (5, 3)),
     (".toml", TOML, "site/a.b/c/1/d", (6, 9)),
     (".toml", TOML, "site/a.b/c/1/e/0", (7, 24)),
@@ -73,7 +73,7 @@ PLACES = [
     (".toml", TOML, "line", None),
     (".yaml", YAML, "title", (2, 8)),
     (".yaml", YAML, "quoted", (3, 11)),
-    (".yaml", YAML, "list", (5, 3)),
+    (".yaml", YAML, "list", (4, 1)),
     (".yaml", YAML, "list/0", (5, 5)),
     (".yaml", YAML, "list/1/d", (6, 8)),
     (".yaml", YAML, "list/1/e/1/g", (9, 22)),
@@ -89,6 +89,28 @@ PLACES = [
     ("", "bare", "", (1, 1)),
     ("", "bare", "a", None),
 ]
+
+
+KEYS = [
+    (".json", '{\n "a": {\n  "b": 1}}', "a", (2, 2)),
+    (".json", '{\n "a": {\n  "b": 1}}', "a/b", (3, 3)),
+    (".json", '{"a": [\n 1]}', "a/0", (2, 2)),
+    (".toml", TOML, "title", (2, 1)),
+    (".toml", TOML, "server/host", (11, 3)),
+    (".toml", TOML, "site/a.b/c/1/e", (7, 18)),
+    (".toml", "a = {b = 1, c = {d = 2}}", "a/c", (1, 13)),
+    (".yaml", YAML, "title", (2, 1)),
+    (".yaml", YAML, "list/1/e/1/g", (9, 19)),
+    (".yaml", YAML, "list/0", (5, 5)),
+    (".yaml", YAML, "alias", (13, 1)),
+    (".env", ENV, "A", (2, 8)),
+    ("", '{\n "a": 1}', "a", (2, 2)),
+]
+
+
+@pytest.mark.parametrize(("suffix", "text", "path", "place"), KEYS)
+def test_a_key_is_found_where_it_stands(suffix, text, path, place):
+    assert locate(text.encode(), suffix, KeyPath(path.split("/"))) == place
 
 
 @pytest.mark.parametrize(("suffix", "text", "path", "place"), PLACES)
@@ -117,16 +139,24 @@ def walk(tree: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
         yield from walk(child, (*path, str(name)))
 
 
+def in_table(tree: object, path: Path) -> bool:
+    """Whether a path ends in a name, and not in a number of a list."""
+    for name in path[:-1]:
+        tree = tree[name] if isinstance(tree, dict) else tree[int(name)]
+    return bool(path) and isinstance(tree, dict)
+
+
 @given(trees(st.text()), st.booleans())
 @pytest.mark.slow
 def test_in_json_every_value_can_be_read_back_from_its_place(tree, ascii_only):
-    """The decoder of the standard library, started at the place, gives the value."""
+    """The decoder of the standard library, started at the place, gives the value; the key of a table or a list."""
     text = json.dumps(tree, indent=1, ensure_ascii=ascii_only)
     lines = text.split("\n")
     for path, value in walk(tree):
         line, column = locate(text.encode(), ".json", path)
         rest = "\n".join([lines[line - 1][column - 1 :], *lines[line:]])
-        assert json.JSONDecoder().raw_decode(rest)[0] == value
+        has_key = isinstance(value, (dict, list)) and in_table(tree, path)
+        assert json.JSONDecoder().raw_decode(rest)[0] == (path[-1] if has_key else value)
 
 
 NAMES = st.text("ab .#'=[", min_size=1, max_size=4)

@@ -7,18 +7,27 @@ keeps its last accepted values until it fits or is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Collection, Mapping, Sequence
 
 from reactive_config._core.acceptance.rejection import Rejection
 from reactive_config._core.acceptance.source_records import GONE, SourceRecord
-from reactive_config._core.acceptance.trial import UnitKey
-from reactive_config._core.acceptance.verdicts import explain, is_readable, malformed, origin, problem, remark
+from reactive_config._core.acceptance.trial import Trial, UnitKey
+from reactive_config._core.acceptance.verdicts import (
+    TOLD,
+    explain,
+    is_readable,
+    malformed,
+    meant_by,
+    origin,
+    problem,
+    remark,
+)
 from reactive_config._core.decoding.decode import changed_paths
+from reactive_config._core.decoding.fault import Fault
 from reactive_config._core.decoding.plans import DecodedPart, DecodePlan
 from reactive_config._core.delta import Entry
 from reactive_config._core.layers import Stack
-from reactive_config._core.paths import Path
+from reactive_config._core.paths import Path, format_path
 from reactive_config._core.status import HeldUnit
 from reactive_config.errors import Origin, Problem
 
@@ -30,11 +39,13 @@ class Acceptance:
         plan: Of the configuration's type.
         records: Lowest first.
         freed: What was held when last asked and is not any more; a live view, for `take_freed`.
+        missing: The required fields that the last `start` missed and that its problems may explain; dotted paths.
     """
 
     def __init__(self, plan: DecodePlan, records: Sequence[SourceRecord]) -> None:
         self.plan = plan
         self.records: list[SourceRecord] = list(records)
+        self.missing: list[str] = []
         self._rule = Rejection(plan, self.records)
         self.freed: Mapping[UnitKey, object] = self._rule.holding.freed
 
@@ -64,7 +75,8 @@ class Acceptance:
         """Accept everything or nothing, for the first time.
 
         Returns:
-            What is wrong; empty once all is accepted.
+            What is wrong, causes first; empty once all is accepted. Fields that may be missing because of it are in
+            `missing`.
         """
         rule = self._rule
         rule.begin()
@@ -82,23 +94,42 @@ class Acceptance:
                 record.touched = {}
                 record.accepted_revision = record.revision or 0
             return []
-        # What is missing may stand in what could not be read.
-        faults = [fault for fault in trial.faults if not unreadable or fault.got != "nothing"]
-        found = [
-            *chain.from_iterable(verdict.problems for verdict in unreadable.values()),
-            *(
-                problem(
-                    fault,
-                    self.plan.kind,
-                    self.origin(fault.path, locate=rule.budget.locates()),
-                    remark(self.records, fault, self.plan.kind),
-                )
-                for fault in faults
-            ),
-            *(jump.problem for jump in rule.jumps.found(trial) if not unreadable),
-        ]
+        empty = [] if fits else self._empty(trial, unreadable)
+        causes = [problem for verdict in unreadable.values() for problem in verdict.problems] + empty
+        missing, others = self._sorted(trial.faults, explained=bool(causes))
+        self.missing = [(format_path(fault.path) + fault.inside).lstrip(".") for fault in missing]
+        found = [*causes, *(self._worded(fault, hint=number < TOLD) for number, fault in enumerate(others))]
         trial.undo()
         return found
+
+    def _empty(self, trial: Trial, unreadable: Collection[UnitKey]) -> list[Problem]:
+        """What is wrong with layers that are empty, but not because their content could not be read."""
+        said = {
+            (index, change.entry.layer)
+            for index, unit in unreadable
+            for change in self.records[index].units[unit].values()
+            if change.entry is not None
+        }
+        return [jump.problem for jump in self._rule.jumps.found(trial) if (jump.rule[0], jump.rule[2]) not in said]
+
+    def _sorted(self, faults: Sequence[Fault], *, explained: bool) -> tuple[list[Fault], list[Fault]]:
+        """The fields that are missing because of something else, and all other faults, those first that are no lack.
+
+        Args:
+            faults: All.
+            explained: Whether whole documents are missing, in which the fields may stand.
+        """
+        lacks = [fault for fault in faults if fault.got == "nothing"]
+        others = [fault for fault in faults if fault.got != "nothing"]
+        if explained:
+            return lacks, others
+        misspelt = meant_by(others[:TOLD], self.plan.kind)
+        missing = [fault for fault in lacks if fault.path in misspelt and not fault.inside]
+        return missing, [*others, *(fault for fault in lacks if fault.path not in misspelt or fault.inside)]
+
+    def _worded(self, fault: Fault, *, hint: bool) -> Problem:
+        place = self.origin(fault.place, locate=self._rule.budget.locates())
+        return problem(fault, self.plan.kind, place, remark(self.records, fault, self.plan.kind), hint=hint)
 
     def attempt(self) -> list[Path]:
         """Try what arrived, and what may fit because of it; hold what does not fit.

@@ -152,7 +152,9 @@ class Jumps:
                 for key, changes in trial.of(index)
                 if (amount := sum(_leaves(trial.before(key, change), change, number) for change in changes))
             }
-            problem = Problem("", CONTENT, "nothing", Origin(record.name, record.places[number]))
+            absent = None if self._started else record.absent.get(number)
+            expected, got = (CONTENT, "nothing") if absent is None else (absent.expected, absent.got)
+            problem = Problem("", expected, got, Origin(record.name, record.places[number]))
             rule = (index, EMPTY, number)
             if gone:
                 yield from (Jump(key, problem, rule, amount) for key, amount in gone.items())

@@ -10,9 +10,9 @@ import msgspec
 
 from reactive_config._core.bounds import admitted
 from reactive_config._core.change_limits import ChangeLimits
-from reactive_config._core.delta import Delta, Entry, Replace, Unit
+from reactive_config._core.delta import Delta, Entry, Malformed, Replace, Unit
 from reactive_config._core.layers import Layer
-from reactive_config._core.paths import Path
+from reactive_config._core.paths import KeyPath, Path
 from reactive_config._core.trees import same
 from reactive_config._printable import printable
 from reactive_config.errors import Origin
@@ -55,6 +55,7 @@ class SourceRecord:
             something came to them, False where they only lost changes to newer units. A unit that lost all of them
             is no longer in `units`.
         emptied: Layers that may be empty, see `Replace.emptied`.
+        absent: What empty layers lack, see `Replace.absent`.
         revision: The store's, of the current state; None before the first delta.
         gone_between: The revision that was known before the first `Replace` that found something gone which is still
             pending, and that of the last such one: it went somewhere between them.
@@ -83,6 +84,7 @@ class SourceRecord:
         self.units: dict[Unit, dict[str, PendingChange]] = {}
         self.touched: dict[Unit, bool] = {}
         self.emptied: frozenset[int] = frozenset()
+        self.absent: Mapping[int, Malformed] = {}
         self.revision: int | None = None
         self.gone_between: tuple[int, int] = (0, 0)
         self.accepted_at: int = 0
@@ -110,6 +112,7 @@ class SourceRecord:
     def take(self, delta: Delta) -> None:
         """Make the delta the current state; what then differs from the accepted one is pending."""
         if isinstance(delta, Replace):
+            self.absent = delta.absent
             first = self.gone_between[0] if GONE in self.units else self.revision or 0
             self.gone_between = (first, delta.revision)
             known = self.accepted
@@ -206,6 +209,8 @@ def _says_the_same(one: PendingChange, other: PendingChange) -> bool:
 def origin_of(record: SourceRecord, entry_id: str, entry: Entry, path: Path, *, locate: bool = True) -> Origin:
     """Where an entry's value at a path stands, with line and column where the source can tell."""
     inner = path[len(entry.path) :]
+    if inner and isinstance(path, KeyPath):  # a slice is a plain path
+        inner = KeyPath(inner)
     at: Any = entry.locate(entry, inner) if locate and entry.locate is not None else None
     line, column = at or (0, 0)
     return Origin(record.name, entry.place or entry_id, entry.revision, line, column)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, get_args
 from reactive_config._core.acceptance.blame import region
 from reactive_config._core.acceptance.source_records import PendingChange, SourceRecord, origin_of, unit_name
 from reactive_config._core.decoding.fault import ENOUGH, UNKNOWN_NAME, Fault
-from reactive_config._core.decoding.names_meant import path_meant
+from reactive_config._core.decoding.names_meant import nearest, path_meant
 from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.delta import Bare, Entry, Malformed, Unit
 from reactive_config._core.document_looks import TITLES, looks_like
@@ -34,7 +34,10 @@ def origin(records: Sequence[SourceRecord], path: Path, *, locate: bool = True) 
         locate: Whether to find line and column too.
     """
     found = standing(records, path)
-    return None if found is None else origin_of(*found, locate=locate)
+    if found is None:
+        return None
+    record, entry_id, entry, at = found
+    return origin_of(record, entry_id, entry, path if at == path else at, locate=locate)
 
 
 def standing(records: Sequence[SourceRecord], path: Path) -> tuple[SourceRecord, str, Entry, Path] | None:
@@ -45,6 +48,23 @@ def standing(records: Sequence[SourceRecord], path: Path) -> tuple[SourceRecord,
             if found:
                 return (record, *found[-1], path[:depth])
     return None
+
+
+def meant_by(faults: Iterable[Fault], kind: Any) -> set[Path]:
+    """Where fields belong whose names are misspelt, as far as names that the type does not know tell it.
+
+    To find what a name may mean takes time.
+    """
+    named = [(fault.path[:-1], _misspelt(kind, fault)) for fault in faults]
+    return {(*above, name) for above, name in named if name}
+
+
+def _misspelt(kind: Any, fault: Fault) -> str:
+    """The name that somebody may have misspelt so that the type does not know it; empty if none comes to mind."""
+    if fault.got != UNKNOWN_NAME or fault.inside:
+        return ""
+    place = spot_of(None, kind, fault.path[:-1]).place
+    return "" if place.sealed else "".join(nearest(place, fault.path[-1]))
 
 
 def remark(records: Sequence[SourceRecord], fault: Fault, kind: Any) -> str:
@@ -185,7 +205,7 @@ class Judge:
             problem(
                 fault,
                 self._plan.kind,
-                self._origin(record, changes, fault.path, regions[fault], locates(), gone),
+                self._origin(record, changes, fault.place, regions[fault], locates(), gone),
                 remark(self._accounts, fault, self._plan.kind),
             )
             for fault in told
@@ -232,7 +252,7 @@ class Judge:
         return origin_of(record, *near, near[1].path, locate=locate)
 
 
-def problem(fault: Fault, kind: Any, place: Origin | None, said: str = "") -> Problem:
+def problem(fault: Fault, kind: Any, place: Origin | None, said: str = "", *, hint: bool = True) -> Problem:
     """A fault as people read it.
 
     Args:
@@ -240,7 +260,10 @@ def problem(fault: Fault, kind: Any, place: Origin | None, said: str = "") -> Pr
         kind: The configuration's type: what a field is called in Python counts too for what may be quoted.
         place: Where it stands.
         said: What else is known of it, see `remark`.
+        hint: Whether to look for the name that an unknown one may mean, which takes time.
     """
+    if hint and not said and (meant := _misspelt(kind, fault)):
+        said = f"did you mean {meant}?"
     quotes = fault.got[:1] in ("'", '"')
     got = "str" if quotes and spot_of(None, kind, fault.path).place.sensitive else fault.got
     got = f"{got}, {said}" if said and not fault.inside else got

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, get_args
 
 from reactive_config._core.decoding.bare_values import infer
 from reactive_config._core.delta import Bare
-from reactive_config._core.paths import Path
+from reactive_config._core.paths import KeyPath, Path
 from reactive_config._core.refusals import name_of
 from reactive_config._core.sensitive import hide_passwords, is_sensitive
 from reactive_config._core.trees import ABSENT
@@ -52,6 +52,11 @@ class Fault(NamedTuple):
     inside: str
     expected: str
     got: str
+
+    @property
+    def place(self) -> Path:
+        """The path to look for: of the key, if that is what is wrong."""
+        return KeyPath(self.path) if self.got == UNKNOWN_NAME and not self.inside else self.path
 
 
 def below(path: Path, inside: str, name: str) -> tuple[Path, str]:

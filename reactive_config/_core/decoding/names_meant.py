@@ -33,7 +33,7 @@ def name_meant(kind: Any, key: UnknownKey, variable: Callable[[Path], str]) -> s
     if len(found) > 1:
         return variable((*above, *found)) or (format_path((*above, *found)) if len(above) == known else "")
     if not found:
-        found = (*_nearest(place, rest[0]), *rest[1:])
+        found = (*nearest(place, rest[0]), *rest[1:])
     return variable((*above, *found)) or found[0] if len(found) >= len(rest) else ""
 
 
@@ -84,7 +84,7 @@ def _knows(place: TypePlace, name: str) -> bool:
     return any(one.names is None or name in one.names for one in said)
 
 
-def _nearest(place: TypePlace, name: str) -> list[str]:
+def nearest(place: TypePlace, name: str) -> list[str]:
     if len(name) > _LONGEST:
         return []
     names = {one for kind in place.kinds for one in (getattr(known_names(kind), "names", None) or ())}

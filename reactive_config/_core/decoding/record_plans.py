@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from reactive_config._core.decoding.basic_plans import TablePlan
-from reactive_config._core.decoding.fault import Fault
+from reactive_config._core.decoding.fault import UNKNOWN_NAME, Fault
 from reactive_config._core.decoding.finite import check_finite, is_finite
 from reactive_config._core.decoding.plans import (
     MISSING,
@@ -64,7 +64,7 @@ class RecordPlan(TablePlan):
     def without(self, name: str, plan: DecodePlan | None, old: Any, path: Path, found: list[Fault]) -> Any:
         if plan is None:
             if self.closed:
-                found.append(Fault((*path, name), "", f"one of the names {', '.join(self.plans)}", "an unknown name"))
+                found.append(Fault((*path, name), "", f"one of the names {', '.join(self.plans)}", UNKNOWN_NAME))
             return MISSING
         field = self.fields[name]
         if field.default is None:

@@ -36,7 +36,7 @@ from reactive_config._core.runtime.updates import Updates, offer, wake_updates
 from reactive_config._core.source import Source
 from reactive_config._core.status import HeldUnit, SourceState, Status
 from reactive_config._printable import printable
-from reactive_config.errors import Closed, SourceError, StartupError, StrayCancellation
+from reactive_config.errors import Closed, Origin, Problem, SourceError, StartupError, StrayCancellation
 
 T = TypeVar("T")
 
@@ -191,7 +191,8 @@ class Runtime(Generic[T]):
                 inbox.note_start()
         problems = self.acceptance.start()
         if problems and not await self._start_from_last_good():
-            raise StartupError(problems, stopped=len(problems) >= ENOUGH)
+            missing, stopped = self.acceptance.missing, len(problems) + len(self.acceptance.missing) >= ENOUGH
+            raise StartupError(problems, stopped=stopped, missing=missing, hints=self._hints(problems))
         self._publish([()])
         self._apply()
         self._step()
@@ -213,6 +214,17 @@ class Runtime(Generic[T]):
                     raise StartupError((), {i.record.name: i.reason or "ended without content" for i in gone})
         finally:
             vigil.end()
+
+    def _hints(self, problems: Sequence[Problem]) -> list[str]:
+        """Where optional sources found nothing, if something is missing that no source says anything about."""
+        if not any(problem.got == "nothing" and problem.origin is None for problem in problems):
+            return []
+        return [
+            f"{Origin(record.name, record.places[layer])}: nothing is there, which optional=True allows"
+            for record in self.acceptance.records
+            if record.optional
+            for layer in record.absent
+        ]
 
     def _absent(self) -> list[Inbox]:
         """The inboxes that the first snapshot waits for. An optional source may be missing once it has tried."""

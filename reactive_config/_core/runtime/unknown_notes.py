@@ -14,7 +14,7 @@ from reactive_config._core.decoding.fault import below
 from reactive_config._core.decoding.names_meant import name_meant
 from reactive_config._core.decoding.unknown_keys import NONE, UnknownKey, UnknownKeys, all_keys
 from reactive_config._core.delta import Entry
-from reactive_config._core.paths import Path, format_path
+from reactive_config._core.paths import KeyPath, Path, format_path
 from reactive_config._core.runtime.logbook import more_unknown_keys
 from reactive_config._core.secret import HIDDEN
 from reactive_config._core.source import no_variable
@@ -102,7 +102,9 @@ class UnknownNotes:
         if known is not None and known[0] is entry:  # to find the line may parse the document again
             return known[1]
         locates = budget.locates()
-        line = self._worded(key, origin_of(*found, locate=locates), entry.path, entry.variable)
+        record, entry_id, _, at = found
+        at = KeyPath(at) if len(at) == len(key) else at  # it is the key that somebody looks for
+        line = self._worded(key, origin_of(record, entry_id, entry, at, locate=locates), entry.path, entry.variable)
         if locates:
             if len(self._lines) >= _KEPT:
                 self._lines.clear()

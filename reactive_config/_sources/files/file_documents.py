@@ -8,9 +8,9 @@ import anyio
 import anyio.to_thread
 
 from reactive_config._core.delta import Bare, Entry, Locate, Malformed, Tree
-from reactive_config._core.paths import Path
+from reactive_config._core.paths import KeyPath, Path
 from reactive_config._formats import registry
-from reactive_config._formats.common import without_newline
+from reactive_config._formats.common import other_bytes, without_newline
 from reactive_config._sources.json_tables import ShapeAt, may_be_table, read_table
 from reactive_config._sources.nested_names import SEPARATOR, joined, nest, split
 from reactive_config.errors import ParseError
@@ -91,8 +91,8 @@ def _bare(data: bytes) -> Bare:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ParseError("UTF-8", "other bytes", line, error.start - data.rfind(b"\n", 0, error.start)) from None
+        line, column = data.count(b"\n", 0, error.start) + 1, error.start - data.rfind(b"\n", 0, error.start)
+        raise ParseError("UTF-8", other_bytes(data), line, column) from None
     return Bare(without_newline(text))
 
 
@@ -107,7 +107,8 @@ def _locate_name(data: bytes, path: Path, resolve: Resolve) -> tuple[int, int] |
     names = {resolve(split(name)): name for name in registry.parse(data, ".env")}
     for length in range(len(path), 0, -1):
         if path[:length] in names:
-            return registry.locate(data, ".env", (names[path[:length]],))
+            name = (names[path[:length]],)
+            return registry.locate(data, ".env", KeyPath(name) if isinstance(path, KeyPath) else name)
     return None
 
 

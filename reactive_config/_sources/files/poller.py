@@ -81,7 +81,7 @@ class Poller:
         elif late and not self._started:
             self._wait_for(late[0])
         else:
-            await self._send(changes, deleted)
+            await self._send(changes, deleted, seen.absent)
             self._notifier.judged(writes)
         self._say(seen, writes)
         return min(self._next, self._seen_at + self._poll_interval)
@@ -172,7 +172,9 @@ class Poller:
                 self._again(when)
         return deleted
 
-    async def _send(self, changes: Sequence[FileChange], deleted: Mapping[str, str]) -> None:
+    async def _send(
+        self, changes: Sequence[FileChange], deleted: Mapping[str, str], absent: Mapping[int, Malformed]
+    ) -> None:
         """Send what differs from what was sent. Nothing is taken note of before all of it was parsed."""
         entries = {c.found.id: await self._entry(c) for c in changes if c.content.data != self._outcome(c.found.id)}
         for change in changes:
@@ -182,7 +184,7 @@ class Poller:
             self._again(self._known[change.found.id].recheck_at)
         for id in deleted:  # noqa: A001
             del self._known[id]
-        delta: Delta = Patch(entries, deleted) if self._started else Replace(entries)
+        delta: Delta = Patch(entries, deleted) if self._started else Replace(entries, absent=absent)
         if entries or deleted or not self._started:
             self._feed.send(delta)
         if not self._started:

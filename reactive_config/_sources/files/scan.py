@@ -13,6 +13,7 @@ from typing import NamedTuple, Union
 
 from reactive_config._core.delta import Malformed
 from reactive_config._core.paths import Path
+from reactive_config._formats.registry import SUFFIXES
 from reactive_config._sources.files import os_paths
 from reactive_config._sources.files.notifiers.base import WatchPlan
 from reactive_config._sources.files.read_whole import FileSignature, irregular, unusable
@@ -21,6 +22,9 @@ from reactive_config._sources.files.symlinks import SWAP, LinkSwap, PathLookup, 
 _GONE = (errno.ENOENT, errno.ENOTDIR)
 _NO_DIRECTORY = Malformed("a directory (the source is not optional)", "nothing")
 _NO_FILE = Malformed("a file that can be used (the source is not optional)", "a directory without one")
+_OPTIONAL = "(or optional=True for the source)"
+_NEVER_A_VALUE = Malformed(f"a file in the directory {_OPTIONAL}", "none")
+_NEVER_A_DOCUMENT = Malformed(f"a file in the directory that ends in {', '.join(sorted(SUFFIXES))} {_OPTIONAL}", "none")
 
 Listing = Union[frozenset[str], int]
 """The names in a directory, or the errno where it cannot be listed."""
@@ -103,6 +107,7 @@ class Scan(NamedTuple):
         blind: Numbers of paths whose directory cannot be listed, or has lost all of its files and must not: what it
             held is not known to be gone for good.
         swaps: The directories of `..data` links, and where each led.
+        absent: Index of a layer to what it lacks, if it has no file and nobody knew one in it.
         homes: The number of a path to the directory in which its names are looked up, or in which the way ended.
         unfinished: Directories of `..data` links whose names do not all have their own link yet.
         lookups: Every name that was looked up.
@@ -116,6 +121,7 @@ class Scan(NamedTuple):
     blind: set[int]
     swaps: dict[str, LinkSwap]
     homes: dict[int, str]
+    absent: dict[int, Malformed]
     unfinished: set[str]
     lookups: PathLookups
     listings: dict[str, Listing]
@@ -150,13 +156,14 @@ class _Scanner:
         self._tracked, self._needed = tracked, needed
         self._lookups = PathLookups()
         files: dict[str, FoundFile] = {}
-        self.result = Scan(files, files, WatchPlan(), [], set(), {}, {}, set(), self._lookups, {})
+        self.result = Scan(files, files, WatchPlan(), [], set(), {}, {}, {}, set(), self._lookups, {})
 
     def file(self, layer: GivenPath) -> None:
         chain = self._follow(layer.absolute)
         self._home(layer, chain)
         if chain.error in _GONE:
             self.result.skipped.append(f"{layer.text} is not there")
+            self.result.absent[layer.layer] = _never("a file", layer)
         self._add(layer, chain, layer.id, (), layer.suffix)
 
     def directory(self, layer: GivenPath) -> None:
@@ -165,7 +172,7 @@ class _Scanner:
         if chain.error in _GONE:
             if not layer.quiet:
                 self.result.skipped.append(f"{layer.text} is not there")
-            self._lost(layer, _NO_DIRECTORY)
+            self._lost(layer, _NO_DIRECTORY, _never("a directory", layer))
         elif chain.status is None or chain.real is None:
             self._blind(layer, unusable(chain.error, "directory"))
         elif not stat.S_ISDIR(chain.status.st_mode):
@@ -193,7 +200,7 @@ class _Scanner:
             if names not in _GONE:
                 self._blind(layer, unusable(names, "directory"))
             else:  # since the lookup
-                self._lost(layer, _NO_DIRECTORY)
+                self._lost(layer, _NO_DIRECTORY, _never("a directory", layer))
             return
         before = len(self.result.files)
         for name in sorted(names, key=os.fsencode):
@@ -202,7 +209,7 @@ class _Scanner:
         if SWAP in names:
             self._check_swap(real, names)
         if len(self.result.files) == before:
-            self._lost(layer, _NO_FILE)
+            self._lost(layer, _NO_FILE, _NEVER_A_VALUE if layer.values else _NEVER_A_DOCUMENT)
 
     def _names(self, directory: str) -> Listing:
         known = self.result.listings
@@ -254,9 +261,18 @@ class _Scanner:
             id, place, layer.number, layer.layer, mount, suffix, real, signature, trouble, chain.swap
         )
 
-    def _lost(self, layer: GivenPath, trouble: Malformed) -> None:
+    def _lost(self, layer: GivenPath, trouble: Malformed, never: Malformed) -> None:
+        """A directory has no file.
+
+        Args:
+            layer: The directory.
+            trouble: What it lacks if it had files.
+            never: What it lacks otherwise.
+        """
         if layer.number in self._needed:
             self._blind(layer, trouble)
+        else:
+            self.result.absent[layer.layer] = never
 
     def _blind(self, layer: GivenPath, trouble: Malformed) -> None:
         self.result.blind.add(layer.number)
@@ -281,6 +297,11 @@ def listing(directory: str) -> Listing:
         return frozenset(os_paths.names(directory))
     except OSError as error:
         return error.errno or errno.EIO
+
+
+def _never(what: str, layer: GivenPath) -> Malformed:
+    """That nothing is there, and where that is: often the program was started in another directory."""
+    return Malformed(f"{what} {_OPTIONAL}", f"none at {os_paths.shown(layer.absolute)}")
 
 
 def _hidden(name: str) -> bool:

@@ -47,7 +47,7 @@ async def test_values(follow: Callable[..., Any], tmp_path: Path) -> None:
             ("db.user",): Bare("x"),
             ("two",): Bare("1\n"),
             ("nothing",): Bare(""),
-            ("bad",): Malformed("UTF-8", "other bytes", 1, 1),
+            ("bad",): Malformed("UTF-8", "other bytes (save it as UTF-8)", 1, 1),
         }
         assert f"{tmp_path}/sub is skipped: a directory" in feed.said
 

@@ -45,7 +45,12 @@ async def test_the_first_delta_is_all_there_is(follow: Callable[..., Any], tmp_p
 async def test_nothing_there_is_an_empty_state(follow: Callable[..., Any], tmp_path: Path) -> None:
     """The core judges emptiness; the notes name what is missing."""
     async with follow(tmp_path / "absent", tmp_path / "app.toml") as feed:
-        assert feed.deltas == [Replace({})]
+        (first,) = feed.deltas
+        assert first == Replace({}, absent=first.absent)
+        assert [(number, lacks.expected.split()[1], lacks.got) for number, lacks in first.absent.items()] == [
+            (0, "directory", f"none at {tmp_path}/absent"),
+            (1, "file", f"none at {tmp_path}/app.toml"),
+        ]
         assert f"{tmp_path}/absent is not there" in feed.said
         assert f"{tmp_path}/app.toml is not there" in feed.said
 
