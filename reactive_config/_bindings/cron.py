@@ -45,7 +45,12 @@ class Cron(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         except Exception:  # noqa: BLE001 - a name that is no path of a file fails in many ways
             raise InvalidValue("the name of a time zone, such as Europe/Berlin", at="timezone") from None
         # An expression may be well formed and name no time at all: 30 February, or a first Monday on the 29th.
-        if next(_simulation(self.expression, datetime(2000, 1, 1, tzinfo=zone)), None) is None:
+        try:
+            first = next(_simulation(self.expression, datetime(2000, 1, 1, tzinfo=zone)), None)
+        except ImportError:
+            # As a refusal of the value, so that the message of a start says what to install.
+            raise InvalidValue(f"cronsim, which reads cron expressions: {install('cron')}", at="cron") from None
+        if first is None:
             raise InvalidValue("an expression that names a time, not one that never comes", at="cron")
 
     def times(self, after: int) -> Iterator[int]:

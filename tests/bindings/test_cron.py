@@ -12,7 +12,7 @@ import anyio
 import msgspec
 import pytest
 
-from reactive_config import Env, Live, Memory, Rejected, open_config
+from reactive_config import Env, Live, Memory, Rejected, StartupError, open_config
 from reactive_config._bindings.cron_times import RECHECK
 from reactive_config._core.status import BindingState
 from reactive_config._extras import install
@@ -291,11 +291,19 @@ from reactive_config.bindings import Cron, timer
 timer(Live.constant(timedelta(seconds=1)))
 try:
     Cron("* * * * *")
-except ImportError as error:
+except ValueError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == f"cron expressions need cronsim: {install('cron')}\n"
+    assert done.stdout == f"cron: expected cronsim, which reads cron expressions: {install('cron')}\n"
+
+
+async def test_a_start_without_cronsim_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cronsim", None)
+    with pytest.raises(StartupError) as failed:
+        async with open_config(App, Memory({"backup": {"cron": "0 3 * * *"}})):
+            pass
+    assert f"backup.cron: expected cronsim, which reads cron expressions: {install('cron')}, got " in str(failed.value)
 
 
 def test_the_wall_of_a_manual_clock_is_set_with_a_time_zone():

@@ -18,7 +18,7 @@ from reactive_config.errors import InvalidValue
 MOST = 1e15
 """The highest limit; beyond it a float can no longer tell neighbouring whole numbers apart."""
 
-_EXPECTED = "a rate such as 100/s or 100/10s, a table of limit and per, or null"
+_EXPECTED = "a rate such as 100/s, 100/10s or 5/m, a table of limit and per, or null"
 
 _MICROSECOND = timedelta(microseconds=1)
 

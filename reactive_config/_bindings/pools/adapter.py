@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from reactive_config._bindings.pools.known_arguments import KnownArguments, named_in, refuse_unknown
 from reactive_config._bindings.pools.live_pool import LivePool, live_pool
 from reactive_config._bindings.pools.options import Arguments, arguments_of
 from reactive_config._bindings.thing import Dispose
 from reactive_config._core.runtime.live import Live
 from reactive_config._extras import install
+from reactive_config._printable import printable
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -53,6 +55,7 @@ def adapter(
     answers: tuple[type[Exception], ...] = (),
     is_answer: Callable[[Exception], bool] | None = None,
     resize: Callable[[R, Arguments, Arguments], Awaitable[bool]] | None = None,
+    known: KnownArguments | None = None,
 ) -> LivePool[U, R]:
     """A `live_pool` for a library that is given keyword arguments.
 
@@ -65,12 +68,15 @@ def adapter(
             server said. Constructors and parsers of URLs do quote them, so any other error is replaced.
         is_answer: Which of `answers` the server has said, if the class alone does not tell.
         resize: As for `live_pool`, with the arguments in place of the values.
+        known: What the library takes; what it does not is refused by name before anything is opened.
     """
     name = label(kind, live, name)
     plain: tuple[type[Exception], ...] = (OSError, ImportError, *answers)
 
     def arguments(value: U) -> Arguments:
         return arguments_of(value if options is None else options(value))
+
+    given: Arguments = {}  # what the newest pool was opened with
 
     async def safely(step: Callable[[], Awaitable[T]], expected: str) -> T:
         try:
@@ -79,13 +85,17 @@ def adapter(
             if isinstance(error, plain) and (not isinstance(error, answers) or is_answer is None or is_answer(error)):
                 raise
             # It may quote what it was given.
-            got = type(error).__name__
+            got = f"{type(error).__name__}{named_in(error, given)}"
         # Outside of the handler: the replaced error must not hang on this one either.
         raise ValueError(f"{name}: expected {expected}, got {got}")
 
     async def opened(value: U) -> R:
+        nonlocal given
         given = arguments(value)
-        return await safely(lambda: open(given), f"arguments to open it with ({', '.join(given)})")
+        if known is not None:
+            refuse_unknown(name, given, known)
+        names = ", ".join(printable(argument) for argument in given)
+        return await safely(lambda: open(given), f"arguments to open it with ({names})")
 
     async def checked(pool: R) -> None:
         if check is not None:

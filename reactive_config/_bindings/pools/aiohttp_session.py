@@ -12,6 +12,7 @@ import anyio
 
 from reactive_config._bindings.pools.adapter import Options, adapter, extra
 from reactive_config._bindings.pools.closing import close_within
+from reactive_config._bindings.pools.known_arguments import KnownArguments, names_of
 from reactive_config._bindings.pools.live_pool import LivePool
 from reactive_config._bindings.pools.options import Arguments
 from reactive_config._bindings.thing import Dispose
@@ -88,6 +89,14 @@ def aiohttp_session(
         drain=drain,
         deadline=deadline,
         name=name,
+        known=KnownArguments(
+            "aiohttp.ClientSession",
+            names_of(aiohttp.ClientSession),
+            below={
+                "connector": KnownArguments("aiohttp.TCPConnector", names_of(aiohttp.TCPConnector)),
+                "timeout": KnownArguments("aiohttp.ClientTimeout", names_of(aiohttp.ClientTimeout)),
+            },
+        ),
     )
 
 

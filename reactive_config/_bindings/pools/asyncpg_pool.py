@@ -11,6 +11,7 @@ from reactive_config._bindings.pools.adapter import Options, adapter, extra, lab
 from reactive_config._bindings.pools.asyncpg_closing import asyncpg_connecting, cut_asyncpg
 from reactive_config._bindings.pools.closing import close_within
 from reactive_config._bindings.pools.connecting import Connecting
+from reactive_config._bindings.pools.known_arguments import KnownArguments, names_of
 from reactive_config._bindings.pools.live_pool import LivePool
 from reactive_config._bindings.pools.options import Arguments
 from reactive_config._core.runtime.live import Live
@@ -90,6 +91,7 @@ def asyncpg_pool(
         drain=drain,
         deadline=deadline,
         name=name,
+        known=KnownArguments("asyncpg.create_pool", names_of(asyncpg.create_pool, asyncpg.connect), unless="connect"),
         answers=(asyncpg.PostgresError,),
     )
 

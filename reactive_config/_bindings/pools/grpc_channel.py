@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reactive_config._bindings.pools.adapter import Options, adapter, extra
+from reactive_config._bindings.pools.known_arguments import KnownArguments, names_of
 from reactive_config._bindings.pools.live_pool import LivePool
 from reactive_config._bindings.pools.options import Arguments
 from reactive_config._core.runtime.live import Live
@@ -74,6 +75,12 @@ def grpc_channel(
         drain=drain,
         deadline=deadline,
         name=name,
+        known=KnownArguments(
+            "grpc.aio.secure_channel",
+            names_of(grpc.aio.secure_channel),
+            required=("target",),
+            below={"credentials": KnownArguments("the credentials", _PEM)},
+        ),
     )
 
 
@@ -82,7 +89,5 @@ def _credentials(given: Any) -> grpc.ChannelCredentials | None:
 
     if not isinstance(given, dict):
         return given
-    if unknown := set(given) - set(_PEM):
-        raise TypeError(f"credentials: expected {', '.join(_PEM)}, got {', '.join(sorted(unknown))}")
     pem = {name: text.encode() if isinstance(text, str) else text for name, text in given.items()}
     return grpc.ssl_channel_credentials(**pem)

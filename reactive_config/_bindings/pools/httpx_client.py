@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from reactive_config._bindings.pools.adapter import Options, adapter, extra
 from reactive_config._bindings.pools.closing import close_within
+from reactive_config._bindings.pools.known_arguments import KnownArguments, names_of
 from reactive_config._bindings.pools.live_pool import LivePool
 from reactive_config._bindings.pools.options import Arguments
 from reactive_config._bindings.thing import Dispose
@@ -75,6 +76,14 @@ def httpx_client(
         drain=drain,
         deadline=deadline,
         name=name,
+        known=KnownArguments(
+            "httpx.AsyncClient",
+            names_of(httpx.AsyncClient),
+            below={
+                "limits": KnownArguments("httpx.Limits", names_of(httpx.Limits)),
+                "timeout": KnownArguments("httpx.Timeout", names_of(httpx.Timeout)),
+            },
+        ),
     )
 
 

@@ -11,6 +11,7 @@ import anyio
 from reactive_config._bindings.pools.adapter import Options, adapter, extra, label
 from reactive_config._bindings.pools.closing import CLOSE_WITHIN, close_within
 from reactive_config._bindings.pools.connecting import Connecting
+from reactive_config._bindings.pools.known_arguments import KnownArguments, names_of
 from reactive_config._bindings.pools.live_pool import LivePool
 from reactive_config._bindings.pools.options import Arguments
 from reactive_config._bindings.pools.psycopg_closing import (
@@ -110,6 +111,7 @@ def psycopg_pool(
         drain=drain,
         deadline=deadline,
         name=name,
+        known=KnownArguments("psycopg_pool.AsyncConnectionPool", names_of(psycopg_pool.AsyncConnectionPool)),
         answers=(psycopg.Error, psycopg_pool.PoolTimeout),
         resize=_resize,
     )

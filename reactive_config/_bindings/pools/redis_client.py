@@ -9,6 +9,7 @@ import anyio
 
 from reactive_config._bindings.pools.adapter import Options, adapter, extra, label
 from reactive_config._bindings.pools.closing import close_within, closed_text
+from reactive_config._bindings.pools.known_arguments import KnownArguments, names_of
 from reactive_config._bindings.pools.live_pool import LivePool
 from reactive_config._bindings.pools.options import Arguments
 from reactive_config._core.runtime.live import Live
@@ -131,6 +132,7 @@ def redis_client(
         drain=drain,
         deadline=deadline,
         name=name,
+        known=KnownArguments("redis.asyncio.Redis", names_of(redis.asyncio.Redis), unless="url"),
         answers=(redis.ConnectionError, redis.TimeoutError, redis.ResponseError),
     )
 

@@ -12,6 +12,7 @@ from reactive_config._bindings.pools.adapter import Options, adapter, extra, lab
 from reactive_config._bindings.pools.asyncpg_closing import asyncpg_connecting, cut_asyncpg
 from reactive_config._bindings.pools.closing import CLOSE_WITHIN, close_within, closed_text
 from reactive_config._bindings.pools.connecting import Connecting
+from reactive_config._bindings.pools.known_arguments import KnownArguments
 from reactive_config._bindings.pools.live_pool import LivePool
 from reactive_config._bindings.pools.options import Arguments
 from reactive_config._bindings.pools.psycopg_closing import cut_psycopg, psycopg_connecting, unconnected
@@ -87,6 +88,7 @@ def sqlalchemy_engine(
         drain=drain,
         deadline=deadline,
         name=name,
+        known=KnownArguments("sqlalchemy.create_async_engine", None, required=("url",)),
         answers=(sqlalchemy.exc.DBAPIError,),
         is_answer=lambda error: getattr(getattr(error, "orig", None), "sqlstate", None) is not None,
     )

@@ -246,7 +246,7 @@ async def test_it_shows_in_the_status_and_a_value_that_is_no_rate_keeps_the_one_
         await memory.patch({"requests": "-1/s"})
         await until(lambda: config.status().bindings[0].failures)
         status = config.status().bindings[0]
-        told = "rate: expected a rate such as 100/s or 100/10s, a table of limit and per, or null, got '-1/s'"
+        told = "rate: expected a rate such as 100/s, 100/10s or 5/m, a table of limit and per, or null, got '-1/s'"
         assert (status.state, status.error) == (BindingState.REFUSED, f"the new one could not be made: {told}")
         assert [bool(limiter.try_acquire()) for _ in range(2)] == [True, False]
         await memory.patch({"requests": "5/s"})

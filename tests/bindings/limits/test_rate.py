@@ -74,7 +74,7 @@ async def test_what_is_no_rate_is_refused_with_expected_and_got(unfit):
     with pytest.raises(StartupError) as caught:
         async with open_config(App, Memory({"requests": unfit})):
             pass
-    assert "requests: expected a rate such as 100/s or 100/10s, " in str(caught.value)
+    assert "requests: expected a rate such as 100/s, 100/10s or 5/m, " in str(caught.value)
     assert ", got " in str(caught.value)
 
 
@@ -100,7 +100,7 @@ async def test_a_table_that_is_no_rate_is_held_and_the_one_before_stays(table, s
 
 @pytest.mark.parametrize("bad", ["hunter2", 5, {"limit": -1}, {"limit": float("nan")}, [1], True])
 def test_of_an_untyped_value_that_is_none_no_text_is_said(bad):
-    with pytest.raises(ValueError, match=r"rate: expected a rate such as 100/s or .*, got") as caught:
+    with pytest.raises(ValueError, match=r"rate: expected a rate such as 100/s, .*, got") as caught:
         rate_of(bad)
     assert "hunter2" not in str(caught.value)
 

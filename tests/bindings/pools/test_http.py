@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 
 import anyio
 import msgspec
@@ -236,7 +237,7 @@ async def test_no_error_quotes_an_argument(kind, wrong, nothing_left):
     with pytest.raises(ValueError, match="expected arguments") as caught:
         async with kind.adapter(Live.constant(wrong)):
             pass
-    assert "canary" not in str(caught.value).replace("canary_of_a_kind", "")
+    assert "canary" not in re.sub("canary(_of_a_kind)? [(]unknown", "", str(caught.value))
     assert caught.value.__context__ is None
 
 
