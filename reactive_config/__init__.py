@@ -35,6 +35,7 @@ from reactive_config._core.runtime.live import Live
 from reactive_config._core.runtime.snapshot import Snapshot
 from reactive_config._core.runtime.updates import Gap, Updates
 from reactive_config._core.secret import Secret, Shown
+from reactive_config._core.types.byte_sizes import ByteSize
 from reactive_config.errors import (
     Closed,
     ConfigError,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TLS",
+    "ByteSize",
     "ChangeCallback",
     "ChangeLimits",
     "Closed",

@@ -21,6 +21,7 @@ COSTLY = (
     "grpc",
     "tomllib",
     "ryaml",
+    "zoneinfo",
     "watchfiles",
     "reactive_config._formats.toml_",
     "reactive_config._formats.yaml_",

@@ -128,7 +128,8 @@ def modules():
 
 def test_the_public_names_are_these():
     assert set(reactive_config.__all__) == {
-        "ChangeCallback", "ChangeLimits", "Closed", "Config", "ConfigError", "Env", "EnvName", "Etcd", "Files", "Gap",
+        "ByteSize", "ChangeCallback", "ChangeLimits", "Closed", "Config", "ConfigError", "Env", "EnvName", "Etcd", "Files",
+        "Gap",
         "InvalidValue", "Live", "Memory", "ReactiveConfigError", "Rejected", "Secret", "Shown", "Snapshot",
         "StartupError", "TLS", "Updates", "WrongProcess", "open_config",
     }  # fmt: skip

@@ -26,9 +26,10 @@ from reactive_config._core.json_text import JsonRefusedError, decode_json
 from reactive_config._core.paths import Path
 from reactive_config._core.secret import HIDDEN
 from reactive_config._core.sensitive import hide_passwords
-from reactive_config._core.types import fields_of, is_sealed, is_struct, is_untyped
+from reactive_config._core.types import fields_of, is_sealed, is_struct, is_untyped, wants_text
 from reactive_config._core.types.places import TypePlace, are_open, is_container, place_of
 from reactive_config._core.types.sealed import positions_of
+from reactive_config._core.types.text_types import text_type
 from reactive_config._core.types.wording import duration_text
 
 _WRITTEN = (date, time, timedelta, Decimal, UUID, int)  # a datetime is a date, and True an int
@@ -49,6 +50,9 @@ def plain(value: Any) -> Any:
         return value if math.isfinite(value) else str(value)  # as a type's own default may be; JSON has no such number
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode()
+    if (known := text_type(type(value))) is not None:
+        text = known.write(value)
+        return hide_passwords(text) if type(text) is str else plain(text)
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, _WRITTEN):
@@ -184,7 +188,11 @@ def _may_show(spot: Spot) -> bool:
     text = value.text if type(value) is Bare else value
     if place.holds_secret and type(text) not in place.kinds:
         return False  # it stands where something with a Secret belongs
-    if type(text) is str and place.kinds != (str,) and text.lstrip()[:1] in ("{", "["):
+    if (
+        type(text) is str
+        and not (place.kinds and all(map(wants_text, place.kinds)))
+        and text.lstrip()[:1] in ("{", "[")
+    ):
         return _may_show_json(text, place)
     return not place.sensitive or (are_open(place.kinds) and _fits(value, place.kinds))
 

@@ -42,9 +42,9 @@ def rows_decoded(monkeypatch: pytest.MonkeyPatch, kind: Any, tree: Any) -> tuple
     """The faults, and how many decoded trees held the rows at the bottom."""
     decode, seen = faults_module.decode_leaf, []
 
-    def counting(value: Any, kind: Any) -> Any:
+    def counting(value: Any, kind: Any, hook: Any) -> Any:
         seen.append("'rows'" in repr(value))
-        return decode(value, kind)
+        return decode(value, kind, hook)
 
     monkeypatch.setattr(faults_module, "decode_leaf", counting)
     return faults(tree, kind, ()), sum(seen)

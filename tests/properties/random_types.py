@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import ipaddress
 import json
+import re
+import zoneinfo
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 
@@ -15,6 +19,7 @@ import msgspec
 import pydantic
 from hypothesis import strategies as st
 
+from reactive_config import ByteSize
 from reactive_config._core.delta import Bare
 from reactive_config._core.secret import Secret
 
@@ -66,6 +71,12 @@ SCALARS = [
     Kind(Secret[timedelta], one_of("30s", 1)),
     Kind(int | str, one_of(1, "1", "a")),
     Kind(timedelta | None, one_of("30s", None)),
+    Kind(ByteSize, one_of("1kB", 1000, "1 KiB")),
+    Kind(Annotated[ByteSize, msgspec.Meta(ge=500), pydantic.Field(ge=500)], one_of("1kB", 1000, "2KiB")),
+    Kind(Path, one_of("a/b", "./a/b", "c")),
+    Kind(ipaddress.IPv4Network, one_of("10.0.0.0/8", "10.0.0.0/255.0.0.0", "10.1.0.0/16")),
+    Kind(re.Pattern[str], one_of("[a-z]+", "a|b")),
+    Kind(zoneinfo.ZoneInfo, one_of("UTC", "Europe/Berlin")),
 ]
 FREE = Kind(Any, one_of(1, "1", {"x": {"y": 1}}, {"x": [1]}, [{"x": 1}]))
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, assert_type
 import msgspec
 
 from reactive_config import (
+    ByteSize,
     ChangeCallback,
     Config,
     EnvName,
@@ -28,6 +29,7 @@ class Pool(msgspec.Struct, frozen=True):
 class App(msgspec.Struct, frozen=True):
     token: Annotated[Secret[str], EnvName("API_TOKEN")]
     pool: Pool = Pool()
+    body: ByteSize = ByteSize(1024)
 
 
 def take_pool(pool: Pool) -> None: ...
@@ -65,4 +67,7 @@ async def use() -> None:
         config.on_change(lambda c: c.pool.size, take_pool)  # type: ignore[misc]
     async with open_config(dict[str, Any], Memory()) as untyped:
         assert_type(untyped.current, dict[str, Any])
+    open_config(App, Memory(), decoders={Pool: lambda value: Pool(int(value))})
+    open_config(App, Memory(), decoders={"Pool": int})  # type: ignore[dict-item]
+    open_config(App, Memory(), decoders={Pool: 5})  # type: ignore[dict-item]
     assert_type(Live.constant(5), Live[int])

@@ -1,8 +1,8 @@
-"""What only the type can decide: bare texts and durations.
+"""What only the type can decide: bare texts, durations and sizes.
 
 A bare value (an environment variable, an etcd key's text, a mounted secret) has no type of its own.
 Here it gets one, from the type that it is meant for: as text where text fits, otherwise leniently.
-Values from JSON, YAML and TOML are never bent, save for durations.
+Values from JSON, YAML and TOML are never bent, save for durations and sizes.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Any, Literal, Union, get_args, get_origin
 import msgspec
 
 from reactive_config._core.bounds import integer_fits
+from reactive_config._core.decoding.conversion import convert
 from reactive_config._core.delta import Bare
 from reactive_config._core.json_text import decode_json
 from reactive_config._core.refusals import is_refusal
 from reactive_config._core.secret import Secret
 from reactive_config._core.types import (
+    ByteSize,
     bare_type,
     class_of,
-    describe,
     inputs_of,
     is_array,
     is_named_tuple,
-    is_pydantic,
     is_pydantics,
     is_scalar,
     is_secret,
@@ -40,8 +40,10 @@ from reactive_config._core.types import (
     mapping_types,
     members_of,
     root_type,
+    wants_text,
 )
-from reactive_config._core.types.pydantic_types import validated
+from reactive_config._core.types.byte_sizes import BYTE_SIZE_WORDS, byte_count
+from reactive_config.errors import InvalidValue
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 # Digits are those of ASCII, and no character is tried twice: a text may be long, and come from anybody.
@@ -50,24 +52,6 @@ _LONGEST = 200  # characters; a longer text is no duration
 _NUMBER = re.compile(r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?+[0-9]++)?")
 _READY = frozenset({str, int, float, bool, type(None)})
 _MOST_DIGITS = 20  # of an integer of 64 bits, its sign included
-
-
-def convert(value: Any, kind: Any, *, strict: bool = True) -> Any:
-    """msgspec's conversion, with the types that it does not know."""
-    return msgspec.convert(value, kind, strict=strict, str_keys=True, dec_hook=_custom)
-
-
-def _custom(kind: Any, value: Any) -> Any:
-    if is_secret(kind):
-        inner = get_args(kind)[0] if get_args(kind) else Any
-        return Secret(convert(value, inner))
-    if is_pydantic(kind):
-        try:
-            return validated(value, kind)
-        except ValueError:
-            # msgspec makes the text of this one its own, and that of 300,000 errors takes a second.
-            raise ValueError("refused by the model") from None
-    raise NotImplementedError(describe(kind))
 
 
 def duration(value: Any) -> timedelta | None:
@@ -126,15 +110,19 @@ def untyped(value: Any) -> Any:
 
 
 def prepare(value: Any, kind: Any) -> Any:
-    """The tree that strict conversion to `kind` is given: bare values and durations resolved.
+    """The tree that strict conversion to `kind` is given: bare values, durations and sizes resolved.
 
     What does not fit stays as it is (a bare value as its text), for the conversion to refuse.
+
+    Raises:
+        InvalidValue: A size breaks its rules. Quotes nothing.
+        JsonRefusedError: A bare text is JSON that no document could hold.
     """
     if type(value) is Bare:
         return _from_text(value.text, kind)
     plain = bare_type(kind)
     if is_secret(plain):
-        return prepare(value, *(get_args(plain) or (Any,)))
+        return prepare(value, (get_args(plain) or (Any,))[0])
     if is_untyped(plain):
         return untyped(value)
     if is_union(plain):
@@ -148,7 +136,19 @@ def prepare(value: Any, kind: Any) -> Any:
         return _prepare_items(value, item_types(plain))
     if type(value) is dict:
         return _prepare_table(value, plain)
-    return value
+    return _size(value) if plain is ByteSize else value
+
+
+def _size(value: Any) -> Any:
+    """The number of bytes that a size means; what is no number and no size stays.
+
+    Raises:
+        InvalidValue: It is a negative number, which conversion would take.
+    """
+    found = byte_count(value)
+    if found is None and type(value) is int:
+        raise InvalidValue(BYTE_SIZE_WORDS)
+    return value if found is None else found
 
 
 def _prepare_items(value: list[Any], items: tuple[Any, ...] | None) -> Any:
@@ -185,6 +185,8 @@ def _prepare_union(value: Any, members: tuple[Any, ...]) -> Any:
         return value if found is None else found
     if value is not None and (secrets := [m for m in members if is_secret(m)]):
         return prepare(value, secrets[0])
+    if ByteSize in members and (type(value) is int or (type(value) is str and str not in members)):
+        return _size(value)
     return value
 
 
@@ -263,22 +265,35 @@ def _from_text(text: str, kind: Any) -> Any:
     if plain in (int, float, bool):  # no text is one of these, so the strict attempt can be spared
         lax = _lenient(text, plain, strict=False)  # without its constraints: those are the conversion's to refuse
         return text if lax is None else lax[0]
+    if wants_text(plain):  # its conversion reads the text
+        return text
     members = members_of(plain)
     if any(map(is_secret, members)):
         return _from_text(text, _revealed(plain))
     if (root := root_type(plain)) is not None:
         return _from_text(text, root)
+    if text == "null" and type(None) in members and any(map(wants_text, members)) and str not in members:
+        return None  # a path or a pattern could be called so, and nobody's is
     if is_pydantics(plain) or inputs_of(plain) is not None or _lenient(text, kind, strict=True) is None:
-        if (parsed := _container(text, members)) is not None:
-            return prepare(parsed, plain)
-        if timedelta in members and (found := duration(text)) is not None:
-            return found
-        if text == "null" and type(None) in members:
-            return None
-        lax = _lenient(text, kind, strict=False)
-        return text if lax is None else lax[0]
+        return _bent(text, kind, members)
     # The conversion would take the text, but nothing bare.
     return Bare(text) if Decimal in members and str not in members and _is_odd_decimal(text) else text
+
+
+def _bent(text: str, kind: Any, members: tuple[Any, ...]) -> Any:
+    """What a text means for a type that does not take it as it is; otherwise the text."""
+    if (parsed := _container(text, members)) is not None:
+        return prepare(parsed, kind)
+    if timedelta in members and (found := duration(text)) is not None:
+        return found
+    if text == "null" and type(None) in members:
+        return None
+    if ByteSize in members and (size := byte_count(text)) is not None:
+        return size
+    lax = _lenient(text, kind, strict=False)
+    if lax is not None:
+        return _size(lax[0]) if ByteSize in members else lax[0]
+    return text
 
 
 def _revealed(plain: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from reactive_config._core.bounds import FINITE
+from reactive_config._core.decoding.conversion import NO_DECODERS, DecodeHook
 from reactive_config._core.decoding.fault import ENOUGH, Fault
 from reactive_config._core.decoding.fault_search import faults, own_fault
 from reactive_config._core.decoding.finite import NotFiniteError
@@ -48,8 +49,9 @@ _unknown_of = attrgetter("unknown")
 class LeafPlan(DecodePlan):
     """One value, converted as a whole."""
 
-    def __init__(self, kind: Any) -> None:
+    def __init__(self, kind: Any, hook: DecodeHook = NO_DECODERS) -> None:
         self.kind = kind
+        self._hook = hook
         self.scalar = is_scalar(kind)
         self.may_ignore = not self.scalar and may_ignore(kind)
         self.has_floats = may_be_float(kind)
@@ -62,7 +64,7 @@ class LeafPlan(DecodePlan):
         except BaseException as error:
             if not is_refusal(error):
                 raise
-            found += faults(tree, self.kind, path)
+            found += faults(tree, self.kind, path, self._hook)
             return MISSING
         if not self.may_ignore:
             return same_or_new(old, value)
@@ -75,7 +77,7 @@ class LeafPlan(DecodePlan):
             value = msgspec.convert(tree, self.kind)
             if self.is_sound(value):
                 return value
-        return decode_leaf(tree, self.kind)
+        return decode_leaf(tree, self.kind, self._hook)
 
     def anew(self, tree: Any, decoded: Decoded) -> Any:
         return value_of(decoded) if self.immutable else self._converted(tree)

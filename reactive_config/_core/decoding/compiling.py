@@ -8,9 +8,11 @@ from typing import Any, get_args
 import msgspec
 
 from reactive_config._core.decoding.basic_plans import LeafPlan, TablePlan
+from reactive_config._core.decoding.conversion import NO_DECODERS, DecodeHook, Decoders
 from reactive_config._core.decoding.map_plans import MapPlan, OptionalPlan, UntypedPlan
 from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.decoding.record_plans import FlatPlan, RecordPlan
+from reactive_config._core.decoding.refused_types import check_decoders, find_refused, is_known
 from reactive_config._core.refusals import is_refusal
 from reactive_config._core.types import (
     bare_type,
@@ -19,10 +21,9 @@ from reactive_config._core.types import (
     is_array,
     is_constrained,
     is_dataclass,
-    is_pydantic,
     is_pydantics,
     is_scalar,
-    is_secret,
+    is_sealed,
     is_struct,
     is_union,
     is_untyped,
@@ -40,19 +41,27 @@ from reactive_config._core.types.sealed import holds_secret_names
 from reactive_config.errors import TypeNotSupported
 
 
-def compile_plan(kind: Any) -> DecodePlan:
+def compile_plan(kind: Any, decoders: Decoders | None = None) -> DecodePlan:
     """The plan for a configuration type.
 
+    Args:
+        kind: The type.
+        decoders: Functions for types of the program's own, by class.
+
     Raises:
+        TypeError: A decoder would never be called.
         TypeNotSupported: It, or a type inside it, cannot be decoded, or only without some code of its own; names both.
     """
-    _check(kind)
+    if decoders:
+        check_decoders(decoders)
+    hook = DecodeHook(decoders) if decoders else NO_DECODERS
+    _check((kind, frozenset(hook.decoders)))
     if holds_secret_names(kind):
         raise TypeNotSupported(f"expected tables whose names may be shown, got {kind!r}, where a name is a Secret")
-    return _compile(kind, {})
+    return _compile(kind, {}, hook)
 
 
-def _compile(kind: Any, known: dict[Any, DecodePlan]) -> DecodePlan:
+def _compile(kind: Any, known: dict[Any, DecodePlan], hook: DecodeHook) -> DecodePlan:
     kind = unmarked(kind)
     plain = bare_type(kind)
     if is_untyped(plain):
@@ -61,18 +70,18 @@ def _compile(kind: Any, known: dict[Any, DecodePlan]) -> DecodePlan:
         if plain not in known:
             make = FlatPlan if _is_flat(plain) else RecordPlan
             plan = known[plain] = make(plain)  # known before its fields: a type may contain itself
-            plan.plans = {name: _compile(field.type, known) for name, field in plan.fields.items()}
+            plan.plans = {name: _compile(field.type, known, hook) for name, field in plan.fields.items()}
         return known[plain]
     if not is_constrained(kind):
         mapping = mapping_types(plain)
         if mapping is not None and mapping[0] is str:
-            return MapPlan(kind, _compile(mapping[1], known))
+            return MapPlan(kind, _compile(mapping[1], known, hook))
         members = members_of(plain)
         if is_union(plain) and len(members) == 2 and type(None) in members:
-            inner = _compile(next(t for t in get_args(plain) if bare_type(t) is not type(None)), known)
+            inner = _compile(next(t for t in get_args(plain) if bare_type(t) is not type(None)), known, hook)
             if isinstance(inner, TablePlan):
                 return OptionalPlan(kind, inner)
-    return LeafPlan(kind)
+    return LeafPlan(kind, hook)
 
 
 def _is_table_of_fields(kind: Any) -> bool:
@@ -99,18 +108,24 @@ def _is_constant(default: Callable[[], Any]) -> bool:
 
 
 @cached
-def _check(kind: Any) -> None:
+def _check(asked: tuple[Any, frozenset[type]]) -> None:
+    """Whether a type can be decoded with these decoders."""
+    kind, decoders = asked
+    walked = False
     try:
         for inner in reachable(kind):
             if (reason := not_served(inner)) is not None:
                 raise TypeNotSupported(f"{_name(inner)} cannot be decoded: {reason} is not served")
-        _check_info(msgspec.inspect.type_info(kind), {})
+        walked = True
+        _check_info(msgspec.inspect.type_info(kind), decoders, {})
         _check_variables(kind)
     except (TypeError, NameError, NotImplementedError, RecursionError) as error:
         if isinstance(error, TypeNotSupported):
             raise
         if (reason := _alias_below(kind)) is not None:
             raise TypeNotSupported(reason) from None
+        if walked and (found := find_refused(kind, decoders)) is not None:
+            raise TypeNotSupported(str(found)) from None
         raise TypeNotSupported(f"expected a type that can be decoded, got {kind!r}: {error}") from None
 
 
@@ -131,11 +146,12 @@ def _alias_below(kind: Any) -> str | None:
     return next(filter(None, map(unserved_alias, (kind, *inside, *fields))), None)
 
 
-def _check_info(info: Any, seen: dict[Any, Any]) -> None:
+def _check_info(info: Any, decoders: frozenset[type], seen: dict[Any, Any]) -> None:
     """Look for types that cannot be decoded.
 
     Args:
         info: What msgspec knows of a type.
+        decoders: The classes that the program decodes.
         seen: What was looked at: by its id, which stays its own while it is kept here, and the classes that are made
             by their own constructor, since each of their fields is described anew.
     """
@@ -148,15 +164,31 @@ def _check_info(info: Any, seen: dict[Any, Any]) -> None:
         seen[info.cls] = info
         if not is_pydantics(info.cls):  # pydantic knows types that msgspec does not
             for field in (fields_of(info.cls) or {}).values():  # not what the constructor makes of them
-                _check_info(msgspec.inspect.type_info(field.type), seen)
+                _check_info(msgspec.inspect.type_info(field.type), decoders, seen)
         return
-    if isinstance(info, msgspec.inspect.CustomType) and not (is_secret(info.cls) or is_pydantic(info.cls)):
-        raise TypeNotSupported(f"expected a type that can be decoded, got {info.cls!r}")
+    _refuse_custom(info, decoders)
     for name in getattr(info, "__struct_fields__", ()):
         value = getattr(info, name)
         for inner in value if isinstance(value, tuple) else (value,):
             if isinstance(inner, (msgspec.inspect.Type, msgspec.inspect.Field)):
-                _check_info(inner, seen)
+                _check_info(inner, decoders, seen)
+
+
+def _refuse_custom(info: Any, decoders: frozenset[type]) -> None:
+    """Refuse what msgspec does not know and nobody else decodes.
+
+    Raises:
+        TypeError: It is such a type. `find_refused` says where it stands.
+    """
+    if isinstance(info, msgspec.inspect.DictType) and _has_custom_names(info.key_type):
+        raise TypeError("a table has names that msgspec does not make")
+    if isinstance(info, msgspec.inspect.CustomType) and not is_known(info.cls, decoders):
+        raise TypeError(f"{info.cls!r} is not known")
+
+
+def _has_custom_names(info: Any) -> bool:
+    infos = getattr(info, "types", (info,))
+    return any(isinstance(one, msgspec.inspect.CustomType) and not is_sealed(one.cls) for one in infos)
 
 
 def _name(kind: Any) -> str:

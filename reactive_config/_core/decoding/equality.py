@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -101,10 +102,22 @@ def _inner(old: Any, new: Any) -> _Pairs | None:
     kind: Any = type(old)
     names = attributes_of(kind)
     if names is None:
-        return None
+        return _spelled(old, new)
     if is_pydantic(kind):  # what a validator left in a private attribute is a part of the value too
         names = (*names, _PRIVATE)
     return [(getattr(old, name, None), getattr(new, name, None)) for name in names]
+
+
+def _spelled(old: Any, new: Any) -> _Pairs | None:
+    """The texts of two values whose `==` is not to the point, in a pair; None for other values.
+
+    A path of Windows is equal in whatever case, and two time zones of one name are not, if the first was forgotten.
+    """
+    if isinstance(old, PurePath):
+        return ((str(old), str(new)),)
+    if type(old).__module__ == "zoneinfo" and getattr(old, "key", None) is not None:
+        return ((old.key, new.key),)
+    return None
 
 
 def _entries(old: Mapping[Any, Any], new: Mapping[Any, Any]) -> _Pairs:

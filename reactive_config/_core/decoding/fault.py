@@ -25,6 +25,7 @@ from reactive_config._core.types import (
     mapping_types,
     members_of,
     root_type,
+    wants_text,
 )
 from reactive_config._core.types.places import TypePlace, alternatives, are_open, is_container, place_of
 from reactive_config._core.types.sealed import holds_secret
@@ -208,7 +209,7 @@ def _may_quote(value: Any, kinds: tuple[Any, ...], *, named: bool) -> bool:
     if not single or any(map(is_untyped, kinds)):
         return False
     spells = type(value) is str and value.lstrip()[:1] in ("{", "[")
-    if type(value) is str and str not in single and (spells or len(single) < len(kinds)):
+    if type(value) is str and not any(map(wants_text, single)) and (spells or len(single) < len(kinds)):
         return False
     if spells and len(single) < len(kinds):
         return False

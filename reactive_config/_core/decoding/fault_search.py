@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from reactive_config._core.bounds import FINITE
-from reactive_config._core.decoding.bare_values import convert
+from reactive_config._core.decoding.conversion import NO_DECODERS, DecodeHook, DecoderRefusedError, convert
 from reactive_config._core.decoding.fault import ENOUGH, UNKNOWN_NAME, Fault, TypedPart, below, part_of, shown, walk
 from reactive_config._core.decoding.finite import NotFiniteError
 from reactive_config._core.decoding.leaf import decode_leaf
@@ -22,6 +22,7 @@ from reactive_config._core.json_text import JsonRefusedError
 from reactive_config._core.paths import Path
 from reactive_config._core.refusals import is_a, is_refusal, name_of, own_words
 from reactive_config._core.types import (
+    ByteSize,
     bare_type,
     class_of,
     constructs,
@@ -31,9 +32,11 @@ from reactive_config._core.types import (
     is_secret,
     is_union,
     item_types,
+    kind_of,
     mapping_types,
     members_of,
 )
+from reactive_config._core.types.byte_sizes import BYTE_SIZE_WORDS
 from reactive_config._core.types.sealed import holds_secret
 from reactive_config._core.types.wording import worded
 from reactive_config.errors import InvalidValue
@@ -51,9 +54,13 @@ class Search:
     """Room for decoding, of a size in proportion to the value that is searched.
 
     What stays unseen is told at the level that was reached.
+
+    Attributes:
+        hook: With which the value is decoded.
     """
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, hook: DecodeHook) -> None:
+        self.hook = hook
         self._left = _ROOM + _TIMES * _size(value)
 
     def may_decode(self, value: Any) -> bool:
@@ -113,9 +120,9 @@ _HUNDRED = 100
 _DIRECT = [decode_leaf.__code__, convert.__code__]
 
 
-def faults(value: Any, kind: Any, path: Path) -> list[Fault]:
+def faults(value: Any, kind: Any, path: Path, hook: DecodeHook = NO_DECODERS) -> list[Fault]:
     """What keeps a tree from being a `kind`, `ENOUGH` faults at most; at least one, even if a second try accepts it."""
-    found = list(islice(_faults(value, kind, path, "", Search(value)), ENOUGH))
+    found = list(islice(_faults(value, kind, path, "", Search(value, hook)), ENOUGH))
     return found or [(part := part_of(value, kind, path, "")).refused(part.title, None)]
 
 
@@ -136,7 +143,7 @@ def _faults(value: Any, kind: Any, path: Path, inside: str, search: Search, know
     if not search.may_decode(value):
         return
     try:
-        decode_leaf(value, kind)
+        decode_leaf(value, kind, search.hook)
     except BaseException as error:
         if not is_refusal(error):
             raise
@@ -160,6 +167,12 @@ def _fault(error: BaseException, part: TypedPart) -> Fault:
     """What is wrong with a part as a whole."""
     if type(part.tree) is dict and fields_of(part.plain) is not None and not _is_of_msgspec(error):
         return part.refused(part.title, error.__cause__ if type(error) is msgspec.ValidationError else error)
+    if type(error) is msgspec.ValidationError and isinstance(error.__cause__, DecoderRefusedError):
+        title, reason = (
+            error.__cause__.title,
+            error.__cause__.reason,
+        )  # what it looks for nobody knows: no text is quoted
+        return Fault(part.path, part.inside, f"what the decoder of {title} takes", f"{kind_of(part.tree)} ({reason})")
     got = shown(part.tree, part.kind, part.path, part.inside)
     # What has a constructor of its own is converted by itself, and the place is then told from there.
     place = "" if constructs(part.kind) else _place(error).replace(SOME, "")
@@ -202,7 +215,7 @@ def _doubtful(value: list[Any], items: tuple[Any, ...], search: Search, at: int 
         if not search.may_decode(some):
             continue
         try:
-            decode_leaf(some, list[items[0]])  # type: ignore[valid-type]
+            decode_leaf(some, list[items[0]], search.hook)  # type: ignore[valid-type]
         except BaseException as error:
             if not is_refusal(error):
                 raise
@@ -247,16 +260,18 @@ def _expected(error: BaseException, kind: Any) -> str:
     if _is_of_msgspec(error):
         found = _EXPECTED.fullmatch(str(error))
         if found and not holds_secret(kind) and fields_of(bare_type(kind)) is None:
-            return describe(kind) if "duration" in describe(kind) else _in_words(found.group(1))
+            ours = describe(kind)
+            return ours if "duration" in ours else _in_words(found.group(1), sizes=ByteSize in members_of(kind))
         return describe(kind)
     if is_a(error, (TypeError, ValueError, AssertionError)):
         return f"what {describe(kind)} accepts"
     return f"{describe(kind)} (its validation raised {name_of(error)})"
 
 
-def _in_words(expected: str) -> str:
-    """msgspec's words with ours for tables and lists; its type stands in the first backquotes."""
-    return _TYPE.sub(_with_our_names, expected, count=1).replace("`", "")
+def _in_words(expected: str, *, sizes: bool) -> str:
+    """msgspec's words with ours for tables, lists and sizes; its type stands in the first backquotes."""
+    words = _TYPE.sub(_with_our_names, expected, count=1).replace("`", "")
+    return words.replace("int", BYTE_SIZE_WORDS, 1) if sizes else words
 
 
 def _with_our_names(found: re.Match[str]) -> str:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 from reactive_config._core.decoding.bare_values import prepare
 from reactive_config._core.decoding.fault import ENOUGH, UNKNOWN_NAME, Fault, TypedPart, part_of, walk
 from reactive_config._core.delta import Bare
-from reactive_config._core.json_text import decode_json
+from reactive_config._core.json_text import JsonRefusedError, decode_json
 from reactive_config._core.paths import Path
 from reactive_config._core.refusals import is_a, is_refusal, readable
 from reactive_config._core.trees import ABSENT
-from reactive_config._core.types import class_of, describe, kind_of
+from reactive_config._core.types import ByteSize, class_of, describe, kind_of
+from reactive_config._core.types.byte_sizes import BYTE_SIZE_WORDS, byte_count
 from reactive_config._core.types.pydantic_types import validated
+from reactive_config._core.types.text_types import text_type
+from reactive_config.errors import InvalidValue
 
 if TYPE_CHECKING:
     import pydantic
@@ -117,6 +120,8 @@ def pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterator
 
     try:
         validated(prepare(value, model), model)
+    except InvalidValue as error:  # a size breaks its rules, before pydantic is asked
+        yield _misspelt(part_of(_spelt(value), model, path, inside), error)
     except pydantic.ValidationError as error:
         if error.error_count() > 10 * ENOUGH:  # it can only give all of them, which takes seconds
             name = class_of(model).__name__  # type: ignore[union-attr]
@@ -128,6 +133,19 @@ def pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterator
     except BaseException as error:
         if not is_refusal(error):
             raise
+
+
+def _misspelt(part: TypedPart, error: InvalidValue) -> Fault:
+    """The innermost part that cannot be prepared."""
+    below = map(part.below, part.tree) if type(part.tree) is dict else ()
+    for inner in map(part.item, range(len(part.tree))) if type(part.tree) is list else below:
+        try:
+            prepare(inner.tree, inner.kind)
+        except InvalidValue as own:
+            return _misspelt(inner, own)
+        except JsonRefusedError:  # another mistake, which is told when this one is mended
+            continue
+    return part.fault(error.expected)
 
 
 def _spelt(value: Any) -> Any:
@@ -148,11 +166,25 @@ def _fault(item: Mapping[str, Any], part: TypedPart) -> Fault:
     if missing:
         return Fault(here.path, here.inside, describe(here.kind), "nothing")
     # Only pydantic's own messages are safe to copy; a validator's text may quote the value.
-    expected = safe_message(item["type"], item["msg"])
+    expected = (raised is None and _own_words(here)) or safe_message(item["type"], item["msg"])
     if not expected:
         owner = next((step for step in reversed(steps) if step.fields), part)
         return here.refused(owner.title, raised if is_a(raised, BaseException) else None)
     return Fault(here.path, here.inside, expected, _got(item["type"], here))
+
+
+def _own_words(part: TypedPart) -> str:
+    """What a size, a path or the like would have been, if the value is none; empty for other types."""
+    value = part.tree.text if type(part.tree) is Bare else part.tree
+    if part.plain is ByteSize:
+        return BYTE_SIZE_WORDS if byte_count(value) is None else ""
+    known = text_type(part.plain)
+    try:
+        if known is not None and part.tree is not ABSENT:
+            known.read(value)
+    except InvalidValue as error:
+        return error.expected
+    return ""
 
 
 def _got(error: str, part: TypedPart) -> str:

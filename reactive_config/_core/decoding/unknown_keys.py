@@ -6,10 +6,7 @@ Mappings, what no type describes, and models that take extra names know every na
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any, Final, NamedTuple, get_args
-from uuid import UUID
 
 from reactive_config._core.decoding.bare_values import members_for
 from reactive_config._core.delta import Bare
@@ -20,8 +17,8 @@ from reactive_config._core.types import (
     inputs_of,
     is_array,
     is_pydantic,
-    is_scalar,
     is_secret,
+    is_single,
     is_struct,
     is_typed_dict,
     is_untyped,
@@ -40,8 +37,6 @@ UnknownKey = tuple[str | int, ...]
 """The way to one of them."""
 
 NONE: Final[UnknownKeys] = {}
-
-_SINGLE = frozenset({bytes, bytearray, datetime, date, time, timedelta, Decimal, UUID})
 
 
 class KnownNames(NamedTuple):
@@ -210,7 +205,7 @@ def _under(kind: Any, name: str) -> tuple[Any, ...]:
     """The type of what may stand under a name of a bare type, Any where nobody knows; nothing if nothing may."""
     said = known_names(kind)
     if said is None:
-        single = is_scalar(kind) or item_types(kind) is not None or kind in _SINGLE
+        single = is_single(kind) or item_types(kind) is not None
         return () if single else (Any,)
     mapping, field = mapping_types(kind), (inputs_of(kind) or {}).get(name)
     if field is not None:

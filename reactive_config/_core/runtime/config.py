@@ -10,7 +10,9 @@ from typing import Any, Generic, NoReturn, TypeVar, overload
 
 import msgspec
 
+from reactive_config._core.decoding.conversion import Decoders
 from reactive_config._core.decoding.decode import keeps_identity
+from reactive_config._core.decoding.refused_types import check_decoders
 from reactive_config._core.delta import Entry
 from reactive_config._core.lookup import selector
 from reactive_config._core.paths import format_path, parse_path
@@ -249,16 +251,27 @@ class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
         kind: The configuration's type: a msgspec Struct, a dataclass, an attrs class, a TypedDict, a
             pydantic model, or `dict` for an untyped one.
         sources: Lowest layer first.
+        decoders: Functions for types of your own, by class: `{Money: Money.parse}`. One is given what the sources hold
+            (a str, int, float, bool, None, list or dict, its own copy; a bare value as its text) and returns an
+            instance. It runs on the event loop, perhaps more than once for a value, so it must be quick and change
+            nothing else. Whatever it raises but KeyboardInterrupt refuses the value; only an `InvalidValue` is quoted.
         startup_timeout: Seconds to wait for the sources; after that it starts without the optional ones, or
             raises if another one is missing. None waits for ever.
 
     Raises:
-        TypeError: At once; something that is no source was given, or none.
+        TypeError: At once; something that is no source was given, or none, or a decoder for what is no class, or for a
+            type that is decoded without one.
         StartupError: On entering; names each source's trouble and every problem of the content.
         TypeNotSupported: On entering; the type cannot be decoded.
     """
 
-    def __init__(self, kind: type[T], *sources: Source, startup_timeout: float | None = 30.0) -> None:
+    def __init__(
+        self,
+        kind: type[T],
+        *sources: Source,
+        startup_timeout: float | None = 30.0,
+        decoders: Decoders | None = None,
+    ) -> None:
         if not sources:
             raise TypeError("open_config: expected at least one source, got none")
         for source in sources:
@@ -266,10 +279,12 @@ class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
         self._kind = kind
         self._sources = sources
         self._timeout = startup_timeout
+        self._decoders = dict(decoders or {})
+        check_decoders(self._decoders)
         self._host = Host("open_config")
 
     async def __aenter__(self) -> Config[T]:
-        runtime: Runtime[T] = Runtime(self._kind, self._sources, self._timeout)
+        runtime: Runtime[T] = Runtime(self._kind, self._sources, self._timeout, self._decoders)
         config = self._make(runtime)
         await self._host.enter(runtime.run(config._store), runtime.started)
         return config

@@ -19,6 +19,7 @@ from weakref import WeakSet
 from reactive_config._core.acceptance.acceptance import Acceptance
 from reactive_config._core.acceptance.source_records import SourceRecord
 from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.decoding.conversion import Decoders
 from reactive_config._core.decoding.fault import ENOUGH
 from reactive_config._core.delta import Replace
 from reactive_config._core.paths import Path, format_path
@@ -59,7 +60,7 @@ class Runtime(Generic[T]):
         started: Done once the first snapshot is in force, or failed with why there is none.
     """
 
-    def __init__(self, kind: Any, sources: Sequence[Source], startup_timeout: float | None) -> None:
+    def __init__(self, kind: Any, sources: Sequence[Source], startup_timeout: float | None, decoders: Decoders) -> None:
         self.kind = kind
         self.sources: list[Source] = list(sources)
         self.hub: Hub = Hub(asyncio.get_running_loop())
@@ -77,7 +78,7 @@ class Runtime(Generic[T]):
             )
             for name, source in zip(_names(sources), sources, strict=True)
         ]
-        self.acceptance: Acceptance = Acceptance(compile_plan(kind), records)
+        self.acceptance: Acceptance = Acceptance(compile_plan(kind, decoders), records)
         self._timeout = startup_timeout
         self._wake = asyncio.Event()
         self._unknown = UnknownNotes(kind, records, self.hub.warn_unknown)

@@ -4,6 +4,7 @@ Everything that asks "which fields has this type, and what may stand there" asks
 (what a type is), `records` (its fields), `construction` (which of its own code runs) and `wording` (for people).
 """
 
+from reactive_config._core.types.byte_sizes import ByteSize
 from reactive_config._core.types.construction import constructs, is_immutable, not_served, own_code, own_constructor
 from reactive_config._core.types.generics import class_of
 from reactive_config._core.types.kinds import (
@@ -18,6 +19,7 @@ from reactive_config._core.types.kinds import (
     is_scalar,
     is_sealed,
     is_secret,
+    is_single,
     is_struct,
     is_typed_dict,
     is_union,
@@ -29,6 +31,7 @@ from reactive_config._core.types.kinds import (
     root_type,
     unmarked,
     unserved_alias,
+    wants_text,
 )
 from reactive_config._core.types.records import (
     FieldType,
@@ -41,6 +44,7 @@ from reactive_config._core.types.records import (
 from reactive_config._core.types.wording import describe, kind_of
 
 __all__ = [
+    "ByteSize",
     "FieldType",
     "SharedDefault",
     "bare_type",
@@ -60,6 +64,7 @@ __all__ = [
     "is_scalar",
     "is_sealed",
     "is_secret",
+    "is_single",
     "is_struct",
     "is_typed_dict",
     "is_union",
@@ -77,4 +82,5 @@ __all__ = [
     "root_type",
     "unmarked",
     "unserved_alias",
+    "wants_text",
 ]

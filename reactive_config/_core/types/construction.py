@@ -11,12 +11,14 @@ from __future__ import annotations
 import dataclasses
 import enum
 import inspect
+import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
+from reactive_config._core.types.byte_sizes import ByteSize
 from reactive_config._core.types.generics import annotations_of, cached, class_of, inherits_parameters
 from reactive_config._core.types.kinds import (
     is_attrs,
@@ -29,6 +31,7 @@ from reactive_config._core.types.kinds import (
     is_union,
 )
 from reactive_config._core.types.records import fields_of, reachable
+from reactive_config._core.types.text_types import text_type
 
 _FIXED = {str, int, float, bool, bytes, type(None), tuple, frozenset, datetime, date, time, timedelta, Decimal, UUID}
 
@@ -74,6 +77,8 @@ def _is_fixed(plain: Any) -> bool:
         return bool(cls.__struct_config__.frozen)
     if is_dataclass(plain):
         return bool(cls.__dataclass_params__.frozen)
+    if plain is ByteSize or text_type(plain) is not None:
+        return True
     return cls is not None and issubclass(cls, enum.Enum)
 
 
@@ -83,13 +88,15 @@ def constructs(kind: Any) -> bool:
     return any(map(own_constructor, reachable(kind)))
 
 
-def not_served(kind: Any) -> str | None:
+def not_served(kind: Any) -> str | None:  # noqa: C901 - one question for each library
     """What of a record type's own code would be passed over, in words; None if nothing is.
 
     Args:
         kind: One bare type; those inside it are not looked at.
     """
     cls: Any = class_of(kind)
+    if cls is re.Pattern and text_type(kind) is None:
+        return "a pattern of bytes"
     if is_typed_dict(kind) or is_pydantic_dataclass(kind):
         if inherits_parameters(kind):
             return "a base with type parameters, whose fields its library leaves untyped"

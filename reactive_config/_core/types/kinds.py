@@ -6,14 +6,19 @@ import collections.abc
 import dataclasses
 import enum
 import typing
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from uuid import UUID
 
 import msgspec
 
 from reactive_config._core.env_name import EnvName
 from reactive_config._core.secret import Secret, Shown
+from reactive_config._core.types.byte_sizes import ByteSize
 from reactive_config._core.types.generics import annotations_of, cached, class_of, filled
+from reactive_config._core.types.text_types import text_type
 
 _LISTS = (
     list,
@@ -28,11 +33,15 @@ _LISTS = (
 )
 _MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 _FOREIGN_SECRETS = frozenset({"Secret", "SecretStr", "SecretBytes"})
+_SINGLE = (bytes, bytearray, datetime, date, time, timedelta, Decimal, UUID, ByteSize)
 _QUALIFIERS = frozenset({"Final", "Required", "NotRequired", "ReadOnly"})
 
 
 def bare_type(kind: Any) -> Any:
-    """The type without `Annotated`, `Final` and the like, without a NewType's or alias's name, without variables."""
+    """The type without `Annotated`, `Final` and the like, without a NewType's or alias's name, without variables.
+
+    `ByteSize` stays: its values are read in a way of its own.
+    """
     while (inner := _unwrapped(kind)) is not kind:
         kind = inner
     return kind
@@ -59,7 +68,7 @@ def _unwrapped(kind: Any) -> Any:
     origin = get_origin(kind)
     if origin is None:
         if isinstance(kind, typing.NewType):
-            return kind.__supertype__
+            return kind if kind is ByteSize else kind.__supertype__
         if isinstance(kind, TypeVar):  # nothing stands for it
             return Any if kind.__bound__ is None else kind.__bound__
         if _is_alias(kind):
@@ -188,6 +197,19 @@ def is_scalar(kind: Any) -> bool:
     if is_union(plain):
         return all(map(is_scalar, get_args(plain)))
     return plain in (str, int, float, bool, None, type(None))
+
+
+def is_single(kind: Any) -> bool:
+    """Whether its values are single ones, neither tables nor lists, as far as the type is known here."""
+    plain = bare_type(kind)
+    if is_union(plain):
+        return all(map(is_single, get_args(plain)))
+    return is_scalar(plain) or plain in _SINGLE or text_type(plain) is not None
+
+
+def wants_text(kind: Any) -> bool:
+    """Whether every value of a bare type is written as a text, whatever characters it has."""
+    return kind is str or text_type(kind) is not None
 
 
 def may_be_float(kind: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 from reactive_config._core.secret import Secret, Shown
 from reactive_config._core.sensitive import is_sensitive
 from reactive_config._core.types import (
+    ByteSize,
     FieldType,
     bare_type,
     fields_of,
@@ -83,10 +84,10 @@ def says_shown(kind: Any) -> bool:
 
 
 def is_open(kind: Any) -> bool:
-    """Whether its values are shown whatever their names: numbers, booleans, times, enums and Literals."""
+    """Whether its values are shown whatever their names: numbers, sizes, booleans, times, enums and Literals."""
     if get_origin(kind) is Literal:
         return True
-    return isinstance(kind, type) and (kind in _OPEN or issubclass(kind, enum.Enum))
+    return kind is ByteSize or (isinstance(kind, type) and (kind in _OPEN or issubclass(kind, enum.Enum)))
 
 
 def are_open(kinds: tuple[Any, ...]) -> bool:

@@ -31,6 +31,7 @@ from reactive_config._core.types.kinds import (
     root_type,
 )
 from reactive_config._core.types.pydantic_types import locations, primary_name, type_below
+from reactive_config._core.types.text_types import text_type
 
 MISSING: Any = dataclasses.MISSING
 
@@ -166,7 +167,7 @@ def may_hold_floats(kind: Any) -> bool:
 
 
 def _is_known_floatless(kind: Any) -> bool:
-    if is_untyped(kind) or kind in _FLOATLESS or issubclass(kind, enum.Enum):
+    if is_untyped(kind) or kind in _FLOATLESS or issubclass(kind, enum.Enum) or text_type(kind) is not None:
         return True
     if is_pydantics(kind) or is_attrs(kind):  # what their own code makes of a value may be one
         return False

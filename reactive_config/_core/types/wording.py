@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+from reactive_config._core.types.byte_sizes import BYTE_SIZE_WORDS, ByteSize
 from reactive_config._core.types.kinds import (
     bare_type,
     is_secret,
@@ -17,6 +18,7 @@ from reactive_config._core.types.kinds import (
     root_type,
 )
 from reactive_config._core.types.records import fields_of
+from reactive_config._core.types.text_types import text_type
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ def describe(kind: Any) -> str:
         return "anything"
     if kind is None or kind is type(None):
         return "null"
-    if kind is timedelta:
-        return "a duration (seconds, 30s, 10m, PT30S)"
+    if own := _spelling(kind):
+        return own
     if is_secret(kind):
         return "a secret " + (describe(get_args(kind)[0]) if get_args(kind) else "value")
     if is_union(kind):
@@ -53,6 +55,16 @@ def describe(kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return "one of " + ", ".join(repr(m.value) for m in kind)
     return _describe_container(kind) or str(getattr(kind, "__name__", kind))
+
+
+def _spelling(kind: Any) -> str:
+    """What a type is called whose texts have a spelling of their own; empty for any other type."""
+    if kind is timedelta:
+        return "a duration (seconds, 30s, 10m, PT30S)"
+    if kind is ByteSize:
+        return BYTE_SIZE_WORDS
+    known = text_type(kind)
+    return "" if known is None else known.words
 
 
 def worded(kind: Any) -> str:
