@@ -18,6 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import msgspec
 
 from reactive_config._core.bounds import integer_fits
+from reactive_config._core.decoding.comma_lists import comma_list, reads_commas
 from reactive_config._core.decoding.conversion import convert
 from reactive_config._core.delta import Bare
 from reactive_config._core.json_text import decode_json
@@ -43,6 +44,7 @@ from reactive_config._core.types import (
     wants_text,
 )
 from reactive_config._core.types.byte_sizes import BYTE_SIZE_WORDS, byte_count
+from reactive_config._core.types.pydantic_types import is_given_input
 from reactive_config.errors import InvalidValue
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -51,6 +53,8 @@ _PART = re.compile(r"\s*+([0-9]++(?:\.[0-9]++)?)\s*+(us|ms|[smhdw])")
 _LONGEST = 200  # characters; a longer text is no duration
 _NUMBER = re.compile(r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?+[0-9]++)?")
 _READY = frozenset({str, int, float, bool, type(None)})
+_WORDS = {"yes": True, "on": True, "no": False, "off": False}
+_LONGEST_WORD = 3
 _MOST_DIGITS = 20  # of an integer of 64 bits, its sign included
 
 
@@ -109,33 +113,39 @@ def untyped(value: Any) -> Any:
     return value
 
 
-def prepare(value: Any, kind: Any) -> Any:
+def prepare(value: Any, kind: Any, verbatim: bool = False) -> Any:
     """The tree that strict conversion to `kind` is given: bare values, durations and sizes resolved.
 
     What does not fit stays as it is (a bare value as its text), for the conversion to refuse.
 
+    Args:
+        value: The tree.
+        kind: The type.
+        verbatim: Whether comma lists and words such as `yes` stay texts, because a validator of pydantic's is given
+            them before pydantic is.
+
     Raises:
-        InvalidValue: A size breaks its rules. Quotes nothing.
+        InvalidValue: A comma list or a size breaks its rules. Quotes nothing.
         JsonRefusedError: A bare text is JSON that no document could hold.
     """
     if type(value) is Bare:
-        return _from_text(value.text, kind)
+        return _from_text(value.text, kind, verbatim)
     plain = bare_type(kind)
     if is_secret(plain):
-        return prepare(value, (get_args(plain) or (Any,))[0])
+        return prepare(value, (get_args(plain) or (Any,))[0], verbatim)
     if is_untyped(plain):
         return untyped(value)
     if is_union(plain):
-        return _prepare_union(value, members_of(plain))
+        return _prepare_union(value, members_of(plain), verbatim)
     if (root := root_type(plain)) is not None:
-        return prepare(value, root)
+        return prepare(value, root, verbatim or is_given_input(plain))
     if plain is timedelta:
         found = duration(value)
         return value if found is None else found
     if type(value) is list:
-        return _prepare_items(value, item_types(plain))
+        return _prepare_items(value, item_types(plain), verbatim)
     if type(value) is dict:
-        return _prepare_table(value, plain)
+        return _prepare_table(value, plain, verbatim)
     return _size(value) if plain is ByteSize else value
 
 
@@ -151,12 +161,12 @@ def _size(value: Any) -> Any:
     return value if found is None else found
 
 
-def _prepare_items(value: list[Any], items: tuple[Any, ...] | None) -> Any:
+def _prepare_items(value: list[Any], items: tuple[Any, ...] | None, verbatim: bool) -> Any:
     if items is None:
         return untyped(value)
     if items[-1] is Ellipsis:
-        return value if _is_ready(value, items[0]) else [prepare(item, items[0]) for item in value]
-    return [prepare(item, items[i]) if i < len(items) else untyped(item) for i, item in enumerate(value)]
+        return value if _is_ready(value, items[0]) else [prepare(item, items[0], verbatim) for item in value]
+    return [prepare(item, items[i], verbatim) if i < len(items) else untyped(item) for i, item in enumerate(value)]
 
 
 def _is_ready(values: Iterable[Any], kind: Any) -> bool:
@@ -164,27 +174,30 @@ def _is_ready(values: Iterable[Any], kind: Any) -> bool:
     return is_scalar(kind) and _READY.issuperset(map(type, values))
 
 
-def _prepare_table(value: dict[str, Any], plain: Any) -> Any:
+def _prepare_table(value: dict[str, Any], plain: Any, verbatim: bool) -> Any:
     if (mapping := mapping_types(plain)) is not None:
         if _is_ready(value.values(), mapping[1]):
             return value
-        return {name: prepare(inner, mapping[1]) for name, inner in value.items()}
+        return {name: prepare(inner, mapping[1], verbatim) for name, inner in value.items()}
     if is_named_tuple(plain):  # pydantic takes one by the names of its fields too
         types = dict(zip(class_of(plain)._fields, item_types(plain) or (), strict=False))  # type: ignore[union-attr]
-        return {name: prepare(inner, types.get(name, Any)) for name, inner in value.items()}
+        return {name: prepare(inner, types.get(name, Any), verbatim) for name, inner in value.items()}
     fields = inputs_of(plain) or {}
-    return {n: prepare(inner, fields[n].type) if n in fields else untyped(inner) for n, inner in value.items()}
+    verbatim = verbatim or (is_pydantics(plain) and is_given_input(plain))
+    return {
+        n: prepare(inner, fields[n].type, verbatim) if n in fields else untyped(inner) for n, inner in value.items()
+    }
 
 
-def _prepare_union(value: Any, members: tuple[Any, ...]) -> Any:
+def _prepare_union(value: Any, members: tuple[Any, ...], verbatim: bool) -> Any:
     if type(value) is dict or type(value) is list:
         member = member_for(value, members)
-        return untyped(value) if member is None else prepare(value, member)
+        return untyped(value) if member is None else prepare(value, member, verbatim)
     if timedelta in members and not any(type(value) is m or (m is float and type(value) is int) for m in members):
         found = duration(value)
         return value if found is None else found
     if value is not None and (secrets := [m for m in members if is_secret(m)]):
-        return prepare(value, secrets[0])
+        return prepare(value, secrets[0], verbatim)
     if ByteSize in members and (type(value) is int or (type(value) is str and str not in members)):
         return _size(value)
     return value
@@ -256,7 +269,7 @@ def _discriminates(kind: Any, value: dict[str, Any]) -> bool:
     return False
 
 
-def _from_text(text: str, kind: Any) -> Any:
+def _from_text(text: str, kind: Any, verbatim: bool) -> Any:
     plain = bare_type(kind)
     if kind is str:
         return text
@@ -264,26 +277,26 @@ def _from_text(text: str, kind: Any) -> Any:
         return infer(text)
     if plain in (int, float, bool):  # no text is one of these, so the strict attempt can be spared
         lax = _lenient(text, plain, strict=False)  # without its constraints: those are the conversion's to refuse
-        return text if lax is None else lax[0]
+        return lax[0] if lax is not None else _word(text, plain is bool and not verbatim)
     if wants_text(plain):  # its conversion reads the text
         return text
     members = members_of(plain)
     if any(map(is_secret, members)):
-        return _from_text(text, _revealed(plain))
+        return _from_text(text, _revealed(plain), verbatim)
     if (root := root_type(plain)) is not None:
-        return _from_text(text, root)
+        return _from_text(text, root, verbatim or is_given_input(plain))
     if text == "null" and type(None) in members and any(map(wants_text, members)) and str not in members:
         return None  # a path or a pattern could be called so, and nobody's is
     if is_pydantics(plain) or inputs_of(plain) is not None or _lenient(text, kind, strict=True) is None:
-        return _bent(text, kind, members)
+        return _bent(text, kind, members, verbatim)
     # The conversion would take the text, but nothing bare.
     return Bare(text) if Decimal in members and str not in members and _is_odd_decimal(text) else text
 
 
-def _bent(text: str, kind: Any, members: tuple[Any, ...]) -> Any:
+def _bent(text: str, kind: Any, members: tuple[Any, ...], verbatim: bool) -> Any:
     """What a text means for a type that does not take it as it is; otherwise the text."""
     if (parsed := _container(text, members)) is not None:
-        return prepare(parsed, kind)
+        return prepare(parsed, kind, verbatim)
     if timedelta in members and (found := duration(text)) is not None:
         return found
     if text == "null" and type(None) in members:
@@ -293,7 +306,14 @@ def _bent(text: str, kind: Any, members: tuple[Any, ...]) -> Any:
     lax = _lenient(text, kind, strict=False)
     if lax is not None:
         return _size(lax[0]) if ByteSize in members else lax[0]
-    return text
+    if not verbatim and reads_commas(members) and (items := comma_list(text)) is not None:
+        return prepare(items, kind)
+    return _word(text, bool in members and not verbatim)
+
+
+def _word(text: str, is_bool: bool) -> Any:
+    """The boolean that a word such as `yes` or `OFF` means, where it may be one; otherwise the text."""
+    return _WORDS.get(text.lower(), text) if is_bool and len(text) <= _LONGEST_WORD else text
 
 
 def _revealed(plain: Any) -> Any:

@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 
 from reactive_config._core.bounds import FINITE
+from reactive_config._core.decoding.comma_lists import comma_list, reads_commas
 from reactive_config._core.decoding.conversion import NO_DECODERS, DecodeHook, DecoderRefusedError, convert
 from reactive_config._core.decoding.fault import ENOUGH, UNKNOWN_NAME, Fault, TypedPart, below, part_of, shown, walk
 from reactive_config._core.decoding.finite import NotFiniteError
 from reactive_config._core.decoding.leaf import decode_leaf
 from reactive_config._core.decoding.pydantic_faults import pydantic_faults
+from reactive_config._core.delta import Bare
 from reactive_config._core.json_text import JsonRefusedError
 from reactive_config._core.paths import Path
 from reactive_config._core.refusals import is_a, is_refusal, name_of, own_words
@@ -147,10 +149,11 @@ def _faults(value: Any, kind: Any, path: Path, inside: str, search: Search, know
     except BaseException as error:
         if not is_refusal(error):
             raise
-        meant = _meant(value, kind)
+        spelled = _spelled(value, kind)
+        meant = _meant(spelled, kind)
         kind = meant if type(value) is dict else kind
         try:
-            found = _inner_faults(value, bare_type(meant), path, inside, search, _known(error))
+            found = _inner_faults(spelled, bare_type(meant), path, inside, search, _known(error))
             inner = list(islice(found, ENOUGH))
         except RecursionError:  # the program uses much of the stack itself: this much of the path is named then
             inner = []
@@ -177,6 +180,17 @@ def _fault(error: BaseException, part: TypedPart) -> Fault:
     # What has a constructor of its own is converted by itself, and the place is then told from there.
     place = "" if constructs(part.kind) else _place(error).replace(SOME, "")
     return Fault(part.path, part.inside + place, _expected(error, part.kind), got)
+
+
+def _spelled(value: Any, kind: Any) -> Any:
+    """The items of a comma list; any other value as it is."""
+    if type(value) is not Bare or not reads_commas(members_of(kind)):
+        return value
+    try:
+        items = comma_list(value.text)
+    except InvalidValue:
+        return value
+    return value if items is None else items
 
 
 def _meant(value: Any, kind: Any) -> Any:

@@ -120,7 +120,7 @@ def pydantic_faults(value: Any, model: Any, path: Path, inside: str) -> Iterator
 
     try:
         validated(prepare(value, model), model)
-    except InvalidValue as error:  # a size breaks its rules, before pydantic is asked
+    except InvalidValue as error:  # a comma list or a size breaks its rules, before pydantic is asked
         yield _misspelt(part_of(_spelt(value), model, path, inside), error)
     except pydantic.ValidationError as error:
         if error.error_count() > 10 * ENOUGH:  # it can only give all of them, which takes seconds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_args
 
 from reactive_config._core.types.generics import cached, class_of
 from reactive_config._core.types.kinds import is_pydantic
@@ -53,6 +53,46 @@ def type_below(places: list[tuple[Location, Any]]) -> Any:
     if any(isinstance(head, int) for head in by_head):
         return list[Any]
     return TypedDict("Table", {str(head): type_below(inner) for head, inner in by_head.items()}, total=False)  # type: ignore[operator]
+
+
+_ENTRIES = ("model_validate", "__get_pydantic_core_schema__", "__get_validators__")
+
+
+@cached
+def is_given_input(kind: Any) -> bool:
+    """Whether code of a pydantic type's own is given what stands in the configuration before pydantic has read it."""
+    cls: Any = class_of(kind)
+    decorators = cls.__pydantic_decorators__
+    groups = (
+        decorators.field_validators,
+        decorators.model_validators,
+        decorators.validators,
+        decorators.root_validators,
+    )
+    if any(getattr(one.info, "mode", "before") != "after" for group in groups for one in group.values()):
+        return True
+    own = [base for base in cls.__mro__ if not base.__module__.startswith("pydantic")]
+    if getattr(cls, "__pydantic_custom_init__", False) or any(
+        name in base.__dict__ for base in own for name in _ENTRIES
+    ):
+        return True
+    return any(_has_own_schema(field.rebuild_annotation()) for field in _fields(cls).values())
+
+
+def _has_own_schema(annotation: Any) -> bool:
+    """Whether something in an annotation says by itself how pydantic reads it: a `BeforeValidator`, say."""
+    waiting, seen = [annotation], []
+    while waiting:
+        kind = waiting.pop()
+        if any(kind is one for one in seen):  # a type alias may hold itself
+            continue
+        seen.append(kind)
+        marks = getattr(kind, "__metadata__", ())
+        if any(hasattr(mark, "__get_pydantic_core_schema__") for mark in marks):
+            return True
+        named = (getattr(kind, "__supertype__", None), getattr(kind, "__value__", None))
+        waiting += [one for one in (*get_args(kind), *named) if one is not None]
+    return False
 
 
 def validated(tree: Any, kind: Any) -> Any:
