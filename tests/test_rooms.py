@@ -128,10 +128,9 @@ def modules():
 
 def test_the_public_names_are_these():
     assert set(reactive_config.__all__) == {
-        "ByteSize", "ChangeCallback", "ChangeLimits", "Closed", "Config", "ConfigError", "Env", "EnvName", "Etcd", "Files",
-        "Gap",
-        "InvalidValue", "Live", "Memory", "ReactiveConfigError", "Rejected", "Secret", "Shown", "Snapshot",
-        "StartupError", "TLS", "Updates", "WrongProcess", "open_config",
+        "ByteSize", "ChangeCallback", "ChangeLimits", "Closed", "Config", "ConfigError", "Env", "EnvName", "Etcd",
+        "Files", "Gap", "InvalidValue", "Live", "Memory", "ReactiveConfigError", "Rejected", "Secret", "Shown",
+        "Snapshot", "StartupError", "TLS", "Updates", "WrongProcess", "open_config",
     }  # fmt: skip
     assert all(hasattr(reactive_config, name) for name in reactive_config.__all__)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from reactive_config._cli.failures import OK
 from reactive_config._cli.output import Output
 from reactive_config._cli.project import find_project
-from reactive_config._cli.type_loading import load_kind, type_reference
+from reactive_config._cli.type_loading import decoders_reference, load_decoders, load_kind, type_reference
 
 if TYPE_CHECKING:
     from cyclopts.completion import CompletionContext
@@ -49,10 +49,13 @@ def path_candidates(context: CompletionContext) -> list[str]:
     given = None if option is None else option.raw
     leave_out = context.get("--no-project")
     wants_project = given is None and not (leave_out is not None and leave_out.provided)
-    named = type_reference(given, find_project(Path.cwd()) if wants_project else None)
+    project = find_project(Path.cwd()) if wants_project else None
+    named = type_reference(given, project)
     if named is None:
         return []
+    option = context.get("--decoders")
+    decoders = load_decoders(decoders_reference(None if option is None else option.raw, project))
 
     from reactive_config._cli.type_paths import type_paths
 
-    return type_paths(load_kind(named))
+    return type_paths(load_kind(named, decoders))

@@ -21,7 +21,7 @@ from reactive_config._cli.redacted import count_values, show
 from reactive_config._cli.source_events import Event, observed, wait_seen
 from reactive_config._cli.source_options import Options, SourceText
 from reactive_config._cli.sources import SourceSpec, make_sources, names_sources, read_specs
-from reactive_config._cli.type_loading import load_kind, type_reference
+from reactive_config._cli.type_loading import decoders_reference, load_decoders, load_kind, type_reference
 from reactive_config._core.redaction import spot_of
 from reactive_config._core.runtime.config import open_config
 from reactive_config._core.source import Source
@@ -167,7 +167,8 @@ def _sources(out: Output, texts: tuple[str, ...], options: Options) -> list[tupl
 def _variables(options: Options) -> Sequence[NamedVariable]:
     """The variables that fields of the configuration's type name."""
     project = None if options.no_project or options.type is not None else find_project(Path.cwd())
-    return named_variables(load_kind(type_reference(options.type, project)))
+    decoders = load_decoders(decoders_reference(options.decoders, project))
+    return named_variables(load_kind(type_reference(options.type, project), decoders))
 
 
 async def examine(spec: SourceSpec, source: Source, timeout: float, variables: Sequence[NamedVariable] = ()) -> Finding:

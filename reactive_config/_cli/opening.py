@@ -14,7 +14,7 @@ from reactive_config._cli.output import Output, StyledText, problem_line
 from reactive_config._cli.project import find_project, tell_project
 from reactive_config._cli.source_options import Options
 from reactive_config._cli.sources import PASSWORD_VARIABLE, SourceSpec, make_sources, names_sources, read_specs
-from reactive_config._cli.type_loading import load_kind, type_reference
+from reactive_config._cli.type_loading import decoders_reference, load_decoders, load_kind, type_reference
 from reactive_config._core.runtime.config import Config, open_config
 from reactive_config._core.source import Source
 from reactive_config._core.status import SourceState, SourceStatus
@@ -83,12 +83,13 @@ async def opened(
     if (wants_sources or wants_type) and not options.no_project:
         project = find_project(Path.cwd())
     named = type_reference(options.type, project)
-    kind = load_kind(named)
+    decoders = load_decoders(decoders_reference(options.decoders, project))
+    kind = load_kind(named, decoders)
     specs = read_specs(texts, options, project)
     if project is not None:  # now that no text of it may hold a password
         tell_project(out, project, sources=wants_sources, type=wants_type)
     sources = make_sources(specs, options)
-    context = open_config(kind, *map(wrap, sources), startup_timeout=options.timeout or _TIMEOUT)
+    context = open_config(kind, *map(wrap, sources), startup_timeout=options.timeout or _TIMEOUT, decoders=decoders)
     try:
         config = await context.__aenter__()
     except StartupError as error:

@@ -26,7 +26,7 @@ from reactive_config.errors import ParseError
 _FILE = "pyproject.toml"
 _TOOL = "reactive-config"
 _TABLE = f"tool.{_TOOL}"
-_KEYS = ("sources", "type")
+_KEYS = ("sources", "type", "decoders")
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -37,12 +37,14 @@ class Project(msgspec.Struct, frozen=True):
         directory: Where it is. Its relative paths begin there, and its type can be imported from there.
         sources: As on the command line, the lowest layer first; empty if the table names none.
         type: MODULE:CLASS; None if the table names none.
+        decoders: MODULE:NAME of functions for types of the program's own; None if the table names none.
     """
 
     file: str
     directory: Path
     sources: tuple[str, ...] = ()
     type: str | None = None
+    decoders: str | None = None
 
     def place(self, key: str) -> str:
         """Where a key of the table is, for messages."""
@@ -131,8 +133,11 @@ def _project(name: str, directory: Path, table: Mapping[str, Any]) -> Project:
         if key not in _KEYS:
             near = difflib.get_close_matches(key, _KEYS, 1)
             hints = [f"did you mean {near[0]}?"] if near else []
-            raise UsageError(f"{project.place(key)}: expected sources or type, got an unknown key", hints=hints)
-    return Project(name, directory, _sources(project, table), _type(project, table))
+            raise UsageError(
+                f"{project.place(key)}: expected sources, type or decoders, got an unknown key", hints=hints
+            )
+    decoders = _name(project, table, "decoders", "app:DECODERS")
+    return Project(name, directory, _sources(project, table), _name(project, table, "type", "app:App"), decoders)
 
 
 def _sources(project: Project, table: Mapping[str, Any]) -> tuple[str, ...]:
@@ -149,8 +154,8 @@ def _sources(project: Project, table: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sources)
 
 
-def _type(project: Project, table: Mapping[str, Any]) -> str | None:
-    text = table.get("type")
+def _name(project: Project, table: Mapping[str, Any], key: str, example: str) -> str | None:
+    text = table.get(key)
     if text is not None and not isinstance(text, str):
-        raise UsageError(f'{project.place("type")}: expected a text such as "app:App", got {kind_of(text)}')
+        raise UsageError(f'{project.place(key)}: expected a text such as "{example}", got {kind_of(text)}')
     return text

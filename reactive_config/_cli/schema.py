@@ -19,12 +19,14 @@ from msgspec import _json_schema
 from reactive_config._cli.failures import OK, UsageError
 from reactive_config._cli.output import Output
 from reactive_config._cli.project import find_project, tell_project
-from reactive_config._cli.source_options import Json, NoProject, TypeName
-from reactive_config._cli.type_loading import load_kind, type_reference
+from reactive_config._cli.source_options import DecodersName, Json, NoProject, TypeName
+from reactive_config._cli.type_loading import decoders_reference, load_decoders, load_kind, type_reference
 from reactive_config._core.redaction import Spot, plain, show
 from reactive_config._core.secret import HIDDEN
-from reactive_config._core.types import is_pydantic, is_sealed, is_secret
+from reactive_config._core.types import ByteSize, is_pydantic, is_sealed, is_secret
+from reactive_config._core.types.byte_sizes import BYTE_SIZE_WORDS
 from reactive_config._core.types.places import TypePlace, place_of
+from reactive_config._core.types.text_types import text_type
 
 Schema = dict[str, Any]
 
@@ -38,21 +40,26 @@ _NAMED = ("properties", "patternProperties", "$defs")
 
 
 def without_secrets(schema: Schema, kind: Any) -> Schema:
-    """The schema of a type without the defaults that are hidden at one of the places where they would stand."""
-    hidden = _Hidden(schema.get("$defs", {}))
-    hidden.look(schema, place_of(kind))
-    return dict(_without(schema, hidden.found))
+    """The schema of a type without the defaults that are hidden at one of the places where they would stand.
+
+    Byte sizes are told there too: msgspec takes them for integers.
+    """
+    walk = _Walk(schema.get("$defs", {}))
+    walk.look(schema, place_of(kind))
+    return dict(_rewritten(schema, walk))
 
 
-class _Hidden:
+class _Walk:
     """A walk through a schema and, beside it, the places of its type.
 
     Attributes:
-        found: The ids of the schemas whose default is hidden.
+        hidden: The ids of the schemas whose default is hidden.
+        sizes: The ids of the schemas of byte sizes.
     """
 
     def __init__(self, definitions: dict[str, Schema]) -> None:
-        self.found: set[int] = set()
+        self.hidden: set[int] = set()
+        self.sizes: set[int] = set()
         self._definitions = definitions
         self._seen: list[tuple[object, ...]] = []
 
@@ -61,7 +68,9 @@ class _Hidden:
         if not isinstance(schema, dict):
             return
         if "default" in schema and not _is_shown(schema["default"], place):
-            self.found.add(id(schema))
+            self.hidden.add(id(schema))
+        if ByteSize in place.kinds and schema.get("type") == "integer":
+            self.sizes.add(id(schema))
         for inner, below in self._inside(schema, place):
             self.look(inner, below)
 
@@ -87,21 +96,24 @@ def _is_shown(default: Any, place: TypePlace) -> bool:
     return HIDDEN not in json.dumps(default) and bool(show(Spot(default, place)) == default)
 
 
-def _without(schema: Any, hidden: set[int]) -> Any:
+def _rewritten(schema: Any, walk: _Walk) -> Any:
     if isinstance(schema, list):
-        return [_without(item, hidden) for item in schema]
+        return [_rewritten(item, walk) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    kept: Schema = {}
+    kept: Schema = dict(_SIZE) if id(schema) in walk.sizes else {}
     for key, value in schema.items():
         if key in _NAMED and isinstance(value, dict):
-            kept[key] = {name: _without(inner, hidden) for name, inner in value.items()}
-        elif key != "default":
-            kept[key] = _without(value, hidden)
-        elif id(schema) not in hidden:
-            kept[key] = value
+            kept[key] = {name: _rewritten(inner, walk) for name, inner in value.items()}
+        elif key == "default":
+            if id(schema) not in walk.hidden:
+                kept[key] = value
+        elif key != "type" or id(schema) not in walk.sizes:
+            kept[key] = _rewritten(value, walk)
     return kept
 
+
+_SIZE = {"type": ["integer", "string"], "description": BYTE_SIZE_WORDS}
 
 _DURATION = {
     "type": ["string", "number"],
@@ -109,11 +121,18 @@ _DURATION = {
 }
 
 
-def schema(*, type: TypeName = None, no_project: NoProject = False, json: Json = False) -> int:  # noqa: A002 - the options' names
+def schema(
+    *,
+    type: TypeName = None,  # noqa: A002 - the options' names
+    decoders: DecodersName = None,
+    no_project: NoProject = False,
+    json: Json = False,
+) -> int:
     """Print the JSON Schema of the type. Reads no source.
 
     Args:
         type: The configuration's type. The current directory can be imported from.
+        decoders: The dict that the program gives to open_config(decoders=...), for types of its own.
         no_project: Do not take the type from [tool.reactive-config] of a pyproject.toml, here or above.
         json: The schema in one line; errors as JSON too.
     """
@@ -127,7 +146,7 @@ def schema(*, type: TypeName = None, no_project: NoProject = False, json: Json =
             "expected --type MODULE:CLASS, got none: without a type there is no schema",
             hints=["or write `type` into [tool.reactive-config] of a pyproject.toml"],
         )
-    kind = load_kind(named)
+    kind = load_kind(named, load_decoders(decoders_reference(decoders, project)))
     with warnings.catch_warnings():  # pydantic's quote defaults that JSON cannot have
         warnings.simplefilter("ignore")
         found = schema_of(kind)
@@ -155,7 +174,9 @@ def _custom(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         inner = dict(kind.model_json_schema())
         definitions.update(inner.pop("$defs", {}))  # its references start at the root
         return inner
-    raise NotImplementedError
+    if (known := text_type(kind)) is not None:
+        return {"type": "string", **({"format": known.format} if known.format else {})}
+    return {"description": f"what the decoder of {kind.__name__} takes"}
 
 
 @contextmanager

@@ -25,6 +25,9 @@ SourceText = Annotated[_FileText, Parameter(name="SOURCE")]
 TypeName = Annotated[
     str | None, Parameter(name=["--type", "-t"], metavar="MODULE:CLASS", env_var="REACTIVE_CONFIG_TYPE", group=_SOURCES)
 ]
+DecodersName = Annotated[
+    str | None, Parameter(metavar="MODULE:NAME", env_var="REACTIVE_CONFIG_DECODERS", group=_SOURCES)
+]
 Json = Annotated[bool, Parameter(negative="", group=OUTPUT, show_default=False)]
 
 
@@ -42,6 +45,8 @@ class Options:
 
     type: TypeName = None
     """The configuration's type. The current directory can be imported from. Without one: untyped."""
+    decoders: DecodersName = None
+    """The dict that the program gives to open_config(decoders=...), for types of its own."""
     no_project: NoProject = False
     """Take neither sources nor type from [tool.reactive-config] of a pyproject.toml, here or above."""
     optional: Annotated[bool, Parameter(negative="", group=_SOURCES, show_default=False)] = False

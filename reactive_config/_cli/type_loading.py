@@ -1,4 +1,4 @@
-"""`module:Class`, loaded; and what its module raised, in words that quote nothing of it."""
+"""`module:Class` and `module:decoders`, loaded; and what their module raised, in words that quote nothing of it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import importlib.util
 import re
 import sys
 import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from reactive_config._cli.failures import UsageError
 from reactive_config._cli.project import Project
 from reactive_config._core.decoding.compiling import compile_plan
+from reactive_config._core.decoding.conversion import Decoders
+from reactive_config._core.decoding.refused_types import check_decoders
 from reactive_config.errors import TypeNotSupported
 
 _IMPORTLIB = "<frozen importlib"
@@ -49,11 +52,11 @@ def raised(error: BaseException, file: str | None = None) -> str:
     return f"{type(error).__name__}{lines[-1] if lines else ''}{f': {words[0]}' if words else ''}"
 
 
-class TypeReference(NamedTuple):
-    """A type by its name, and who named it.
+class NameReference(NamedTuple):
+    """A type or decoders by their name, and who named them.
 
     Attributes:
-        text: MODULE:CLASS.
+        text: MODULE:NAME.
         place: What messages call it: the option, or a key of a pyproject.toml.
         directory: Where its module can be imported from, beside where Python looks.
     """
@@ -62,45 +65,85 @@ class TypeReference(NamedTuple):
     place: str
     directory: Path
 
+    def __str__(self) -> str:
+        return f"{self.place} {self.text}"
 
-def type_reference(option: str | None, project: Project | None) -> TypeReference | None:
+
+def type_reference(option: str | None, project: Project | None) -> NameReference | None:
     """The type that the command line (or the environment) names, else the project's; None where nobody names one."""
+    return _reference("type", option, None if project is None else project.type, project)
+
+
+def decoders_reference(option: str | None, project: Project | None) -> NameReference | None:
+    """The same for decoders."""
+    return _reference("decoders", option, None if project is None else project.decoders, project)
+
+
+def _reference(key: str, option: str | None, text: str | None, project: Project | None) -> NameReference | None:
     if option is not None:
-        return TypeReference(option, "--type", Path.cwd())
-    if project is not None and project.type is not None:
-        return TypeReference(project.type, project.place("type"), project.directory)
+        return NameReference(option, f"--{key}", Path.cwd())
+    if project is not None and text is not None:
+        return NameReference(text, project.place(key), project.directory)
     return None
 
 
-def load_kind(named: TypeReference | None) -> Any:
+def load_kind(named: NameReference | None, decoders: Decoders | None = None) -> Any:
     """The configuration's type; `dict` (untyped) for None.
+
+    Args:
+        named: The type.
+        decoders: Functions for types of the program's own.
 
     Raises:
         Usage: There is no such module or class, the module cannot be imported, or the type cannot be decoded.
     """
-    if named is None:
-        return dict
+    return dict if named is None else _load(named, "MODULE:CLASS such as shop.settings:App", _compiling(decoders))
+
+
+def _compiling(decoders: Decoders | None) -> Callable[[Any], object]:
+    return lambda kind: compile_plan(kind, decoders)
+
+
+def load_decoders(named: NameReference | None) -> Decoders:
+    """The decoders of a program; none for None.
+
+    Raises:
+        Usage: There is no such module or name, the module cannot be imported, or what stands there are no decoders.
+    """
+    return {} if named is None else _load(named, "MODULE:NAME", _check_mapping)
+
+
+def _check_mapping(value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise TypeNotSupported(f"expected a dict of functions by class, got {type(value).__name__}")
+    try:
+        check_decoders(value)
+    except TypeError as error:
+        raise TypeNotSupported(str(error)) from None
+
+
+def _load(named: NameReference, wanted: str, check: Callable[[Any], object]) -> Any:
     module_name, colon, names = named.text.partition(":")
     if not (module_name and colon and names):
-        raise UsageError(f"{named.place}: expected MODULE:CLASS such as shop.settings:App, got {named.text}")
+        raise UsageError(f"{named.place}: expected {wanted}, got {named.text}")
     try:
         # What the module prints is not what the command prints.
         with contextlib.redirect_stdout(sys.stderr):
             value: Any = _module(module_name, named)
             for name in names.split("."):
                 value = _member(value, name, named)
-            compile_plan(value)
+            check(value)
     except TypeNotSupported as error:
-        raise UsageError(f"{named.place} {named.text}: {error}") from None
+        raise UsageError(f"{named}: {error}") from None
     except (UsageError, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the module does, SystemExit included
         file = getattr(sys.modules.get(module_name), "__file__", None)
-        raise UsageError(f"{named.place} {named.text} cannot be loaded: {raised(error, file)}") from None
+        raise UsageError(f"{named} cannot be loaded: {raised(error, file)}") from None
     return value
 
 
-def _module(name: str, named: TypeReference) -> Any:
+def _module(name: str, named: NameReference) -> Any:
     place, here = named.place, str(named.directory)
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -133,11 +176,10 @@ def _near_modules(name: str, directory: Path) -> list[str]:
     return [f"did you mean {near[0]}?"] if near else [f"looked in {directory} and where Python looks"]
 
 
-def _member(holder: Any, name: str, named: TypeReference) -> Any:
+def _member(holder: Any, name: str, named: NameReference) -> Any:
     try:
         return getattr(holder, name)
     except AttributeError:
         near = difflib.get_close_matches(name, [n for n in dir(holder) if not n.startswith("_")], 1)
         hints = [f"did you mean {near[0]}?"] if near else []
-        message = f"{named.place} {named.text}: {holder.__name__} has no {name}"
-        raise UsageError(message, hints=hints) from None
+        raise UsageError(f"{named}: {holder.__name__} has no {name}", hints=hints) from None

@@ -283,7 +283,7 @@ class Outer(msgspec.Struct):
 def test_schema_shows_the_defaults_that_are_shown_everywhere_else(
     kind: Any, quick: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "load_kind", lambda text: kind)
+    monkeypatch.setattr(schema, "load_kind", lambda *names: kind)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         result = quick("schema", "--type", "shop:App")

@@ -81,7 +81,8 @@ def is_given_input(kind: Any) -> bool:
 
 def _has_own_schema(annotation: Any) -> bool:
     """Whether something in an annotation says by itself how pydantic reads it: a `BeforeValidator`, say."""
-    waiting, seen = [annotation], []
+    waiting = [annotation]
+    seen: list[Any] = []
     while waiting:
         kind = waiting.pop()
         if any(kind is one for one in seen):  # a type alias may hold itself
