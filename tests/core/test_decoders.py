@@ -145,6 +145,18 @@ def test_its_own_words_are_shown_and_the_value_unless_it_is_secret():
     assert faults_of(Secret[Money], "five", {Money: read}) == [("k", "an amount and a currency", "str")]
 
 
+def test_nothing_is_quoted_under_a_name_that_sounds_like_a_secret_s():
+    def read(value: Any) -> Money:
+        raise InvalidValue("an amount and a currency")
+
+    kind = msgspec.defstruct("App", [("api_token", Money), ("tokens", list[Money], [])])
+    part, faults = decode(
+        compile_plan(kind, {Money: read}), {"api_token": "canary", "tokens": [Bare("canary")]}, None, None
+    )
+    assert part is None
+    assert [fault.got for fault in faults] == ["str", "str"]
+
+
 def test_a_fault_has_its_place():
     assert faults_of(list[Money], ["5 EUR", "x"])[0][0] == "k[1]"
     record = msgspec.defstruct("Record", [("price", Money)], tag=True)
