@@ -30,9 +30,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # A change must not fail for an example that the change before it did not meet; `--hypothesis-profile=explore` draws
 # new ones.
-_BUSY = [hypothesis.HealthCheck.too_slow]  # that is about the machine
-hypothesis.settings.register_profile("repeatable", derandomize=True, database=None, suppress_health_check=_BUSY)
-hypothesis.settings.register_profile("explore", derandomize=False, print_blob=True, suppress_health_check=_BUSY)
+_BUSY: dict[str, Any] = {  # both are about the machine
+    "suppress_health_check": [hypothesis.HealthCheck.too_slow],
+    "deadline": None,
+}
+hypothesis.settings.register_profile("repeatable", derandomize=True, database=None, **_BUSY)
+hypothesis.settings.register_profile("explore", derandomize=False, print_blob=True, **_BUSY)
 hypothesis.settings.load_profile("repeatable")
 
 _told_by_anyio = TestRunner._exception_handler

@@ -89,7 +89,7 @@ def test_it_can_be_ignored(quick: Quick, project: Path) -> None:
     [
         ("[tool.reactive-config\n", "pyproject.toml: line 1"),
         ("[tool]\nreactive-config = 3\n", "pyproject.toml: tool.reactive-config: expected a table, got an integer"),
-        ("[tool.reactive-config]\nsource = []\n", "tool.reactive-config.source: expected sources or type"),
+        ("[tool.reactive-config]\nsource = []\n", "tool.reactive-config.source: expected sources, type or decoders"),
         ("[tool.reactive-config]\nsource = []\n", "did you mean sources?"),
         ("[tool.reactive-config]\nsources = 'config'\n", "tool.reactive-config.sources: expected a list"),
         ("[tool.reactive-config]\nsources = []\n", "tool.reactive-config.sources: expected at least one source"),

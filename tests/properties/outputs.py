@@ -113,7 +113,7 @@ def print_changes(heard: Heard, config: Config[Any], case: Case, before: Any) ->
     """What `watch` prints."""
     for as_json in (False, True):
         with contextlib.redirect_stdout(io.StringIO()) as out:
-            session, output = Opened(config, case.kind, ()), Output(json=as_json)
+            session, output = Opened(config, case.kind, None, ()), Output(json=as_json)
             tell_start(output, session, config.snapshot)
             tell_generation(output, session, Generation(before, config.snapshot, ()))
             for source in config.status().sources:

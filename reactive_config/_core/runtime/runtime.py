@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from operator import is_not, itemgetter
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
@@ -22,7 +21,7 @@ from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.conversion import Decoders
 from reactive_config._core.decoding.fault import ENOUGH
 from reactive_config._core.delta import Replace
-from reactive_config._core.paths import Path, format_path
+from reactive_config._core.paths import Path
 from reactive_config._core.runtime.callbacks import Callbacks
 from reactive_config._core.runtime.cells import Hub, PathIndex, WeakCells
 from reactive_config._core.runtime.host import ended, is_cancellation
@@ -31,6 +30,7 @@ from reactive_config._core.runtime.live import Batch, Live, make_live, recompute
 from reactive_config._core.runtime.logbook import StartVigil
 from reactive_config._core.runtime.observing import ApplyEvent
 from reactive_config._core.runtime.operator_log import logger
+from reactive_config._core.runtime.shape_notes import ShapeNotes
 from reactive_config._core.runtime.snapshot import Snapshot
 from reactive_config._core.runtime.unknown_notes import UnknownNotes
 from reactive_config._core.runtime.updates import Updates, offer, wake_updates
@@ -44,9 +44,6 @@ T = TypeVar("T")
 
 SOURCE_PATIENCE, LEAVE_WITHIN = 5.0, 10.0
 """Seconds that a source has to clean up before it is cancelled again, and before it is left running."""
-
-SHAPES_TOLD = 20
-"""Notes of where layers replace a table by a value, or the reverse; the others are counted."""
 
 
 class Runtime(Generic[T]):
@@ -86,7 +83,7 @@ class Runtime(Generic[T]):
         self.by_path: PathIndex = PathIndex()
         self.by_function: WeakCells = WeakCells()
         self.updates: WeakSet[Updates[T]] = WeakSet()
-        self._notes: tuple[list[Any], tuple[str, ...]] = ([], ())  # of these layers' trees
+        self._shapes: ShapeNotes = ShapeNotes()
         # What runs code of the sources, and what a person calls it.
         self._tasks: dict[asyncio.Task[Any], str] = {}
         self._bug: BaseException | None = None
@@ -373,21 +370,9 @@ class Runtime(Generic[T]):
             bindings=tuple(status() for status in self.hub.bindings.values()),
             selectors=tuple(self.hub.errors.values()),
             callbacks=self.callbacks.troubles() if self.callbacks is not None else (),
-            notes=(*self._shape_notes(), *unknown),
+            notes=(*self._shapes.notes(self.acceptance.stack), *unknown),
             unknown=unknown,
         )
-
-    def _shape_notes(self) -> tuple[str, ...]:
-        stack = self.acceptance.stack
-        trees = [layer.tree for layer in stack.layers]
-        if len(trees) != len(self._notes[0]) or any(map(is_not, trees, self._notes[0])):  # it costs a walk over them
-            found = sorted(stack.shape_changes(), key=itemgetter(0))
-            what = "replaces a table by a value, or the reverse"
-            notes = [f"{printable(format_path(path))}: {printable(name)} {what}" for path, name in found[:SHAPES_TOLD]]
-            if more := len(found) - len(notes):
-                notes.append(f"... and {more:,} more place{'s' * (more > 1)} where a layer {what}")
-            self._notes = (trees, tuple(notes))
-        return self._notes[1]
 
 
 def _names(sources: Sequence[Source]) -> list[str]:
