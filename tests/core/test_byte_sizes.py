@@ -96,7 +96,7 @@ def test_it_may_stand_in_every_kind_of_type(kind):
     records: list[Any] = [
         msgspec.defstruct("Record", [("value", kind)]),
         dataclasses.make_dataclass("Record", [("value", kind)]),
-        attrs.make_class("Record", {"value": attrs.field(type=kind)}),
+        attrs.define(type("Record", (), {"__annotations__": {"value": kind}})),
         pydantic.create_model("Record", value=(kind, ...)),
     ]
     for record in records:

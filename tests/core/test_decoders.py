@@ -76,7 +76,7 @@ def test_a_decoder_makes_a_value_wherever_its_type_stands(tree):
     for record in (
         msgspec.defstruct("Record", [("price", Money)]),
         dataclasses.make_dataclass("Record", [("price", Money)]),
-        attrs.make_class("Record", {"price": attrs.field(type=Money)}),
+        attrs.define(type("Record", (), {"__annotations__": {"price": Money}})),
     ):
         assert made(record, {"price": tree}).price == FIVE
         assert made(list[record], [{"price": tree}])[0].price == FIVE
@@ -250,7 +250,7 @@ class Outer(msgspec.Struct):
         (Outer, "shops.*.price"),
         (dict[str, Money], "*"),
         (dataclasses.make_dataclass("Plain", [("a", tuple[int, Money])]), "a"),
-        (attrs.make_class("Attrs", {"a": attrs.field(type=Money)}), "a"),
+        (attrs.define(type("Attrs", (), {"__annotations__": {"a": Money}})), "a"),
     ],
 )
 def test_a_refused_type_is_named_with_its_place_and_the_ways_out(kind, place):

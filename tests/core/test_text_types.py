@@ -76,7 +76,7 @@ def test_it_may_be_a_field_of_every_kind_of_record(kind, text, value):
         msgspec.defstruct("Record", [("value", kind)]),
         msgspec.defstruct("Record", [("value", kind)], tag=True),
         dataclasses.make_dataclass("Record", [("value", kind)]),
-        attrs.make_class("Record", {"value": attrs.field(type=kind)}),
+        attrs.define(type("Record", (), {"__annotations__": {"value": kind}})),
         pydantic.create_model("Record", value=(kind, ...)),
         TypedDict("Record", {"value": kind}),
     ]

@@ -13,6 +13,7 @@ PACKAGE = Path(reactive_config.web.__file__).parent.parent
 FILES = [*(PACKAGE / "web").glob("*.py"), *(PACKAGE / "_web").glob("*.py")]
 OPEN_TO_ALL = {
     "reactive_config",
+    "reactive_config._core.runtime.operator_log",  # whoever writes lines of the log does so by it
     "reactive_config._extras",
     "reactive_config.bindings",
     "reactive_config.errors",

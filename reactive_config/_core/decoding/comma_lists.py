@@ -1,6 +1,6 @@
 """Lists in bare texts: `a, b, c`, where an item with a comma is a JSON string.
 
-A text that begins with `[` or `{` is none of these: it is JSON.
+A text that begins with `[` or `{` is none of these: it is JSON. Nor is one that begins like a document in YAML or TOML.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, get_args
 import msgspec
 
 from reactive_config._core.delta import Bare
+from reactive_config._core.document_looks import looks_like
 from reactive_config._core.types import is_secret, is_single, item_types, members_of
 from reactive_config.errors import InvalidValue
 
@@ -34,15 +35,15 @@ def _is_item(kind: Any) -> bool:
 
 
 def comma_list(text: str) -> list[Any] | None:
-    """The items of a comma list, as bare texts, quoted ones as str; None if the text begins as JSON does.
+    """The items of a comma list, as bare texts, quoted ones as str; None if the text begins as another format does.
 
-    The empty text is the empty list.
+    The empty text is the empty list. What begins like YAML or TOML is no list of one text: somebody meant a document.
 
     Raises:
         InvalidValue: An item is empty, or a quoted one is no JSON string. Quotes nothing.
     """
     text = text.strip()
-    return None if text[:1] in ("[", "{") else list(_items(text))
+    return None if text[:1] in ("[", "{") or looks_like(text) else list(_items(text))
 
 
 def _items(text: str) -> Iterator[Any]:
