@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 
 import anyio.to_thread
 
-from reactive_config._core.bounds import MAX_DEPTH, NESTING, too_deep
-from reactive_config._core.delta import Bare, Entry, Locate, Malformed, Tree
-from reactive_config._core.document_looks import TITLES, looks_like
+from reactive_config._core.bounds import MAX_DEPTH
+from reactive_config._core.delta import Bare, Entry, Locate, Malformed
 from reactive_config._core.paths import Path
 from reactive_config._etcd.messages import Item, KeyChange
 from reactive_config._formats import registry
+from reactive_config._formats.keys import read_value, suffix_of
 from reactive_config._sources.etcd.key_layout import (
     NOT_UTF_8,
     Ignored,
@@ -21,9 +21,7 @@ from reactive_config._sources.etcd.key_layout import (
     KeyMount,
     KeyTables,
     Misplaced,
-    suffix_of,
 )
-from reactive_config.errors import ParseError
 
 TURN = 1 << 20
 """Bytes read before the event loop has its turn, some 5 ms; a document costs as much as `ONE` bytes more."""
@@ -74,21 +72,10 @@ def read_document(
     if isinstance(mount, Misplaced):
         wrong = Malformed(mount.expected, mount.got)
         return KeyDocument(mount.path, wrong, revision, revision, mount.layer, name, raw=raw)
-    try:
-        value = _parse(raw, mount, format)
-    except ParseError as error:
-        value = Malformed(error.expected, error.got, error.line, error.column)
+    value = read_value(raw, mount.suffix, mount.path, format, functools.partial(_advice, name))
     kind = type(value)
-    if not mount.path and kind is not dict and kind is not Malformed:
-        suffix = looks_like(value.text) if kind is Bare else ""
-        said = f", which looks like {TITLES[suffix]}: {_advice(name, suffix)}" if suffix else ""
-        value, kind = Malformed("a table, because this key is a whole layer", f"a single value{said}"), Malformed
-    levels = MAX_DEPTH - len(mount.path)
-    # Each level takes two characters at least, so a short document needs no walk. Longer ones are walked in a thread.
-    if (kind is dict or kind is list) and len(raw) > 2 * levels and too_deep(value, levels):
-        value, kind = Malformed(NESTING, f"a deeper document below {len(mount.path):,} names"), Malformed
     find = None if kind is Bare or kind is Malformed else _locator(format)
-    depth = max(0, levels) if find else 0
+    depth = max(0, MAX_DEPTH - len(mount.path)) if find else 0
     return KeyDocument(mount.path, value, revision, revision, mount.layer, name, find, len(raw), depth, raw)
 
 
@@ -101,12 +88,6 @@ def _locator(format: str) -> Locate:  # noqa: A002
         return registry.locate(entry.raw, suffix_of(entry.place), path, format)
 
     return locate
-
-
-def _parse(raw: bytes, mount: KeyMount, format: str) -> Tree:  # noqa: A002
-    if not mount.suffix:
-        return registry.parse_value(raw, format, document=format != ".json" and not mount.path)
-    return registry.parse(raw, mount.suffix, table=not mount.path)
 
 
 async def read_documents(

@@ -8,10 +8,8 @@ import msgspec
 
 from reactive_config._core.paths import Path
 from reactive_config._etcd.messages import KeyRange, prefix_range
+from reactive_config._formats.keys import EMPTY_SEGMENT, split_key, suffix_of
 from reactive_config._printable import printable
-
-SUFFIXES = (".json", ".yaml", ".yml", ".toml")
-"""Suffixes that name a key's format and are no part of its path."""
 
 FORMATS = ("json", "yaml", "toml")
 """What documents in keys without a suffix may be written in."""
@@ -170,16 +168,8 @@ class KeyTables:
         return KeyMount(below.layer, below.path[:-1]) if isinstance(below, KeyMount) and len(below.path) > 1 else None
 
 
-def suffix_of(name: str) -> str:
-    """The part of a key that names its format; empty for JSON or a bare value."""
-    if not name.endswith(SUFFIXES):
-        return ""
-    return name[name.rindex(".") :]
-
-
 def _mounted(layer: int, names: list[str]) -> Meaning:
-    suffix = suffix_of(names[-1])
-    path = (*names[:-1], names[-1].removesuffix(suffix))
+    path, suffix = split_key("/".join(names))
     if "" in path:
-        return Misplaced(layer, path, "a key without empty segments", "one with an empty segment")
+        return Misplaced(layer, path, *EMPTY_SEGMENT)
     return KeyMount(layer, path, suffix)

@@ -6,7 +6,6 @@ The pause between two is capped and fully jittered, so that a fleet does not com
 from __future__ import annotations
 
 import asyncio
-import random
 import traceback
 from collections import deque
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reactive_config._etcd.auth import Credentials
+from reactive_config._etcd.backoff import Backoff
 from reactive_config._etcd.errors import (
     BadLogin,
     EtcdError,
@@ -34,39 +34,6 @@ from reactive_config._sources.etcd.store import Store
 
 if TYPE_CHECKING:
     from reactive_config._sources.etcd.mirror_runner import MirrorRunner
-
-
-class Backoff:
-    """Growing pauses.
-
-    Args:
-        rng: Where the jitter comes from.
-        base: Seconds, the upper bound of the first pause; it doubles from there.
-        cap: Seconds, the upper bound of every pause.
-        floor: Share of the bound below which no pause falls: 0 is full jitter.
-    """
-
-    def __init__(self, rng: random.Random, *, base: float, cap: float, floor: float = 0.0) -> None:
-        self._rng = rng
-        self._base = base
-        self._cap = cap
-        self._floor = floor
-        self._attempts = 0
-
-    def reset(self) -> None:
-        """Health was seen: begin with short pauses again."""
-        self._attempts = 0
-
-    def healthy(self, seconds: float) -> None:
-        """Health was seen for so long: every second of it takes one failed attempt back."""
-        self._attempts = max(0, self._attempts - int(seconds))
-
-    def pause(self) -> float:
-        """The next pause in seconds."""
-        bound = min(self._cap, self._base * 2.0**self._attempts)
-        if bound < self._cap:
-            self._attempts += 1
-        return bound * self._rng.uniform(self._floor, 1.0)
 
 
 WORKED = 1.0

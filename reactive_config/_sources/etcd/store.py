@@ -10,8 +10,8 @@ import msgspec
 
 from reactive_config._core.delta import Malformed, Patch, Replace, Unit
 from reactive_config._etcd.messages import Item, KeyChange, Listing, StoreHead
+from reactive_config._formats.keys import KEY_SUFFIXES
 from reactive_config._sources.etcd.key_documents import KeyDocument, Read
-from reactive_config._sources.etcd.key_layout import SUFFIXES
 
 
 class EmptiedLayers:
@@ -286,7 +286,7 @@ class Store:
         return document
 
     def _mount(self, name: str) -> str | None:
-        if not name.endswith(SUFFIXES):
+        if not name.endswith(KEY_SUFFIXES):
             return name if name in self._suffixed else None
         stem = _stem(name)
         others = self._suffixed.get(stem, ())
@@ -295,7 +295,7 @@ class Store:
         return stem
 
     def _unmount(self, name: str) -> str | None:
-        if not name.endswith(SUFFIXES):
+        if not name.endswith(KEY_SUFFIXES):
             return name if name in self._suffixed else None
         stem = _stem(name)
         others = tuple(other for other in self._suffixed.pop(stem) if other != name)
@@ -307,7 +307,7 @@ class Store:
         """The keys that mount one path."""
         suffixed = self._suffixed.get(stem, ())
         # `a.json` is the stem of `a.json.yaml`, and as a key mounts the path of `a`.
-        return (stem, *suffixed) if stem in self.documents and not stem.endswith(SUFFIXES) else suffixed
+        return (stem, *suffixed) if stem in self.documents and not stem.endswith(KEY_SUFFIXES) else suffixed
 
     def _update_sent(self, stem: str, unit: int, changed: dict[str, KeyDocument]) -> None:
         """Bring what is sent for one path up to date."""
