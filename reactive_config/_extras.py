@@ -8,7 +8,7 @@ from typing import Final
 EXTRAS: Final[Mapping[str, str]] = {
     "aiohttp": "aiohttp",
     "asyncpg": "asyncpg",
-    "cli": "cyclopts rich",
+    "cli": "cyclopts httpx jsonpatch rich ryaml starlette tomli-w",
     "cron": "cronsim",
     "grpc": "grpcio",
     "httpx": "httpx httpcore",
@@ -18,6 +18,7 @@ EXTRAS: Final[Mapping[str, str]] = {
     "prometheus": "prometheus-client",
     "psycopg": '"psycopg[binary,pool]"',
     "redis": "redis",
+    "service": "jsonpatch prometheus-client ryaml starlette tomli-w uvicorn",
     "sqlalchemy": '"sqlalchemy[asyncio]"',
     "yaml": "ryaml pyyaml",
     "yaml-pure": "pyyaml",

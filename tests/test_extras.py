@@ -33,4 +33,4 @@ def test_no_message_asks_for_the_project_from_an_index():
 
 
 def test_a_message_names_the_extra_and_its_packages():
-    assert install("cli") == 'install the extra "cli" of reactive-config, or: pip install cyclopts rich'
+    assert install("cli") == f'install the extra "cli" of reactive-config, or: pip install {EXTRAS["cli"]}'
