@@ -1,0 +1,175 @@
+"""`reactive-config serve`: the service on one address, over one store, until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from reactive_config._core.runtime.operator_log import logger
+from reactive_config._releases.access_tokens import AccessTokens
+from reactive_config._releases.key_store import StoreAway, StoreError
+from reactive_config._releases.opening_store import open_store
+from reactive_config._releases.releases import Releases
+from reactive_config._releases.replica import Replica
+from reactive_config._releases.retention import Retention
+from reactive_config._service.service_app import service_app
+
+LISTEN = "127.0.0.1:8470"
+STORE = "sqlite:reactive-config.db"
+TOKEN_FILE = "admin-token"  # noqa: S105 - a file's name
+
+READ_WITHIN = 30.0
+"""Seconds that the store may take to be read first."""
+
+GOODBYE = 10
+"""Seconds that requests under way have to end."""
+
+
+class OpenService:
+    """A running service without its server.
+
+    Attributes:
+        app: The ASGI application.
+        tokens: Who may use it.
+        releases: What it serves.
+    """
+
+    def __init__(self, app: ASGIApp, tokens: AccessTokens, releases: Releases) -> None:
+        self.app: ASGIApp = app
+        self.tokens: AccessTokens = tokens
+        self.releases: Releases = releases
+
+
+@contextlib.asynccontextmanager
+async def open_service(
+    store: str = STORE, retention: Retention | None = None, *, local: str = ""
+) -> AsyncIterator[OpenService]:
+    """The service over a store, ready to be served by any ASGI server.
+
+    Args:
+        store: `sqlite:PATH` or `etcd://HOST:PORT/PREFIX/`.
+        retention: How long histories are.
+        local: Whose requests these are, without a token; for a service that nobody else reaches.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    async with open_store(store) as keys:
+        replica = Replica(keys)
+        following = asyncio.create_task(replica.run(), name="reactive_config store")
+        try:
+            await _first_reading(replica, following)
+            releases, tokens = Releases(keys, replica, retention), AccessTokens(keys, replica)
+            yield OpenService(service_app(releases, tokens, local), tokens, releases)
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
+
+
+async def _first_reading(replica: Replica, following: asyncio.Task[None]) -> None:
+    reading = asyncio.ensure_future(replica.listed.wait())
+    await asyncio.wait([reading, following], timeout=READ_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+    reading.cancel()
+    if following.done():
+        following.result()
+    if not replica.listed.is_set():
+        raise StoreAway(replica.away or f"the store was not read within {READ_WITHIN:g} s")
+
+
+def check_address(listen: str, *, insecure: bool) -> tuple[str, int]:
+    """Host and port of an address to listen on.
+
+    Raises:
+        ValueError: It is none, or one that others reach while nothing is encrypted.
+    """
+    host, colon, port = listen.rpartition(":")
+    host = host.strip("[]")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"--listen: expected HOST:PORT, got {listen!r}")
+    if not insecure and not _is_loopback(host):
+        raise ValueError(
+            f"--listen: expected a loopback address, as {LISTEN}, got {listen!r}: tokens and configuration would pass "
+            "unencrypted; put a proxy with TLS before it, or say --insecure"
+        )
+    return host, int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def serve(store: str, listen: str, *, insecure: bool = False, retention: Retention | None = None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ValueError: An address that it must not listen on.
+        StoreError: The store cannot be read.
+        OSError: The address is taken.
+    """
+    host, port = check_address(listen, insecure=insecure)
+    with _listening(host, port) as taken:
+        async with open_service(store, retention) as service:
+            await _tell_first_token(service.tokens)
+            address = taken.getsockname()
+            logger.info(
+                "serving %s on http://%s:%d", store_name(store), f"[{host}]" if ":" in host else host, address[1]
+            )
+            config = uvicorn.Config(
+                service.app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=GOODBYE,
+                h11_max_incomplete_event_size=64 << 10,
+                server_header=False,
+            )
+            await uvicorn.Server(config).serve([taken])
+
+
+def store_name(store: str) -> str:
+    """What is told of a store: never a password."""
+    return store if "@" not in store else store.partition("://")[0] + "://..." + store.rpartition("@")[2]
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """The socket, before the store is opened: two services over one file would otherwise differ only by an error."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=1024) as taken:
+        yield taken
+
+
+async def _tell_first_token(tokens: AccessTokens) -> None:
+    """Make the first token, and show it to whoever sits there, or leave it in a file that only they may read."""
+    try:
+        token = await tokens.create_first(datetime.now(UTC))
+    except StoreError as error:
+        logger.warning("no access token was made: %s", error)
+        return
+    if token is None:
+        return
+    if sys.stderr.isatty():
+        print(f"The token of admin, shown this once: {token}", file=sys.stderr)
+        return
+    path = Path.cwd() / TOKEN_FILE
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(token + "\n")
+    logger.warning("the token of admin is in %s; keep it elsewhere and delete the file", path)
