@@ -110,7 +110,7 @@ def test_the_core_needs_no_library_but_anyio_and_msgspec():
         ("grpc", {"_etcd", "_bindings"}),
         ("watchfiles", {"_sources"}),
         ("ryaml", {"_formats"}),
-        ("prometheus_client", {"_web"}),
+        ("prometheus_client", {"_web", "_service"}),
         ("opentelemetry", {"_web"}),
         ("redis", {"_bindings"}),
         ("cronsim", {"_bindings"}),

@@ -13,16 +13,19 @@ from typing import Any
 
 from cyclopts import App, CycloptsError
 
+from reactive_config._cli.change_commands import apply_files, rollback, set_values, unset_values
 from reactive_config._cli.check import check
 from reactive_config._cli.completion import completion
 from reactive_config._cli.doctor import doctor
 from reactive_config._cli.explain import explain
 from reactive_config._cli.failures import OK, TROUBLE, USAGE, Failure, Unwritable, UsageError
 from reactive_config._cli.get import get
+from reactive_config._cli.history_commands import blame, diff, export, history, show_release
 from reactive_config._cli.init import init
 from reactive_config._cli.output import Output, make_console
 from reactive_config._cli.quoting import without_values
 from reactive_config._cli.schema import schema
+from reactive_config._cli.serve_commands import serve_command, tokens
 from reactive_config._cli.watch import watch
 from reactive_config.errors import ReactiveConfigError
 
@@ -64,6 +67,17 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "schema": (schema, "[--type MODULE:CLASS]"),
     "doctor": (doctor, "[SOURCE...]"),
     "completion": (completion, "bash|zsh|fish"),
+    "set": (set_values, "TARGET PATH=VALUE..."),
+    "unset": (unset_values, "TARGET PATH..."),
+    "apply": (apply_files, "TARGET FILE|DIRECTORY"),
+    "export": (export, "TARGET DIRECTORY"),
+    "history": (history, "TARGET"),
+    "show": (show_release, "TARGET NUMBER"),
+    "diff": (diff, "TARGET NUMBER [NUMBER]"),
+    "blame": (blame, "TARGET PATH"),
+    "rollback": (rollback, "TARGET NUMBER"),
+    "serve": (serve_command, "[--store STORE] [--listen HOST:PORT]"),
+    "tokens": (tokens, "create NAME|list|revoke NAME"),
 }
 
 

@@ -204,7 +204,7 @@ def _command(*options: str) -> int:
 
 # -- the tables of docs/architecture.md ------------------------------------------------------------
 
-ROOMS = ("_core", "_sources", "_etcd", "_bindings")
+ROOMS = ("_core", "_sources", "_etcd", "_bindings", "_releases", "_service")
 
 
 def test_the_tables_name_every_file_and_no_other() -> None:

@@ -1,0 +1,197 @@
+"""`history`, `show`, `diff`, `blame` and `export`: what happened, and what is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from cyclopts import Group, Parameter
+
+from reactive_config._cli.change_commands import ChangeText, read_number, read_release_path, tell_change
+from reactive_config._cli.failures import OK, UsageError
+from reactive_config._cli.output import Output, StyledText
+from reactive_config._cli.release_target import opened_target, target_and_rest
+from reactive_config._cli.source_options import OUTPUT
+from reactive_config._formats.writing import Inexpressible, write_document
+from reactive_config._printable import printable
+
+_READ = Group("Read", sort_key=2)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """Settings of all commands that read releases."""
+
+    token_file: Annotated[str | None, Parameter(metavar="FILE", group=_READ)] = None
+    """A file with the token of the service; else $REACTIVE_CONFIG_TOKEN."""
+    json: Annotated[bool, Parameter(negative="", group=OUTPUT, show_default=False)] = False
+    """JSON lines; errors too."""
+
+
+async def history(
+    *arguments: ChangeText,
+    limit: Annotated[int, Parameter(group=_READ)] = 20,
+    options: ReadOptions = ReadOptions(),
+) -> int:
+    """List releases, newest first.
+
+    Args:
+        arguments: TARGET.
+        limit: How many, 200 at most.
+    """
+    target, texts = target_and_rest(arguments)
+    _expect_nothing(texts)
+    out = Output(json=options.json)
+    async with opened_target(target, options.token_file) as client:
+        answer = await client.ask("GET", "/releases", params={"limit": str(limit)})
+    releases = answer.json()["releases"]
+    if options.json:
+        for release in releases:
+            out.record("release", **release)
+        return OK
+    rows = [
+        (str(release["number"]), release["time"][:19], _author(release), _kind(release), release.get("message", ""))
+        for release in releases
+    ]
+    out.table(("RELEASE", "TIME (UTC)", "AUTHOR", "KIND", "MESSAGE"), rows)
+    return OK
+
+
+async def show_release(*arguments: ChangeText, options: ReadOptions = ReadOptions()) -> int:
+    """Show a release and what it changed.
+
+    Args:
+        arguments: TARGET, and the number of the release.
+    """
+    target, texts = target_and_rest(arguments)
+    number = read_number(texts)
+    out = Output(json=options.json)
+    async with opened_target(target, options.token_file) as client:
+        release = (await client.ask("GET", f"/releases/{number}")).json()
+    if options.json:
+        out.record("release", **release)
+        return OK
+    out.line(
+        [StyledText(f"release {release['number']}", "bold"), f" by {_author(release)}, {release['time'][:19]} UTC"]
+    )
+    for label, text in (
+        ("", release.get("message", "")),
+        ("forced: ", release.get("forced", "")),
+        ("", _kind(release)),
+    ):
+        if text:
+            out.line(f"{label}{text}", indent=2)
+    for change in release["changes"]:
+        tell_change(out, change)
+    return OK
+
+
+async def diff(*arguments: ChangeText, options: ReadOptions = ReadOptions()) -> int:
+    """Show what differs between two releases, or between one and now.
+
+    Args:
+        arguments: TARGET, and the number of one release or of two.
+    """
+    target, texts = target_and_rest(arguments)
+    if len(texts) not in (1, 2):
+        raise UsageError(f"expected the number of one release or of two, got {len(texts)}")
+    number, *to = [read_number((text,)) for text in texts]
+    out = Output(json=options.json)
+    async with opened_target(target, options.token_file) as client:
+        found = (await client.ask("GET", f"/releases/{number}/diff", params={"to": str(to[0])} if to else {})).json()
+    if options.json:
+        out.record("diff", **found)
+        return OK
+    for change in found["changes"]:
+        tell_change(out, change)
+    return OK
+
+
+async def blame(*arguments: ChangeText, options: ReadOptions = ReadOptions()) -> int:
+    """Show which release set what stands at a path.
+
+    Args:
+        arguments: TARGET, and PATH.
+    """
+    target, texts = target_and_rest(arguments)
+    if len(texts) != 1:
+        raise UsageError(f"expected one PATH, got {len(texts)}")
+    path = "/".join(quote(name, safe="") for name in read_release_path(texts[0]))
+    out = Output(json=options.json)
+    async with opened_target(target, options.token_file) as client:
+        release = (await client.ask("GET", f"/blame/{path}")).json()["release"]
+    if options.json:
+        out.record("blame", release=release)
+    elif release is None:
+        out.line("no release that is still kept")
+    else:
+        out.line(f"{_headline(release)}: {release.get('message', '')}")
+    return OK
+
+
+async def export(
+    *arguments: ChangeText,
+    format: Annotated[Literal["json", "yaml", "toml"], Parameter(group=_READ)] = "json",  # noqa: A002
+    options: ReadOptions = ReadOptions(),
+) -> int:
+    """Write the environment into a directory, one file for each top-level name.
+
+    Args:
+        arguments: TARGET, and a directory, which is made; files that are there already are replaced.
+        format: Of the files.
+    """
+    target, texts = target_and_rest(arguments)
+    if len(texts) != 1:
+        raise UsageError(f"expected one DIRECTORY, got {len(texts)}")
+    directory = FilePath(texts[0])
+    out = Output(json=options.json)
+    async with opened_target(target, options.token_file) as client:
+        tree = (await client.ask("GET", "/config", params={"format": "json"})).json()
+    for file in _write(tree, directory, f".{format}"):
+        if options.json:
+            out.record("file", file=str(file))
+        else:
+            out.line(str(file))
+    return OK
+
+
+def _write(tree: dict[str, Any], directory: FilePath, suffix: str) -> list[FilePath]:
+    """Write one file for each name, all or none of them.
+
+    Raises:
+        UsageError: The format cannot say it.
+    """
+    try:
+        documents = {f"{_file_name(name)}{suffix}": write_document({name: tree[name]}, suffix) for name in tree}
+    except Inexpressible as error:
+        raise UsageError(str(error), hints=["--format json says everything"]) from None
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, raw in documents.items():
+        (directory / name).write_bytes(raw)
+    return [directory / name for name in documents]
+
+
+def _file_name(name: str) -> str:
+    return quote(name, safe=" ").replace(".", "%2E") or "_"
+
+
+def _headline(release: dict[str, Any]) -> str:
+    return f"release {release['number']} by {_author(release)}, {release['time'][:19]} UTC"
+
+
+def _author(release: dict[str, Any]) -> str:
+    return release["author"] or "(written around releases)"
+
+
+def _kind(release: dict[str, Any]) -> str:
+    if release.get("restores"):
+        return f"restores {release['restores']}"
+    return str(release.get("kind", "change"))
+
+
+def _expect_nothing(texts: tuple[str, ...]) -> None:
+    if texts:
+        raise UsageError(f"expected TARGET alone, got {printable(' '.join(texts))}")

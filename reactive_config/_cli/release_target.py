@@ -1,0 +1,219 @@
+"""What the verbs of releases work on: one environment of a service, of a store in etcd, or of one in a file.
+
+All speak HTTP. A store is opened by the command itself, and its service answers in this process, as the person who
+sits there: one way to change configuration, whoever asks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from reactive_config._cli.failures import Failure, UsageError
+from reactive_config._cli.quoting import may_hold_login
+from reactive_config._extras import install
+from reactive_config._printable import printable
+
+TARGET_VARIABLE = "REACTIVE_CONFIG_TARGET"
+TOKEN_VARIABLE = "REACTIVE_CONFIG_TOKEN"  # noqa: S105 - a variable's name
+
+_FORMS = (
+    "http://HOST:PORT/NAMESPACE/ENVIRONMENT, etcd://HOST:PORT/PREFIX/NAMESPACE/ENVIRONMENT "
+    "or sqlite:FILE/NAMESPACE/ENVIRONMENT"
+)
+_TARGET = re.compile(r"(?P<store>(?:https?://|etcd://|sqlite:).+)/(?P<namespace>[^/]+)/(?P<environment>[^/]+)/?")
+_LONGEST_TOKEN = 1_000
+_TIMEOUT = 60.0
+
+
+class ReleaseTarget(msgspec.Struct, frozen=True):
+    """One environment.
+
+    Attributes:
+        text: As it was written.
+        store: Where it is: a URL, or a store's name.
+        namespace: Its namespace.
+        environment: Its name there.
+    """
+
+    text: str
+    store: str
+    namespace: str
+    environment: str
+
+    @property
+    def base(self) -> str:
+        """What the paths of its requests begin with."""
+        return f"/v1/{self.namespace}/{self.environment}"
+
+
+def is_target(text: str) -> bool:
+    """Whether an argument names a target, not a path."""
+    return text.startswith(("http://", "https://", "etcd://", "sqlite:"))
+
+
+def read_target(text: str) -> ReleaseTarget:
+    """The environment that TARGET means.
+
+    Raises:
+        UsageError: It means none.
+    """
+    if may_hold_login(text):
+        raise UsageError(f"TARGET: expected {_FORMS}, got what may hold a password")
+    found = _TARGET.fullmatch(text)
+    if found is None:
+        raise UsageError(f"TARGET: expected {_FORMS}, got {printable(text)}")
+    store = found["store"] + "/" if text.startswith("etcd:") else found["store"]
+    return ReleaseTarget(text, store, found["namespace"], found["environment"])
+
+
+def target_and_rest(texts: tuple[str, ...]) -> tuple[ReleaseTarget, tuple[str, ...]]:
+    """The target, which comes first or from the environment, and what follows it.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if texts and is_target(texts[0]):
+        return read_target(texts[0]), texts[1:]
+    named = os.environ.get(TARGET_VARIABLE, "")
+    if not named:
+        raise UsageError(f"TARGET: expected {_FORMS}, got none", hints=[f"or set {TARGET_VARIABLE}"])
+    return read_target(named), texts
+
+
+class ReleaseClient:
+    """Requests about one environment.
+
+    Attributes:
+        target: Which.
+    """
+
+    def __init__(self, http: Any, target: ReleaseTarget) -> None:
+        self.target = target
+        self._http = http
+
+    async def ask(self, method: str, path: str, **request: Any) -> Any:
+        """Send a request; return the answer, whose status is below 400.
+
+        Args:
+            method: HTTP's.
+            path: After `/v1/NAMESPACE/ENVIRONMENT`.
+            request: As httpx takes it.
+
+        Raises:
+            ProblemAnswer: The service refuses.
+            Failure: It cannot be reached.
+        """
+        import httpx
+
+        try:
+            answer = await self._http.request(method, self.target.base + path, **request)
+        except httpx.HTTPError as error:
+            raise Failure(f"{self.target.store}: no answer ({type(error).__name__})") from None
+        if answer.status_code < 400:
+            return answer
+        raise problem_answer(answer)
+
+
+class ProblemAnswer(Failure):
+    """The service refuses.
+
+    Attributes:
+        status: HTTP's.
+        body: The problem, as RFC 9457 has it.
+    """
+
+    def __init__(self, message: str, status: int, body: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+        self.word = str(body.get("type", "")).rpartition(":")[2] or "failed"
+
+
+class ConflictAnswer(ProblemAnswer):
+    """Somebody else has changed it meanwhile."""
+
+    code = 3
+
+
+def problem_answer(answer: Any) -> ProblemAnswer:
+    """The failure that an answer tells of."""
+    try:
+        body = answer.json()
+        assert isinstance(body, dict)
+    except (ValueError, AssertionError):
+        body = {}
+    detail = str(body.get("detail", f"the service answers {answer.status_code}"))
+    kind = ConflictAnswer if answer.status_code == 412 else ProblemAnswer
+    problem = kind(detail, answer.status_code, body)
+    if answer.status_code == 401:
+        problem.hints = (f"the token comes from {TOKEN_VARIABLE} or --token-file FILE",)
+    else:
+        problem.hints = _HINTS.get(problem.word, ())
+    return problem
+
+
+_HINTS = {
+    "needs-force": ("--force REASON, if it is meant",),
+    "no-such-environment": ("--create makes it",),
+}
+
+
+@contextlib.asynccontextmanager
+async def opened_target(target: ReleaseTarget, token_file: str | None) -> AsyncIterator[ReleaseClient]:
+    """A client for a target.
+
+    Raises:
+        UsageError: There is no token, or the target cannot be.
+        Failure: The store cannot be read.
+    """
+    try:
+        import httpx
+    except ImportError:
+        raise UsageError(f"expected httpx, got none: {install('cli')}") from None
+    if target.store.startswith("http"):
+        headers = {"Authorization": f"Bearer {_token(token_file)}"}
+        async with httpx.AsyncClient(base_url=target.store, headers=headers, timeout=_TIMEOUT) as http:
+            yield ReleaseClient(http, target)
+        return
+    from reactive_config._service.serving import open_service
+
+    try:
+        async with open_service(target.store, local=_person()) as service:
+            transport = httpx.ASGITransport(service.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://local", timeout=_TIMEOUT) as http:
+                yield ReleaseClient(http, target)
+    except ValueError as error:
+        raise UsageError(f"TARGET: {error}") from None
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "somebody"
+
+
+def _token(token_file: str | None) -> str:
+    if token_file is not None:
+        try:
+            text = Path(token_file).read_bytes()[:_LONGEST_TOKEN].decode()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "expected UTF-8 text"
+            raise UsageError(f"--token-file {printable(token_file)}: {why}") from None
+    else:
+        text = os.environ.get(TOKEN_VARIABLE, "")
+    token = text.strip()
+    if not token or not token.isascii() or not token.isprintable():
+        raise UsageError(
+            f"expected a token in {TOKEN_VARIABLE} or --token-file, got none",
+            hints=["it is not taken from the command line, where other users could read it"],
+        )
+    return token

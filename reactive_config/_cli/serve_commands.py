@@ -1,0 +1,93 @@
+"""`serve` and `tokens`: the service itself, and who may use it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from reactive_config._cli.failures import OK, Failure, UsageError
+from reactive_config._cli.output import Output
+from reactive_config._cli.source_options import OUTPUT
+from reactive_config._extras import install
+
+_SERVICE = Group("Service", sort_key=2)
+_STORE = "sqlite:reactive-config.db"
+
+StoreName = Annotated[str, Parameter(metavar="STORE", group=_SERVICE)]
+
+
+async def serve_command(
+    *,
+    store: StoreName = _STORE,
+    listen: Annotated[str, Parameter(metavar="HOST:PORT", group=_SERVICE)] = "127.0.0.1:8470",
+    insecure: Annotated[bool, Parameter(negative="", group=_SERVICE, show_default=False)] = False,
+) -> int:
+    """Serve configuration over HTTP, until SIGTERM or Ctrl-C.
+
+    At the first start one token is made, named admin: shown on a terminal, else written to the file admin-token.
+
+    Args:
+        store: sqlite:FILE, or etcd://HOST:PORT/PREFIX/ with any number of services over it.
+        listen: Where to listen.
+        insecure: Listen on an address that others reach, although nothing is encrypted.
+    """
+    try:
+        from reactive_config._service.serving import serve
+    except ImportError as error:
+        raise UsageError(f"serve needs {error.name}: {install('service')}") from None
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        await serve(store, listen, insecure=insecure)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        raise Failure(f"{listen}: {error.strerror or type(error).__name__}") from None
+    return OK
+
+
+async def tokens(
+    action: str,
+    name: str = "",
+    /,
+    *,
+    store: StoreName = _STORE,
+    json: Annotated[bool, Parameter(negative="", group=OUTPUT, show_default=False)] = False,
+) -> int:
+    """Make, list and revoke access tokens, in the store itself.
+
+    Args:
+        action: create, list or revoke.
+        name: Whom the token stands for.
+        store: As for `serve`.
+        json: JSON lines; errors too.
+    """
+    try:
+        from reactive_config._service.serving import open_service
+    except ImportError as error:
+        raise UsageError(f"tokens needs {error.name}: {install('service')}") from None
+    out = Output(json=json)
+    if action not in ("create", "list", "revoke") or bool(name) == (action == "list"):
+        raise UsageError("expected create NAME, list, or revoke NAME")
+    try:
+        async with open_service(store) as service:
+            if action == "create":
+                token = await service.tokens.create(name, datetime.now(UTC))
+                if json:
+                    out.record("token", name=name, token=token)
+                else:
+                    out.line(token)
+            elif action == "revoke":
+                await service.tokens.revoke(name)
+            else:
+                for record in service.tokens.list():
+                    if json:
+                        out.record("token", name=record.name, created=record.created.isoformat())
+                    else:
+                        out.line(f"{record.created:%Y-%m-%d %H:%M:%S}  {record.name}")
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return OK

@@ -1,0 +1,156 @@
+"""The verbs of releases: on a file, on etcd, and on a service; what a person reads, and what a program reads."""
+
+from __future__ import annotations
+
+import json
+import signal
+import stat
+
+import pytest
+
+pytest.importorskip("starlette")
+pytest.importorskip("httpx")
+
+
+TARGET = "sqlite:shop.db/shop/production"
+
+
+@pytest.fixture(autouse=True)
+def no_token(monkeypatch):
+    for name in ("REACTIVE_CONFIG_TARGET", "REACTIVE_CONFIG_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_history_from_the_shell(quick):
+    created = quick("set", TARGET, "database.pool.max_size=20", "debug=true", "-m", "first", "--create")
+    assert (created.code, created.err) == (0, "")
+    assert created.out == '+ database = {"pool": {"max_size": 20}}\n+ debug = true\nrelease 1 of revision 1\n'
+    changed = quick("set", TARGET, "database.pool.max_size=25", "-m", "more")
+    assert changed.out == "~ database.pool.max_size = 25 (was 20)\nrelease 2 of revision 2\n"
+    assert quick("set", TARGET, "database.pool.max_size=25").out == "nothing had to be changed\n"
+    lines = quick("history", TARGET).out.splitlines()
+    assert [line.split()[0] for line in lines] == ["RELEASE", "2", "1"]
+    assert lines[1].endswith("change  more")
+    shown = quick("show", TARGET, "2").out.splitlines()
+    assert shown[0].startswith("release 2 by ")
+    assert shown[1:] == ["  more", "  change", "~ database.pool.max_size = 25 (was 20)"]
+    assert quick("diff", TARGET, "2", "1").out == "~ database.pool.max_size = 20 (was 25)\n"
+    assert quick("blame", TARGET, "debug").out.startswith("release 1 by ")
+    assert quick("rollback", TARGET, "1").out.endswith("release 3 of revision 3\n")
+    assert quick("unset", TARGET, "debug", "--dry-run").out == "- debug (was true)\nnothing was written: --dry-run\n"
+    assert quick("unset", TARGET, "debug").out == "- debug (was true)\nrelease 4 of revision 4\n"
+
+
+def test_json_for_programs(quick):
+    (record,) = quick("set", TARGET, "a.b=1", "--create", "--json").records
+    assert (record["event"], record["release"]["number"], record["changes"]) == (
+        "release",
+        1,
+        [{"path": ["a"], "after": {"b": 1}}],
+    )
+    assert [record["number"] for record in quick("history", TARGET, "--json").records] == [1]
+    (failed,) = quick("show", TARGET, "9", "--json").records
+    assert (failed["event"], failed["error"]) == ("error", "no-such-release")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("20", 20), ("1.5", 1.5), ("true", True), ("null", None), ("[1, 2]", [1, 2]), ('{"a": "b"}', {"a": "b"}),
+        ('"20"', "20"), ("text", "text"), ("", ""), ("a=b", "a=b"), ("1.1.1", "1.1.1"), ("True", "True"),
+        ("ä\u202e", "ä\u202e"),
+    ],
+)  # fmt: skip
+def test_a_value_is_json_or_text(quick, text, value):
+    (record,) = quick("set", TARGET, f"x={text}", "--create", "--json").records
+    assert record["changes"] == [{"path": ["x"], "after": value}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["set", "x=1"], "TARGET: expected http://HOST:PORT/NAMESPACE/ENVIRONMENT"),
+        (["set", "sqlite:shop.db", "x=1"], "TARGET: expected"),
+        (["set", "TARGET"], "expected PATH=VALUE, got none"),
+        (["set", "TARGET", "x"], "expected PATH=VALUE, got x"),
+        (["set", "TARGET", "=1"], "expected PATH, got an empty one"),
+        (["set", "TARGET", 'x={"a"'], "expected a value that is JSON where it begins like JSON"),
+        (["unset", "TARGET"], "expected PATH, got none"),
+        (["rollback", "TARGET", "x"], "expected the number of a release, got x"),
+        (["apply", "TARGET", "not-there.yaml"], "not-there.yaml: No such file or directory"),
+        (["apply", "TARGET"], "expected one FILE or DIRECTORY, got 0"),
+        (["history", "TARGET", "more"], "expected TARGET alone, got more"),
+        (
+            ["set", "http://127.0.0.1:1/a/b", "x=1"],
+            "expected a token in REACTIVE_CONFIG_TOKEN or --token-file, got none",
+        ),
+        (["set", "http://user:secret@127.0.0.1:1/a/b", "x=1"], "got what may hold a password"),
+        (["tokens", "create"], "expected create NAME, list, or revoke NAME"),
+        (["serve", "--listen", "0.0.0.0:80"], "expected a loopback address"),
+        (["serve", "--store", "nothing"], "expected a store as sqlite:PATH"),
+    ],
+)
+def test_a_command_line_at_fault(quick, arguments, message):
+    done = quick(*[TARGET if text == "TARGET" else text for text in arguments])
+    assert done.code == 2
+    assert message in done.err
+    assert "secret" not in done.err
+
+
+def test_what_is_refused_says_what_to_do(quick):
+    absent = quick("set", TARGET, "x=1")
+    assert (absent.code, absent.err) == (
+        1,
+        "error: there is no environment shop/production\n  hint: --create makes it\n",
+    )
+    quick("set", TARGET, f"many={json.dumps(dict.fromkeys(map(str, range(50)), 1))}", "--create")
+    refused = quick("unset", TARGET, "many")
+    assert refused.code == 1
+    assert "it removes 50 of 50 values" in refused.err
+    assert "--force REASON, if it is meant" in refused.err
+    assert quick("unset", TARGET, "many", "--force", "they moved").code == 0
+
+
+def test_apply_and_export(quick, shop):
+    folder = shop / "layer"
+    folder.mkdir()
+    (folder / "a.yaml").write_text("database: {pool: {max_size: 7}}\nname: shop\n")
+    (folder / "b.toml").write_text("[database.pool]\nmin_size = 1\n")
+    assert quick("apply", TARGET, "layer", "--create").out.endswith("release 1 of revision 1\n")
+    assert quick("apply", TARGET, "layer").out == "nothing had to be changed\n"
+    quick("set", TARGET, "extra=1")
+    pruned = quick("apply", TARGET, "layer", "--prune")
+    assert pruned.out == "- extra (was 1)\nrelease 3 of revision 3\n"
+    assert quick("export", TARGET, "out", "--format", "toml").out.split() == ["out/database.toml", "out/name.toml"]
+    assert (shop / "out/database.toml").read_text() == "[database.pool]\nmax_size = 7\nmin_size = 1\n"
+    assert quick("apply", TARGET, "out").out == "nothing had to be changed\n"
+
+
+@pytest.mark.etcd
+def test_the_same_verbs_on_etcd(quick, etcd, prefix):
+    target = f"etcd://{etcd.endpoint}{prefix}rc/shop/production"
+    assert quick("set", target, "a=1", "--create").code == 0
+    assert quick("set", target, "a=2").code == 0
+    assert [line.split()[0] for line in quick("history", target).out.splitlines()] == ["RELEASE", "2", "1"]
+    assert quick("get", "a", f"etcd://{etcd.endpoint}{prefix}rc/shop/production/").out == "2\n"
+
+
+def test_a_service_from_its_first_start(cli, shop):
+    """The token is left in a file that nobody else may read; then everything over HTTP, and a program that follows."""
+    with cli.start_any("sh", "-c", f"exec {cli.script} serve --listen 127.0.0.1:0 2>&1") as service:
+        told = service.wait_line("serving sqlite:reactive-config.db on ")
+        url = told.rpartition(" ")[2]
+        token = shop / "admin-token"
+        assert stat.S_IMODE(token.stat().st_mode) == 0o600
+        where = f"{url}/web/dev"
+        assert "hint: the token comes from" in cli("history", where, REACTIVE_CONFIG_TOKEN="rc_wrong").err
+        environment = {"REACTIVE_CONFIG_TOKEN": token.read_text(), "REACTIVE_CONFIG_TARGET": where}
+        assert cli("set", "a=1", "--create", **environment).out == "+ a = 1\nrelease 1 of revision 2\n"
+        assert cli("history", where, "--token-file", "admin-token").out.splitlines()[1].split()[2] == "admin"
+        assert cli("tokens", "list").out.split()[-1] == "admin"
+        other = cli("tokens", "create", "ci").out.strip()
+        assert cli("set", "a=2", **{**environment, "REACTIVE_CONFIG_TOKEN": other}).code == 0
+        assert cli("tokens", "revoke", "ci").code == 0
+        code, _ = service.end(signal.SIGTERM)
+        assert code == -signal.SIGTERM  # uvicorn finishes what is under way, and then ends by the signal
+    assert token.read_text().strip() not in told
