@@ -18,8 +18,9 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 
 def programs():
+    """Those that a page names as a file, or that another library runs, have tests of their own."""
     for page in PAGES:
-        for number, text in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL), 1):
+        for number, text in enumerate(re.findall(r"(?<!-->\n)```python\n(.*?)```", page.read_text(), re.DOTALL), 1):
             if "asyncio.run(" in text:
                 yield pytest.param(text, id=f"{page.name}-{number}")
 
