@@ -22,7 +22,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES_OF_EXTRAS = {
     "yaml": ["_formats/yaml_"],
     "yaml-pure": ["_formats/yaml_events.py"],
-    "cli": ["_cli/"],
+    "cli": ["_cli/", "_service/", "_releases/patches.py", "_formats/writing.py"],
+    "service": ["_service/", "_releases/patches.py", "_formats/writing.py"],
     "testing": ["_testing/", "testing/"],
     "aiohttp": ["_bindings/pools/aiohttp_session.py", "web/aiohttp.py"],
     "asyncpg": ["_bindings/pools/asyncpg_"],

@@ -15,6 +15,10 @@ import pytest
 
 import reactive_config
 from reactive_config import Memory, Secret, open_config
+from reactive_config._formats.writing import Inexpressible
+from reactive_config._releases.document_edits import UnwritableContent
+from reactive_config._releases.key_store import KeysMoved
+from reactive_config._releases.patches import PatchRefused
 from reactive_config.errors import (
     ConfigError,
     InvalidValue,
@@ -35,14 +39,21 @@ MADE = {
     StartupError: lambda: StartupError([PROBLEM], {"etcd": "no answer"}),
     InvalidValue: lambda: InvalidValue("a port above 1023", at="port"),
     StrayCancellation: lambda: StrayCancellation("build"),
+    Inexpressible: lambda: Inexpressible(("a", "b"), "null", "TOML"),
+    KeysMoved: lambda: KeysMoved("a key has changed meanwhile", 7),
+    PatchRefused: lambda: PatchRefused("the test failed", 3, missing=True),
+    UnwritableContent: lambda: UnwritableContent(("a", "b"), "there is no document that can say this"),
 }
 """How to make those whose constructor takes more than a text."""
+
+ROOMS = tuple(f"reactive_config.{room}" for room in ("_core", "_etcd", "_formats.writing", "_releases", "errors"))
+"""Where errors are defined, and what needs no extra to be imported."""
 
 
 def all_errors():
     """Every error of the package, found by importing all that can be imported."""
     for module in pkgutil.walk_packages(reactive_config.__path__, "reactive_config."):
-        if module.name.startswith(("reactive_config._etcd", "reactive_config._core", "reactive_config.errors")):
+        if module.name.startswith(ROOMS):
             importlib.import_module(module.name)
     found, left = [], [ReactiveConfigError]
     while left:

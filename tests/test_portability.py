@@ -18,7 +18,7 @@ OUTSIDE = (
     "aetcd", "aiohttp.web", "anyio._backends._asyncio", "asyncpg", "attrs", "cronsim", "cyclopts", "grpc.aio", "httpx",
     "limits", "litestar", "openfeature", "opentelemetry.trace", "orjson", "prometheus_client", "psycopg_pool",
     "pydantic", "pytest", "redis.asyncio", "rich.console", "sqlalchemy.ext.asyncio", "starlette.applications",
-    "structlog", "watchfiles", "yaml",
+    "structlog", "uvicorn", "watchfiles", "yaml",
 )  # fmt: skip
 
 WITHOUT_POSIX = """

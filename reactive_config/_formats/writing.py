@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time
@@ -91,14 +90,22 @@ def _json(tree: Tree) -> bytes:
 
 def _yaml(tree: Tree) -> bytes:
     ready = plain(tree, _moment, "YAML")
-    text = _writer("ryaml", "ryaml").dumps(ready)
+    try:
+        import ryaml
+    except ImportError:
+        raise _missing("ryaml") from None
+    text = ryaml.dumps(ready)
     return _checked(text.encode(), ".yaml", ready, "YAML")
 
 
 def _toml(tree: Tree) -> bytes:
     _require_table(tree, "TOML")
     ready = plain(tree, _null, "TOML")
-    text = _writer("tomli_w", "tomli-w").dumps(ready)
+    try:
+        import tomli_w
+    except ImportError:
+        raise _missing("tomli-w") from None
+    text = tomli_w.dumps(ready)
     return _checked(text.encode(), ".toml", ready, "TOML")
 
 
@@ -186,11 +193,8 @@ def _require_table(tree: Tree, wanted: str) -> None:
         raise Inexpressible((), "document that is a single value", wanted)
 
 
-def _writer(module: str, package: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise WriterMissing(f'to write this format, install {package}: pip install "{package}"') from None
+def _missing(package: str) -> WriterMissing:
+    return WriterMissing(f"to write this format, install {package}: pip install {package}")
 
 
 _WRITERS: dict[str, Callable[[Tree], bytes]] = {

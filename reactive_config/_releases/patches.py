@@ -90,7 +90,6 @@ def _applied(document: Any, operation: Any, index: int) -> tuple[Any, int]:
     """The document after one operation, which may change it in place, and the bytes that were added at most."""
     try:
         import jsonpatch
-        import jsonpointer
     except ImportError:
         raise ImportError(install("service")) from None
     try:
@@ -101,7 +100,7 @@ def _applied(document: Any, operation: Any, index: int) -> tuple[Any, int]:
         return patch.apply(document, in_place=True), len(orjson.dumps(added)) + len(operation["path"])
     except jsonpatch.JsonPatchTestFailed:
         raise PatchRefused("the test failed", index, missing=True) from None
-    except (jsonpatch.JsonPatchConflict, jsonpointer.JsonPointerException):
+    except (jsonpatch.JsonPatchConflict, jsonpatch.JsonPointerException):
         raise PatchRefused("there is nothing at its path", index, missing=True) from None
     except (jsonpatch.JsonPatchException, TypeError, ValueError, LookupError, AttributeError):
         raise PatchRefused("expected an operation of RFC 6902", index) from None
@@ -109,10 +108,10 @@ def _applied(document: Any, operation: Any, index: int) -> tuple[Any, int]:
 
 def _added(document: Any, operation: Any) -> Any:
     """What an operation puts somewhere."""
-    import jsonpointer
+    import jsonpatch
 
     if operation["op"] in ("copy", "move"):
-        return jsonpointer.JsonPointer(operation["from"]).resolve(document)
+        return jsonpatch.JsonPointer(operation["from"]).resolve(document)
     return operation.get("value")
 
 

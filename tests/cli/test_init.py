@@ -130,6 +130,7 @@ def test_its_tests_pass(project: Path) -> None:
     assert "greting" in run(project, "pytest", "-q", "-p", "no:cacheprovider").stdout
 
 
+@pytest.mark.storm  # mypy without a cache takes a third of a minute
 def test_its_code_passes_strict_tools(project: Path) -> None:
     """Of a user who has no settings of their own."""
     if "FastAPI" in (project / "app.py").read_text():

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from reactive_config._extras import EXTRAS
+
 FILES = ("config/common", "config/production")
 
 
@@ -66,5 +68,5 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['cyclopts'] = None; from reactive_config._cli import main; main(['--help'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode == 2
-    install = 'install the extra "cli" of reactive-config, or: pip install cyclopts rich'
+    install = f'install the extra "cli" of reactive-config, or: pip install {EXTRAS["cli"]}'
     assert done.stderr == f"reactive-config needs cyclopts: {install}\n"
