@@ -161,9 +161,11 @@ async def eager_tasks() -> AsyncIterator[None]:
         pytest.skip("eager tasks came with Python 3.12")
     loop = asyncio.get_running_loop()
     loop.set_task_factory(asyncio.eager_task_factory)
+    first = asyncio.sleep(0)
     try:
-        await asyncio.create_task(asyncio.sleep(0))
+        await asyncio.create_task(first)
     except TypeError:
+        first.close()
         pytest.skip("this uvloop's tasks do not fit this Python's eager factory")  # 0.23 and Python before 3.13.3
     else:
         yield

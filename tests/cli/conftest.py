@@ -86,8 +86,9 @@ class Running:
 
     def _pump(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.put(line.rstrip("\n"))
+        with contextlib.suppress(ValueError):  # closed, as the test is over
+            for line in self.process.stdout:
+                self._lines.put(line.rstrip("\n"))
         self._lines.put(None)
 
     def wait_line(self, pattern: str) -> str:
