@@ -75,9 +75,8 @@ class History:
         """
         if number > latest:
             raise NoSuchRelease(f"{name}: there is no release {number}; the newest is {latest}")
-        async for release, deltas in self._back(name, latest, number):
+        async for _, deltas in self._back(name, latest, number):
             now = back(now, deltas)
-            del release
         return now
 
     async def who_set(self, name: EnvironmentName, now: Contents, latest: int, path: Path) -> Release | None:
