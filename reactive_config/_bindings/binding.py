@@ -18,7 +18,7 @@ from reactive_config._bindings.insistent_scope import CANCEL_FOR
 from reactive_config._bindings.user_task import UserStep, UserTask
 from reactive_config._core.decoding.equality import unchanged
 from reactive_config._core.runtime.host import outlast
-from reactive_config._core.runtime.live import Live, LivePath, report
+from reactive_config._core.runtime.live import Live, LivePath, label, report
 from reactive_config._core.runtime.operator_log import logger
 from reactive_config._core.sensitive import hide_passwords, is_sensitive
 from reactive_config._core.status import BindingState, BindingStatus, Moment
@@ -56,11 +56,11 @@ class Binding(ABC, Generic[U]):
     self_bounded: ClassVar[bool] = False
 
     def __init__(self, live: Live[U], *, deadline: float = 30.0, name: str = "") -> None:
+        self.name: str = label(type(self).__name__.lower(), live, name)
         if not 0 < deadline < math.inf:
             raise ValueError(f"deadline: expected seconds above 0, got {deadline}")
         self.live = live
         self.deadline = deadline
-        self.name: str = name or f"{type(self).__name__.lower()}({live.name})"
         self.changes = 0
         self.failures = 0
         self.forced = 0

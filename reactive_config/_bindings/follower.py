@@ -79,7 +79,7 @@ class Follower:
         """Return once the first things are in force; from then on follow.
 
         Raises:
-            Exception: What the first preparation failed with.
+            Exception: What the first preparation failed with; a note names the member.
         """
         started: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         await self._host.enter(self._run(started), started)
@@ -119,6 +119,7 @@ class Follower:
         error = await self._attempt(self._values())
         if error is not None:
             self._show_closed()
+            self._tell_first_failure(error)
             raise error
         try:
             if self._leave_by is None:
@@ -259,10 +260,14 @@ class Follower:
         for member in self._members:
             member.report()
 
+    def _tell_first_failure(self, error: Exception) -> None:
+        """Name the member: a driver's error, at the end of a traceback of a hundred lines, does not."""
+        what = f"{self._culprit.name}: the first one could not be made"
+        error.add_note(what)
+        logbook_of(self._culprit.live).binding_cannot_start(f"{what}: {_why(error)}")
+
     def _failed(self, error: Exception) -> None:
-        # The text of any other error may quote the value, which may be a secret.
-        why = str(error) if isinstance(error, InvalidValue) else type(error).__name__
-        self._trouble = f"the new one could not be made: {why}"
+        self._trouble = f"the new one could not be made: {_why(error)}"
         self._enter(BindingState.REFUSED if isinstance(error, InvalidValue) else BindingState.RETRYING)
         self._culprit.failures += 1
         self._failed_at = self._failed_at or time.monotonic()
@@ -281,6 +286,11 @@ class Follower:
     def _values(self) -> list[Any]:
         # The writer stores all values of a generation in one turn, so these are of one generation.
         return [member.live.current for member in self._members]
+
+
+def _why(error: Exception) -> str:
+    """What the log and the status say of an error. The text of most may quote the value, which may be a secret."""
+    return str(error) if isinstance(error, InvalidValue) else type(error).__name__
 
 
 async def _each(calls: list[tuple[Member, str, Awaitable[None]]]) -> list[Exception]:

@@ -15,7 +15,7 @@ from reactive_config._bindings.clocks import Clock, LoopClock
 from reactive_config._bindings.levels import TemporaryLevel
 from reactive_config._bindings.log_rules import ROOT, LevelPlan, RuleReader
 from reactive_config._bindings.named_level import NamedLevel
-from reactive_config._core.runtime.live import Live, logbook_of
+from reactive_config._core.runtime.live import Live, label, logbook_of
 from reactive_config._core.status import BindingStatus
 
 M = TypeVar("M", bound=Mapping[str, Any] | None)
@@ -38,7 +38,7 @@ class LogLevels(Binding[M]):
     self_bounded: ClassVar[bool] = True
 
     def __init__(self, live: Live[M], clock: Clock, name: str) -> None:
-        super().__init__(live, name=name or f"log_levels({live.name})")
+        super().__init__(live, name=label("log_levels", live, name))
         self._clock = clock
         self._named: dict[str, NamedLevel] = {}
         self._reader = RuleReader()

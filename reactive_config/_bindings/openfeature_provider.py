@@ -21,7 +21,7 @@ from openfeature.provider import AbstractProvider, Metadata
 from reactive_config._bindings.flag import Flag, is_on, variant_of
 from reactive_config._core.decoding.equality import unchanged
 from reactive_config._core.runtime.host import Host
-from reactive_config._core.runtime.live import Live, report
+from reactive_config._core.runtime.live import Live, label, report
 from reactive_config._core.status import BindingState, BindingStatus, Moment
 from reactive_config._core.types import fields_of
 
@@ -53,7 +53,7 @@ class FlagProvider(AbstractProvider):
     def __init__(self, live: Live[Any], name: str) -> None:
         super().__init__()
         self._live = live
-        self.name: str = name or f"flag_provider({live.name})"
+        self.name: str = label("flag_provider", live, name)
         self._host = Host(self.name)
         self._changes = 0
         self._state = BindingState.IN_FORCE

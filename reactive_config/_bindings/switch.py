@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from reactive_config._bindings.flag import Flag, Key, is_on, variant_of
-from reactive_config._core.runtime.live import Live, report
+from reactive_config._core.runtime.live import Live, label, report
 from reactive_config._core.status import BindingState, BindingStatus, Moment
 
 F = TypeVar("F", bound=bool | float | Flag | None)
@@ -21,10 +21,11 @@ class Switch:
     """
 
     def __init__(self, live: Live[Any], salt: str, name: str) -> None:
+        called = label("switch", live)
         self._live = live
         self._salt = salt
         self._since = Moment.now()
-        self.name: str = name or f"switch({salt or live.name})"
+        self.name: str = name or (f"switch({salt})" if salt else called)
 
     def on(self, key: Key = "") -> bool:
         """Whether the feature is on for a key (a user, a tenant, a host), or for all where no key is given.

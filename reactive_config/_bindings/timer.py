@@ -21,7 +21,7 @@ from reactive_config._bindings.clocks import Clock, LoopClock
 from reactive_config._bindings.cron import Cron
 from reactive_config._bindings.cron_times import CronTimes
 from reactive_config._bindings.schedule import Grid, Missed, Tick, TickManner
-from reactive_config._core.runtime.live import Live, logbook_of, report
+from reactive_config._core.runtime.live import Live, label, logbook_of, report
 from reactive_config._core.status import BindingState, BindingStatus, Moment
 
 E = TypeVar("E", bound=timedelta | Cron | float | None)
@@ -61,6 +61,7 @@ class Timer(AsyncIterator[Tick]):
     """An endless stream of ticks. Made by `timer`."""
 
     def __init__(self, live: Live[Any], manner: TickManner, clock: Clock, name: str) -> None:
+        self._account = _TimerRecord(label("timer", live, name))
         self._live = live
         self._values = aiter(live)
         self._seen = live.current
@@ -70,7 +71,6 @@ class Timer(AsyncIterator[Tick]):
         self._schedule: Grid | CronTimes | None = None
         # By the monotonic clock: when the last tick came, or else the iteration began. An interval counts from here.
         self._last = 0
-        self._account = _TimerRecord(name or f"timer({live.name})")
         self._forget: weakref.finalize[Any, Any] | None = None
 
     def status(self) -> BindingStatus:

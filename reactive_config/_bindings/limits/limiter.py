@@ -16,7 +16,7 @@ from reactive_config._bindings.limits.lines import Turn, WaitingLines
 from reactive_config._bindings.limits.rate import Rate, rate_of
 from reactive_config._bindings.limits.rule import ALLOWED, Decision, Rule
 from reactive_config._bindings.limits.window import SlidingWindow
-from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.live import Live, label
 from reactive_config.errors import Closed
 
 R = TypeVar("R", bound=Rate | str | None)
@@ -121,7 +121,7 @@ class RateLimiter(LiveLimiter[R]):
     def __init__(self, live: Live[R], algorithm: Algorithm, max_keys: int, clock: Clock, name: str) -> None:
         if algorithm not in RULES:
             raise ValueError(f"algorithm: expected {', '.join(get_args(Algorithm))}, got {algorithm!r}")
-        super().__init__(live, RULES[algorithm], max_keys, clock, name or f"rate_limiter({live.name})")
+        super().__init__(live, RULES[algorithm], max_keys, clock, label("rate_limiter", live, name))
 
     @property
     def keys(self) -> int:

@@ -13,7 +13,7 @@ from reactive_config._bindings.limits.rate import Rate
 from reactive_config._bindings.limits.rule import ALLOWED, Decision
 from reactive_config._bindings.limits.shared_window import RETRY, SECOND, SharedWindow
 from reactive_config._bindings.limits.window import SlidingWindow
-from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.live import Live, label
 from reactive_config._core.status import BindingState, BindingStatus
 from reactive_config.errors import InvalidValue
 
@@ -33,7 +33,7 @@ class RedisRateLimiter(LiveLimiter[R]):
     def __init__(
         self, live: Live[R], shared: SharedWindow, on_failure: OnFailure, max_keys: int, clock: Clock, name: str
     ) -> None:
-        super().__init__(live, SlidingWindow, max_keys, clock, name or f"redis_rate_limiter({live.name})")
+        super().__init__(live, SlidingWindow, max_keys, clock, label("redis_rate_limiter", live, name))
         self._shared = shared
         self._on_failure: OnFailure = on_failure
         self._alone_at: int | None = None  # when this process last decided by itself; Redis does not know of that

@@ -10,7 +10,7 @@ from reactive_config._bindings.pools.known_arguments import KnownArguments, name
 from reactive_config._bindings.pools.live_pool import LivePool, live_pool
 from reactive_config._bindings.pools.options import Arguments, arguments_of
 from reactive_config._bindings.thing import Dispose
-from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.live import Live, label
 from reactive_config._extras import install
 from reactive_config._printable import printable
 
@@ -20,11 +20,6 @@ R = TypeVar("R")
 
 Options = Callable[[U], Mapping[str, Any]]
 """Makes the keyword arguments of the library's own constructor from the value; quick and pure."""
-
-
-def label(kind: str, live: Live[Any], name: str) -> str:
-    """What a binding is called in its status and errors."""
-    return name or f"{kind}({live.name})"
 
 
 @contextmanager

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
-from reactive_config._bindings.pools.adapter import Options, adapter, extra, label
+from reactive_config._bindings.pools.adapter import Options, adapter, extra
 from reactive_config._bindings.pools.asyncpg_closing import asyncpg_connecting, cut_asyncpg
 from reactive_config._bindings.pools.closing import close_within
 from reactive_config._bindings.pools.connecting import Connecting
 from reactive_config._bindings.pools.known_arguments import KnownArguments, names_of
 from reactive_config._bindings.pools.live_pool import LivePool
 from reactive_config._bindings.pools.options import Arguments
-from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.live import Live, label
 
 if TYPE_CHECKING:
     import asyncpg

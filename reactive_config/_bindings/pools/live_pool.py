@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from reactive_config._bindings.rebuilt import Build, Rebuilt
 from reactive_config._bindings.thing import Dispose
-from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.live import Live, label
 from reactive_config._core.runtime.operator_log import logger
 
 U = TypeVar("U")
@@ -105,4 +105,4 @@ def live_pool(
         deadline: Seconds that opening and checking, resizing, or closing, may take.
         name: For the status.
     """
-    return LivePool(live, open, close, check, resize, drain, deadline, name or f"live_pool({live.name})")
+    return LivePool(live, open, close, check, resize, drain, deadline, label("live_pool", live, name))

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import anyio
 
-from reactive_config._bindings.pools.adapter import Options, adapter, extra, label
+from reactive_config._bindings.pools.adapter import Options, adapter, extra
 from reactive_config._bindings.pools.closing import CLOSE_WITHIN, close_within
 from reactive_config._bindings.pools.connecting import Connecting
 from reactive_config._bindings.pools.known_arguments import KnownArguments, names_of
@@ -20,7 +20,7 @@ from reactive_config._bindings.pools.psycopg_closing import (
     psycopg_connecting,
     unconnected,
 )
-from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.live import Live, label
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection

@@ -7,12 +7,12 @@ from weakref import WeakSet
 
 import anyio
 
-from reactive_config._bindings.pools.adapter import Options, adapter, extra, label
+from reactive_config._bindings.pools.adapter import Options, adapter, extra
 from reactive_config._bindings.pools.closing import close_within, closed_text
 from reactive_config._bindings.pools.known_arguments import KnownArguments, names_of
 from reactive_config._bindings.pools.live_pool import LivePool
 from reactive_config._bindings.pools.options import Arguments
-from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.live import Live, label
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import anyio
 
-from reactive_config._bindings.pools.adapter import Options, adapter, extra, label
+from reactive_config._bindings.pools.adapter import Options, adapter, extra
 from reactive_config._bindings.pools.asyncpg_closing import asyncpg_connecting, cut_asyncpg
 from reactive_config._bindings.pools.closing import CLOSE_WITHIN, close_within, closed_text
 from reactive_config._bindings.pools.connecting import Connecting
@@ -16,7 +16,7 @@ from reactive_config._bindings.pools.known_arguments import KnownArguments
 from reactive_config._bindings.pools.live_pool import LivePool
 from reactive_config._bindings.pools.options import Arguments
 from reactive_config._bindings.pools.psycopg_closing import cut_psycopg, psycopg_connecting, unconnected
-from reactive_config._core.runtime.live import Live
+from reactive_config._core.runtime.live import Live, label
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

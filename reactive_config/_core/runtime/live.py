@@ -258,6 +258,23 @@ def wake(live: Live[Any]) -> None:
                 listener(live)
 
 
+def label(kind: str, live: object, name: str = "") -> str:
+    """What something that follows a live value is called in its status, its errors and the log.
+
+    Args:
+        kind: What follows, by the function that makes it: `rebuilt`, `asyncpg_pool`.
+        live: What it follows.
+        name: What the program calls it; may be empty.
+
+    Raises:
+        TypeError: It was given a value instead of a live value. The value is not shown: it may hold a secret.
+    """
+    if not isinstance(live, Live):
+        way_out = 'write config.select("pool"), not config.current.pool'
+        raise TypeError(f"{kind}: expected a Live, got {type(live).__name__}: {way_out}")
+    return name or f"{kind}({live.name})"
+
+
 def report(live: Live[Any], who: object, status: Callable[[], BindingStatus] | None) -> None:
     """Show something that follows this value in the configuration's status, or with None no longer."""
     hub = live._cell()._hub

@@ -227,6 +227,10 @@ class Logbook:
         """A binding could not take a change."""
         self.bindings.say(logging.WARNING, "%s; %s", trouble, stays)
 
+    def binding_cannot_start(self, trouble: str) -> None:
+        """A binding could not make its first thing, and raises that."""
+        self.bindings.say(logging.ERROR, "%s", trouble)
+
     def binding_follows(self, name: str, failed_for: float) -> None:
         """A binding that could not take a change has what is newest in use."""
         self.bindings.say(logging.INFO, "%s: the newest value is in use, after %s of trouble", name, lasted(failed_for))
