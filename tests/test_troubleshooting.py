@@ -17,7 +17,7 @@ from reactive_config._formats.registry import parse
 from reactive_config.bindings import Cron, rebuilt
 from reactive_config.bindings.limits import RateRule, redis_rate_limiter
 from reactive_config.bindings.pools import asyncpg_pool, sqlalchemy_engine
-from reactive_config.errors import ParseError
+from reactive_config.errors import Closed, ParseError
 from reactive_config.status import SourceState
 from reactive_config.testing import Scripted
 
@@ -184,7 +184,8 @@ def compare(said: list[str], *titles: str) -> None:
 
 
 def raised(call, *arguments) -> str:
-    with pytest.raises((TypeError, ValueError, AttributeError, ImportError, LookupError, RuntimeError)) as caught:
+    expected = (TypeError, ValueError, AttributeError, ImportError, LookupError, RuntimeError, Closed)
+    with pytest.raises(expected) as caught:
         call(*arguments)
     return str(caught.value)
 
@@ -219,6 +220,7 @@ async def test_what_a_wrong_call_says(tmp_path):
     async with open_config(Lenient, Memory({})) as config:
         said += [raised(config.select, "prot"), raised(config.select, "a..b")]
         said.append(await asyncio.to_thread(stray, config))
+    said.append(raised(config.select, "port"))
     with pytest.raises(Exception, match="ended") as closed:
         await config.wait_revision("memory", 1)
     said += [str(error.value) for error in (awaited, refused, closed)]
@@ -293,11 +295,23 @@ async def refused_pool(pool, given) -> str:
     return str(refused.value)
 
 
+async def failed_first_build() -> str:
+    async def build(_: object) -> None:
+        raise OSError
+
+    with pytest.raises(OSError) as refused:
+        async with rebuilt(Live.constant(1), build=build):
+            pass
+    return f"{refused.value.__notes__[0]}: OSError"  # as the log has it
+
+
 async def test_what_bindings_and_limits_say():
     pytest.importorskip("asyncpg")
     pytest.importorskip("sqlalchemy")
     pytest.importorskip("cronsim")
     said = [
+        raised(asyncpg_pool, Database("x")),
+        await failed_first_build(),
         await refused_pool(asyncpg_pool, {"dsn": "x", "time_out": 1}),
         await refused_pool(asyncpg_pool, Database("x")),
         await refused_pool(asyncpg_pool, {"dsn": "nonsense"}),

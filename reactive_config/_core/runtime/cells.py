@@ -16,6 +16,7 @@ from reactive_config._core.runtime.home import Home
 from reactive_config._core.runtime.logbook import Logbook
 from reactive_config._core.runtime.observing import Observers
 from reactive_config._core.status import BindingStatus
+from reactive_config.errors import Closed
 
 if TYPE_CHECKING:
     from reactive_config._core.runtime.live import Live
@@ -54,6 +55,18 @@ class Hub(Home):
     def warn_unknown(self, lines: Iterable[str], count: int) -> None:
         """Tell operators of keys that the type does not know: of the first in words, and how many there are."""
         self.logbook.unknown_keys(lines, count)
+
+    def check_open(self, what: str) -> None:
+        """For what would follow the stream.
+
+        Args:
+            what: Who asks, for the message.
+
+        Raises:
+            Closed: The stream has ended.
+        """
+        if self.closed:
+            raise Closed(f"{what}: the configuration's context has ended, and nothing changes any more")
 
     def close(self) -> None:
         """The stream has ended."""

@@ -59,6 +59,9 @@ class Config(Generic[T]):
     `current` and `snapshot` may be read from any thread. Everything else raises `WrongProcess` in another thread,
     in another event loop and in a forked child.
 
+    After the context has ended, `current`, `snapshot`, `status()`, `explain()` and `describe()` show what was last in
+    force, and an iteration gives the last snapshot and ends. `select`, `on_change` and `wait_revision` raise `Closed`.
+
     Attributes:
         current: The typed configuration in force. A plain attribute; never awaits, locks or raises.
         snapshot: The same with its generation, revisions and changed paths.
@@ -108,9 +111,11 @@ class Config(Generic[T]):
 
         Raises:
             UnknownPath: The type has no such path.
+            Closed: The configuration's context has ended.
             Exception: Whatever the function raises now. Later errors show in the status.
         """
         self._runtime.hub.check()
+        self._runtime.hub.check_open("select")
         return self._select_path(part) if isinstance(part, str) else self._select_function(part)
 
     def _select_function(self, function: Callable[[T], Any]) -> Live[Any]:
@@ -166,6 +171,7 @@ class Config(Generic[T]):
             Exception: Whatever a function as `part` raises now.
         """
         self._runtime.hub.check()
+        self._runtime.hub.check_open("on_change")
         check_registration(part, callback)
         if self._runtime.callbacks is None:
             self._runtime.callbacks = Callbacks(self._runtime.hub, self._runtime.ending)
