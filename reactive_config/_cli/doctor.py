@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from reactive_config._cli.failures import OK, TROUBLE
-from reactive_config._cli.opening import no_configuration
+from reactive_config._cli.opening import hint, no_configuration
 from reactive_config._cli.output import Output, StyledText, problem_fields, problem_line
 from reactive_config._cli.project import find_project, tell_project
 from reactive_config._cli.redacted import count_values, show
@@ -190,11 +190,24 @@ async def examine(spec: SourceSpec, source: Source, timeout: float, variables: S
             status = config.status().sources[0]
             values = count_values(show(spot_of(config.current, dict))) if config.current else 0
             finding = replace(finding, status=status, values=values, trouble=status.reason)
+            if finding.answers and not values:
+                finding = replace(finding, hints=(_nothing_found(spec),))
     except StartupError as error:
         told = no_configuration(error, [spec], [source])
         trouble = told.troubles.get(source.name, "")
         finding = replace(finding, trouble=trouble, problems=told.problems, hints=told.hints)
     return replace(finding, seconds=time.monotonic() - start)
+
+
+def _nothing_found(spec: SourceSpec) -> str:
+    """What a person is told of a source that is fine and empty: perhaps it is not the place that they mean."""
+    if spec.kind == "env":
+        return f"no variable that begins with {spec.target} is set"
+    if spec.kind == "environment":
+        directory, env = os.path.split(spec.target)
+        found = Path(directory).is_dir()
+        return f"nothing for {env} was found in {directory}" if found else f"there is no {directory}"
+    return hint(spec) or f"no value was found in {spec.target}"
 
 
 def _tell(out: Output, finding: Finding) -> None:

@@ -167,10 +167,12 @@ def _of_project(project: Project) -> list[SourceSpec]:
 
 
 def _seen_from_here(spec: SourceSpec, directory: Path) -> SourceSpec:
-    if spec.kind not in ("files", "values"):
+    if spec.kind not in ("files", "values", "environment"):
         return spec
+    # Joined by hand below: the project's `config/production` is `./production` in its `config`, not `production`.
+    path, env = os.path.split(spec.target) if spec.kind == "environment" else (spec.target, "")
     try:
-        target = os.path.relpath(directory / spec.target)
+        target = os.path.relpath(directory / path) + (env and os.sep + env)
     except ValueError:  # Windows: on another drive
         target = str(directory / spec.target)
     text = target if spec.kind == "files" else f"{spec.kind}:{target}"

@@ -31,6 +31,9 @@ _RUNS_A_LOOP = (
     "Cannot run the event loop while another loop is running",
     "Already running asyncio in this thread",
 )
+_DECODERS_ARGUMENT = re.compile(r"write open_config\(\.\.\., decoders=(\{\w+: FUNCTION\})\)")
+"""What the text of `TypeNotSupported` advises a program to write."""
+
 _SYNTAX_ERRORS = (SyntaxError, IndentationError, TabError)
 
 
@@ -134,13 +137,19 @@ def _load(named: NameReference, wanted: str, check: Callable[[Any], object]) -> 
                 value = _member(value, name, named)
             check(value)
     except TypeNotSupported as error:
-        raise UsageError(f"{named}: {error}") from None
+        raise UsageError(f"{named}: {_for_the_command(str(error))}") from None
     except (UsageError, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the module does, SystemExit included
         file = getattr(sys.modules.get(module_name), "__file__", None)
         raise UsageError(f"{named} cannot be loaded: {raised(error, file)}") from None
     return value
+
+
+def _for_the_command(text: str) -> str:
+    """The text of a `TypeNotSupported`, with the option where it names an argument of `open_config`."""
+    option = "write {} into the dict that --decoders MODULE:NAME names (or `decoders` in [tool.reactive-config])"
+    return _DECODERS_ARGUMENT.sub(lambda found: option.format(found[1]), text)
 
 
 def _module(name: str, named: NameReference) -> Any:

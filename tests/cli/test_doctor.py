@@ -57,3 +57,22 @@ def test_a_real_etcd_answers(cli: Run, etcd: EtcdServer) -> None:
     result = cli("doctor", "config/common", f"etcd://{etcd.endpoint}/doctor/")
     assert result.code == 0, result.out + result.err
     assert f"ok    etcd://{etcd.endpoint}/doctor/  SYNCED, revision " in result.out
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("optional:environment:confg/production", "there is no confg"),
+        ("optional:environment:settings/production", "nothing for production was found in settings"),
+        ("optional:confg/common", "there is no confg/common"),
+        ("empty.json", "no value was found in empty.json"),
+        ("env:NOWHERE_", "no variable that begins with NOWHERE_ is set"),
+    ],
+)
+def test_a_source_that_is_fine_and_empty_says_so(quick: Run, shop: Path, source: str, said: str) -> None:
+    (shop / "settings").mkdir()
+    (shop / "empty.json").write_text("{}")
+    result = quick("doctor", source, "--json")
+    assert result.records[0]["hints"] == [said]
+    assert result.code == 0
+    assert f"hint: {said}" in quick("doctor", source).out

@@ -91,6 +91,9 @@ def test_decoders_are_named_by_an_option(typed: Path, quick: Run) -> None:
     without = quick("check", *with_type)
     assert without.code == 2
     assert "fee: expected a type that can be decoded, got Money" in without.err
+    assert "open_config" not in without.err
+    way_out = "write {Money: FUNCTION} into the dict that --decoders MODULE:NAME names"
+    assert way_out in " ".join(without.err.split())
     assert quick("check", *with_type, "--decoders", "typed_settings:DECODERS").code == 0
     explained = quick("explain", "fee", *with_type, "--decoders", "typed_settings:DECODERS")
     assert "5 EUR" in explained.out

@@ -150,3 +150,14 @@ def test_a_source_of_values_is_relative_too(quick: Quick, shop: Path, monkeypatc
     )
     monkeypatch.chdir(shop / "sub")
     assert quick("get", "title").out == "shop\n"
+
+
+@pytest.mark.parametrize("below", ["sub", "config", "config/deep"])
+def test_an_environment_is_relative_too(quick: Quick, shop: Path, monkeypatch: pytest.MonkeyPatch, below: str) -> None:
+    (shop / "config/common.toml").write_text('title = "shop"\n')
+    (shop / "config/production.toml").write_text("port = 443\n")
+    (shop / below).mkdir(parents=True, exist_ok=True)
+    (shop / "pyproject.toml").write_text('[tool.reactive-config]\nsources = ["environment:config/production"]\n')
+    monkeypatch.chdir(shop / below)
+    assert quick("get", "title").out == "shop\n"
+    assert quick("get", "port").out == "443\n"

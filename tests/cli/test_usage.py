@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,3 +57,10 @@ def test_the_script_exits_with_the_code(cli: Run) -> None:
     assert (result.code, result.out) == (2, "")
     assert "Traceback" not in result.err
     assert cli("--version").code == 0
+
+
+def test_python_dash_m_is_the_command() -> None:
+    asked = [sys.executable, "-m", "reactive_config"]
+    version = subprocess.run([*asked, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout == f"{importlib.metadata.version('reactive-config')}\n"
+    assert subprocess.run([*asked, "get"], capture_output=True, check=False).returncode == 2
