@@ -160,10 +160,12 @@ class Unreachable(Scripted):
 async def test_what_a_failed_start_says(folder):
     env = Env("SHOP_", environ={"SHOP_PORT": "tcp://10.0.0.1:80"})
     twice = Env("SHOP_", environ={"SHOP_PORT": "1", "SHOP_port": "2"})
+    (folder / "app.ini").write_text("[log]")
     said = [
         *await failed_start(Files("config"), Files("nothing.toml", name="more"), Files("empty", name="third")),
         *await failed_start(Files("empty", optional=True), Memory({"database": {"dsn": "x"}})),
         *await failed_start(Files("app.yaml")),
+        *await failed_start(Files("app.ini")),
         *await failed_start(Etcd("127.0.0.1:1", prefix="/shop/")),
         *await failed_start(Refused({}, optional=False), kind=dict),
         *await failed_start(Memory({}), Scripted({}, optional=False), kind=dict),
@@ -207,6 +209,14 @@ async def test_what_a_wrong_call_says(tmp_path):
         raised(open_config, dict, {"a": 1}),
         raised(open_config, dict, Files),
         raised(open_config, dict),
+        raised(open_config, dict, [Memory({})]),
+        raised(open_config, Memory({}), dict),
+        raised(open_config, Lenient(), Memory({})),
+        raised(lambda: open_config(dict, Memory({}), startup_timeout="5s")),
+        raised(lambda: open_config(dict, Memory({}), decoders=[Odd])),
+        raised(lambda: Files("config", optional="no")),
+        raised(lambda: Etcd("127.0.0.1", prefix="/shop/")),
+        raised(lambda: Etcd("http://etcd:2379/shop/", prefix="/shop/")),
         raised(lambda: open_config(dict, Memory({})).current),
         raised(enter, open_config(dict, Memory({}))),
         raised(Env, ""),
@@ -218,7 +228,8 @@ async def test_what_a_wrong_call_says(tmp_path):
         async with open_config(Holder, Memory({})):
             pass
     async with open_config(Lenient, Memory({})) as config:
-        said += [raised(config.select, "prot"), raised(config.select, "a..b")]
+        said += [raised(config.select, "prot"), raised(config.select, "a..b"), raised(iter, config.select("port"))]
+        said += [raised(lambda: config.select("port").__await__())]
         said.append(await asyncio.to_thread(stray, config))
     said.append(raised(config.select, "port"))
     with pytest.raises(Exception, match="ended") as closed:

@@ -111,6 +111,16 @@ class Feed(Protocol):
         """Return once all that was sent is in force, so that nothing is held."""
 
 
+def check_flag(option: str, value: object) -> None:
+    """Refuse a text such as "no" where a truth value is wanted: it would count as true.
+
+    Raises:
+        TypeError: It is no bool.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{option}=: expected True or False, got a value of type {type(value).__name__}")
+
+
 class Source(Protocol):
     """Something outside that becomes layers.
 

@@ -112,6 +112,7 @@ _ENDPOINT = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<target>(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\]@?#&=%]+):(?P<port>-?[0-9]+))/?"
 )
 _BARE_IPV6 = re.compile(r"(?:https?://)?[0-9a-fA-F:.]*:[0-9a-fA-F.]*:[0-9]+/?")
+_WITH_PATH = re.compile(r"(?:https?://)?[^\s:/\[\]@?#&=%]+:[0-9]+/[^@?#&=%]+")
 _HARMLESS = re.compile(
     r"unix:[^:@?#&=%]*|(?:\w+://)?[^:/@?#&=%]*(?::-?[\d.]*)?/?|(?:https?://)?[0-9a-fA-F:.\[\]]*(?::-?\d+)?/?"
 )
@@ -119,7 +120,7 @@ _HARMLESS = re.compile(
 
 _UNSAID = "one that may hold a password"
 
-_HIGHEST_PORT = 65535
+_HIGHEST_PORT, _ETCDS_PORT = 65535, 2379
 
 
 def parse_endpoint(text: object) -> Endpoint:
@@ -139,7 +140,14 @@ def parse_endpoint(text: object) -> Endpoint:
         wanted = "as host:port"
         if _BARE_IPV6.fullmatch(stripped):
             wanted = "with its IPv6 address in brackets, as [::1]:2379"
-        if shown == _UNSAID:
+        elif shown != _UNSAID and _ENDPOINT.fullmatch(f"{stripped}:{_ETCDS_PORT}"):
+            wanted = f"as host:port, such as {printable(stripped)}:{_ETCDS_PORT}"
+        if _WITH_PATH.fullmatch(stripped):
+            wanted, shown = (
+                "as host:port (what to read goes into prefix= or key=)",
+                "one with a path, which may hold a password",
+            )
+        elif shown == _UNSAID:
             shown += " (use username= and password=)"
         raise ValueError(f"expected an etcd endpoint {wanted}, got {shown}")
     digits = found["port"].lstrip("0")

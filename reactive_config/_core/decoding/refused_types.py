@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -130,8 +130,12 @@ def check_decoders(decoders: Decoders) -> None:
     """Refuse decoders that would never be called.
 
     Raises:
-        TypeError: A key is no class, or one that is decoded already; a value is no function.
+        TypeError: They are no mapping; a key is no class, or one that is decoded already; a value is no function.
     """
+    if not isinstance(decoders, Mapping):
+        raise TypeError(
+            f"decoders: expected a dict of functions by class, {{CLASS: FUNCTION}}, got {_name(type(decoders))}"
+        )
     for cls, decoder in decoders.items():
         if not isinstance(cls, type):
             raise TypeError(f"decoders: expected a class, got {cls!r}")

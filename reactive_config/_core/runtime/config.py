@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Generic, NoReturn, TypeVar, overload
@@ -25,6 +24,7 @@ from reactive_config._core.runtime.observing import Observer
 from reactive_config._core.runtime.runtime import Runtime
 from reactive_config._core.runtime.snapshot import Snapshot
 from reactive_config._core.runtime.updates import Updates, make_updates
+from reactive_config._core.runtime.wrong_calls import check_kind, check_sources, check_timeout
 from reactive_config._core.source import Source
 from reactive_config._core.status import Status
 from reactive_config._core.trees import ABSENT, get
@@ -265,8 +265,9 @@ class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
             raises if another one is missing. None waits for ever.
 
     Raises:
-        TypeError: At once; something that is no source was given, or none, or a decoder for what is no class, or for a
-            type that is decoded without one.
+        TypeError: At once; something that is no type or no source was given, or none, or a decoder for what is no
+            class, or for a type that is decoded without one, or a timeout that is no number.
+        ValueError: At once; the timeout is below 0.
         StartupError: On entering; names each source's trouble and every problem of the content.
         TypeNotSupported: On entering; the type cannot be decoded.
     """
@@ -278,15 +279,14 @@ class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
         startup_timeout: float | None = 30.0,
         decoders: Decoders | None = None,
     ) -> None:
-        if not sources:
-            raise TypeError("open_config: expected at least one source, got none")
-        for source in sources:
-            _require_source(source)
+        check_kind(kind)
+        check_sources(sources)
+        check_timeout(startup_timeout)
         self._kind = kind
         self._sources = sources
         self._timeout = startup_timeout
+        check_decoders(decoders or {})
         self._decoders = dict(decoders or {})
-        check_decoders(self._decoders)
         self._host = Host("open_config")
 
     async def __aenter__(self) -> Config[T]:
@@ -320,24 +320,3 @@ class open_config(Generic[T]):  # noqa: N801 - reads and is used as a function
 
 
 _ENTER = "write `async with open_config(...) as config:`"
-
-
-def _require_source(source: object) -> None:
-    """Refuse what is no source, and say what to write.
-
-    Raises:
-        TypeError: It is none.
-    """
-    if isinstance(source, type):
-        raise TypeError(
-            f"open_config: expected a source, got the class {source.__name__}: write {source.__name__}(...)"
-        )
-    for kinds, what, instead in (
-        ((str, bytes, os.PathLike), "a path", 'Files("config")'),
-        (Mapping, "a mapping", 'Memory({"log": {"root": "INFO"}})'),
-    ):
-        if isinstance(source, kinds):
-            raise TypeError(f"open_config: expected a source, got {what}: write {instead}")
-    lacks = [name for name in ("name", "layers", "run") if not hasattr(source, name)]
-    if lacks:
-        raise TypeError(f"open_config: expected a source, got {type(source).__name__}, which has no {lacks[0]}")

@@ -14,7 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from threading import get_ident
 from types import CodeType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from reactive_config._core.decoding.equality import unchanged
 from reactive_config._core.refusals import is_refusal, name_of
@@ -95,6 +95,17 @@ class Live(Generic[U]):
             self._derived = WeakCells()
         self._derived.add(live)
         return live
+
+    if not TYPE_CHECKING:  # a checker says it before, as long as it does not know of these
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError(f"{self.name or 'a live value'}: expected `async for value in live`, got a plain for")
+
+        def __await__(self) -> NoReturn:
+            way_out = "write live.current, await live.wait_changed(), or `async for value in live`"
+            raise TypeError(
+                f"{self.name or 'a live value'}: expected no await, since nothing has to be waited for: {way_out}"
+            )
 
     async def wait_changed(self) -> U:
         """Return the value once it is another one than now.

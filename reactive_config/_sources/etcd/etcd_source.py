@@ -14,7 +14,7 @@ import anyio.to_thread
 from reactive_config._core.change_limits import ChangeLimits
 from reactive_config._core.delta import Replace
 from reactive_config._core.secret import Secret
-from reactive_config._core.source import Feed
+from reactive_config._core.source import Feed, check_flag
 from reactive_config._etcd.passwords import Password, Text, password_text
 from reactive_config._etcd.settings import (
     SHORTEST,
@@ -101,6 +101,8 @@ class Etcd:
     ) -> None:
         if not endpoints:
             raise ValueError("expected one endpoint or more, as host:port")
+        check_flag("optional", optional)
+        check_flag("discover", discover)
         check_seconds("mirror_after", mirror_after, 0)
         check_seconds("timeout", timeout, SHORTEST)
         settings = Settings(tls=tls, timeout=timeout, connect_timeout=min(3.0, timeout), keepalive=keepalive)

@@ -12,7 +12,7 @@ import anyio
 
 from reactive_config._core.change_limits import ChangeLimits
 from reactive_config._core.delta import Replace
-from reactive_config._core.source import Feed
+from reactive_config._core.source import Feed, check_flag
 from reactive_config._formats import registry
 from reactive_config._sources.files import os_paths
 from reactive_config._sources.files.environments import LOCAL_LAYERS, environment_paths, layer_name, stems
@@ -73,6 +73,7 @@ class Files:
         clock: Seconds, monotonic.
 
     Raises:
+        TypeError: A path or an argument is of another type.
         ValueError: No path, a path twice, or an argument out of range.
     """
 
@@ -92,6 +93,8 @@ class Files:
     ) -> None:
         if notifier not in _NOTIFIERS:
             raise ValueError(f"expected a notifier of {', '.join(_NOTIFIERS)}, got {notifier!r}")
+        check_flag("optional", optional)
+        check_flag("values", values)
         if max_bytes < 1 or poll_interval <= 0 or settle < 0 or max_wait < settle:
             raise ValueError("expected max_bytes >= 1, poll_interval > 0 and max_wait >= settle >= 0")
         self.layers: tuple[str, ...] = tuple(os.fspath(path) for path in paths)

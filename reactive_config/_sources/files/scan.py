@@ -24,6 +24,7 @@ _NO_DIRECTORY = Malformed("a directory (the source is not optional)", "nothing")
 _NO_FILE = Malformed("a file that can be used (the source is not optional)", "a directory without one")
 _OPTIONAL = "(or optional=True for the source)"
 _NEVER_A_VALUE = Malformed(f"a file in the directory {_OPTIONAL}", "none")
+_NO_KNOWN_SUFFIX = Malformed(f"a directory, or a file that ends in {', '.join(sorted(SUFFIXES))}", "another file")
 _NEVER_A_DOCUMENT = Malformed(f"a file in the directory that ends in {', '.join(sorted(SUFFIXES))} {_OPTIONAL}", "none")
 
 Listing = Union[frozenset[str], int]
@@ -176,7 +177,7 @@ class _Scanner:
         elif chain.status is None or chain.real is None:
             self._blind(layer, unusable(chain.error, "directory"))
         elif not stat.S_ISDIR(chain.status.st_mode):
-            self._blind(layer, Malformed("a directory, or a file with a known suffix", "something else"))
+            self._blind(layer, _NO_KNOWN_SUFFIX)
         else:
             self._list(layer, chain.real, chain.status)
 
