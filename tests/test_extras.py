@@ -34,3 +34,10 @@ def test_no_message_asks_for_the_project_from_an_index():
 
 def test_a_message_names_the_extra_and_its_packages():
     assert install("cli") == f'install the extra "cli" of reactive-config, or: pip install {EXTRAS["cli"]}'
+
+
+def test_the_table_of_the_guide_has_every_extra_and_no_other():
+    guide = (ROOT / "docs/guide.md").read_text(encoding="utf-8")
+    section = guide.partition("\n## Extras\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([\w-]+)` \| .+ \|$", section, re.MULTILINE)
+    assert sorted(rows) == sorted(DECLARED)
