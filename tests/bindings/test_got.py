@@ -63,13 +63,13 @@ async def test_every_binding_names_what_it_got() -> None:
         return None
 
     async with open_config(dict, Memory({"rate": "5 a second", "many": -3, "every": -5})) as config:
-        with pytest.raises(ValueError, match=r"or null, got '5 a second'$"):
+        with pytest.raises(ValueError, match=r"(?m)or null, got '5 a second'$"):
             await rate_limiter(config.select("rate")).__aenter__()
-        with pytest.raises(ValueError, match=r"a whole number, 0 or more, or None, got -3$"):
+        with pytest.raises(ValueError, match=r"(?m)a whole number, 0 or more, or None, got -3$"):
             await capacity(config.select("many")).__aenter__()
-        with pytest.raises(ValueError, match=r"a whole number, 0 or more, got -3$"):
+        with pytest.raises(ValueError, match=r"(?m)a whole number, 0 or more, got -3$"):
             await workers(config.select("many"), handle, take=take).__aenter__()
-        with pytest.raises(ValueError, match=r"or None, got -5$"):
+        with pytest.raises(ValueError, match=r"(?m)or None, got -5$"):
             timer(config.select("every"))
-        with pytest.raises(ValueError, match=r"got -1s$"):
+        with pytest.raises(ValueError, match=r"(?m)got -1s$"):
             timer(config.select("missing"), jitter=timedelta(seconds=-1))

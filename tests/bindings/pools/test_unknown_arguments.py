@@ -108,7 +108,7 @@ async def test_a_change_that_brings_one_is_told_in_status_and_log_and_not_tried_
 async def test_where_no_signature_tells_the_librarys_error_is_asked_for_our_names_alone(kind):
     pytest.importorskip(PACKAGES[kind])
     url = {"sqlalchemy_engine": "postgresql+asyncpg://127.0.0.1:1/x", "redis_client": "redis://127.0.0.1:1"}[kind]
-    with pytest.raises(ValueError, match=r"got TypeError about pool_sise$"):
+    with pytest.raises(ValueError, match=r"(?m)got TypeError about pool_sise$"):
         async with getattr(pools, kind)(Live.constant({"url": url, "pool_sise": "canary"}), name="database"):
             pass
 
