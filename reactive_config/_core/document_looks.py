@@ -10,6 +10,9 @@ YAML, TOML = ".yaml", ".toml"
 TITLES = {YAML: "YAML", TOML: "TOML"}
 """What people call a format."""
 
+IS_TOML = "what looks like TOML (YAML writes name: value)"
+"""What stands where YAML should."""
+
 _QUOTED = r'"[^"\n]*"|\'[^\'\n]*\''
 _YAML_NAME = re.compile(rf"(?:\w[\w.\-/]*|{_QUOTED})[ \t]*:(?=[ \t]|\Z)")
 _YAML_SURELY = re.compile(r"(?:---|-)(?=[ \t]|\Z)|%YAML[ \t]")

@@ -13,7 +13,7 @@ from typing import Any
 
 from reactive_config._core.bounds import FREE_OF_THAT, SHORT_NAMES, kind, names_too_long
 from reactive_config._core.delta import Bare, Tree
-from reactive_config._core.document_looks import YAML, looks_like
+from reactive_config._core.document_looks import IS_TOML, TOML, YAML, looks_like
 from reactive_config._core.paths import Path
 from reactive_config._formats.common import decode, position, require_content, without_newline
 from reactive_config.errors import ParseError
@@ -58,7 +58,8 @@ def parse(data: bytes, suffix: str, *, table: bool = True) -> Tree:
         _require_short_names(tree, data)
     if table and type(tree) is not dict:
         start = len(text) - len(text.lstrip())
-        raise ParseError("a table at the top level", kind(tree), *position(text, start))
+        got = IS_TOML if type(tree) is str and looks_like(text) == TOML else kind(tree)  # YAML reads it as one text
+        raise ParseError("a table at the top level", got, *position(text, start))
     return tree
 
 

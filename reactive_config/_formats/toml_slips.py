@@ -17,7 +17,7 @@ _KEY_AND_EQUALS = re.compile(rf"\s*{_PART}(?:\s*\.\s*{_PART})*\s*=")
 _HEADER = re.compile(r"\s*\[")
 _CLOSED_HEADER = re.compile(r"\s*\[[^\]]*\]\]?\s*$")
 _STRING = re.compile(r"\"[^\"\\]*(?:\\.[^\"\\]*)*\"|'[^']*'")
-_COMMENT = re.compile(r"\s#.*")
+_COMMENT = re.compile(r"(?:\s|^)#.*")
 _OPEN_QUOTE = re.compile(r"[\"']")
 _WORD_BEFORE = re.compile(r"[0-9A-Za-z_+.-]*$")
 
@@ -68,12 +68,23 @@ def _inside_quotes(text: str, at: int, before: str, *, ends: bool) -> str:
     if "\\" in text[max(0, at - 2) : at + 1] and '"' in before:
         return "a backslash in double quotes that escapes nothing (single quotes keep it)"
     if not _OPEN_QUOTE.search(_STRING.sub("", before)):
-        return ""
+        return _quote_above(text) if over else ""
     if over:
         return "the end of the document inside of the quotes that this line opens"
     if ends:
         return "a line break inside of quotes (a quote is missing, or write three of them)"
     return "" if text[at].isprintable() else "a control character inside of quotes"
+
+
+def _quote_above(text: str) -> str:
+    """The single quote that the parser looks for to the end of the document: the last one opens what none closes."""
+    at = text.rfind("'")
+    if at < 0:
+        return ""
+    line, number = slips.line_at(text, at)[0][:_LONGEST], position(text, at)[0]
+    if not _OPEN_QUOTE.search(_COMMENT.sub("", _STRING.sub("", line))):
+        return ""
+    return f"the end of the document inside of the quotes that line {number} opens"
 
 
 def _comment(text: str, at: int) -> str:

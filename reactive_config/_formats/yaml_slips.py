@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from reactive_config._core.document_looks import IS_TOML, TOML, looks_like
 from reactive_config._formats import slips
 
 _LINES = 500  # above the error that are looked at
@@ -16,6 +17,8 @@ _LONGEST = 1_000  # characters of a line, likewise: some of the expressions belo
 _ITEM = re.compile(r" *-(?: |$)")
 _ITEM_IN_LINE = re.compile(r": +-(?: |$)")
 _BLANK = re.compile(r"[ \t]*(?:#.*)?")
+_COMMENT = re.compile(r" #.*")
+_MARKER = re.compile(r"(?:---|\.\.\.)(?: |$)")
 _TAB = re.compile(r" *\t")
 _PAIR = re.compile(r" *(?:- +)*(?:\"[^\"]*\"|'[^']*'|[^\s#\"'{\[][^#:]*?) *:(?: +(.*))?$")
 _GLUED = re.compile(r" *(?:- +)*[\w.-]+:[^\s/:]")
@@ -44,6 +47,8 @@ def slip(text: str, at: int) -> str:
     """What stands at the offset where a parser gave up, in words; empty if that is not known."""
     if said := slips.anywhere(text, at):
         return said
+    if looks_like(text) == TOML:
+        return IS_TOML
     line, column = slips.line_at(text, at)
     above = _above(text, at)
     if at >= len(text.rstrip()):
@@ -84,14 +89,39 @@ def _tab(line: YamlLine, above: list[YamlLine]) -> str:
 
 
 def _at_the_end(text: str) -> str:
-    """What was never closed, as far as the last lines show it."""
-    for line in _above(text + "\n", len(text) + 1):
+    """What was never closed, or has no colon, as far as the last lines show it."""
+    lines = _above(text + "\n", len(text) + 1)
+    for line in lines:
         if _unclosed_quote(line.text):
             return f"the end of the document inside of the quotes that line {line.number} opens"
         if (opened := _unclosed_bracket(line.text)) is not None:
             name = slips.bracket(opened)
             return f"the end of the document, and the {name} of line {line.number} is not closed"
-    return "the end of the document"
+    return _last_name(lines) or "the end of the document"
+
+
+def _last_name(lines: list[YamlLine]) -> str:
+    """Why the last name of a document is none: no other name comes after it, so the parser reads on to the end.
+
+    The lines without a colon at the end are one text for the parser. It begins where they are indented least.
+
+    Args:
+        lines: The nearest to the end first.
+    """
+    name: YamlLine | None = None
+    for line in lines:
+        bare = _COMMENT.sub("", line.text).rstrip()
+        if _MARKER.match(bare) or ": " in bare or bare.endswith(":"):
+            break
+        if name is None or line.indent <= name.indent:
+            if name is not None and line.indent == name.indent and _ITEM.match(bare) and not _ITEM.match(name.text):
+                return "a name beside the items of a list"
+            name = line
+    if name is None:
+        return ""
+    if _GLUED.match(name.text):
+        return f"no space after the colon of line {name.number}"
+    return slips.template(name.text, name.indent) or f"no colon in line {name.number}"
 
 
 def _unclosed_quote(line: str) -> bool:
@@ -124,7 +154,8 @@ def _of_character(text: str, at: int, line: str, column: int) -> str:
         return "two commas in a row" if before.endswith(",") else "a comma that separates nothing"
     if character in "]}":
         return f"a closing {slips.bracket(character)} that nothing opened"
-    return slips.template(text, at)
+    # A $ or a % may begin a text, so the parser gives up at the brace after it.
+    return slips.template(text, at) or (slips.template(text, at - 1) if column else "")
 
 
 def _of_colon(line: str, column: int, above: list[YamlLine]) -> str:

@@ -77,6 +77,18 @@ YAML = [
     ("a: [1, 2\nb: 3", 2, 2, "a new line while the bracket of line 1 is not closed"),
     ("a: [1,, 2]", 1, 7, "two commas in a row"),
     ("a: ]", 1, 4, "a closing bracket that nothing opened"),
+    ("log: x\npool\n", 3, 1, "no colon in line 2"),
+    ("log: x\nhosts\n  - a\n", 4, 1, "no colon in line 2"),
+    ("pool:\n  size: 3\n  max\n", 4, 1, "no colon in line 3"),
+    ("a:\n  - x: 1\n    y\n", 4, 1, "no colon in line 3"),
+    ("a: text\n  goes on\nport # b: c\n", 4, 1, "no colon in line 3"),
+    ("a: |\n  text\n\nport\n", 5, 1, "no colon in line 4"),
+    ("a: 1\nb:2\n", 3, 1, "no space after the colon of line 2"),
+    ("a: 1\n{{ x }}\n", 3, 1, "what a template begins with (was it filled in?)"),
+    ("- a\n- b\nc\n", 4, 1, "a name beside the items of a list"),
+    ("{size: ${SIZE}}", 1, 9, "what a template begins with (was it filled in?)"),
+    ("a: [${X}]", 1, 6, "what a template begins with (was it filled in?)"),
+    ("[pool]\nsize = 3\n", 2, 1, "what looks like TOML (YAML writes name: value)"),
     ("<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> b\n", 2, 2, "marks of a merge conflict, from line 1"),
 ]
 
@@ -101,6 +113,9 @@ TOML = [
     ("a = [\n 1\n 2\n]", 3, 2, "no comma before this value"),
     ('a = "x', 1, 7, "the end of the document inside of the quotes that this line opens"),
     ('b = 1\na = """x', 2, 9, "the end of the document inside of the three quotes that line 2 opens"),
+    ("a = 'C:\\new\n", 2, 1, "the end of the document inside of the quotes that line 1 opens"),
+    ("a = 'C:\\new\n\nb = 1\n", 4, 1, "the end of the document inside of the quotes that line 1 opens"),
+    ("a = [ # it's\n", 2, 1, "the end of the document, and a bracket of this line is not closed"),
     ('a = "x\ny"', 1, 7, "a line break inside of quotes (a quote is missing, or write three of them)"),
     ('a = "C:\\path"', 1, 10, "a backslash in double quotes that escapes nothing (single quotes keep it)"),
     ("a = 010", 1, 6, "a number with a leading zero"),
@@ -193,6 +208,18 @@ def test_a_bare_value_that_is_read_as_json_says_why(text, got):
     expected = 'valid JSON (because the value begins with {, [ or ")'
     assert (caught.value.expected, caught.value.got) == (expected, got)
     assert caught.value.__context__ is None
+
+
+def test_toml_that_yaml_reads_as_one_text_is_told():
+    with pytest.raises(ParseError) as caught:
+        parse(b'size = 3\nlog = "x"\n', ".yaml")
+    assert caught.value.got == "what looks like TOML (YAML writes name: value)"
+
+
+def test_the_last_name_of_a_value_without_a_suffix_is_told_too():
+    with pytest.raises(ParseError) as caught:
+        parse_value(b"burst: 8\nper_second 3", ".yaml")
+    assert caught.value.got == "no colon in line 2"
 
 
 @pytest.mark.parametrize("row", YAML, ids=lambda row: ascii(row[0]))
