@@ -169,6 +169,7 @@ async def test_what_a_failed_start_says(folder):
         *await failed_start(Etcd("127.0.0.1:1", prefix="/shop/")),
         *await failed_start(Refused({}, optional=False), kind=dict),
         *await failed_start(Memory({}), Scripted({}, optional=False), kind=dict),
+        *await failed_start(Env("SHOP_", environ={}), Memory({"database": {"dsn": "x"}})),
         *await failed_start(env, kind=Lenient),
         *await failed_start(twice, kind=Lenient),
     ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import pytest
 
-from reactive_config import Env, Files, Memory, Secret, StartupError, open_config
+from reactive_config import Env, EnvName, Files, Memory, Secret, StartupError, open_config
 from reactive_config.errors import Problem
 from reactive_config.sources import Bare, Malformed, Replace, Source
 from reactive_config.status import SourceState
@@ -89,9 +90,33 @@ async def test_an_optional_source_that_has_nothing_is_named_first(folder):
     assert lines(error) == [
         "files config/common: nothing is there, which optional=True allows",
         "database: expected table, got nothing",
-        "region: expected str, got nothing",
+        "region: expected str, got nothing: write it into a layer, or set SHOP_REGION",
     ]
     assert error.missing == ()
+
+
+class Named(msgspec.Struct, frozen=True):
+    token: Annotated[Secret[str], EnvName("OLD_TOKEN"), EnvName("API_TOKEN")]
+    pool: dict[str, int] = {}
+    database: Database | None = None
+
+
+async def test_a_missing_value_names_its_own_variable_and_no_place_that_has_nothing_to_do_with_it(folder):
+    write("e.yaml", "# a comment\npool: {}\n")
+    error = await failure(Files("e.yaml"), Env("SHOP_", environ={"PATH": "x"}), kind=Named)
+    assert lines(error) == ["token: expected a secret str, got nothing: write it into a layer, or set OLD_TOKEN"]
+
+
+async def test_without_variables_none_is_named(folder):
+    write("e.yaml", "pool: {}\n")
+    assert lines(await failure(Files("e.yaml"), kind=Named)) == ["token: expected a secret str, got nothing"]
+
+
+async def test_a_missing_value_in_a_table_names_the_place_of_the_table(folder):
+    write("e.yaml", "token: x\ndatabase:\n  dsn: y\n")
+    assert lines(await failure(Files("e.yaml"), Env("SHOP_", environ={}), kind=Named)) == [
+        "database.host: expected str, got nothing: write it into a layer, or set SHOP_DATABASE__HOST (files e.yaml:2:1)"
+    ]
 
 
 async def test_a_file_that_cannot_be_read_explains_what_is_missing(folder):
@@ -141,7 +166,7 @@ async def test_what_is_wrong_comes_before_what_is_missing(folder):
         "database.port: expected int, got 'lots' (files config/app.yaml:2:9)",
         "name: expected str, got 7 (files config/app.yaml:4:7)",
         "database.host: expected str, got nothing (files config/app.yaml:1:1)",
-        "region: expected str, got nothing (files config/app.yaml:1:1)",
+        "region: expected str, got nothing",
     ]
 
 

@@ -21,9 +21,10 @@ from reactive_config._core.acceptance.verdicts import (
     origin,
     problem,
     remark,
+    ways_to_give,
 )
 from reactive_config._core.decoding.decode import changed_paths
-from reactive_config._core.decoding.fault import Fault
+from reactive_config._core.decoding.fault import NO_VALUE, Fault
 from reactive_config._core.decoding.plans import DecodedPart, DecodePlan
 from reactive_config._core.delta import Entry
 from reactive_config._core.layers import Stack
@@ -119,8 +120,8 @@ class Acceptance:
             faults: All.
             explained: Whether whole documents are missing, in which the fields may stand.
         """
-        lacks = [fault for fault in faults if fault.got == "nothing"]
-        others = [fault for fault in faults if fault.got != "nothing"]
+        lacks = [fault for fault in faults if fault.got == NO_VALUE]
+        others = [fault for fault in faults if fault.got != NO_VALUE]
         if explained:
             return lacks, others
         misspelt = meant_by(others[:TOLD], self.plan.kind)
@@ -128,6 +129,10 @@ class Acceptance:
         return missing, [*others, *(fault for fault in lacks if fault.path not in misspelt or fault.inside)]
 
     def _worded(self, fault: Fault, *, hint: bool) -> Problem:
+        if fault.got == NO_VALUE:
+            # The table around it tells where it may be written. At the top there is none, and any document would do.
+            place = self.origin(fault.path, locate=self._rule.budget.locates()) if len(fault.path) > 1 else None
+            return problem(fault, self.plan.kind, place, ways_to_give(self.records, fault, self.plan.kind))
         place = self.origin(fault.place, locate=self._rule.budget.locates())
         return problem(fault, self.plan.kind, place, remark(self.records, fault, self.plan.kind), hint=hint)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -56,6 +56,7 @@ class SourceRecord:
             is no longer in `units`.
         emptied: Layers that may be empty, see `Replace.emptied`.
         absent: What empty layers lack, see `Replace.absent`.
+        variable: How the source spells a path; None if it has no variables.
         revision: The store's, of the current state; None before the first delta.
         gone_between: The revision that was known before the first `Replace` that found something gone which is still
             pending, and that of the last such one: it went somewhere between them.
@@ -85,6 +86,7 @@ class SourceRecord:
         self.touched: dict[Unit, bool] = {}
         self.emptied: frozenset[int] = frozenset()
         self.absent: Mapping[int, Malformed] = {}
+        self.variable: Callable[[Path], str] | None = None
         self.revision: int | None = None
         self.gone_between: tuple[int, int] = (0, 0)
         self.accepted_at: int = 0

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 
 from reactive_config._core.acceptance.blame import region
 from reactive_config._core.acceptance.source_records import PendingChange, SourceRecord, origin_of, unit_name
-from reactive_config._core.decoding.fault import ENOUGH, UNKNOWN_NAME, Fault
+from reactive_config._core.decoding.fault import ENOUGH, NO_VALUE, UNKNOWN_NAME, Fault
 from reactive_config._core.decoding.names_meant import nearest, path_meant
 from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.delta import Bare, Entry, Malformed, Unit
@@ -20,6 +20,7 @@ from reactive_config._core.paths import Path, format_path
 from reactive_config._core.redaction import spot_of
 from reactive_config._core.trees import ABSENT, get
 from reactive_config._core.types import is_secret
+from reactive_config._core.types.env_fields import named_variables
 from reactive_config._core.types.places import alternatives, is_container, place_of
 from reactive_config._printable import printable
 from reactive_config.errors import Origin, Problem
@@ -88,6 +89,22 @@ def remark(records: Sequence[SourceRecord], fault: Fault, kind: Any) -> str:
     if (suffix := looks_like(entry.value.text)) and _takes_container(type_at(kind, fault.path)):
         return f"which looks like {TITLES[suffix]}: {entry.advice(suffix)}"
     return ""
+
+
+def ways_to_give(records: Sequence[SourceRecord], fault: Fault, kind: Any) -> str:
+    """How a missing value may be given, if one of the sources has variables for it; otherwise empty.
+
+    Args:
+        records: Lowest first.
+        fault: What is missing.
+        kind: The configuration's type, whose fields may name variables of their own.
+    """
+    spellings = [record.variable for record in records if record.variable is not None]
+    if not spellings or fault.inside or fault.expected == "table":
+        return ""
+    named = [name for name, path in named_variables(kind) if path == fault.path]
+    variable = named[-1] if named else spellings[-1](fault.path)
+    return f"write it into a layer, or set {variable}"
 
 
 def _meant(entry: Entry, path: Path, kind: Any) -> str:
@@ -266,5 +283,6 @@ def problem(fault: Fault, kind: Any, place: Origin | None, said: str = "", *, hi
         said = f"did you mean {meant}?"
     quotes = fault.got[:1] in ("'", '"')
     got = "str" if quotes and spot_of(None, kind, fault.path).place.sensitive else fault.got
-    got = f"{got}, {said}" if said and not fault.inside else got
+    if said and not fault.inside:
+        got = f"{got}: {said}" if fault.got == NO_VALUE else f"{got}, {said}"
     return Problem((format_path(fault.path) + fault.inside).lstrip("."), fault.expected, got, place)

@@ -36,6 +36,9 @@ ENOUGH = 500
 UNKNOWN_NAME = "an unknown name"
 """What stands where a type refuses a name that it does not know."""
 
+NO_VALUE = "nothing"
+"""What stands where a required value is missing."""
+
 _SCALARS = (str, int, float, bool, type(None), Bare)
 
 
@@ -140,7 +143,7 @@ class TypedPart(NamedTuple):
     def got(self) -> str:
         """What stands here, for a message."""
         if self.tree is ABSENT:
-            return "nothing"
+            return NO_VALUE
         if self.place.holds_secret:
             return kind_of(self.tree)
         named = self.place.sensitive or _sounds(self.path, self.inside)

@@ -15,7 +15,17 @@ import msgspec
 from reactive_config._core.bounds import FINITE
 from reactive_config._core.decoding.comma_lists import comma_list, reads_commas
 from reactive_config._core.decoding.conversion import NO_DECODERS, DecodeHook, DecoderRefusedError, convert
-from reactive_config._core.decoding.fault import ENOUGH, UNKNOWN_NAME, Fault, TypedPart, below, part_of, shown, walk
+from reactive_config._core.decoding.fault import (
+    ENOUGH,
+    NO_VALUE,
+    UNKNOWN_NAME,
+    Fault,
+    TypedPart,
+    below,
+    part_of,
+    shown,
+    walk,
+)
 from reactive_config._core.decoding.finite import NotFiniteError
 from reactive_config._core.decoding.leaf import decode_leaf
 from reactive_config._core.decoding.pydantic_faults import pydantic_faults
@@ -255,7 +265,7 @@ def _record_faults(
         if name in value:
             yield from _faults(value[name], field.type, *below(path, inside, name), search, rest if name == at else "")
         elif field.default is None:
-            yield Fault(*below(path, inside, name), describe(field.type), "nothing")
+            yield Fault(*below(path, inside, name), describe(field.type), NO_VALUE)
     if getattr(getattr(class_of(plain), "__struct_config__", None), "forbid_unknown_fields", False):
         for name in [name for name in value if name not in fields]:
             yield Fault(*below(path, inside, name), f"one of the names {', '.join(fields)}", UNKNOWN_NAME)

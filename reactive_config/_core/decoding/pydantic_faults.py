@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reactive_config._core.decoding.bare_values import prepare
-from reactive_config._core.decoding.fault import ENOUGH, UNKNOWN_NAME, Fault, TypedPart, part_of, walk
+from reactive_config._core.decoding.fault import ENOUGH, NO_VALUE, UNKNOWN_NAME, Fault, TypedPart, part_of, walk
 from reactive_config._core.delta import Bare
 from reactive_config._core.json_text import JsonRefusedError, decode_json
 from reactive_config._core.paths import Path
@@ -164,7 +164,7 @@ def _fault(item: Mapping[str, Any], part: TypedPart) -> Fault:
         names = ", ".join(steps[-2].fields)
         return Fault(here.path, here.inside, f"one of the names {names}", UNKNOWN_NAME)
     if missing:
-        return Fault(here.path, here.inside, describe(here.kind), "nothing")
+        return Fault(here.path, here.inside, describe(here.kind), NO_VALUE)
     # Only pydantic's own messages are safe to copy; a validator's text may quote the value.
     expected = (raised is None and _own_words(here)) or safe_message(item["type"], item["msg"])
     if not expected:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from reactive_config._core.decoding.basic_plans import TablePlan
-from reactive_config._core.decoding.fault import UNKNOWN_NAME, Fault
+from reactive_config._core.decoding.fault import NO_VALUE, UNKNOWN_NAME, Fault
 from reactive_config._core.decoding.finite import check_finite, is_finite
 from reactive_config._core.decoding.plans import (
     MISSING,
@@ -68,7 +68,7 @@ class RecordPlan(TablePlan):
             return MISSING
         field = self.fields[name]
         if field.default is None:
-            found.append(Fault((*path, name), "", describe(field.type), "nothing"))
+            found.append(Fault((*path, name), "", describe(field.type), NO_VALUE))
             return MISSING
         try:
             return same_or_new(old, field.default())

@@ -152,6 +152,7 @@ class Inbox:
         return named_variables(self._kind)
 
     def leave_out(self, keys: Mapping[Path, str], variable: Callable[[Path], str] = no_variable) -> None:
+        self.record.variable = None if variable is no_variable else variable
         self._unknown.leave_out(self.record.name, dict(keys), variable)
 
     @property

@@ -19,7 +19,7 @@ from reactive_config._core.acceptance.acceptance import Acceptance
 from reactive_config._core.acceptance.source_records import SourceRecord
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.conversion import Decoders
-from reactive_config._core.decoding.fault import ENOUGH
+from reactive_config._core.decoding.fault import ENOUGH, NO_VALUE
 from reactive_config._core.delta import Replace
 from reactive_config._core.paths import Path
 from reactive_config._core.runtime.callbacks import Callbacks
@@ -215,7 +215,7 @@ class Runtime(Generic[T]):
 
     def _hints(self, problems: Sequence[Problem]) -> list[str]:
         """Where optional sources found nothing, if something is missing that no source says anything about."""
-        if not any(problem.got == "nothing" and problem.origin is None for problem in problems):
+        if not any(problem.got.startswith(NO_VALUE) and problem.origin is None for problem in problems):
             return []
         return [
             f"{Origin(record.name, record.places[layer])}: nothing is there, which optional=True allows"
