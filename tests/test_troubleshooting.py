@@ -114,8 +114,19 @@ class App(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
 
 
+class Server(msgspec.Struct, frozen=True):
+    hosts: list[str] = []
+    size: int = 1
+    log: str = ""
+
+
+class Part(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
 class Lenient(msgspec.Struct, frozen=True):
     port: int = 1
+    part: Part = Part()
     rate: RateRule = None
     job: Cron | None = None
 
@@ -170,6 +181,7 @@ async def test_what_a_failed_start_says(folder):
         *await failed_start(Refused({}, optional=False), kind=dict),
         *await failed_start(Memory({}), Scripted({}, optional=False), kind=dict),
         *await failed_start(Env("SHOP_", environ={}), Memory({"database": {"dsn": "x"}})),
+        *await failed_start(Memory({"hosts": "a, b", "size": "${SIZE}"}), kind=Server),
         *await failed_start(env, kind=Lenient),
         *await failed_start(twice, kind=Lenient),
     ]
@@ -267,7 +279,7 @@ async def test_what_is_not_installed_says_how_to_get_it(folder, monkeypatch):
 # -- while it runs ---------------------------------------------------------------------------------
 
 
-async def test_what_the_log_says_while_it_runs(caplog):
+async def test_what_the_log_says_while_it_runs(caplog, tmp_path):
     caplog.set_level(logging.WARNING, "reactive_config")
     memory, other = Memory({"port": 1, "prot": 2}), Scripted({})
     async with open_config(Lenient, memory, other) as config:
@@ -277,6 +289,11 @@ async def test_what_the_log_says_while_it_runs(caplog):
             other.state(state, "" if state is SourceState.SYNCED else "no route")
         await made_badly(config, memory)
     async with open_config(Lenient, Memory({}), Unreachable({}, optional=True)):
+        pass
+    (tmp_path / "app.toml").write_text("[rate]\nlimit = 3\n[part]\nport = 2\n")
+    (tmp_path / "app.yaml").write_text("part.name: a\n")
+    mistaken = Env("SHOP", environ={"SHOP_PORT": "3"})
+    async with open_config(Lenient, Files(tmp_path / "app.toml"), Files(tmp_path / "app.yaml"), mistaken):
         pass
     said = [r.getMessage() for r in caplog.records if r.name == "reactive_config" and r.levelno >= logging.WARNING]
     compare(said, "## It runs, and something is not as it should be")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from reactive_config._core.types.wording import Worded
 from reactive_config._extras import install
 from reactive_config.errors import InvalidValue
 
@@ -70,7 +71,9 @@ class Cron(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return datetime.fromtimestamp(place // _SECOND, ZoneInfo(self.timezone))
 
 
-Every = timedelta | Cron
+Every = Annotated[
+    timedelta | Cron, Worded('a duration (seconds, 30s, 10m, PT30S) or a table such as {cron = "0 3 * * *"}')
+]
 """When something happens again and again: at an interval, or at times of day. What `timer` follows."""
 
 

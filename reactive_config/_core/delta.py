@@ -89,6 +89,10 @@ class Entry(msgspec.Struct, frozen=True):
         """How a person gives a table or a list here, who wrote it as a bare text of the format with this suffix."""
         return "a table or a list is written as JSON here"
 
+    def text_advice(self) -> str:
+        """How a person gives a text here that was read as a table; empty where the place says that it is a document."""
+        return ""
+
     def variable(self, path: Path) -> str:
         """How a path of the layer is spelt here, if what stands here are variables; otherwise empty."""
         return ""

@@ -10,6 +10,9 @@ YAML, TOML = ".yaml", ".toml"
 TITLES = {YAML: "YAML", TOML: "TOML"}
 """What people call a format."""
 
+TEMPLATES = ("${", "{{", "{%", "<%", "$(", "%(", "@{")
+"""How what a template leaves unfilled begins."""
+
 IS_TOML = "what looks like TOML (YAML writes name: value)"
 """What stands where YAML should."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 
+from reactive_config._core.document_looks import TEMPLATES
 from reactive_config._formats.common import position
 
 _CONFLICT = re.compile(r"^(?:<<<<<<<|>>>>>>>) ", re.MULTILINE)
 _CURLY_QUOTES = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
 _ODD_SPACES = "\u00a0\u2007\u202f\u3000\u200b\ufeff"
-_TEMPLATES = ("${", "{{", "{%", "<%", "$(", "%(", "@{")
 
 _TRUTHS = dict.fromkeys(("True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"), "true") | dict.fromkeys(
     ("False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"), "false"
@@ -50,7 +50,7 @@ def anywhere(text: str, at: int) -> str:
 
 def template(text: str, at: int) -> str:
     """That a template was not filled in, if one begins at an offset; otherwise empty."""
-    return "what a template begins with (was it filled in?)" if text.startswith(_TEMPLATES, at) else ""
+    return "what a template begins with (was it filled in?)" if text.startswith(TEMPLATES, at) else ""
 
 
 def literal(text: str, at: int, language: str, *, null: str) -> str:

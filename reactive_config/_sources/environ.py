@@ -88,8 +88,17 @@ class Env(Source):
             else:
                 one = f"one variable for {format_path(path)}"
                 entries[variable] = _refused(path, variable, one, f"{first} and {variable}")
-        feed.leave_out(unknown, lambda path: self._prefix + joined(path))
+        if self._lacks_underscore(unknown, entries):
+            wanted = f'; the prefix lacks its underscore: Env("{self._prefix}_")'
+            feed.leave_out({path: place + wanted for path, place in unknown.items()})
+        else:
+            feed.leave_out(unknown, lambda path: self._prefix + joined(path))
         return entries
+
+    def _lacks_underscore(self, unknown: Collection[Path], entries: Collection[str]) -> bool:
+        """Whether most names go on with an underscore where the prefix ends, so that the type knows none of them."""
+        begun = sum(path[0].startswith("_") for path in unknown)
+        return not self._prefix.endswith("_") and 2 * begun > len(unknown) + len(entries)
 
 
 def _entry(variable: str, text: str, path: Path) -> Entry:

@@ -9,17 +9,17 @@ from typing import Any, NamedTuple, get_args
 from reactive_config._core.acceptance.blame import region
 from reactive_config._core.acceptance.source_records import PendingChange, SourceRecord, origin_of, unit_name
 from reactive_config._core.decoding.fault import ENOUGH, NO_VALUE, UNKNOWN_NAME, Fault
-from reactive_config._core.decoding.names_meant import nearest, path_meant
+from reactive_config._core.decoding.names_meant import elsewhere, nearest, path_meant
 from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.delta import Bare, Entry, Malformed, Unit
-from reactive_config._core.document_looks import TITLES, looks_like
+from reactive_config._core.document_looks import TEMPLATES, TITLES, TOML, looks_like
 from reactive_config._core.kubernetes import set_by_kubernetes
 from reactive_config._core.layers import Layer
 from reactive_config._core.lookup import type_at
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.redaction import spot_of
 from reactive_config._core.trees import ABSENT, get
-from reactive_config._core.types import is_secret
+from reactive_config._core.types import is_secret, item_types
 from reactive_config._core.types.env_fields import named_variables
 from reactive_config._core.types.places import alternatives, is_container, place_of
 from reactive_config._printable import printable
@@ -82,13 +82,30 @@ def remark(records: Sequence[SourceRecord], fault: Fault, kind: Any) -> str:
     entry = found[2]
     if fault.got == UNKNOWN_NAME:
         return _meant(entry, fault.path, kind)
-    if entry.path != fault.path or type(entry.value) is not Bare:
-        return ""
-    if said := set_by_kubernetes(entry.place, entry.value.text):
+    value = get(entry.value, fault.path[len(entry.path) :]) if fault.path[: len(entry.path)] == entry.path else ABSENT
+    if (text := value.text if type(value) is Bare else value) and type(text) is str and text.startswith(TEMPLATES):
+        return "what a template begins with (was it filled in?)"
+    if entry.path == fault.path and type(value) is Bare:
+        return _of_bare(entry, value.text, type_at(kind, fault.path))
+    if type(value) is str and _is_list(type_at(kind, fault.path)):
+        return 'where a list is written as ["a", "b"]'
+    if type(value) is dict and entry.path == fault.path and str in alternatives(type_at(kind, fault.path)):
+        return entry.text_advice()
+    return ""
+
+
+def _of_bare(entry: Entry, text: str, kind: Any) -> str:
+    if said := set_by_kubernetes(entry.place, text):
         return said
-    if (suffix := looks_like(entry.value.text)) and _takes_container(type_at(kind, fault.path)):
+    if (suffix := looks_like(text)) and _takes_container(kind):
         return f"which looks like {TITLES[suffix]}: {entry.advice(suffix)}"
     return ""
+
+
+def _is_list(kind: Any) -> bool:
+    """Whether nothing but a list may stand where a type is declared."""
+    kinds = alternatives(kind)
+    return bool(kinds) and all(item_types(one) is not None for one in kinds)
 
 
 def ways_to_give(records: Sequence[SourceRecord], fault: Fault, kind: Any) -> str:
@@ -112,6 +129,8 @@ def _meant(entry: Entry, path: Path, kind: Any) -> str:
     above = place_of(kind)
     for name in path[:-1]:
         above = above.under(name)
+    if not entry.variable(path) and (known := elsewhere(kind, path, toml=entry.place.endswith(TOML))):
+        return f"did you mean {printable(known)}?"
     if not (found := path_meant(above.kinds, path[-1])):
         return ""
     meant = (*path[:-1], *found)

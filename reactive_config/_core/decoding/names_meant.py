@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
-from reactive_config._core.decoding.unknown_keys import UnknownKey, known_names
+from reactive_config._core.decoding.unknown_keys import UnknownKey, known_names, knows
 from reactive_config._core.paths import Path, fold, format_path, spellings
 from reactive_config._core.types import inputs_of, mapping_types
 from reactive_config._core.types.places import TypePlace, alternatives, place_of
@@ -35,6 +35,28 @@ def name_meant(kind: Any, key: UnknownKey, variable: Callable[[Path], str]) -> s
     if not found:
         found = (*nearest(place, rest[0]), *rest[1:])
     return variable((*above, *found)) or found[0] if len(found) >= len(rest) else ""
+
+
+def elsewhere(kind: Any, path: Path, *, toml: bool) -> str:
+    """Where a name belongs that the type does not know where it stands, in words; empty if it knows it nowhere.
+
+    Either it is a path with dots in one name, or it is known at the top, as after a header of TOML.
+
+    Args:
+        kind: The configuration's type.
+        path: Of the name.
+        toml: Whether it stands in TOML.
+    """
+    *above, name = path
+    if len(name) > _LONGEST:
+        return ""
+    parts = tuple(name.split("."))
+    if len(parts) > 1 and all(parts) and knows(kind, (*above, *parts)):
+        return f"{parts[-1]}, nested in {format_path((*above, *parts[:-1]))}"
+    names = {one for top in place_of(kind).kinds for one in (getattr(known_names(top), "names", None) or ())}
+    if not above or name not in names:
+        return ""
+    return f"{name}, which belongs above [{format_path(tuple(above))}]" if toml else f"{name} at the top"
 
 
 def path_meant(kinds: tuple[Any, ...], name: str) -> Path:

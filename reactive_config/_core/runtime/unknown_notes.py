@@ -11,9 +11,10 @@ from reactive_config._core.acceptance.groups import AttemptBudget
 from reactive_config._core.acceptance.source_records import SourceRecord, origin_of
 from reactive_config._core.acceptance.verdicts import standing
 from reactive_config._core.decoding.fault import below
-from reactive_config._core.decoding.names_meant import name_meant
+from reactive_config._core.decoding.names_meant import elsewhere, name_meant
 from reactive_config._core.decoding.unknown_keys import NONE, UnknownKey, UnknownKeys, all_keys
 from reactive_config._core.delta import Entry
+from reactive_config._core.document_looks import TOML
 from reactive_config._core.paths import KeyPath, Path, format_path
 from reactive_config._core.runtime.logbook import more_unknown_keys
 from reactive_config._core.secret import HIDDEN
@@ -141,7 +142,10 @@ class UnknownNotes:
                 inside += f"[{step}]"
                 place = place.at(step)
         else:
-            meant = name_meant(self._kind, key, variable)
+            toml = origin is not None and origin.place.endswith(TOML)
+            meant = (elsewhere(self._kind, path, toml=toml) if path == key and not variable(path) else "") or (
+                name_meant(self._kind, key, variable)
+            )
             hint = f"; did you mean {printable(meant)}?" if meant else ""
         where = f" ({origin})" if origin is not None else ""
         return f"{printable(format_path(path) + inside)}: unknown key, ignored{hint}{where}"

@@ -43,6 +43,9 @@ class KeyDocument(Entry, frozen=True, gc=False):
     def advice(self, suffix: str) -> str:
         return _advice(self.place, suffix)
 
+    def text_advice(self) -> str:
+        return "" if suffix_of(self.place) else "and a text that looks like a document wants double quotes around it"
+
 
 def _advice(key: str, suffix: str) -> str:
     name = key.rpartition("/")[2]

@@ -206,6 +206,18 @@ async def test_a_program_that_lacks_it_is_told_and_the_text_is_not_shown(server,
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.etcd
+async def test_a_text_that_was_read_as_a_document_is_told_how_to_stay_one(server, prefix):
+    await server.put(f"{prefix}motd", "Note: canary")
+    with pytest.raises(StartupError) as caught:
+        async with open_config(App, Etcd(server.endpoint, prefix=prefix, format="yaml")):
+            pass
+    (problem,) = caught.value.problems
+    assert problem.expected == "str"
+    assert problem.got == "table, and a text that looks like a document wants double quotes around it"
+    assert read('"Note: closed"', name="/s/motd").value == "Note: closed"
+
+
 def test_a_whole_layer_that_looks_like_yaml_is_told():
     value = read("a: canary", "json", "/app/config", key="/app/config").value
     assert value.expected == "a table, because this key is a whole layer"
