@@ -7,6 +7,7 @@ import html
 import logging
 import re
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -240,6 +241,9 @@ async def test_what_a_wrong_call_says(tmp_path):
     with pytest.raises(TypeError) as refused:
         async with open_config(Holder, Memory({})):
             pass
+    with pytest.raises(TypeError) as unconverted:
+        async with open_config(msgspec.defstruct("Timed", [("every", timedelta, "5s")]), Memory({})):
+            pass
     async with open_config(Lenient, Memory({})) as config:
         said += [raised(config.select, "prot"), raised(config.select, "a..b"), raised(iter, config.select("port"))]
         said += [raised(lambda: config.select("port").__await__())]
@@ -247,7 +251,7 @@ async def test_what_a_wrong_call_says(tmp_path):
     said.append(raised(config.select, "port"))
     with pytest.raises(Exception, match="ended") as closed:
         await config.wait_revision("memory", 1)
-    said += [str(error.value) for error in (awaited, refused, closed)]
+    said += [str(error.value) for error in (awaited, refused, unconverted, closed)]
     compare(said, "## The type is refused, or the call is wrong")
 
 

@@ -12,7 +12,7 @@ from reactive_config._core.decoding.conversion import NO_DECODERS, DecodeHook, D
 from reactive_config._core.decoding.map_plans import MapPlan, OptionalPlan, UntypedPlan
 from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.decoding.record_plans import FlatPlan, RecordPlan
-from reactive_config._core.decoding.refused_types import check_decoders, find_refused, is_known
+from reactive_config._core.decoding.refused_types import check_decoders, find_refused, is_known, text_default
 from reactive_config._core.refusals import is_refusal
 from reactive_config._core.types import (
     bare_type,
@@ -119,6 +119,8 @@ def _check(asked: tuple[Any, frozenset[type]]) -> None:
         walked = True
         _check_info(msgspec.inspect.type_info(kind), decoders, {})
         _check_variables(kind)
+        if (reason := text_default(kind)) is not None:
+            raise TypeNotSupported(reason)
     except (TypeError, NameError, NotImplementedError, RecursionError) as error:
         if isinstance(error, TypeNotSupported):
             raise

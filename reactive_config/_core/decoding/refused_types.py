@@ -4,26 +4,36 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 
+from reactive_config._core.decoding.bare_values import duration
 from reactive_config._core.decoding.conversion import Decoders
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.types import (
+    ByteSize,
+    FieldType,
     bare_type,
     class_of,
+    describe,
     fields_of,
+    is_dataclass,
     is_pydantic,
     is_pydantics,
     is_sealed,
     is_secret,
+    is_struct,
     is_union,
     is_untyped,
     item_types,
     mapping_types,
     members_of,
+    own_code,
+    reachable,
 )
+from reactive_config._core.types.byte_sizes import byte_count
 from reactive_config._core.types.text_types import text_type
 
 _ANY_NAME = "*"
@@ -124,6 +134,42 @@ def _refusal(kind: Any, decoders: Collection[type]) -> str | None:
 
 def _name(kind: Any) -> str:
     return kind.__name__ if isinstance(kind, type) else str(kind)
+
+
+def text_default(kind: Any) -> str | None:
+    """What to say of the first default that is a text where its field has a type that only a configuration spells so.
+
+    Nobody converts a default, so the program would be given the text. A type with code of its own may convert it, and
+    so may pydantic and attrs.
+
+    Args:
+        kind: A configuration's type.
+    """
+    for inner in reachable(kind):
+        if not (is_struct(inner) or is_dataclass(inner)) or is_pydantics(inner) or own_code(inner):
+            continue
+        for field in (fields_of(inner) or {}).values():
+            if type(getattr(field.default, "value", None)) is str and (wanted := _instead(field)):
+                name = f"{getattr(class_of(inner), '__name__', inner)}.{field.attribute}"
+                return (
+                    f"{name}: expected a default that is {describe(field.type)}, got a text, which stays one: {wanted}"
+                )
+    return None
+
+
+def _instead(field: FieldType) -> str:
+    """What to write instead of a text as default; empty where a text may stand, or nobody knows whether it may."""
+    members = [member for member in members_of(field.type) if member is not type(None)]
+    text = field.default() if field.default is not None else ""
+    if not all(one in (timedelta, ByteSize) or text_type(one) is not None or is_struct(one) for one in members):
+        return ""
+    if ByteSize in members:
+        size = byte_count(text)
+        return f"write ByteSize({'...' if size is None else f'{size:_}'})"
+    if timedelta in members:
+        found = duration(text)
+        return f"write timedelta(seconds={'...' if found is None else f'{found.total_seconds():g}'})"
+    return f"write {_name(members[0])}(...)" if members and text_type(members[0]) is not None else ""
 
 
 def check_decoders(decoders: Decoders) -> None:
