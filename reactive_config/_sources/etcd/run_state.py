@@ -21,6 +21,9 @@ from reactive_config._etcd.waiting import wait_within
 MIRROR = "mirror"
 """The topic of notes about the mirror."""
 
+EMPTY = "empty"
+"""The topic of the note about layers that have lost their last key."""
+
 
 class Copied(msgspec.Struct, frozen=True):
     """Which copy of the mirror was sent."""
@@ -63,6 +66,7 @@ class RunState:
         self._held: Copied | None = None
         # What is to be said of something that was sent, once it is known whether it is in force; by topic.
         self._claims: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {}
+        self._emptied: Mapping[int, str] = {}
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -156,6 +160,26 @@ class RunState:
             if in_force:
                 return
             await self.feed.wait_in_force()
+
+    def emptied(self, layers: Mapping[int, str]) -> None:
+        """These layers have lost their last key, which was deleted by itself; say so once that is accepted.
+
+        Args:
+            layers: All that are without a key: number to name.
+        """
+        self.note(EMPTY)
+        self._claim(EMPTY, functools.partial(self._follow_emptied, layers) if layers else None)
+        self._emptied = layers
+
+    async def _follow_emptied(self, layers: Mapping[int, str]) -> None:
+        await self._wait(lambda: not self.on_mirror)
+        await self.feed.wait_taken()
+        if any(entry.layer in layers for entry in self.feed.accepted.values()):  # a value that was there is required
+            await self.feed.wait_in_force()
+        if self._emptied is not layers:
+            return  # one of them has a key again
+        text = f"{', '.join(layers.values())}: the last key was deleted, and by itself, so this is accepted as empty"
+        self.warn(EMPTY, f"{text}; a new start needs optional=True or a key with the value {{}}")
 
     def _claim(self, topic: str, claim: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
         others = {name: other for name, other in self._claims.items() if name != topic}

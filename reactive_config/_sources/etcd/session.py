@@ -233,9 +233,7 @@ class Session:
         if store.emptied.layers == self._emptied or self._plan.optional:
             return
         self._emptied = store.emptied.layers
-        layers = [self._plan.keys.layers[layer] for layer in sorted(store.emptied.layers)]
-        text = f"{', '.join(layers)}: the last key was deleted, and by itself, so this is accepted as empty"
-        stand.warn("empty", f"{text}; a new start needs optional=True or a key with the value {{}}" if layers else "")
+        stand.emptied({layer: self._plan.keys.layers[layer] for layer in sorted(store.emptied.layers)})
 
     def _tell_progress(self) -> None:
         """Say how far behind we are, and SYNCED once everything that was there at the begin of the session has come."""

@@ -57,6 +57,7 @@ async def test_the_last_key_that_is_deleted_brings_the_lower_value_back(server, 
             f"{prefix}: the last key was deleted, and by itself, so this is accepted as empty; "
             "a new start needs optional=True or a key with the value {}"
         )
+        await until(lambda: told(config).notes)
         assert warnings(caplog) == [f"etcd: {text}"]
         assert told(config).notes == (text,)
         await config.wait_revision("etcd", await server.put(f"{prefix}size", "7"))
@@ -98,6 +99,7 @@ async def test_each_layer_is_looked_at_by_itself(server, prefix):
         for key in ("size", "log"):
             await config.wait_revision("etcd", await server.delete(f"{prefix}high/{key}"))
         assert config.current == App(1)
+        await until(lambda: told(config).notes)
         assert told(config).notes[0].startswith("high: the last key was deleted")
 
 
@@ -116,6 +118,21 @@ async def test_the_one_key_of_a_source_may_go_unless_what_is_left_does_not_fit(s
         with pytest.raises(Rejected, match="size: expected int, got nothing"):
             await alone.wait_revision("etcd", revision)
         assert alone.current == Strict(9)
+
+
+async def test_only_a_deletion_that_is_accepted_is_told_as_one(server, prefix, caplog):
+    await server.put(f"{prefix}size", "9")
+    memory = Memory({})
+    async with open_config(Strict, memory, Etcd(server.endpoint, prefix=prefix)) as config:
+        revision = await server.delete(f"{prefix}size")
+        await until(lambda: told(config).held)
+        (held,) = warnings(caplog)
+        assert held.startswith(f"held revision {revision} of etcd: size: expected int, got nothing")
+        assert (config.current, told(config).notes) == (Strict(9), ())
+        await memory.patch({"size": 1})
+        await until(lambda: told(config).notes)
+        assert config.current == Strict(1)
+        assert warnings(caplog)[1].startswith(f"etcd: {prefix}: the last key was deleted, and by itself, so")
 
 
 async def test_a_reconnect_that_finds_it_still_empty_goes_on(server, prefix, proxy):
