@@ -25,6 +25,7 @@ from reactive_config.testing import Scripted
 PAGE = (Path(__file__).parent.parent / "docs/troubleshooting.md").read_text()
 CAPITALS = [
     "PATH",
+    "TIME",
     "PLACE",
     "SOURCE",
     "TYPE",

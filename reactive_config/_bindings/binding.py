@@ -9,7 +9,7 @@ import asyncio
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -47,6 +47,7 @@ class Binding(ABC, Generic[U]):
 
     Attributes:
         value: What is in force; the value that the thing in use was made from.
+        news: What the log says of the last commit; nothing if it is empty.
         alone: Whether it changes by itself; False for one of several members of `together`.
         self_bounded: Whether every method ends in time whatever the program's code does. Then they run in the
             follower's own task. Only for classes of this package.
@@ -65,6 +66,8 @@ class Binding(ABC, Generic[U]):
         self.failures = 0
         self.forced = 0
         self.abandoned: int = 0
+        self.news: str = ""
+        self._next_try: datetime | None = None
         self._state = BindingState.PREPARING
         self._since = Moment.now()
         self._error = ""
@@ -106,16 +109,18 @@ class Binding(ABC, Generic[U]):
         """Note which value is in force: by the follower at a commit, by a subclass that changes its thing in place."""
         self.value = value
 
-    def enter(self, state: BindingState, error: str = "") -> None:
-        """Note for the status where the binding stands."""
+    def enter(self, state: BindingState, error: str = "", next_try: datetime | None = None) -> None:
+        """Note for the status where the binding stands, and when it tries again."""
         if state is not self._state:
             self._since = Moment.now()
-        self._state, self._error = state, error
+        self._state, self._error, self._next_try = state, error, next_try
 
     def status(self) -> BindingStatus:
         """Where it stands."""
         counts = (self.changes, self.failures, self.forced, self.abandoned)
-        return BindingStatus(self.name, self._state, self._since.wall, self._error, *counts, age=self._since.age)
+        return BindingStatus(
+            self.name, self._state, self._since.wall, self._error, *counts, age=self._since.age, next_try=self._next_try
+        )
 
     def begin_leaving(self, within: float | None = None) -> None:
         """Begin to leave, without waiting for it; `__aexit__` then waits. Of two calls the shorter time counts.

@@ -6,12 +6,14 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import anyio
 
 from reactive_config._core.runtime.host import Host
 from reactive_config._core.runtime.live import Live, heard_at, listen, logbook_of, observers_of, unlisten
+from reactive_config._core.runtime.logbook import lasted
 from reactive_config._core.runtime.observing import RebuildEvent
 from reactive_config._core.runtime.operator_log import logger
 from reactive_config._core.status import BindingState, BindingStatus
@@ -19,6 +21,9 @@ from reactive_config.errors import InvalidValue
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds; pauses between tries grow from one to the other, with full jitter."""
+
+FIRST_WORD = 2.5
+"""Seconds after which the log says that a new one is still being made, once for each value."""
 
 
 class Member(Protocol):
@@ -29,6 +34,8 @@ class Member(Protocol):
     name: str
     changes: int
     failures: int
+    deadline: float
+    news: str
 
     @property
     def leave_within(self) -> float: ...
@@ -40,7 +47,7 @@ class Member(Protocol):
     def released(self) -> Awaitable[None]: ...
     def stands(self, value: Any) -> bool: ...
     def note_in_force(self, value: Any) -> None: ...
-    def enter(self, state: BindingState, error: str = "") -> None: ...
+    def enter(self, state: BindingState, error: str = "", next_try: datetime | None = None) -> None: ...
     def report(self) -> None: ...
     def status(self) -> BindingStatus: ...
 
@@ -74,6 +81,7 @@ class Follower:
         # When it first failed, and what the log says of it; a try that fails like the one before is not told again.
         self._failed_at: float | None = None
         self._told = ""
+        self._told_slow = False
 
     async def open(self) -> None:
         """Return once the first things are in force; from then on follow.
@@ -156,11 +164,11 @@ class Follower:
         pause = FIRST_PAUSE
         while self._leave_by is None:
             if self._newer.is_set():
-                self._told = ""
+                self._told, self._told_slow = "", False
             self._newer.clear()
             values = self._values()
             if all(member.stands(value) for value, member in zip(values, self._members, strict=True)):
-                self._end_trouble()
+                self._end_trouble("the value was taken back, and the one in use fits it")
                 self._enter(BindingState.IN_FORCE)
                 return
             self._enter(BindingState.PREPARING)
@@ -171,11 +179,12 @@ class Follower:
                 await self._settle()
                 return
             else:
-                self._failed(error)
+                wait = self._rng.uniform(0, pause)
+                self._failed(error, wait)
                 if isinstance(error, InvalidValue):
                     await self._newer.wait()
                     continue
-                with anyio.move_on_after(self._rng.uniform(0, pause)):
+                with anyio.move_on_after(wait):
                     await self._newer.wait()
                 pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -209,6 +218,7 @@ class Follower:
 
     async def _prepare_one(self, member: Member, value: Any) -> None:
         rebuild = RebuildEvent(member.name)
+        slow = asyncio.get_running_loop().call_later(FIRST_WORD, self._tell_slow, member)
         with observers_of(member.live).rebuilding(rebuild):
             try:
                 await member.prepared(value)
@@ -219,6 +229,14 @@ class Follower:
             except asyncio.CancelledError:
                 rebuild.superseded = True
                 raise
+            finally:
+                slow.cancel()
+
+    def _tell_slow(self, member: Member) -> None:
+        """Say that a member takes long; not if its trouble is told already."""
+        if not self._told and not self._told_slow and self._leave_by is None:
+            self._told_slow = True
+            logbook_of(member.live).binding_takes_long(member.name, FIRST_WORD, member.deadline, member.changes > 0)
 
     def _commit(self, values: list[Any]) -> None:
         for member, value in zip(self._members, values, strict=True):
@@ -228,11 +246,15 @@ class Follower:
             member.enter(BindingState.IN_FORCE)
             if self._heard is not None:
                 observers_of(member.live).in_force(member.name, time.monotonic() - self._heard)
-        self._end_trouble()
+            # Of the one that had trouble the line about its end tells.
+            if member.news and (self._failed_at is None or member is not self._culprit):
+                logbook_of(member.live).binding_changed(member.name, member.news)
+        self._end_trouble("the newest value is in use")
 
-    def _end_trouble(self) -> None:
+    def _end_trouble(self, how: str) -> None:
         if self._failed_at is not None:
-            logbook_of(self._culprit.live).binding_follows(self._culprit.name, time.monotonic() - self._failed_at)
+            failed_for = time.monotonic() - self._failed_at
+            logbook_of(self._culprit.live).binding_follows(self._culprit.name, failed_for, how)
             self._failed_at = None
         self._heard, self._trouble = None, ""
 
@@ -266,9 +288,15 @@ class Follower:
         error.add_note(what)
         logbook_of(self._culprit.live).binding_cannot_start(f"{what}: {_why(error)}")
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, wait: float) -> None:
         self._trouble = f"the new one could not be made: {_why(error)}"
-        self._enter(BindingState.REFUSED if isinstance(error, InvalidValue) else BindingState.RETRYING)
+        if isinstance(error, InvalidValue):
+            self._enter(BindingState.REFUSED)
+            again = ""
+        else:
+            self._enter(BindingState.RETRYING, datetime.now(UTC) + timedelta(seconds=wait))
+            first = lasted(wait) if wait >= 1 else f"{wait * 1000:.0f}ms"
+            again = f"; it is tried again in {first}, later every {lasted(LONGEST_PAUSE)} at most"
         self._culprit.failures += 1
         self._failed_at = self._failed_at or time.monotonic()
         if self._told == f"{self._culprit.name}: {self._trouble}":
@@ -276,12 +304,13 @@ class Follower:
         self._told = f"{self._culprit.name}: {self._trouble}"
         others = ", ".join(member.name for member in self._members if member is not self._culprit)
         stays = f"; so do those of {others}, which change together with it" if others else ""
-        logbook_of(self._culprit.live).binding_fails(self._told, f"the old one stays in use{stays}")
+        logbook_of(self._culprit.live).binding_fails(self._told, f"the old one stays in use{stays}{again}")
 
-    def _enter(self, state: BindingState) -> None:
+    def _enter(self, state: BindingState, next_try: datetime | None = None) -> None:
         for member in self._members:
             innocent = bool(self._trouble) and member is not self._culprit
-            member.enter(state, f"waits for {self._culprit.name}: {self._trouble}" if innocent else self._trouble)
+            error = f"waits for {self._culprit.name}: {self._trouble}" if innocent else self._trouble
+            member.enter(state, error, next_try)
 
     def _values(self) -> list[Any]:
         # The writer stores all values of a generation in one turn, so these are of one generation.

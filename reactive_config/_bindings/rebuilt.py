@@ -106,6 +106,7 @@ class Rebuilt(Binding[U], Generic[U, R]):
 
     def commit(self) -> None:
         old, self._held, self._next = self._held, self._next, None
+        self.news = "" if old is None else "the new one is in use"
         if old is not None:
             self._let_go(old, self._drain)
 

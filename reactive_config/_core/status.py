@@ -129,7 +129,7 @@ class BindingStatus(msgspec.Struct, frozen=True):
     Attributes:
         name: As given, or the live value's.
         state: See `BindingState`.
-        since: When the state was entered (UTC); for people.
+        since: When the state was entered (UTC); for people. Of PREPARING: since when the newer one is being made.
         age: Seconds from then until the status was made, by the monotonic clock.
         error: What kept the newest value from coming into force, without the error's own text; of an `InvalidValue`
             with it.
@@ -138,6 +138,7 @@ class BindingStatus(msgspec.Struct, frozen=True):
         forced: How often an old one was closed under its users, because they took longer than the drain.
         abandoned: How many calls of the program's code swallowed every cancellation, and were left running. The binding
             stays in the status after its end while one of them runs.
+        next_try: When it is tried again (UTC); None when it does not wait for that.
     """
 
     name: str
@@ -149,6 +150,7 @@ class BindingStatus(msgspec.Struct, frozen=True):
     forced: int = 0
     abandoned: int = 0
     age: float = 0.0
+    next_try: datetime | None = None
 
 
 class Status(msgspec.Struct, frozen=True):

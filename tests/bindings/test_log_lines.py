@@ -12,6 +12,8 @@ import pytest
 from reactive_config import InvalidValue, Memory, open_config
 from reactive_config._bindings import follower
 from reactive_config.bindings import capacity, rebuilt, timer, together
+from reactive_config.bindings.pools import live_pool
+from reactive_config.status import BindingState
 from tests.bindings.stubborn import until
 
 
@@ -53,6 +55,8 @@ class Building:
         return size
 
 
+AGAIN = "; it is tried again in 0ms, later every 0.0s at most"
+TAKEN_BACK = r"pool: the value was taken back, and the one in use fits it, after \d+\.\ds of trouble"
 FOLLOWS = r"pool: the newest value is in use, after \d+\.\ds of trouble"
 
 
@@ -65,7 +69,7 @@ async def test_a_build_that_fails_again_and_again_is_told_once_and_so_is_its_end
     ):
         await memory.patch({"size": 2})
         await until(lambda: pool.failures >= 5)
-        fails = "pool: the new one could not be made: ConnectionError; the old one stays in use"
+        fails = f"pool: the new one could not be made: ConnectionError; the old one stays in use{AGAIN}"
         assert log() == [("WARNING", fails)]
         building.error = TimeoutError()
         await until(lambda: pool.failures >= 10)
@@ -104,7 +108,7 @@ async def test_the_value_in_use_that_comes_back_ends_the_trouble(log):
         await until(lambda: not pool.status().error)
         first, last = log()
     assert first[0] == "WARNING"
-    assert re.fullmatch(FOLLOWS, last[1])
+    assert re.fullmatch(TAKEN_BACK, last[1])
 
 
 async def test_a_value_that_is_refused_and_one_that_fits(log):
@@ -154,10 +158,77 @@ async def test_a_timer_that_follows_again_says_so(log):
     assert re.fullmatch(FOLLOWS, text)
 
 
-async def test_a_binding_that_never_fails_says_nothing(log):
+async def test_a_swap_is_told_and_a_number_in_force_is_not(log):
     memory, building = Memory(), Building()
-    async with open_config(App, memory) as config, rebuilt(config.select("size"), building.build) as pool:
+    async with (
+        open_config(App, memory) as config,
+        rebuilt(config.select("size"), building.build, name="pool") as pool,
+        capacity(config.select("limit")) as limit,
+    ):
+        assert log() == []
+        await memory.patch({"size": 2, "limit": 2})
+        await until(lambda: (pool.value, limit.value) == (2, 2))
+    assert log() == [("INFO", "pool: the new one is in use")]
+
+
+async def test_a_pool_that_is_resized_says_that(log):
+    memory, building = Memory(), Building()
+
+    async def resize(pool, before, after):
+        return True
+
+    async with (
+        open_config(App, memory) as config,
+        live_pool(config.select("size"), open=building.build, close=None, resize=resize, name="pool") as pool,
+    ):
         await memory.patch({"size": 2})
+        await until(lambda: pool.changes == 2)
+    assert log() == [("INFO", "pool: resized as the new value says")]
+
+
+async def test_a_build_that_takes_long_is_told_once_and_its_begin_is_in_the_status(log, monkeypatch):
+    monkeypatch.setattr(follower, "FIRST_WORD", 0.01)
+    memory, go_on = Memory(), asyncio.Event()
+
+    async def build(size):
+        await go_on.wait()
+        return size
+
+    async with open_config(App, memory) as config:
+        pool = rebuilt(config.select("size"), build, name="pool")
+        opening = asyncio.create_task(pool.__aenter__())
+        lines = []
+        await until(lambda: lines.extend(log()) or lines)
+        go_on.set()
+        await opening
+        go_on.clear()
+        await memory.patch({"size": 2})
+        await until(lambda: lines.extend(log()) or len(lines) > 1)
+        assert pool.status().state is BindingState.PREPARING
+        assert pool.status().age >= 0.01
+        go_on.set()
         await until(lambda: pool.value == 2)
-    await asyncio.sleep(0)
-    assert log() == []
+        await pool.__aexit__(None, None, None)
+    assert lines == [
+        ("WARNING", "pool: the first one is still being made (0.0s of 30s)"),
+        ("WARNING", "pool: the new one is still being made (0.0s of 30s); the old one stays in use"),
+    ]
+    assert log() == [("INFO", "pool: the new one is in use")]
+
+
+async def test_the_status_tells_when_it_is_tried_again(log, monkeypatch):
+    monkeypatch.setattr(follower, "FIRST_PAUSE", 1e4)
+    monkeypatch.setattr(follower, "LONGEST_PAUSE", 1e4)
+    memory, building = Memory(), Building()
+    building.bad.add(2)
+    async with (
+        open_config(App, memory) as config,
+        rebuilt(config.select("size"), building.build, name="pool") as pool,
+    ):
+        assert pool.status().next_try is None
+        await memory.patch({"size": 2})
+        await until(lambda: pool.failures)
+        assert pool.status().next_try > pool.status().since
+        await memory.patch({"size": 1})
+        await until(lambda: not pool.status().error)
+        assert pool.status().next_try is None

@@ -56,6 +56,8 @@ class LivePool(Rebuilt[U, R], Generic[U, R]):
         if self._next is not None:
             super().commit()
             self._torn = False
+        else:
+            self.news = "resized as the new value says"
 
     async def _resized(self, value: U) -> bool:
         resize, held = self._resize, self._held

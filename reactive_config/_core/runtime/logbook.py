@@ -231,9 +231,19 @@ class Logbook:
         """A binding could not make its first thing, and raises that."""
         self.bindings.say(logging.ERROR, "%s", trouble)
 
-    def binding_follows(self, name: str, failed_for: float) -> None:
-        """A binding that could not take a change has what is newest in use."""
-        self.bindings.say(logging.INFO, "%s: the newest value is in use, after %s of trouble", name, lasted(failed_for))
+    def binding_follows(self, name: str, failed_for: float, how: str = "the newest value is in use") -> None:
+        """A binding that could not take a change is in step with its value again."""
+        self.bindings.say(logging.INFO, "%s: %s, after %s of trouble", name, how, lasted(failed_for))
+
+    def binding_changed(self, name: str, news: str) -> None:
+        """A binding has put something new in use."""
+        self.bindings.say(logging.INFO, "%s: %s", name, news)
+
+    def binding_takes_long(self, name: str, seconds: float, limit: float, has_old: bool) -> None:
+        """A binding still makes what its value asks for."""
+        what, stays = ("new", "; the old one stays in use") if has_old else ("first", "")
+        told = "%s: the %s one is still being made (%s of %s)%s"
+        self.bindings.say(logging.WARNING, told, name, what, lasted(seconds), lasted(limit), stays)
 
     def function_raises(self, trouble: str) -> None:
         """A function given to `select` or `map` raised, or raised something else."""
