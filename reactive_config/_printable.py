@@ -54,3 +54,8 @@ def _first(pieces: Iterator[str], room: int) -> list[str]:
             break
         found.append(piece)
     return found
+
+
+def with_article(name: str) -> str:
+    """A type's name as a sentence has it: `an int`, `a dict`, `a UUID`."""
+    return f"{'an' if name[:1].lower() in ('a', 'e', 'i', 'o') else 'a'} {name}"

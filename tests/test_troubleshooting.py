@@ -19,6 +19,7 @@ from reactive_config.bindings import Cron, rebuilt
 from reactive_config.bindings.limits import RateRule, redis_rate_limiter
 from reactive_config.bindings.pools import asyncpg_pool, sqlalchemy_engine
 from reactive_config.errors import Closed, ParseError
+from reactive_config.sources import Patch
 from reactive_config.status import SourceState
 from reactive_config.testing import Scripted
 
@@ -131,6 +132,11 @@ class Lenient(msgspec.Struct, frozen=True):
     part: Part = Part()
     rate: RateRule = None
     job: Cron | None = None
+
+
+class Needy(msgspec.Struct, frozen=True):
+    port: int
+    host: str
 
 
 def lines_of(error: BaseException) -> list[str]:
@@ -300,6 +306,9 @@ async def test_what_the_log_says_while_it_runs(caplog, tmp_path):
     mistaken = Env("SHOP", environ={"SHOP_PORT": "3"})
     async with open_config(Lenient, Files(tmp_path / "app.toml"), Files(tmp_path / "app.yaml"), mistaken):
         pass
+    source = Scripted({"port": 1, "host": "a"})
+    async with open_config(Needy, source):
+        await source.send(Patch({}, {"port": "port.toml"}, 2))
     said = [r.getMessage() for r in caplog.records if r.name == "reactive_config" and r.levelno >= logging.WARNING]
     compare(said, "## It runs, and something is not as it should be")
 

@@ -14,6 +14,7 @@ import msgspec
 
 from reactive_config._core.delta import Bare, Entry, Malformed, Tree
 from reactive_config._core.paths import Path
+from reactive_config._printable import with_article
 
 MAX_DEPTH = 128
 """Tables and lists inside one another, from the layer's root on: the names of a path count like tables."""
@@ -118,7 +119,7 @@ def _scalar_fault(value: object, path: Path) -> BoundsFault | None:
     if type(value) is int and not integer_fits(value):
         return BoundsFault(path, INTEGER, "a larger one")
     if type(value) not in LEAVES:
-        return BoundsFault(path, "what a file could hold", f"a {type(value).__name__}")
+        return BoundsFault(path, "what a file could hold", with_article(type(value).__name__))
     return None
 
 

@@ -10,7 +10,7 @@ from reactive_config._core.bounds import LEAVES, MAX_DEPTH, MAX_VALUES, holds_to
 from reactive_config._core.delta import Entry
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.trees import ABSENT
-from reactive_config._printable import printable
+from reactive_config._printable import printable, with_article
 
 
 def owned(tree: Any) -> Any:
@@ -32,7 +32,7 @@ def _owned(tree: Any, path: Path) -> Any:
     if isinstance(tree, Mapping):
         for name in tree:
             if type(name) is not str:
-                raise TypeError(f"{_shown(path)}: expected str keys, got a {type(name).__name__}")
+                raise TypeError(f"{_shown(path)}: expected str keys, got {with_article(type(name).__name__)}")
         return {name: _owned(value, (*path, name)) for name, value in tree.items()}
     if isinstance(tree, (list, tuple)):
         return [_owned(item, (*path, str(index))) for index, item in enumerate(tree)]
@@ -42,7 +42,7 @@ def _owned(tree: Any, path: Path) -> Any:
         raise ValueError(f"{_shown(path)}: expected an integer of at most 64 bits, got a larger one")
     if type(tree) in LEAVES:
         return tree
-    raise TypeError(f"{_shown(path)}: expected what a file could hold, got a {type(tree).__name__}")
+    raise TypeError(f"{_shown(path)}: expected what a file could hold, got {with_article(type(tree).__name__)}")
 
 
 def _shown(path: Path) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import msgspec
 
 from reactive_config import open_config
-from reactive_config._core.delta import Entry, Patch, Replace
+from reactive_config._core.delta import Entry, Malformed, Patch, Replace
 from reactive_config._core.source import Source
 from reactive_config.status import SourceState
 
@@ -84,3 +85,47 @@ async def test_what_a_replace_lacks_may_belong_to_a_unit_and_is_held_with_it():
         source.feed.send(Replace({"n": entry("n", 2, "edit")}, 8, deleted_by="edit"))
         assert await source.feed.wait_taken()
         assert config.current == App(2)
+
+
+def said(caplog):
+    """What the log said since it was asked last, without how long something was held."""
+    found = [record.getMessage().partition(", after ")[0] for record in caplog.records]
+    caplog.clear()
+    return found
+
+
+async def test_what_a_relist_found_gone_is_named_and_no_place_that_is_no_more():
+    source = Speaking()
+    async with asyncio.timeout(5), open_config(App, source) as config:
+        source.feed.send(Patch({"s": entry("s", "x", 8)}, {}, 8))
+        source.feed.send(Replace({"s": entry("s", "x", 8)}, 9))
+        assert not await source.feed.wait_taken()
+        (held,) = config.status().sources[0].held
+        assert list(map(str, held.problems)) == ["n: expected int, got nothing, as n is gone"]
+
+
+async def test_two_entries_of_one_path_that_say_the_same_are_told_once():
+    source = Speaking()
+    async with asyncio.timeout(5), open_config(App, source) as config:
+        both = {name: Entry(("s",), Malformed("one key", "two"), 8, 8, place=name) for name in ("a", "b")}
+        source.feed.send(Patch(both, {}, 8))
+        assert not await source.feed.wait_taken()
+        (held,) = config.status().sources[0].held
+        assert list(map(str, held.problems)) == ["s: expected one key, got two (speaking a, revision 8)"]
+
+
+async def test_a_state_of_another_origin_is_told_from_one_that_overwrites(caplog):
+    caplog.set_level(logging.INFO, "reactive_config")
+    source = Speaking()
+    async with asyncio.timeout(5), open_config(App, source):
+        good = entry("n", 1, 7)
+        for delta, why in [
+            (Replace({"n": good}, 8, deleted_by="hand edit"), "the hand edit comes in its place"),
+            (Patch({"n": good}, {}, 9), "overwritten or taken back"),
+        ]:
+            source.feed.send(Patch({"n": entry("n", "bad", 8)}, {}, 8))
+            assert not await source.feed.wait_taken()
+            said(caplog)
+            source.feed.send(delta)
+            assert await source.feed.wait_taken()
+            assert said(caplog) == [f"no longer held: revision 8 of speaking ({why}"]

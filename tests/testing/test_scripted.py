@@ -245,5 +245,5 @@ async def test_trees_are_copied() -> None:
 async def test_keys_are_text() -> None:
     """A key that no file could have is refused with its path."""
     source = Scripted()
-    with pytest.raises(TypeError, match="log: expected str keys, got a int"):
+    with pytest.raises(TypeError, match="log: expected str keys, got an int"):
         await source.set({"log": {1: "INFO"}})

@@ -8,6 +8,7 @@ keeps its last accepted values until it fits or is overwritten.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from reactive_config._core.acceptance.rejection import Rejection
 from reactive_config._core.acceptance.source_records import GONE, SourceRecord
@@ -31,6 +32,22 @@ from reactive_config._core.layers import Stack
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.status import HeldUnit
 from reactive_config.errors import Origin, Problem
+
+
+class FreedUnit(NamedTuple):
+    """A unit that was held and is not any more.
+
+    Attributes:
+        source: Its source's name.
+        unit: What a person calls it.
+        why: What has become of it.
+        age: Seconds for which it was held.
+    """
+
+    source: str
+    unit: str
+    why: str
+    age: float
 
 
 class Acceptance:
@@ -196,10 +213,13 @@ class Acceptance:
         """Source and unit, for what is held and was not when last asked, or for another reason."""
         return [(self.records[key[0]].name, held) for key, held in self._rule.holding.take_news()]
 
-    def take_freed(self) -> Mapping[tuple[str, str], bool]:
-        """Source and unit, for what was held when last asked and is not any more; whether it is in force now."""
+    def take_freed(self) -> Sequence[FreedUnit]:
+        """What was held when last asked and is not any more."""
         freed = self._rule.holding.freed
-        told = {(self.records[key[0]].name, held.unit): accepted for key, (held, accepted) in freed.items()}
+        told = [
+            FreedUnit(record.name, held.unit, "in force now" if accepted else record.overwritten, since.age)
+            for record, (held, accepted, since) in ((self.records[key[0]], found) for key, found in freed.items())
+        ]
         freed.clear()
         return told
 

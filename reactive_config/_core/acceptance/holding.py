@@ -82,14 +82,15 @@ class Holding:
 
     Attributes:
         held: Unit to what people read of it; the status makes its age when somebody asks.
-        freed: The units that wait no more and were told to be held, and whether what they say is in force.
+        freed: The units that wait no more and were told to be held, whether what they say is in force, and since when
+            they were held.
     """
 
     def __init__(self) -> None:
         self.held: dict[UnitKey, HeldUnit] = {}
         self._news: dict[UnitKey, HeldUnit] = {}
         self._told: set[UnitKey] = set()
-        self.freed: dict[UnitKey, tuple[HeldUnit, bool]] = {}
+        self.freed: dict[UnitKey, tuple[HeldUnit, bool, Moment]] = {}
         self._records: dict[UnitKey, _HeldRecord] = {}
         self._of: dict[int, dict[UnitKey, None]] = {}
         self._at: dict[tuple[int, int], dict[UnitKey, None]] = {}
@@ -129,7 +130,7 @@ class Holding:
         self._news.pop(key, None)
         if key in self._told:
             self._told.discard(key)
-            self.freed[key] = (record.held, accepted)
+            self.freed[key] = (record.held, accepted, record.since)
         return True
 
     def _list(self, key: UnitKey, record: _HeldRecord) -> None:

@@ -305,8 +305,9 @@ class Rejection:
         """The verdict on a unit of a trial, which is still applied."""
         record, changes = self.records[key[0]], self.changes_of(key)
         # Of what a relist found gone nothing stands there any more: the places are those of before.
-        stood = {c.entry_id: trial.before(key, c) for c in changes.values()} if key[1] is GONE else {}
-        verdict = self._judge.verdict(record, changes, faults, self.budget.locates, stood)
+        deleted = {c.entry_id: trial.before(key, c) for c in changes.values() if c.entry is None}
+        stood = deleted if key[1] is GONE else {}
+        verdict = self._judge.verdict(record, changes, faults, self.budget.locates, deleted, stood)
         return verdict._replace(problems=[*verdict.problems, *(jump.problem for jump in jumps)])
 
     def hold(self, key: UnitKey, verdict: Verdict, jumps: Iterable[Jump] = ()) -> None:

@@ -37,6 +37,8 @@ class PendingChange(NamedTuple):
 GONE: Final = ("deletions",)
 """The unit of what a `Replace` lacks: nobody knows which transactions deleted it."""
 
+OVERWRITTEN: Final = "overwritten or taken back"
+
 
 class SourceRecord:
     """One source's states.
@@ -58,6 +60,7 @@ class SourceRecord:
         absent: What empty layers lack, see `Replace.absent`.
         variable: How the source spells a path; None if it has no variables.
         revision: The store's, of the current state; None before the first delta.
+        overwritten: What has become of units that lost their changes with the last delta, for people.
         gone_between: The revision that was known before the first `Replace` that found something gone which is still
             pending, and that of the last such one: it went somewhere between them.
         accepted_at: Counts the acceptances that changed something.
@@ -88,6 +91,7 @@ class SourceRecord:
         self.absent: Mapping[int, Malformed] = {}
         self.variable: Callable[[Path], str] | None = None
         self.revision: int | None = None
+        self.overwritten: str = OVERWRITTEN
         self.gone_between: tuple[int, int] = (0, 0)
         self.accepted_at: int = 0
         self.accepted_revision: int = 0
@@ -113,8 +117,11 @@ class SourceRecord:
 
     def take(self, delta: Delta) -> None:
         """Make the delta the current state; what then differs from the accepted one is pending."""
+        self.overwritten = OVERWRITTEN
         if isinstance(delta, Replace):
             self.absent = delta.absent
+            if delta.deleted_by is not None:  # it did not happen to them where they stand
+                self.overwritten = f"the {unit_name(delta.deleted_by)} comes in its place"
             first = self.gone_between[0] if GONE in self.units else self.revision or 0
             self.gone_between = (first, delta.revision)
             known = self.accepted

@@ -195,12 +195,17 @@ def malformed(record: SourceRecord, changes: Mapping[str, PendingChange]) -> Ver
 
 
 def _malformed(record: SourceRecord, changes: Iterable[PendingChange]) -> Iterator[Problem]:
+    said: set[tuple[int, Path, str, str]] = set()
     for entry_id, entry, _, _ in changes:
         if entry is None:
             continue
         place = (record.name, entry.place or entry_id, entry.revision)
         if isinstance(entry.value, Malformed):
             bad = entry.value
+            words = (entry.layer, entry.path, bad.expected, bad.got)
+            if entry.path and words in said:  # two keys for one path: each of them says the same of both
+                continue
+            said.add(words)
             yield Problem(format_path(entry.path), bad.expected, bad.got, Origin(*place, bad.line, bad.column))
         elif not entry.path and type(entry.value) is not dict:
             yield Problem("", "a table", type(entry.value).__name__, Origin(*place))
@@ -224,6 +229,7 @@ class Judge:
         changes: Mapping[str, PendingChange],
         faults: Sequence[Fault],
         locates: Callable[[], bool],
+        before: Mapping[str, Entry | None],
         gone: Mapping[str, Entry | None],
     ) -> Verdict:
         """The verdict on a unit that has faults.
@@ -233,19 +239,20 @@ class Judge:
             changes: The unit's.
             faults: What is wrong; may be none.
             locates: Whether there still is time to find lines and columns too.
+            before: Id to what the unit has deleted.
             gone: What stood where nothing stands now, if the unit is what a relist found gone.
         """
         told = dict.fromkeys(faults[:TOLD])
         regions = {fault: region(self._plan, fault.path) for fault in told}
-        problems = [
-            problem(
-                fault,
-                self._plan.kind,
-                self._origin(record, changes, fault.place, regions[fault], locates(), gone),
-                remark(self._accounts, fault, self._plan.kind),
+        problems: list[Problem] = []
+        for fault in told:
+            said = _deletion(changes, before, fault)
+            # Where it stood nobody finds it any more; what it was called is said.
+            stood = {} if said else gone
+            place = self._origin(record, changes, fault.place, regions[fault], locates(), stood)
+            problems.append(
+                problem(fault, self._plan.kind, place, said or remark(self._accounts, fault, self._plan.kind))
             )
-            for fault in told
-        ]
         return Verdict(problems, len(faults[TOLD:]), len(faults) >= ENOUGH, tuple(regions.values()))
 
     def waits(self, record: SourceRecord, gone: Mapping[str, PendingChange], unit: Unit) -> Verdict:
@@ -286,6 +293,28 @@ class Judge:
         if near is None:
             return origin(self._accounts, path, locate=locate)
         return origin_of(record, *near, near[1].path, locate=locate)
+
+
+def _deletion(changes: Mapping[str, PendingChange], before: Mapping[str, Entry | None], fault: Fault) -> str:
+    """What a unit has deleted so that something is missing; empty if it did not.
+
+    Args:
+        changes: The unit's.
+        before: Id to what stood there.
+        fault: What does not fit.
+    """
+    if fault.got != "nothing":
+        return ""
+    for entry_id, old in before.items():
+        if old is None:
+            continue
+        shorter = min(len(old.path), len(fault.path))
+        inner = fault.path[len(old.path) :]
+        if old.path[:shorter] == fault.path[:shorter] and get(old.value, inner) is not ABSENT:
+            unit = changes[entry_id].unit
+            how = f"was deleted at revision {unit}" if isinstance(unit, int) else "is gone"
+            return f"as {printable(old.place or entry_id)} {how}"
+    return ""
 
 
 def problem(fault: Fault, kind: Any, place: Origin | None, said: str = "", *, hint: bool = True) -> Problem:

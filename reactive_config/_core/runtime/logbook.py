@@ -19,7 +19,7 @@ from reactive_config._core.types.wording import duration_text
 from reactive_config._printable import printable
 
 if TYPE_CHECKING:
-    from reactive_config._core.acceptance.acceptance import Acceptance
+    from reactive_config._core.acceptance.acceptance import Acceptance, FreedUnit
     from reactive_config._core.runtime.cells import Hub
 
 
@@ -178,16 +178,15 @@ class Logbook:
         if (now := self._loop.time()) >= self._count_again and self._held.tell_count():
             self._count_again = now + HELD_SECONDS
 
-    def no_longer_held(self, freed: Mapping[tuple[str, str], bool]) -> None:
-        """Units wait no more.
-
-        Args:
-            freed: Source and unit, to whether what it says is in force now.
-        """
-        for in_force, why in ((True, "in force now"), (False, "overwritten or taken back")):
-            units = [f"{unit} of {printable(source)}" for (source, unit), is_so in freed.items() if is_so is in_force]
-            if units:
-                self.freed.say(logging.INFO, "no longer held: %s (%s)", _listed(units, len(units)), why)
+    def no_longer_held(self, freed: Iterable[FreedUnit]) -> None:
+        """Units wait no more."""
+        by_reason: dict[str, list[FreedUnit]] = {}
+        for unit in freed:
+            by_reason.setdefault(unit.why, []).append(unit)
+        for why, found in by_reason.items():
+            units = [f"{unit.unit} of {printable(unit.source)}" for unit in found]
+            age = lasted(max(unit.age for unit in found)) + " at most" * (len(found) > 1)
+            self.freed.say(logging.INFO, "no longer held: %s (%s, after %s)", _listed(units, len(units)), why, age)
 
     def unknown_keys(self, lines: Iterable[str], count: int) -> None:
         """Keys appeared that the type does not know.

@@ -127,7 +127,8 @@ async def test_only_a_deletion_that_is_accepted_is_told_as_one(server, prefix, c
         revision = await server.delete(f"{prefix}size")
         await until(lambda: told(config).held)
         (held,) = warnings(caplog)
-        assert held.startswith(f"held revision {revision} of etcd: size: expected int, got nothing")
+        deleted = f"{prefix}size was deleted at revision {revision}"
+        assert held == f"held revision {revision} of etcd: size: expected int, got nothing, as {deleted}"
         assert (config.current, told(config).notes) == (Strict(9), ())
         await memory.patch({"size": 1})
         await until(lambda: told(config).notes)
