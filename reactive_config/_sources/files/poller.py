@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from reactive_config._core.bounds import MAX_DEPTH
 from reactive_config._core.delta import Delta, Entry, Malformed, Patch, Replace
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._core.source import Feed
 from reactive_config._core.status import SourceState
+from reactive_config._formats.registry import SUFFIXES
+from reactive_config._printable import printable
 from reactive_config._sources.files import os_paths
 from reactive_config._sources.files.file_documents import DotenvDocument, FileDocuments
 from reactive_config._sources.files.notifiers.base import Notifier, WriteEvent
@@ -18,6 +21,8 @@ from reactive_config._sources.files.symlinks import SWAP, LinkSwap
 _REARMS = 8  # in one look: directories that change all the time must not keep it from reading
 _RETRY = 0.005
 _WORTH_A_NOTE = 1.0  # seconds
+_NAMED = 4  # files that one line of the log names
+_SCRATCH = ("", ".tmp", ".temp", ".swp", ".swo", ".swx", ".part", ".lock")
 _TRUST = 30.0
 """Seconds for which a scan is brought up to date instead of made anew, and watches are taken for alive. On odd file
 systems a directory may become another one without a new number and without an event."""
@@ -62,6 +67,8 @@ class Poller:
         self._waits_for = ""
         self._next = float("inf")
         self._notes: list[str] = []
+        self._unknown: set[str] = set()
+        self._tell_unknown_at = 0.0
 
     async def look(self) -> float:
         """Look once.
@@ -229,6 +236,23 @@ class Poller:
         if notes != self._notes:
             self._notes = notes
             self._feed.notes(notes)
+        if seen.unknown or self._unknown:
+            self._tell_unknown(seen.unknown, now)
+
+    def _tell_unknown(self, unknown: Sequence[str], now: float) -> None:
+        """Say in the log which files with an unknown suffix have appeared: one line in a while, however many they are.
+
+        Files without a suffix, as README, and those that editors keep for a moment, are told in the notes alone.
+        """
+        self._unknown &= set(unknown)
+        new = [place for place in unknown if place not in self._unknown and os_paths.suffix(place) not in _SCRATCH]
+        if not new or now < self._tell_unknown_at:
+            return  # those are still new at the next look
+        self._tell_unknown_at = now + self._poll_interval
+        self._unknown.update(unknown)
+        more = f" and {len(new) - _NAMED:,} more" if len(new) > _NAMED else ""
+        places = ", ".join(map(printable, new[:_NAMED]))
+        logger.info("%s%s: not read, as the suffix is none of %s", places, more, ", ".join(sorted(SUFFIXES)))
 
 
 def _still(seen: Scan) -> bool:

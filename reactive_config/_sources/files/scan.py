@@ -68,6 +68,13 @@ class GivenPath(NamedTuple):
         """Whether a name in the directory concerns this path at all, so that a note tells if it is skipped."""
         return not _hidden(name) and (not self.stem or (name != self.stem and os_paths.stem(name) == self.stem))
 
+    def resembles(self, name: str) -> bool:
+        """Whether a name would be selected without its last suffixes: `production.yaml.bak`."""
+        if not self.stem or not name.startswith(f"{self.stem}.") or self.known(os_paths.suffix(name)):
+            return False
+        first, *more = name[len(self.stem) + 1 :].split(".")
+        return bool(more) and self.known(f".{first.lower()}") and not _hidden(name)
+
 
 class FoundFile(NamedTuple):
     """A file that is there, or that cannot be looked at.
@@ -113,6 +120,7 @@ class Scan(NamedTuple):
         unfinished: Directories of `..data` links whose names do not all have their own link yet.
         lookups: Every name that was looked up.
         listings: Every directory that was listed.
+        unknown: The files among the skipped that have no known suffix.
     """
 
     files: dict[str, FoundFile]
@@ -126,6 +134,7 @@ class Scan(NamedTuple):
     unfinished: set[str]
     lookups: PathLookups
     listings: dict[str, Listing]
+    unknown: list[str]
 
     def home(self, number: int) -> FileSignature | None:
         """A mark of the home of a path. While it stays, what is not there was not there."""
@@ -157,7 +166,7 @@ class _Scanner:
         self._tracked, self._needed = tracked, needed
         self._lookups = PathLookups()
         files: dict[str, FoundFile] = {}
-        self.result = Scan(files, files, WatchPlan(), [], set(), {}, {}, {}, set(), self._lookups, {})
+        self.result = Scan(files, files, WatchPlan(), [], set(), {}, {}, {}, set(), self._lookups, {}, [])
 
     def file(self, layer: GivenPath) -> None:
         chain = self._follow(layer.absolute)
@@ -207,6 +216,8 @@ class _Scanner:
         for name in sorted(names, key=os.fsencode):
             if layer.selects(name):
                 self._entry(layer, real, name)
+            elif layer.resembles(name):
+                self._skip_unknown(os_paths.join(layer.text, os_paths.shown(name)))
         if SWAP in names:
             self._check_swap(real, names)
         if len(self.result.files) == before:
@@ -228,9 +239,13 @@ class _Scanner:
         if chain.status and stat.S_ISDIR(chain.status.st_mode) and not self._tracked(id):
             self.result.skipped.append(f"{shown} is skipped: a directory")
         elif not layer.wants(name):
-            self.result.skipped.append(f"{shown} is skipped: no known suffix")
+            self._skip_unknown(shown)
         else:
             self._add(layer, chain, id, (name,) if layer.values else (), "" if layer.values else os_paths.suffix(name))
+
+    def _skip_unknown(self, shown: str) -> None:
+        self.result.skipped.append(f"{shown} is skipped: no known suffix")
+        self.result.unknown.append(shown)
 
     def _resolve(self, full: str) -> SymlinkChain:
         """A name in a directory without links: the way to it is known."""
