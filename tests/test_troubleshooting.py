@@ -306,6 +306,8 @@ async def test_what_the_log_says_while_it_runs(caplog, tmp_path):
     mistaken = Env("SHOP", environ={"SHOP_PORT": "3"})
     async with open_config(Lenient, Files(tmp_path / "app.toml"), Files(tmp_path / "app.yaml"), mistaken):
         pass
+    async with open_config(Lenient, Scripted({"port": "x"}, last_good={"port": 1})):
+        pass
     source = Scripted({"port": 1, "host": "a"})
     async with open_config(Needy, source):
         await source.send(Patch({}, {"port": "port.toml"}, 2))

@@ -398,7 +398,7 @@ async def test_a_start_from_the_last_good_state_is_told(log):
         texts = log()
     assert texts[0] == ("WARNING", "scripted: its content does not fit; the program starts from its last good state")
     assert [text.partition(":")[0] for _, text in texts[1:]] == [
-        "generation 1 from scripted (revision 1)",
+        "generation 1 from scripted (the last good state; what does not fit of revision 1 is held)",
         "held revision 1 of scripted",
     ]
 

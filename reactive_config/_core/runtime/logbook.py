@@ -20,6 +20,7 @@ from reactive_config._printable import printable
 
 if TYPE_CHECKING:
     from reactive_config._core.acceptance.acceptance import Acceptance, FreedUnit
+    from reactive_config._core.acceptance.source_records import SourceRecord
     from reactive_config._core.runtime.cells import Hub
 
 
@@ -156,7 +157,7 @@ class Logbook:
             return
         if number == 1:
             said = [record for record in acceptance.records if record.revision is not None]
-            sources = [_where(record.name, record.places, record.revision or 0) for record in said]
+            sources = [_where(record.name, record.places, _what_runs(record)) for record in said]
             logger.info("generation 1 from %s", _listed(sources, len(sources)))
             return
         by_origin: dict[str, list[str]] = {}
@@ -313,12 +314,25 @@ def more_unknown_keys(count: int) -> str:
     return f"... and {count:,} more unknown key{'s' * (count > 1)}"
 
 
-def _where(name: str, places: Sequence[str], revision: int) -> str:
-    """A source and where its layers stand."""
+def _what_runs(record: SourceRecord) -> str:
+    """The revision of what a source starts the program with; after a start from its last good state, more of that."""
+    if not record.pending:
+        return f"revision {record.revision}" if record.revision else ""
+    if not record.revision:
+        return "the last good state"
+    good = record.accepted_revision
+    newest = max((entry.revision for entry in record.accepted.values()), default=0)
+    newer = f" with values up to revision {newest} beside what was held" if newest > good else ""
+    of = f", revision {good}" if good else ""
+    return f"the last good state{of}{newer}; what does not fit of revision {record.revision} is held"
+
+
+def _where(name: str, places: Sequence[str], revision: str) -> str:
+    """A source, where its layers stand, and of which revision they are."""
     name, places = printable(name), [printable(place) for place in places]
     inside = [] if places == [name] else [_listed(places, len(places))]
     if revision:
-        inside.append(f"revision {revision}")
+        inside.append(revision)
     return f"{name} ({', '.join(inside)})" if inside else name
 
 

@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from reactive_config._core.change_limits import ChangeLimits
 from reactive_config._core.delta import Replace
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._core.secret import Secret
 from reactive_config._core.source import Feed, check_flag
 from reactive_config._etcd.passwords import Password, Text, password_text
@@ -28,7 +29,7 @@ from reactive_config._etcd.settings import (
 from reactive_config._printable import printable
 from reactive_config._sources.etcd.etcd_options import EtcdOptions
 from reactive_config._sources.etcd.key_layout import KeyLayout
-from reactive_config._sources.etcd.run_state import RunState
+from reactive_config._sources.etcd.run_state import Copied, RunState
 from reactive_config._sources.etcd.store import Store
 from reactive_config.errors import StartupError
 
@@ -168,9 +169,12 @@ class Etcd:
 
         try:
             copy = await anyio.to_thread.run_sync(self._mirror.load)
-            return (await replace_from(copy, self._keys, self._mirror.path)).replace
+            replace = (await replace_from(copy, self._keys, self._mirror.path)).replace
         except MirrorError:
             return None  # the run has noted why
+        copied = Copied(self._mirror.path, copy.revision, copy.edited, copy.newest)
+        logger.warning("%s: its last good state is %s", printable(self.name), copied)
+        return replace
 
 
 def _login(

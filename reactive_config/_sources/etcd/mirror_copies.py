@@ -66,6 +66,11 @@ class MirrorCopy(msgspec.Struct, frozen=True):
     empty: tuple[str, ...] = ()
     edited: bool = False
 
+    @property
+    def newest(self) -> int:
+        """The newest revision of a value; above `revision` where others were held."""
+        return max((row.revision for row in self.keys.values()), default=0)
+
 
 def encode(copy: MirrorCopy) -> bytes:
     """The bytes of a mirror file, checksum included."""

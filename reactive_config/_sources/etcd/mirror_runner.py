@@ -306,7 +306,7 @@ class MirrorRunner:
             self._followed, self._followed_at = (copy.keys, found) if copy.edited else (None, None)
             self._stand.note(MIRROR)
             self._stand.warn("edit", f"{EDIT} {self._mirror.path}: {'; '.join(left)}" if left else "")
-            self._stand.send(replace, copied=Copied(self._mirror.path, copy.revision, copy.edited))
+            self._stand.send(replace, copied=Copied(self._mirror.path, copy.revision, copy.edited, copy.newest))
 
     def _withdraw(self) -> None:
         """A hand edit that is held is gone, or cannot be read any more: nothing of it waits."""

@@ -26,15 +26,24 @@ EMPTY = "empty"
 
 
 class Copied(msgspec.Struct, frozen=True):
-    """Which copy of the mirror was sent."""
+    """Which copy of the mirror was sent.
+
+    Attributes:
+        path: Of its file.
+        revision: Up to which nothing was held as it was written.
+        edited: Whether somebody has changed it since.
+        newest: The newest revision of a value in it: with what was held, newer values may have been in force.
+    """
 
     path: Path
     revision: int
     edited: bool
+    newest: int = 0
 
     def __str__(self) -> str:
-        what = "a hand edit of the mirror" if self.edited else "the mirror"
-        return f"{what} {self.path}, revision {self.revision}"
+        what, of = ("a hand edit of the mirror", ", made on ") if self.edited else ("the mirror", ", ")
+        newer = f" with values up to revision {self.newest} beside what was held" if self.newest > self.revision else ""
+        return f"{what} {self.path}{of}revision {self.revision}{newer}"
 
 
 class RunState:

@@ -114,7 +114,7 @@ async def test_away_edited_and_back_are_one_snapshot_each(server, prefix, proxy,
         document["keys"][f"{prefix}name"]["value"] = "hand"
         mirror.write_bytes(orjson.dumps(document))
         await until(config, lambda: config.current == App(Pool(9), "hand"))
-        assert "hand edit" in told(config).reason
+        await until(config, lambda: "hand edit" in told(config).reason)
         await proxy.listen()
         await until(config, lambda: config.current == App(Pool(5), "a"))
         await until(config, lambda: list(tmp_path.glob("mirror.json.edited-*")))

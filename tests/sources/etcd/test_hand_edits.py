@@ -73,7 +73,7 @@ async def test_an_edit_that_is_held_is_not_what_runs(server, prefix, proxy, file
     async with away(proxy, prefix, file) as config:
         edit(file, **{f"{prefix}a": "lots"})
         await until(lambda: "is held" in told(config).reason)
-        assert f"a hand edit of the mirror {file}, revision" in told(config).reason
+        assert f"a hand edit of the mirror {file}, made on revision" in told(config).reason
         assert "running on" not in told(config).reason
         assert "mirror_reads" not in told(config).counters
         assert held(config) == [f"a: expected int, got 'lots' (etcd hand edit of the mirror {file}: {prefix}a)"]

@@ -140,6 +140,28 @@ async def test_a_start_from_the_mirror_says_what_the_program_runs_on_and_when_et
         assert re.fullmatch(r"etcd is SYNCED, after \d+(\.\d)?s away", text)
 
 
+async def test_a_start_on_bad_content_names_the_mirror_and_what_of_it_runs(server, prefix, proxy, tmp_path, log):
+    file = tmp_path / "m.json"
+    mirrored = {"prefix": prefix, "mirror": file, "mirror_after": 0.05}
+    first = await server.put(f"{prefix}a", "1")
+    async with open_config(App, Etcd(server.endpoint, **mirrored)) as config:
+        bad = await server.put(f"{prefix}b", "lots")
+        newer = await server.put(f"{prefix}a", "2")
+        await until(lambda: config.current == App(2) and told(config).held)
+    log()
+    beside = f"revision {first} with values up to revision {newer} beside what was held"
+    async with open_config(App, Etcd(server.endpoint, **mirrored)):
+        good, start, generation, *_ = [text for _, text in log()]
+    assert good == f"etcd: its last good state is the mirror {file}, {beside}"
+    assert start == "etcd: its content does not fit; the program starts from its last good state"
+    held = f"what does not fit of revision {newer} is held"
+    assert generation == f"generation 1 from etcd ({prefix}, the last good state, {beside}; {held})"
+    assert bad < newer
+    proxy.refuse()
+    async with open_config(App, Etcd(proxy.endpoint, **mirrored)):
+        assert log()[0][1].endswith(f"; running on the mirror {file}, {beside}")
+
+
 async def test_authentication_that_is_turned_on_without_a_user_is_told_as_failed(own, prefix, log):
     await own.put(f"{prefix}a", "1")
     async with open_config(App, Etcd(own.endpoint, prefix=prefix, keepalive=2.0)) as config:
