@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 
 from reactive_config._core.acceptance.blame import region
 from reactive_config._core.acceptance.source_records import PendingChange, SourceRecord, origin_of, unit_name
-from reactive_config._core.decoding.fault import ENOUGH, NO_VALUE, UNKNOWN_NAME, Fault
+from reactive_config._core.decoding.fault import ENOUGH, UNKNOWN_NAME, Fault
 from reactive_config._core.decoding.names_meant import elsewhere, nearest, path_meant
 from reactive_config._core.decoding.plans import DecodePlan
 from reactive_config._core.delta import Bare, Entry, Malformed, Unit
@@ -332,5 +332,5 @@ def problem(fault: Fault, kind: Any, place: Origin | None, said: str = "", *, hi
     quotes = fault.got[:1] in ("'", '"')
     got = "str" if quotes and spot_of(None, kind, fault.path).place.sensitive else fault.got
     if said and not fault.inside:
-        got = f"{got}: {said}" if fault.got == NO_VALUE else f"{got}, {said}"
+        got = f"{got}: {said}" if said.startswith("write ") else f"{got}, {said}"
     return Problem((format_path(fault.path) + fault.inside).lstrip("."), fault.expected, got, place)
