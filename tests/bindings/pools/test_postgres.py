@@ -178,7 +178,7 @@ UNFIT = {"asyncpg": "TypeError", "psycopg": "ProgrammingError"}
 @pytest.mark.parametrize("driver", UNFIT)
 async def test_an_option_that_sqlalchemys_driver_does_not_know_names_the_arguments(postgres, driver, nothing_left):
     url = postgres.dsn.replace("postgresql:", f"postgresql+{driver}:") + "?canary=x"
-    expected = rf"^database: expected arguments to open it with \(url, pool_size\), got {UNFIT[driver]}$"
+    expected = rf"(?m)^database: expected arguments to open it with \(url, pool_size\), got {UNFIT[driver]}$"
     with pytest.raises(ValueError, match=expected) as caught:
         async with sqlalchemy_engine(Live.constant({"url": url, "pool_size": 2}), name="database"):
             pass
