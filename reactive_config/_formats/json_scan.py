@@ -15,12 +15,20 @@ from reactive_config._core.bounds import integer_fits
 from reactive_config._core.json_text import STRING
 from reactive_config._core.paths import KeyPath, Path
 
-TOKEN = re.compile(rf'[ \t\n\r]*+({STRING}|[{{}}\[\],:]|[^ \t\n\r{{}}\[\],:"]++)', re.DOTALL)
+_LEXEME = re.compile(rf'[ \t\n\r]*+({STRING}|[{{}}\[\],:]|[^ \t\n\r{{}}\[\],:"]++)', re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
 _INTEGER = re.compile(r"-?[0-9]{19,}+(?![.eE])")
 # What the searches below need and no more: they meet documents of megabytes, made to be slow.
 _KEY_OR_TABLE = re.compile(rf"({STRING})([ \t\n\r]*+:)?|[{{}}]", re.DOTALL)
 _STRING_OR_INTEGER = re.compile(rf"{STRING}|(?<![0-9.eE+-])-?[0-9]{{19,}}+(?![.eE])", re.DOTALL)
+
+
+def lexemes(text: str, end: int | None = None) -> Iterator[re.Match[str]]:
+    """The lexemes of a text before an offset, each as the first group.
+
+    White space at the end is left out: the expression would try again at every character of it.
+    """
+    return _LEXEME.finditer(text, 0, len(text[:end].rstrip(" \t\n\r")))
 
 
 class JsonPlace(NamedTuple):
@@ -45,7 +53,7 @@ def places(text: str) -> Iterator[JsonPlace]:
     stack: list[tuple[Path, bool]] = []  # path, and whether it is a table
     counts: list[int] = []
     key: tuple[str, int] | None = None
-    for match in TOKEN.finditer(text):
+    for match in lexemes(text):
         lexeme, at = match[1], match.start(1)
         if lexeme in ",:":
             continue

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from reactive_config._core.json_text import STRING
 from reactive_config._formats import slips
 from reactive_config._formats.common import position
-from reactive_config._formats.json_scan import TOKEN
+from reactive_config._formats.json_scan import lexemes
 
 _LOOKED_AT = 256 << 10
 """Characters of a document before the place of an error that are looked at, to know what should stand there."""
@@ -53,7 +53,7 @@ def slip(text: str, at: int) -> str:
 def _context(text: str, at: int) -> JsonContext:
     open_: list[tuple[str, int]] = []
     before, began, earlier = "", at, ""
-    for match in TOKEN.finditer(text, 0, at):
+    for match in lexemes(text, at):
         lexeme, start = match[1], match.start(1)
         earlier = before
         began = at
