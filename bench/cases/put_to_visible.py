@@ -116,13 +116,15 @@ class Etcdctl(Rival):
             raise NotHere("no etcdctl beside etcd")
         self._process = await asyncio.create_subprocess_exec(
             str(self.params["etcdctl"]),
-            *("--endpoints", str(self.params["endpoint"]), "--write-out", "json", "watch", str(self.params["key"])),
+            *("--endpoints", str(self.params["endpoint"]), "--write-out", "json"),
+            *("watch", "--rev", "1", str(self.params["key"])),
             stdout=asyncio.subprocess.PIPE,
             limit=1 << 24,
             env={"ETCDCTL_API": "3"},
         )
         self.stack.push_async_callback(self._end)
         self._said = msgspec.json.Decoder(_Said).decode
+        await self.texts()  # what stands there already: now it watches, so it misses no put
 
     async def _end(self) -> None:
         self._process.terminate()
