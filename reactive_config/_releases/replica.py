@@ -9,6 +9,8 @@ import asyncio
 
 import msgspec
 
+from reactive_config._core.refusals import name_of
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._releases.contents import EMPTY, Contents
 from reactive_config._releases.environment_name import EnvironmentName, environment_of, environment_of_head
 from reactive_config._releases.key_store import (
@@ -21,6 +23,9 @@ from reactive_config._releases.key_store import (
     StoreNews,
 )
 from reactive_config._releases.release import Head, read_head_record
+
+AGAIN = 1.0
+"""Seconds until a store is read again whose reading ended with a defect."""
 
 
 class EnvironmentState(msgspec.Struct, frozen=True):
@@ -86,18 +91,26 @@ class Replica:
         listed: Set once all that the store holds was told for the first time.
     """
 
-    def __init__(self, store: KeyStore) -> None:
+    def __init__(self, store: KeyStore, *, again: float = AGAIN) -> None:
         self.revision = 0
         self.away = ""
         self.tokens: dict[str, Stored] = {}
         self.listed = asyncio.Event()
         self._store = store
+        self._again = again
         self._known: dict[EnvironmentName, _Known] = {}
         self._moved = asyncio.Event()
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
-        await self._store.follow(self._hear)
+        while True:
+            try:
+                await self._store.follow(self._hear)
+            except Exception as error:  # noqa: BLE001 - without it the service would serve old state for ever, unseen
+                trouble = f"{self._store.name}: an unexpected {name_of(error)}"
+                logger.error("%s; it is read again in %g s", trouble, self._again, exc_info=error)
+                self._hear(StoreAway(trouble))
+            await asyncio.sleep(self._again)
 
     def _hear(self, news: StoreNews) -> None:
         self.away = str(news) if isinstance(news, StoreAway) else ""

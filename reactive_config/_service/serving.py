@@ -68,7 +68,7 @@ async def open_service(
         replica = Replica(keys)
         following = asyncio.create_task(replica.run(), name="reactive_config store")
         try:
-            await _first_reading(replica, following)
+            await _first_reading(replica)
             releases, tokens = Releases(keys, replica, retention), AccessTokens(keys, replica)
             yield OpenService(service_app(releases, tokens, local), tokens, releases)
         finally:
@@ -76,14 +76,12 @@ async def open_service(
             await asyncio.wait([following])
 
 
-async def _first_reading(replica: Replica, following: asyncio.Task[None]) -> None:
-    reading = asyncio.ensure_future(replica.listed.wait())
-    await asyncio.wait([reading, following], timeout=READ_WITHIN, return_when=asyncio.FIRST_COMPLETED)
-    reading.cancel()
-    if following.done():
-        following.result()
-    if not replica.listed.is_set():
-        raise StoreAway(replica.away or f"the store was not read within {READ_WITHIN:g} s")
+async def _first_reading(replica: Replica) -> None:
+    try:
+        async with asyncio.timeout(READ_WITHIN):
+            await replica.listed.wait()
+    except TimeoutError:
+        raise StoreAway(replica.away or f"the store was not read within {READ_WITHIN:g} s") from None
 
 
 def check_address(listen: str, *, insecure: bool) -> tuple[str, int]:
