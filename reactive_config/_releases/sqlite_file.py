@@ -112,6 +112,8 @@ def told(path: Path) -> Iterator[None]:
     kind = next((kind for kind in _MEANINGS if name.startswith(kind)), "")
     if kind == "SQLITE_BUSY":
         raise StoreAway(f"{_shown(path)}: locked by another process for {LOCK_SECONDS:g} s; nothing was written")
+    if kind == "SQLITE_IOERR":  # at a commit, nobody knows how far it came
+        raise StoreAway(f"{_shown(path)}: {_MEANINGS[kind]}")
     raise StoreRefused(f"{_shown(path)}: {_MEANINGS.get(kind, f'SQLite says {name}')}; nothing was written")
 
 
@@ -131,20 +133,27 @@ _MEANINGS = {
 def _network_file_system(path: Path) -> str:
     """The kind of the network file system that a file is on; empty for a local one, or where nobody can tell."""
     try:
-        mounts = Path("/proc/self/mountinfo").read_text()
+        mounts = Path("/proc/self/mountinfo").read_bytes()
         place = path.parent.resolve()
     except OSError:
         return ""
+    kind = file_system_of(place, mounts)
+    return kind if kind in _NETWORK else ""
+
+
+def file_system_of(place: Path, mounts: bytes) -> str:
+    """The kind of the file system that a directory is on, by Linux' `/proc/self/mountinfo`; empty if none is said."""
     longest, kind = -1, ""
-    for line in mounts.splitlines():
+    # Names of directories are bytes, of any encoding; spaces and the like are octal escapes there.
+    for line in mounts.decode("latin-1").split("\n"):
         left, _, right = line.partition(" - ")
         fields = left.split(" ")
         if len(fields) < 5 or not right:
             continue
-        point = Path(fields[4].encode().decode("unicode_escape"))
+        point = Path(os.fsdecode(fields[4].encode("latin-1").decode("unicode_escape").encode("latin-1")))
         if len(point.parts) >= longest and (point == place or point in place.parents):
             longest, kind = len(point.parts), right.split(" ")[0]
-    return kind if kind in _NETWORK else ""
+    return kind
 
 
 def _shown(path: Path) -> str:

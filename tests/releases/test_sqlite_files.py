@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from reactive_config._releases.key_store import KeysMoved, StoreRefused, Write
-from reactive_config._releases.sqlite_file import VERSION
+from reactive_config._releases.key_store import KeysMoved, StoreAway, StoreRefused, Write
+from reactive_config._releases.sqlite_file import VERSION, file_system_of, told
 from reactive_config._releases.sqlite_store import open_sqlite_store
 
 OPEN_AND_CLOSE = """
@@ -129,3 +131,29 @@ async def test_a_crowd_of_processes_that_start_at_once_makes_one_file(tmp_path):
         assert sorted(stored.revision for _, stored in rows) == list(range(1, 9))
         with pytest.raises(KeysMoved):
             await store.commit(Write({"a/b/1": b""}, unchanged={"a/b/1": 0}))
+
+
+def test_a_disk_that_fails_leaves_open_what_was_written(tmp_path):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = "SQLITE_IOERR_FSYNC"
+    with pytest.raises(StoreAway) as caught, told(tmp_path / "x.db"):
+        raise error
+    assert str(caught.value) == f"{tmp_path}/x.db: the disk could not be read or written"
+
+
+@pytest.mark.parametrize(
+    ("directory", "written"),
+    [
+        (b"/srv/caf\xe9", b"/srv/caf\xe9"),
+        ("/srv/caf\u00e9".encode(), "/srv/caf\u00e9".encode()),
+        (b"/srv/a b\\c", rb"/srv/a\040b\134c"),
+        (b"/srv/one\x85two", b"/srv/one\x85two"),
+    ],
+)
+def test_a_file_system_is_known_whatever_its_directory_is_called(directory, written):
+    mounts = (
+        b"22 1 0:20 / / rw - ext4 /dev/sda rw\n36 22 0:33 / " + written + b" rw,noatime shared:1 - nfs4 host:/x rw\n"
+    )
+    place = Path(os.fsdecode(directory))
+    assert file_system_of(place / "below", mounts) == "nfs4"
+    assert file_system_of(place.parent, mounts) == "ext4"
