@@ -60,9 +60,10 @@ class EnvironmentName(msgspec.Struct, frozen=True, order=True):
         """The key of a release. Keys sort as their numbers do."""
         return f"{self.history}{number:012}"
 
-    def whole(self, number: int) -> str:
+    @property
+    def wholes(self) -> str:
         """What the keys begin with that keep all contents after a release."""
-        return f"{CONTROL}contents/{self}/{number:012}/"
+        return f"{CONTROL}contents/{self}/"
 
 
 def environment_of(key: str) -> tuple[EnvironmentName, str] | None:

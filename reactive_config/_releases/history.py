@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import AsyncIterator
-
-import msgspec
 
 from reactive_config._core.paths import Path
 from reactive_config._core.trees import same
-from reactive_config._releases.contents import EMPTY, Contents, name_of
+from reactive_config._releases.contents import Contents, name_of
 from reactive_config._releases.environment_name import EnvironmentName
-from reactive_config._releases.key_store import KeyStore, Stored, StoreError, Write
+from reactive_config._releases.key_store import KeyStore, Stored, StoreError
 from reactive_config._releases.path_changes import value_at
 from reactive_config._releases.release import (
-    DamagedHistory,
     KeyDelta,
     Release,
     back,
@@ -25,9 +21,6 @@ from reactive_config._releases.release import (
 
 PAGE = 50
 """Releases that are read at once."""
-
-_CHUNK = 1_000_000
-_HUGE = 1 << 30
 
 
 class NoSuchRelease(StoreError, LookupError):
@@ -75,13 +68,18 @@ class History:
         """
         if number > latest:
             raise NoSuchRelease(f"{name}: there is no release {number}; the newest is {latest}")
-        async for _, deltas in self._back(name, latest, number):
-            now = back(now, deltas)
+        known = latest
+        async for release, deltas in self._back(name, latest, number):
+            now, known = back(now, deltas), release.number - 1
+        if known > number:
+            raise NoSuchRelease(
+                f"{name}: what release {known} changed is not kept, or no longer, so nobody knows what was before it"
+            )
         return now
 
     async def who_set(self, name: EnvironmentName, now: Contents, latest: int, path: Path) -> Release | None:
         """The last release that changed something at a path, or below it; None if no release that is kept did."""
-        async for release, deltas in self._back(name, latest, 0, all_kept=False):
+        async for release, deltas in self._back(name, latest, 0):
             earlier = back(now, deltas)
             touched = not path or any(name_of(delta.key) == path[0] for delta in deltas)
             if touched and not same(value_at(earlier, path), value_at(now, path)):
@@ -90,71 +88,34 @@ class History:
         return None
 
     async def _back(
-        self, name: EnvironmentName, latest: int, number: int, *, all_kept: bool = True
+        self, name: EnvironmentName, latest: int, number: int
     ) -> AsyncIterator[tuple[Release, list[KeyDelta]]]:
-        """The releases from the latest down to the one after `number`."""
+        """The releases from the latest down to the one after `number`; fewer, if one does not say what it changed."""
         expected = latest
         while expected > number:
             records = await self._records(name, expected + 1, min(PAGE, expected - number))
             for release, stored in records:
-                if release.number != expected:
-                    break
+                if release.number != expected or release.gap:
+                    return
                 yield release, read_deltas(stored.value, stored.revision)
                 expected -= 1
-            else:
-                if records:
-                    continue
-            if not all_kept:
+            if not records:
                 return
-            raise NoSuchRelease(f"{name}: release {expected} is kept no longer, so nobody knows what was before it")
 
     async def _records(self, name: EnvironmentName, before: int, limit: int) -> list[tuple[Release, Stored]]:
         end = f"{before:012}" if before else "~"
         rows = await self._store.scan(name.history, "", end, limit)
         return [(read_release(stored.value, stored.revision), stored) for _, stored in rows]
 
-    # -- whole contents, now and then ------------------------------------------------------------
-
-    async def keep_whole(self, name: EnvironmentName, number: int, contents: Contents) -> int:
-        """Keep all that an environment held after a release, beside the changes; returns the bytes that it takes.
-
-        It is what the last release held if somebody writes around releases while no process follows the store.
-        """
-        packed = zlib.compress(msgspec.msgpack.encode({document.key: document.raw for document in contents}), 6)
-        chunks = [packed[start : start + _CHUNK] for start in range(0, len(packed), _CHUNK)]
-        for index, chunk in enumerate(chunks):  # the first one, written last, says how many there are
-            if index:
-                await self._store.commit(Write({f"{name.whole(number)}{index:06}": chunk}))
-        first = msgspec.msgpack.encode((len(chunks), chunks[0]))
-        await self._store.commit(Write({f"{name.whole(number)}{0:06}": first}))
-        return len(packed)
-
-    async def whole(self, name: EnvironmentName, number: int) -> Contents | None:
-        """What `keep_whole` kept; None if nothing was, or not all of it."""
-        if number == 0:
-            return EMPTY
-        stored = await self._store.get(f"{name.whole(number)}{0:06}")
-        if stored is None:
-            return None
-        try:
-            count, packed = msgspec.msgpack.decode(stored.value, type=tuple[int, bytes])
-            for index in range(1, count):
-                chunk = await self._store.get(f"{name.whole(number)}{index:06}")
-                if chunk is None:
-                    return None
-                packed += chunk.value
-            kept = msgspec.msgpack.decode(zlib.decompressobj().decompress(packed, _HUGE), type=dict[str, bytes])
-        except (zlib.error, msgspec.DecodeError):
-            raise DamagedHistory(f"{name}: what was kept of release {number} cannot be read") from None
-        return EMPTY.edited(kept)
-
     async def forward_from(self, name: EnvironmentName, number: int, contents: Contents, latest: int) -> Contents:
         """What an environment held after the release `latest`, from what it held after an earlier one.
 
         Raises:
-            NoSuchRelease: One in between is not there.
+            NoSuchRelease: One in between is not there, or does not say what it changed.
         """
         for at in range(number + 1, latest + 1):
-            _, deltas = await self.release(name, at)
+            release, deltas = await self.release(name, at)
+            if release.gap:
+                raise NoSuchRelease(f"{name}: what release {at} changed is not kept")
             contents = forward(contents, deltas)
         return contents

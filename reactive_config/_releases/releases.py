@@ -7,20 +7,20 @@ and the function is asked again with the newer contents: nothing is overwritten 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
 
-from reactive_config._core.runtime.operator_log import logger
 from reactive_config._releases.change_requests import ChangeOutcome, ChangeRequest
-from reactive_config._releases.contents import EMPTY, Contents, KeyEdits
+from reactive_config._releases.contents import Contents, KeyEdits
 from reactive_config._releases.environment_name import EnvironmentName
+from reactive_config._releases.external_changes import ExternalChanges
 from reactive_config._releases.history import History, NoSuchRelease
 from reactive_config._releases.idempotency import Answer, IdempotencyKey, find_answer
 from reactive_config._releases.key_store import (
-    MOST_BYTES,
     MOST_KEYS,
     KeysMoved,
     KeyStore,
@@ -30,18 +30,11 @@ from reactive_config._releases.key_store import (
     Write,
 )
 from reactive_config._releases.path_changes import changes_between, check_size
-from reactive_config._releases.release import (
-    GENESIS,
-    Head,
-    KeyDelta,
-    Release,
-    back,
-    deltas_between,
-    read_release,
-    sealed,
-)
+from reactive_config._releases.release import Release, back, deltas_between, read_release
+from reactive_config._releases.release_drafts import ReleaseDrafts
 from reactive_config._releases.replica import EnvironmentState, Replica
 from reactive_config._releases.retention import Retention
+from reactive_config._releases.whole_contents import WholeContents
 
 WAIT = 5.0
 """Seconds until this process knows of what was written."""
@@ -51,9 +44,6 @@ TRIES = 100
 
 LOST_TRIES = 3
 """Questions after an acknowledgement was lost."""
-
-WHOLE_EVERY = 50
-"""Releases after which all contents are kept once more."""
 
 
 class Contended(StoreError):
@@ -80,12 +70,10 @@ class Releases:
         self.history = History(store)
         self.replica = replica
         self._store = store
-        self._retention = retention or Retention()
-        self._now = now
+        self._drafts = ReleaseDrafts(store, retention or Retention(), now)
+        self._wholes = WholeContents(store)
+        self._external = ExternalChanges(store, self.history, self._wholes, self._drafts)
         self._locks: dict[EnvironmentName, asyncio.Lock] = {}
-        # What each environment held after a release, by the release's hash: the last one that this process saw.
-        self._released: dict[EnvironmentName, tuple[str, Contents]] = {}
-        self._whole: dict[EnvironmentName, int] = {}
 
     async def change(self, name: EnvironmentName, request: ChangeRequest) -> ChangeOutcome:
         """Change an environment.
@@ -104,14 +92,13 @@ class Releases:
                     return await self._attempt(state, request)
                 except KeysMoved as moved:
                     await self._know(moved.revision)
-                if attempt:
-                    await asyncio.sleep(random.uniform(0, 0.002 * min(attempt, 50)))
+                await _pause(attempt)
         raise Contended(f"{name}: {TRIES} others were faster; try again")
 
     async def _attempt(self, state: EnvironmentState, request: ChangeRequest) -> ChangeOutcome:
         name = state.name
         if request.repeat is not None and not request.dry_run:
-            answer = await find_answer(self._store, request.repeat, self._now())
+            answer = await find_answer(self._store, request.repeat, self._drafts.now())
             if answer is not None:
                 return await self._again(state, answer)
         request.check(state)
@@ -127,11 +114,11 @@ class Releases:
             return ChangeOutcome(None, contents, changes, created, state.revision)
         release, revision = await self._commit(state, edits, contents, request)
         if release is not None:
-            self._released[name] = (release.hash, contents)
+            self._external.remember(name, release.hash, contents)
             release = msgspec.structs.replace(release, revision=revision)
         await self.replica.wait(revision, WAIT)  # so that this process does not answer with what was before
-        if release is not None and release.number % WHOLE_EVERY == 0:
-            await self._keep_whole(name, release.number, contents)
+        if release is not None:
+            await self._wholes.keep_if_due(name, release.number, contents)
         return ChangeOutcome(release, contents, changes, created, revision)
 
     async def restore(self, name: EnvironmentName, number: int, request: ChangeRequest) -> ChangeOutcome:
@@ -175,51 +162,25 @@ class Releases:
             return None
         return await self.history.who_set(state.name, state.contents, released.number, path)
 
-    # -- what was written around releases --------------------------------------------------------
-
     async def settled(self, name: EnvironmentName) -> EnvironmentState:
         """An environment whose contents are those of its last release.
 
         What was written around releases becomes one first: of nobody, of the revisions at which it was found.
         """
-        for _ in range(TRIES):
+        others = 0
+        while others < TRIES:
             state = self.replica.state(name)
-            released = state.released
             if state.is_released:
-                if released is not None:
-                    self._released[name] = (released.hash, state.contents)
+                if state.released is not None:
+                    self._external.remember(name, state.released.hash, state.contents)
                 return state
             try:
-                await self._release_external(state, released)
+                revision = await self._external.record(state)
             except KeysMoved as moved:
-                await self._know(moved.revision)
-        raise Contended(f"{name}: {TRIES} others were faster; try again")
-
-    async def _release_external(self, state: EnvironmentState, released: Head | None) -> None:
-        before = await self._contents_of(state, released)
-        for edits in _in_parts(before, before.edits_to(state.contents)):
-            contents = before.edited(edits)
-            found = ((state.head.revision if state.head else 0) + 1, state.revision)
-            draft = Release(number=0, author="", time=self._now(), kind="external", external=found)
-            release, write = await self._written(state, draft, contents, deltas_between(before, edits))
-            revision = await self._store.commit(write)
+                others, revision = others + 1, moved.revision
+                await _pause(others)
             await self._know(revision)
-            state = self.replica.state(state.name)
-            released, before = state.released, contents
-            if released is None or released.hash != release.hash:
-                return  # somebody else went on from here
-
-    async def _contents_of(self, state: EnvironmentState, released: Head | None) -> Contents:
-        """What an environment held after its last release, though it holds something else now."""
-        if released is None:
-            return EMPTY
-        known = self._released.get(state.name)
-        if known is not None and known[0] == released.hash:
-            return known[1]
-        whole = await self.history.whole(state.name, released.whole)
-        if whole is None:
-            raise NoSuchRelease(f"{state.name}: what it held after release {released.number} is not kept")
-        return await self.history.forward_from(state.name, released.whole, whole, released.number)
+        raise Contended(f"{name}: {TRIES} others were faster; try again")
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -229,17 +190,17 @@ class Releases:
         if not edits and state.exists:  # only that it was asked for is to be remembered
             assert request.repeat is not None
             return None, await self._store.commit(self._with_answer(Write({}), request.repeat, None, created=False))
-        draft = Release(
+        wanted = Release(
             number=0,
             author=request.author,
             identity=request.identity,
-            time=self._now(),
+            time=self._drafts.now(),
             message=request.message,
             kind=request.kind,
             restores=request.restores,
             forced=request.forced,
         )
-        release, write = await self._written(state, draft, contents, deltas_between(state.contents, edits))
+        release, write = await self._drafts.draft(state, wanted, contents, deltas_between(state.contents, edits))
         prefix = state.name.prefix
         puts = {prefix + key: raw for key, raw in edits.items() if raw is not None}
         gone = {prefix + key for key, raw in edits.items() if raw is None}
@@ -255,41 +216,17 @@ class Releases:
                 raise
             return release, revision
 
-    async def _written(
-        self, state: EnvironmentState, draft: Release, contents: Contents, deltas: list[KeyDelta]
-    ) -> tuple[Release, Write]:
-        """A release, and what to write beside the configuration itself."""
-        name, released = state.name, state.released
-        before = released or Head(number=0, hash=GENESIS, fingerprint=EMPTY.fingerprint)
-        numbered = msgspec.structs.replace(draft, number=before.number + 1, saw=state.revision, parent=before.hash)
-        release, record = sealed(numbered, deltas)
-        outlived = await self._retention.outlived(self._store, name, before, len(record), self._now())
-        head = Head(
-            number=release.number,
-            hash=release.hash,
-            fingerprint=contents.fingerprint,
-            whole=self._whole.get(name, before.whole),
-            first=outlived[-1][0] + 1 if outlived else before.first,
-            size=before.size + len(record) - sum(size for _, size in outlived),
-        )
-        write = Write(
-            {name.head: msgspec.json.encode(head), name.release(release.number): record},
-            frozenset(name.release(number) for number, _ in outlived),
-            {name.head: state.head.revision if state.head else 0},
-            {name.prefix: state.revision},
-        )
-        return release, write
-
     def _with_answer(self, write: Write, key: IdempotencyKey, release: Release | None, *, created: bool) -> Write:
         answer = Answer(key.body, release.number if release else 0, created)
-        places = key.stored_at(self._now())
+        places = key.stored_at(self._drafts.now())
         puts = {**write.puts, places[0]: msgspec.json.encode(answer)}
         return msgspec.structs.replace(write, puts=puts, unchanged={**write.unchanged, **dict.fromkeys(places, 0)})
 
     async def _again(self, state: EnvironmentState, answer: Answer) -> ChangeOutcome:
         release = None
         if answer.release:
-            release, _ = await self.history.release(state.name, answer.release)
+            with contextlib.suppress(NoSuchRelease):  # answers may be kept longer than releases
+                release, _ = await self.history.release(state.name, answer.release)
         return ChangeOutcome(release, state.contents, [], answer.created, state.revision, repeated=True)
 
     async def _was_written(self, name: EnvironmentName, release: Release) -> int | None:
@@ -319,13 +256,10 @@ class Releases:
         if not await self.replica.wait(revision, WAIT):
             raise StoreAway(f"{self._store.name}: revision {revision} was written, and has not come back yet")
 
-    async def _keep_whole(self, name: EnvironmentName, number: int, contents: Contents) -> None:
-        try:
-            await self.history.keep_whole(name, number, contents)
-        except StoreError as error:  # the release is made; it can be done with a later one
-            logger.warning("%s: what it holds after release %d was not kept as a whole: %s", name, number, error)
-        else:
-            self._whole[name] = number
+
+async def _pause(others: int) -> None:
+    """Let those who were faster be done; longer, the more there were."""
+    await asyncio.sleep(random.uniform(0, 0.002 * min(others, 50)))
 
 
 def _effective(contents: Contents, edits: KeyEdits) -> dict[str, bytes | None]:
@@ -341,17 +275,3 @@ def _raw(contents: Contents, key: str) -> bytes | None:
 def _revision(contents: Contents, key: str) -> int:
     document = contents.get(key)
     return 0 if document is None else document.revision
-
-
-def _in_parts(before: Contents, edits: Mapping[str, bytes | None]) -> list[dict[str, bytes | None]]:
-    """Edits cut so that each part fits one transaction."""
-    parts: list[dict[str, bytes | None]] = [{}]
-    room = MOST_BYTES // 2
-    for key, raw in sorted(edits.items()):
-        size = len(key) + len(raw or b"") + len(_raw(before, key) or b"")
-        if parts[-1] and room < size:
-            parts.append({})
-            room = MOST_BYTES // 2
-        parts[-1][key] = raw
-        room -= size
-    return parts

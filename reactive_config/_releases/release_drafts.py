@@ -1,0 +1,61 @@
+"""What a release writes beside the configuration itself: its record, the new head, and the end of the history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from reactive_config._releases.contents import EMPTY, Contents
+from reactive_config._releases.key_store import KeyStore, Write
+from reactive_config._releases.release import GENESIS, Head, KeyDelta, Release, sealed
+from reactive_config._releases.replica import EnvironmentState
+from reactive_config._releases.retention import Retention
+
+
+class ReleaseDrafts:
+    """Turns changes into what has to be written.
+
+    Args:
+        store: Where it will be written.
+        retention: How long histories are.
+        now: The clock of what is shown to people.
+    """
+
+    def __init__(self, store: KeyStore, retention: Retention, now: Callable[[], datetime]) -> None:
+        self.now = now
+        self._store = store
+        self._retention = retention
+
+    async def draft(
+        self, state: EnvironmentState, release: Release, contents: Contents, deltas: list[KeyDelta]
+    ) -> tuple[Release, Write]:
+        """A release with its number and hash, and the transaction that makes it, without the configuration.
+
+        Args:
+            state: What its writer has seen; the transaction fails if it is not so any more.
+            release: Who, why and how.
+            contents: What the environment holds after it.
+            deltas: What it changes.
+        """
+        name, released = state.name, state.released
+        before = released or Head(number=0, hash=GENESIS, fingerprint=EMPTY.fingerprint)
+        numbered = msgspec.structs.replace(release, number=before.number + 1, saw=state.revision, parent=before.hash)
+        release, record = sealed(numbered, deltas)
+        outlived = await self._retention.outlived(self._store, name, before, len(record), self.now())
+        head = Head(
+            number=release.number,
+            hash=release.hash,
+            fingerprint=contents.fingerprint,
+            whole=before.whole,
+            first=outlived[-1][0] + 1 if outlived else before.first,
+            size=before.size + len(record) - sum(size for _, size in outlived),
+        )
+        write = Write(
+            {name.head: msgspec.json.encode(head), name.release(release.number): record},
+            frozenset(name.release(number) for number, _ in outlived),
+            {name.head: state.head.revision if state.head else 0},
+            {name.prefix: state.revision},
+        )
+        return release, write
