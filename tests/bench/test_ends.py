@@ -65,7 +65,7 @@ def processes():
 
 @pytest.mark.slow
 @pytest.mark.etcd
-@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("terminal", [True, pytest.param(False, marks=pytest.mark.storm)])
 def test_who_is_interrupted_keeps_the_finished_cases_and_ends_every_process(tmp_path, terminal):
     """A terminal sends SIGINT to the whole group, so etcd gets it too; a supervisor SIGTERM to one."""
     run = start(tmp_path, "read", "start")

@@ -376,7 +376,7 @@ def transactions(places: Iterable[str]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional={name: table if name == "x" else number for name in places})
 
 
-@pytest.mark.parametrize("examples", [200, pytest.param(800, marks=pytest.mark.storm)])
+@pytest.mark.parametrize("examples", [100, pytest.param(800, marks=pytest.mark.storm)])
 def test_nobody_is_held_once_the_whole_fits_whatever_relists_found_gone(examples: int) -> None:
     @settings(max_examples=examples, deadline=None)
     @given(
@@ -409,11 +409,11 @@ class RejectingRanges(Rejecting):
 
 
 class TestParts(RejectingParts.TestCase):
-    settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+    settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
 
 
 class TestWhole(RejectingWhole.TestCase):
-    settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+    settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
 
 
 @pytest.mark.storm

@@ -47,14 +47,14 @@ def test_no_output_has_a_secret_and_each_has_what_is_none(case: Case) -> None:
 
 
 @pytest.mark.slow
-@a_few(6)
+@a_few(4)
 @given(case=cases())
 def test_no_secret_of_a_file_or_a_variable_is_shown(case: Case, tmp_path: Path) -> None:
     check_files_and_variables(case, tmp_path)
 
 
 @pytest.mark.slow
-@a_few(6)
+@a_few(3)
 @given(case=cases())
 def test_no_command_prints_a_planted_secret(case: Case, tmp_path: Path) -> None:
     check_commands(case, tmp_path)

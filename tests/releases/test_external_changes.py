@@ -13,6 +13,8 @@ from reactive_config._releases.key_store import KeysMoved, Write
 
 from .conftest import ENVIRONMENT, releasing, says, tree, write_around
 
+pytestmark = pytest.mark.half_grid
+
 
 def noise(size):
     """A bare text that hardly becomes smaller by being compressed."""
@@ -70,7 +72,13 @@ async def test_the_next_process_begins_with_the_gap(open_store, monkeypatch):
     async with releasing(open_store) as releases:
         outcome = await releases.change(ENVIRONMENT, says(a=2))
         assert outcome.contents.tree.keys() == {"a", "b", "large"}
-        assert [kind for _, kind, _ in await numbers(releases)] == ["change", "external", "change", "external", "external"]
+        assert [kind for _, kind, _ in await numbers(releases)] == [
+            "change",
+            "external",
+            "change",
+            "external",
+            "external",
+        ]
         assert (await releases.contents_at(ENVIRONMENT, 3)).tree.keys() == {"a", "large"}
 
 

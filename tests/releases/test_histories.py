@@ -15,6 +15,8 @@ from reactive_config._releases.document_edits import says as says_so
 
 from .conftest import ENVIRONMENT, releasing, says, write_around
 
+pytestmark = pytest.mark.half_grid
+
 NAMES = ["a", "b", "c"]
 KEYS = ["a", "a/x", "b.json", "b/y/z", "c.yaml", "d"]
 VALUES = [1, True, None, "text", "1", [1, 2], {"x": 1}, {"x": {"y": "z"}, "w": []}, {}]

@@ -17,7 +17,7 @@ from reactive_config._releases.key_store import (
 
 from .conftest import following
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.half_grid]
 
 HEAD = f"{HEADS}shop/production"
 

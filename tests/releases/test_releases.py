@@ -21,7 +21,7 @@ from reactive_config._releases.retention import Retention
 
 from .conftest import ENVIRONMENT, releasing, says, tree, write_around
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.half_grid]
 
 
 async def test_a_change_makes_a_release(open_store):

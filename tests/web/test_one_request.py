@@ -183,7 +183,7 @@ class Turns(Gate):
 
 @pytest.mark.slow
 @pytest.mark.half_grid
-@pytest.mark.parametrize("make", APPS)
+@pytest.mark.parametrize("make", [APPS[0], *(pytest.param(app, marks=pytest.mark.storm) for app in APPS[1:])])
 async def test_of_a_thousand_requests_during_a_storm_of_changes_none_sees_two_generations(make, served):
     memory, generations = Memory(), set()
 

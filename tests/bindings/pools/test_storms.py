@@ -19,7 +19,7 @@ asyncpg = pytest.importorskip("asyncpg")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 USERS = 64
-few_or_many = pytest.mark.parametrize("rebuilds", [60, pytest.param(1000, marks=pytest.mark.storm)])
+few_or_many = pytest.mark.parametrize("rebuilds", [20, pytest.param(1000, marks=pytest.mark.storm)])
 
 MAX_SIZE = 4
 

@@ -83,7 +83,7 @@ async def test_a_prefix_that_is_granted_later_is_followed_from_then_on(forgetful
         assert len(asked) <= 3  # its token may have expired between two tries
 
 
-@pytest.mark.parametrize("kind", ["older", "wiped"])
+@pytest.mark.parametrize("kind", ["older", pytest.param("wiped", marks=pytest.mark.storm)])
 async def test_a_token_that_a_restored_etcd_cannot_know_is_replaced(
     binary, follow, synced, values, asked, kind, tmp_path
 ):
