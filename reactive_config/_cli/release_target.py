@@ -183,10 +183,11 @@ async def opened_target(target: ReleaseTarget, token_file: str | None) -> AsyncI
         async with httpx.AsyncClient(base_url=target.store, headers=headers, timeout=_TIMEOUT) as http:
             yield ReleaseClient(http, target)
         return
+    from reactive_config._releases.retention import WITHOUT_COUNT
     from reactive_config._service.serving import open_service
 
     try:
-        async with open_service(target.store, local=_person()) as service:
+        async with open_service(target.store, WITHOUT_COUNT, local=_person()) as service:
             transport = httpx.ASGITransport(service.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://local", timeout=_TIMEOUT) as http:
                 yield ReleaseClient(http, target)

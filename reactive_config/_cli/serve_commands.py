@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
@@ -14,8 +14,12 @@ from reactive_config._cli.output import Output
 from reactive_config._cli.source_options import OUTPUT
 from reactive_config._extras import install
 
+if TYPE_CHECKING:
+    from reactive_config._releases.retention import Retention
+
 _SERVICE = Group("Service", sort_key=2)
 _STORE = "sqlite:reactive-config.db"
+_MOST_KEPT = 100_000
 
 StoreName = Annotated[str, Parameter(metavar="STORE", group=_SERVICE)]
 
@@ -25,6 +29,9 @@ async def serve_command(
     store: StoreName = _STORE,
     listen: Annotated[str, Parameter(metavar="HOST:PORT", group=_SERVICE)] = "127.0.0.1:8470",
     insecure: Annotated[bool, Parameter(negative="", group=_SERVICE, show_default=False)] = False,
+    keep_releases: Annotated[int, Parameter(group=_SERVICE)] = 1000,
+    keep_days: Annotated[int | None, Parameter(group=_SERVICE)] = None,
+    keep_mib: Annotated[int, Parameter(group=_SERVICE)] = 512,
 ) -> int:
     """Serve configuration over HTTP, until SIGTERM or Ctrl-C.
 
@@ -34,6 +41,9 @@ async def serve_command(
         store: sqlite:FILE, or etcd://HOST:PORT/PREFIX/ with any number of services over it.
         listen: Where to listen.
         insecure: Listen on an address that others reach, although nothing is encrypted.
+        keep_releases: How many releases of each environment are kept.
+        keep_days: How old they may be; any age if it is not said.
+        keep_mib: MiB of all histories together; each environment has an equal share of them, 64 MiB at most.
     """
     try:
         from reactive_config._service.serving import serve
@@ -41,12 +51,22 @@ async def serve_command(
         raise UsageError(f"serve needs {error.name}: {install('service')}") from None
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        await serve(store, listen, insecure=insecure)
+        retention = _retention(keep_releases, keep_days, keep_mib)
+        await serve(store, listen, insecure=insecure, retention=retention)
     except ValueError as error:
         raise UsageError(str(error)) from None
     except OSError as error:
         raise Failure(f"{listen}: {error.strerror or type(error).__name__}") from None
     return OK
+
+
+def _retention(count: int, days: int | None, mib: int) -> Retention:
+    from reactive_config._releases.retention import Retention
+
+    for name, number in (("--keep-releases", count), ("--keep-days", days), ("--keep-mib", mib)):
+        if number is not None and not 1 <= number <= _MOST_KEPT:
+            raise UsageError(f"{name}: expected a number from 1 to {_MOST_KEPT:,}, got {number}")
+    return Retention(count=count, age=None if days is None else timedelta(days=days), total=mib << 20)
 
 
 async def tokens(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from datetime import datetime, timedelta
+import random
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from reactive_config._core.runtime.operator_log import logger
 from reactive_config._releases.key_store import CONTROL, MOST_KEYS, KeyStore, StoreError, Write
 
 ANSWERS = f"{CONTROL}answers/"
@@ -65,6 +68,22 @@ async def find_answer(store: KeyStore, key: IdempotencyKey, moment: datetime) ->
             raise OtherRequest("this Idempotency-Key was used for another request in the last 24 hours")
         return answer
     return None
+
+
+async def forget_regularly(store: KeyStore, every: float = 3600.0) -> None:
+    """Delete old answers now and then, until cancelled. Any number of processes may do so.
+
+    Args:
+        store: Where they are.
+        every: Seconds between two times, at most; a random part of it, so that processes differ.
+    """
+    while True:
+        await asyncio.sleep(random.uniform(every / 2, every))
+        try:
+            while await forget_answers(store, datetime.now(UTC)):
+                pass
+        except StoreError as error:
+            logger.info("%s: old answers are not deleted yet: %s", store.name, error)
 
 
 async def forget_answers(store: KeyStore, moment: datetime) -> int:

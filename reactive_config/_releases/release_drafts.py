@@ -20,11 +20,18 @@ class ReleaseDrafts:
     Args:
         store: Where it will be written.
         retention: How long histories are.
+        environments: How many there are.
         now: The clock of what is shown to people.
+
+    Attributes:
+        now: The same.
     """
 
-    def __init__(self, store: KeyStore, retention: Retention, now: Callable[[], datetime]) -> None:
-        self.now = now
+    def __init__(
+        self, store: KeyStore, retention: Retention, environments: Callable[[], int], now: Callable[[], datetime]
+    ) -> None:
+        self.now: Callable[[], datetime] = now
+        self._environments = environments
         self._store = store
         self._retention = retention
 
@@ -43,7 +50,8 @@ class ReleaseDrafts:
         before = released or Head(number=0, hash=GENESIS, fingerprint=EMPTY.fingerprint)
         numbered = msgspec.structs.replace(release, number=before.number + 1, saw=state.revision, parent=before.hash)
         release, record = sealed(numbered, deltas)
-        outlived = await self._retention.outlived(self._store, name, before, len(record), self.now())
+        retention = self._retention.shared_by(self._environments())
+        outlived = await retention.outlived(self._store, name, before, len(record), self.now())
         head = Head(
             number=release.number,
             hash=release.hash,

@@ -30,6 +30,7 @@ from reactive_config._releases.key_store import (
     Write,
 )
 from reactive_config._releases.path_changes import changes_between, check_size
+from reactive_config._releases.path_edits import check_new_names
 from reactive_config._releases.release import Release, back, deltas_between, read_release
 from reactive_config._releases.release_drafts import ReleaseDrafts
 from reactive_config._releases.replica import EnvironmentState, Replica
@@ -68,9 +69,10 @@ class Releases:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.history = History(store)
+        self.retention = retention or Retention()
         self.replica = replica
         self._store = store
-        self._drafts = ReleaseDrafts(store, retention or Retention(), now)
+        self._drafts = ReleaseDrafts(store, self.retention, lambda: replica.count, now)
         self._wholes = WholeContents(store)
         self._external = ExternalChanges(store, self.history, self._wholes, self._drafts)
         self._locks: dict[EnvironmentName, asyncio.Lock] = {}
@@ -105,6 +107,8 @@ class Releases:
         edits = _effective(state.contents, await request.plan(state))
         contents = state.contents.edited(edits)
         changes = changes_between(state.contents, contents)
+        if request.kind != "restore":  # what was there may come back
+            check_new_names(changes)
         if len(edits) > MOST_KEYS:
             raise StoreTooLarge(f"{name}: expected at most {MOST_KEYS} changed keys in one release, got {len(edits)}")
         if not request.forced:

@@ -133,6 +133,11 @@ class Replica:
         """Return once something else is known than now."""
         await self._moved.wait()
 
+    @property
+    def count(self) -> int:
+        """How many environments were ever told of."""
+        return len(self._known)
+
     def environments(self) -> list[EnvironmentName]:
         """All that hold something, or once did, in the order of their names."""
         return sorted(name for name, known in self._known.items() if known.head is not None or known.read().count)

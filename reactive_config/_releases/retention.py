@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timedelta
 
 import msgspec
@@ -21,11 +22,17 @@ class Retention(msgspec.Struct, frozen=True):
         count: Releases.
         age: How old one may be; None for any age.
         size: Bytes of all releases together, as they are stored.
+        total: Bytes of all histories of the store together. Each environment may have an equal share of them.
     """
 
     count: int = 1000
     age: timedelta | None = None
     size: int = 64 << 20
+    total: int = 512 << 20
+
+    def shared_by(self, environments: int) -> Retention:
+        """What is kept of one of so many environments."""
+        return msgspec.structs.replace(self, size=min(self.size, self.total // max(environments, 1)))
 
     async def outlived(
         self, store: KeyStore, name: EnvironmentName, head: Head, added: int, now: datetime
@@ -55,3 +62,7 @@ class Retention(msgspec.Struct, frozen=True):
 
     def _is_too_much(self, count: int, size: int) -> bool:
         return count > self.count or size > self.size
+
+
+WITHOUT_COUNT = Retention(count=sys.maxsize)
+"""Of those who write to a store that somebody else looks after: they forget only what has no room."""

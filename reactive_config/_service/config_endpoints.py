@@ -13,15 +13,15 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reactive_config._core.paths import Path, format_path
+from reactive_config._core.paths import Path
 from reactive_config._core.trees import ABSENT
 from reactive_config._releases.change_requests import ChangeOutcome, ChangeRequest, Plan
 from reactive_config._releases.contents import KeyEdits
-from reactive_config._releases.document_edits import nested, placed, plan_edits, without
 from reactive_config._releases.environment_name import EnvironmentName
 from reactive_config._releases.idempotency import IdempotencyKey
 from reactive_config._releases.patches import merged, patched, shown
 from reactive_config._releases.path_changes import PathChange, value_at
+from reactive_config._releases.path_edits import NothingThere, edits_at
 from reactive_config._releases.release import LONGEST_AUTHOR, LONGEST_MESSAGE, Release
 from reactive_config._releases.releases import Releases
 from reactive_config._releases.replica import EnvironmentState, Replica
@@ -100,7 +100,7 @@ class ConfigEndpoints:
         value = await read_document(request, JSON, YAML, TOML)
 
         async def plan(state: EnvironmentState, path: Path) -> KeyEdits:
-            return edits_at(state, path, value)
+            return edits_at(state.contents, path, value)
 
         return await self._write(request, plan, body_hash(request, value))
 
@@ -112,13 +112,13 @@ class ConfigEndpoints:
         async def plan(state: EnvironmentState, path: Path) -> KeyEdits:
             before = value_at(state.contents, path)
             if before is ABSENT:
-                raise _nothing_there(path)
+                raise NothingThere(path)
             if merging:
-                return edits_at(state, path, merged(before, patch))
+                return edits_at(state.contents, path, merged(before, patch))
             target = shown(before)
             if len(orjson.dumps(target)) * len(patch) < LARGE if isinstance(patch, list) else True:
-                return edits_at(state, path, patched(target, patch))
-            return edits_at(state, path, await anyio.to_thread.run_sync(patched, target, patch))
+                return edits_at(state.contents, path, patched(target, patch))
+            return edits_at(state.contents, path, await anyio.to_thread.run_sync(patched, target, patch))
 
         return await self._write(request, plan, body_hash(request, patch))
 
@@ -126,9 +126,7 @@ class ConfigEndpoints:
         """DELETE: nothing stands at the path any more."""
 
         async def plan(state: EnvironmentState, path: Path) -> KeyEdits:
-            if path and value_at(state.contents, path) is ABSENT:
-                raise _nothing_there(path)
-            return edits_at(state, path, ABSENT)
+            return edits_at(state.contents, path, ABSENT)
 
         return await self._write(request, plan, body_hash(request, None))
 
@@ -185,29 +183,6 @@ def _moved(view: View, value: Any) -> ProblemError:
 
 def _no_environment(name: EnvironmentName) -> ProblemError:
     return ProblemError(404, "no-such-environment", f"there is no environment {name}")
-
-
-def _nothing_there(path: Path) -> ProblemError:
-    return ProblemError(404, "no-such-path", "there is nothing at this path", path=format_path(path))
-
-
-def edits_at(state: EnvironmentState, path: Path, value: Any) -> KeyEdits:
-    """The edits after which a path says a value; ABSENT for nothing."""
-    if not path:
-        if value is not ABSENT and type(value) is not dict:
-            raise ProblemError(422, "cannot-be-written", "an environment is a table", path="", expected="a table")
-        tree: Any = {} if value is ABSENT else value
-        gone = dict.fromkeys(state.contents.names.keys() - tree.keys(), ABSENT)
-        return plan_edits(state.contents, {**gone, **tree})
-    top = state.contents.names.get(path[0])
-    before = ABSENT if top is None else top.tree
-    if len(path) == 1:
-        return plan_edits(state.contents, {path[0]: value})
-    if value is ABSENT:
-        return plan_edits(state.contents, {path[0]: without(before, path[1:])})
-    if before is ABSENT:
-        return plan_edits(state.contents, {path[0]: nested(path[1:], value)})
-    return plan_edits(state.contents, {path[0]: placed(before, path[1:], value)})
 
 
 def change_request(

@@ -17,6 +17,7 @@ from reactive_config._releases.idempotency import OtherRequest
 from reactive_config._releases.key_store import StoreAway, StoreError, StoreTooLarge
 from reactive_config._releases.patches import PatchRefused
 from reactive_config._releases.path_changes import NeedsForce
+from reactive_config._releases.path_edits import NothingThere
 from reactive_config._releases.release import DamagedHistory
 from reactive_config._releases.releases import Contended
 
@@ -71,6 +72,7 @@ def problem_of(error: Exception) -> ProblemError | None:
 _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (InvalidName, 404, "no-such-name"),
     (NoSuchRelease, 404, "no-such-release"),
+    (NothingThere, 404, "no-such-path"),
     (NeedsForce, 409, "needs-force"),
     (StoreTooLarge, 413, "too-large"),
     (OtherRequest, 422, "key-used-for-another-request"),
@@ -85,7 +87,7 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
 
 
 def _place(error: Exception) -> dict[str, Any]:
-    if isinstance(error, UnwritableContent):
+    if isinstance(error, (UnwritableContent, NothingThere)):
         return {"path": format_path(error.path)}
     if isinstance(error, PatchRefused) and error.index is not None:
         return {"operation": error.index}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import msgspec
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +14,7 @@ from reactive_config._core.trees import ABSENT
 from reactive_config._releases.change_requests import Plan
 from reactive_config._releases.contents import KeyEdits
 from reactive_config._releases.path_changes import changes_between, value_at
+from reactive_config._releases.path_edits import edits_of_several
 from reactive_config._releases.releases import Releases
 from reactive_config._releases.replica import EnvironmentState
 from reactive_config._service.config_endpoints import (
@@ -22,7 +22,6 @@ from reactive_config._service.config_endpoints import (
     body_hash,
     change_request,
     changes_json,
-    edits_at,
     environment_of_request,
     known_up_to,
     outcome_response,
@@ -92,7 +91,7 @@ class ReleaseEndpoints:
         wanted = _read(body)
 
         async def plan(state: EnvironmentState) -> KeyEdits:
-            return _edits(state, wanted)
+            return edits_of_several(state.contents, wanted)
 
         return await self._change(request, body, plan)
 
@@ -161,19 +160,6 @@ def _pointer(pointer: Any) -> Path:
     if type(pointer) is not str or not re.fullmatch(r"(/([^/~]|~[01])*)+", pointer, re.DOTALL):
         raise ProblemError(422, "bad-body", "expected JSON Pointers, as /database/pool/max_size")
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
-
-
-def _edits(state: EnvironmentState, wanted: dict[Path, Any]) -> KeyEdits:
-    """The edits of all paths together, in the order of the paths: what is deeper comes later, and wins."""
-    edits: dict[str, bytes | None] = {}
-    contents = state.contents
-    for path, value in sorted(wanted.items(), key=lambda item: len(item[0])):
-        if value is ABSENT and value_at(contents, path) is ABSENT:
-            raise ProblemError(404, "no-such-path", "there is nothing at this path", path=list(path))
-        more = edits_at(msgspec.structs.replace(state, contents=contents), path, value)
-        contents = contents.edited(more)
-        edits |= more
-    return edits
 
 
 def _number(request: Request, name: str) -> int:

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from reactive_config._core.bounds import MAX_DEPTH, MAX_NAMES
 from reactive_config._core.paths import Path
 from reactive_config._formats import registry
+from reactive_config._releases.path_edits import name_trouble
 from reactive_config._service.problems import ProblemError
 from reactive_config.errors import ParseError
 
@@ -55,10 +56,9 @@ def _name(part: bytes) -> str:
         name = unquote_to_bytes(part).decode()
     except UnicodeDecodeError:
         raise _no_path("expected names in UTF-8") from None
-    if not name or {".", ".."} & set(name.split("/")):  # some proxies decode a slash, and then tidy up the path
-        raise _no_path("expected names that are not empty, `.` or `..`, nor have such parts")
-    if not name.isprintable():
-        raise _no_path("expected names of printable characters")
+    trouble = name_trouble(name)
+    if trouble:
+        raise _no_path(trouble)
     return name
 
 

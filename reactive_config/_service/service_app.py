@@ -38,7 +38,7 @@ def service_app(releases: Releases, tokens: AccessTokens, local: str = "") -> AS
         tokens: Who may use it.
         local: Who uses it without a token; empty for nobody.
     """
-    metrics = ServiceMetrics(releases.replica)
+    metrics = ServiceMetrics(releases)
     config = ConfigEndpoints(releases)
     past = ReleaseEndpoints(releases)
     operations = OperationsEndpoints(releases.replica, metrics, openapi_document())

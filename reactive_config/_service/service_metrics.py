@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from reactive_config._releases.key_store import StoreError
-from reactive_config._releases.replica import Replica
+from reactive_config._releases.releases import Releases
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -17,9 +17,9 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 class ServiceMetrics:
     """Counters of requests, and gauges of the store, in a registry of their own."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, releases: Releases) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_StoreGauges(replica))
+        self._registry.register(_StoreGauges(releases))
         labels = ("method", "route")
         self._requests = Counter(
             "reactive_config_service_requests", "Requests answered", (*labels, "status"), registry=self._registry
@@ -43,13 +43,19 @@ class ServiceMetrics:
 
 
 class _StoreGauges:
-    def __init__(self, replica: Replica) -> None:
-        self._replica = replica
+    def __init__(self, releases: Releases) -> None:
+        self._releases = releases
 
     def collect(self) -> Iterator[Metric]:
-        replica = self._replica
+        replica = self._releases.replica
         yield GaugeMetricFamily("reactive_config_service_revision", "Newest known revision", value=replica.revision)
         yield GaugeMetricFamily("reactive_config_service_store_up", "Whether the store answers", value=not replica.away)
+        most = self._releases.retention.shared_by(replica.count).size
+        yield GaugeMetricFamily(
+            "reactive_config_service_history_limit_bytes",
+            "Bytes that the history of an environment may have",
+            value=most,
+        )
         labels = ("namespace", "environment")
         keys = GaugeMetricFamily("reactive_config_service_keys", "Keys of an environment", labels=labels)
         number = GaugeMetricFamily("reactive_config_service_release", "Number of the last release", labels=labels)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from reactive_config._core.runtime.operator_log import logger
 from reactive_config._releases.access_tokens import AccessTokens
+from reactive_config._releases.idempotency import forget_regularly
 from reactive_config._releases.key_store import StoreAway, StoreError
 from reactive_config._releases.opening_store import open_store
 from reactive_config._releases.releases import Releases
@@ -66,14 +67,18 @@ async def open_service(
     """
     async with open_store(store) as keys:
         replica = Replica(keys)
-        following = asyncio.create_task(replica.run(), name="reactive_config store")
+        running = [
+            asyncio.create_task(replica.run(), name="reactive_config store"),
+            asyncio.create_task(forget_regularly(keys), name="reactive_config old answers"),
+        ]
         try:
             await _first_reading(replica)
             releases, tokens = Releases(keys, replica, retention), AccessTokens(keys, replica)
             yield OpenService(service_app(releases, tokens, local), tokens, releases)
         finally:
-            following.cancel()
-            await asyncio.wait([following])
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)
 
 
 async def _first_reading(replica: Replica) -> None:

@@ -88,6 +88,8 @@ def test_a_value_is_json_or_text(quick, text, value):
         (["tokens", "create"], "expected create NAME, list, or revoke NAME"),
         (["serve", "--listen", "0.0.0.0:80"], "expected a loopback address"),
         (["serve", "--store", "nothing"], "expected a store as sqlite:PATH"),
+        (["serve", "--keep-releases", "0"], "--keep-releases: expected a number from 1 to 100,000, got 0"),
+        (["serve", "--keep-days", "-1"], "--keep-days: expected a number from 1 to 100,000, got -1"),
     ],
 )
 def test_a_command_line_at_fault(quick, arguments, message):

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import logging
+import os
 from datetime import UTC, datetime, timedelta
 
+import anyio
 import msgspec
 import pytest
 
+from reactive_config._releases import whole_contents
 from reactive_config._releases.change_requests import ChangeRequest
 from reactive_config._releases.contents import EMPTY
 from reactive_config._releases.document_edits import plan_edits
 from reactive_config._releases.environment_name import EnvironmentName, InvalidName
 from reactive_config._releases.history import NoSuchRelease
-from reactive_config._releases.idempotency import IdempotencyKey, OtherRequest, forget_answers
-from reactive_config._releases.key_store import StoreTooLarge
+from reactive_config._releases.idempotency import (
+    ANSWERS,
+    IdempotencyKey,
+    OtherRequest,
+    forget_answers,
+    forget_regularly,
+)
+from reactive_config._releases.key_store import StoreAway, StoreTooLarge
 from reactive_config._releases.path_changes import NeedsForce
 from reactive_config._releases.release import GENESIS
 from reactive_config._releases.retention import Retention
@@ -212,6 +223,35 @@ async def test_answers_are_kept_a_day(open_store):
         assert not (await releases.change(ENVIRONMENT, request)).repeated
 
 
+async def test_old_answers_are_deleted_by_those_who_serve(open_store, caplog):
+    caplog.set_level(logging.INFO)
+    long_ago = datetime.now(UTC) - timedelta(days=9)
+    async with releasing(open_store, now=lambda: long_ago) as releases:
+        for number in range(3):
+            key = IdempotencyKey("me", str(number), "body")
+            await releases.change(ENVIRONMENT, msgspec.structs.replace(says(a=number), repeat=key))
+        store, trouble = releases._store, [StoreAway("a test")]
+
+        class Failing:
+            name = "a store"
+
+            async def scan(self, *arguments):
+                if trouble:
+                    raise trouble.pop()
+                return await store.scan(*arguments)
+
+            commit = store.commit
+
+        task = asyncio.create_task(forget_regularly(Failing(), every=0.01))
+        with anyio.fail_after(10):
+            while await store.scan(ANSWERS, "", "~", 10):
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+    assert "a store: old answers are not deleted yet: a test" in caplog.text
+
+
 async def test_history_is_as_long_as_it_may_be(open_store):
     async with releasing(open_store, retention=Retention(count=60)) as releases:
         for number in range(130):
@@ -222,6 +262,24 @@ async def test_history_is_as_long_as_it_may_be(open_store):
         assert (await releases.contents_at(ENVIRONMENT, 70)).tree == {"n": 69}
         with pytest.raises(NoSuchRelease, match="no longer"):
             await releases.contents_at(ENVIRONMENT, 69)
+
+
+async def test_histories_of_many_environments_share_what_there_is(open_store, monkeypatch):
+    monkeypatch.setattr(whole_contents, "EVERY", 5)  # what comes after a whole is kept in any case
+    retention = Retention(total=20_000)
+    async with releasing(open_store, retention=retention) as releases:
+        for number in range(60):
+            await releases.change(ENVIRONMENT, says(n=base64.b85encode(os.urandom(300)).decode() + str(number)))
+        alone = releases.replica.state(ENVIRONMENT).released
+        for name in "abcdefghi":
+            await releases.change(EnvironmentName("shop", name), says(n=1))
+        for number in range(60):
+            await releases.change(ENVIRONMENT, says(n=base64.b85encode(os.urandom(300)).decode() + str(number)))
+        shared = releases.replica.state(ENVIRONMENT).released
+        assert 10_000 < alone.size <= 20_000
+        assert shared.size <= 2000 + 5 * 1000
+        kept = await releases.history.releases(ENVIRONMENT, limit=200)
+        assert (kept[0].number, kept[-1].number) == (120, shared.first)
 
 
 async def test_too_many_keys_are_refused_before_anything_is_written(open_store):

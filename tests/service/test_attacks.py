@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
 
@@ -12,6 +14,8 @@ from .conftest import ANY, CONFIG, MERGE, NEW, PATCH, client_of, problem
 pytestmark = pytest.mark.anyio
 
 JSON = {"Content-Type": "application/json"}
+
+RELEASES = "/v1/shop/production/releases"
 
 COPIES = [{"op": "copy", "from": "/x", "path": f"/x{n}"} for n in range(30)]
 
@@ -176,6 +180,32 @@ async def test_a_body_that_is_too_large_is_answered(shop):
     answer = await shop.put(CONFIG, json={f"n{n}": n for n in range(200)}, headers=ANY)
     assert problem(answer) == (413, "too-large")
     assert (await shop.get(CONFIG)).json()["debug"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"debug": {"a\0b": 1}}, "debug"), ({"\x1b": 1}, ""), ({"pool": {"a": {"": 1}}}, "pool.a."),
+        ({"pool": {"..": 1}}, "pool"), ({"a/./b": 1}, ""),
+    ],
+)  # fmt: skip
+async def test_a_name_that_no_path_can_say(shop, body, place):
+    """Nothing is written that could not be read, changed or deleted by its path."""
+    raw = json.dumps(body)
+    for method, headers in (("PATCH", MERGE), ("PUT", JSON)):
+        answer = await shop.request(method, CONFIG, content=raw, headers=headers | ANY, params={"force": "a test"})
+        assert problem(answer) == (422, "cannot-be-written")
+        assert answer.json()["path"].startswith(place)
+    assert (await shop.get(CONFIG)).headers["revision"] == "2"
+
+
+@pytest.mark.parametrize("path", ["debug/b", "names/0", "pool/size/deep/er"])
+async def test_a_path_below_what_is_no_table(shop, path):
+    answer = await shop.put(f"{CONFIG}/{path}", json=1, headers=NEW)
+    assert problem(answer) == (422, "cannot-be-written")
+    assert "expected a table, because a path goes on below it" in answer.json()["detail"]
+    assert problem(await shop.post(RELEASES, json={"set": {f"/{path}": 1}})) == (422, "cannot-be-written")
+    assert problem(await shop.post(RELEASES, json={"delete": [f"/{path}"]})) == (404, "no-such-path")
 
 
 async def test_another_media_type(shop):

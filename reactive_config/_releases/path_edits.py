@@ -1,0 +1,120 @@
+"""From what a path shall say to the keys to write and delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reactive_config._core.paths import Path, format_path
+from reactive_config._core.trees import ABSENT
+from reactive_config._printable import printable
+from reactive_config._releases.contents import Contents
+from reactive_config._releases.document_edits import UnwritableContent, nested, placed, plan_edits, without
+from reactive_config._releases.key_store import StoreError
+from reactive_config._releases.path_changes import PathChange, value_at
+
+
+class NothingThere(StoreError, LookupError):
+    """What is to be changed or deleted is not there.
+
+    Attributes:
+        path: Where.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"there is nothing at {printable(format_path(path)) or 'this path'}")
+
+
+def edits_at(contents: Contents, path: Path, value: Any) -> dict[str, bytes | None]:
+    """The edits after which a path says a value.
+
+    Args:
+        contents: What there is.
+        path: Where; empty for the whole environment, which is a table.
+        value: ABSENT for nothing.
+
+    Raises:
+        NothingThere: It is to be deleted, and is not there.
+        UnwritableContent: Something above the path is no table, or no document can say the value.
+    """
+    if not path:
+        return _edits_of_all(contents, {} if value is ABSENT else value)
+    top = contents.names.get(path[0])
+    before = ABSENT if top is None else top.tree
+    if value is ABSENT:
+        if value_at(contents, path) is ABSENT:
+            raise NothingThere(path)
+        return plan_edits(contents, {path[0]: without(before, path[1:]) if path[1:] else ABSENT})
+    _check_tables_above(before, path)
+    if before is ABSENT:
+        return plan_edits(contents, {path[0]: nested(path[1:], value)})
+    return plan_edits(contents, {path[0]: placed(before, path[1:], value)})
+
+
+def _edits_of_all(contents: Contents, tree: Any) -> dict[str, bytes | None]:
+    if type(tree) is not dict:
+        raise UnwritableContent((), "expected a table, which an environment is")
+    gone = dict.fromkeys(contents.names.keys() - tree.keys(), ABSENT)
+    return plan_edits(contents, {**gone, **tree})
+
+
+def _check_tables_above(tree: Any, path: Path) -> None:
+    for depth, name in enumerate(path[1:], 1):
+        if tree is ABSENT:
+            return
+        if type(tree) is not dict:
+            raise UnwritableContent(path[:depth], "expected a table, because a path goes on below it")
+        tree = tree.get(name, ABSENT)
+
+
+def edits_of_several(contents: Contents, wanted: Mapping[Path, Any]) -> dict[str, bytes | None]:
+    """The edits of several paths together, the shortest first: what is deeper comes later, and wins.
+
+    Raises:
+        NothingThere: As `edits_at`.
+        UnwritableContent: As `edits_at`.
+    """
+    edits: dict[str, bytes | None] = {}
+    for path, value in sorted(wanted.items(), key=lambda item: len(item[0])):
+        more = edits_at(contents, path, value)
+        contents = contents.edited(more)
+        edits |= more
+    return edits
+
+
+def check_new_names(changes: list[PathChange]) -> None:
+    """Refuse new names that no path of a URL can say: what is written can be read, changed and deleted by its path.
+
+    Raises:
+        UnwritableContent: There is one.
+    """
+    for change in changes:
+        for path in _new_paths(change):
+            trouble = name_trouble(path[-1])
+            if trouble:
+                raise UnwritableContent(path, trouble)
+
+
+def _new_paths(change: PathChange) -> Iterator[Path]:
+    if change.after is ABSENT:
+        return
+    if change.path and change.before is ABSENT:
+        yield change.path
+    yield from _paths_below(change.path, change.after)
+
+
+def _paths_below(path: Path, tree: Any) -> Iterator[Path]:
+    if type(tree) is dict:
+        for name, value in tree.items():
+            yield (*path, name)
+            yield from _paths_below((*path, name), value)
+
+
+def name_trouble(name: str) -> str:
+    """Why a name cannot be a part of a path; empty if it can."""
+    if not name or {".", ".."} & set(name.split("/")):  # some proxies decode a slash, and then tidy up the path
+        return "expected names that are not empty, `.` or `..`, nor have such parts"
+    if not name.isprintable():
+        return "expected names of printable characters"
+    return ""
