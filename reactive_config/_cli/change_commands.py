@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import orjson
 from cyclopts import Group, Parameter
 
+from reactive_config._cli.etcd_login import EtcdLoginOptions
 from reactive_config._cli.failures import OK, UsageError
 from reactive_config._cli.output import Output, StyledText, compact
 from reactive_config._cli.release_target import ConflictAnswer, ReleaseClient, opened_target, target_and_rest
@@ -25,7 +26,7 @@ ChangeText = Annotated[str, Parameter(name="ARGUMENT")]
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class ChangeOptions:
+class ChangeOptions(EtcdLoginOptions):
     """Settings of all commands that change something."""
 
     message: Annotated[str, Parameter(name=["--message", "-m"], group=_CHANGE, show_default=False)] = ""
@@ -60,7 +61,7 @@ async def set_values(*arguments: ChangeText, options: ChangeOptions = ChangeOpti
     setting = dict(map(read_assignment, texts))
     if not setting:
         raise UsageError("expected PATH=VALUE, got none", hints=[f"{target.text} database.pool.max_size=20"])
-    async with opened_target(target, options.token_file) as client:
+    async with opened_target(target, options.token_file, options) as client:
         return await change(client, options, setting=setting, deleting=[])
 
 
@@ -73,7 +74,7 @@ async def unset_values(*arguments: ChangeText, options: ChangeOptions = ChangeOp
     target, texts = target_and_rest(arguments)
     if not texts:
         raise UsageError("expected PATH, got none")
-    async with opened_target(target, options.token_file) as client:
+    async with opened_target(target, options.token_file, options) as client:
         return await change(client, options, setting={}, deleting=[read_release_path(text) for text in texts])
 
 
@@ -92,7 +93,7 @@ async def apply_files(
     if len(texts) != 1:
         raise UsageError(f"expected one FILE or DIRECTORY, got {len(texts)}")
     tree = read_tree(FilePath(texts[0]))
-    async with opened_target(target, options.token_file) as client:
+    async with opened_target(target, options.token_file, options) as client:
         deleting: list[Path] = []
         if prune:
             present = await _names(client)
@@ -115,7 +116,7 @@ async def rollback(*arguments: ChangeText, options: ChangeOptions = ChangeOption
     """
     target, texts = target_and_rest(arguments)
     number = read_number(texts)
-    async with opened_target(target, options.token_file) as client:
+    async with opened_target(target, options.token_file, options) as client:
         answer = await client.ask("POST", f"/releases/{number}/restore", params=options.query)
         return tell_outcome(Output(json=options.json), answer.json())
 

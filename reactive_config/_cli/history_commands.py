@@ -10,6 +10,7 @@ from urllib.parse import quote
 from cyclopts import Group, Parameter
 
 from reactive_config._cli.change_commands import ChangeText, read_number, read_release_path, tell_change
+from reactive_config._cli.etcd_login import EtcdLoginOptions
 from reactive_config._cli.failures import OK, UsageError
 from reactive_config._cli.output import Output, StyledText
 from reactive_config._cli.release_target import opened_target, target_and_rest
@@ -22,7 +23,7 @@ _READ = Group("Read", sort_key=2)
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class ReadOptions:
+class ReadOptions(EtcdLoginOptions):
     """Settings of all commands that read releases."""
 
     token_file: Annotated[str | None, Parameter(metavar="FILE", group=_READ)] = None
@@ -45,7 +46,7 @@ async def history(
     target, texts = target_and_rest(arguments)
     _expect_nothing(texts)
     out = Output(json=options.json)
-    async with opened_target(target, options.token_file) as client:
+    async with opened_target(target, options.token_file, options) as client:
         answer = await client.ask("GET", "/releases", params={"limit": str(limit)})
     releases = answer.json()["releases"]
     if options.json:
@@ -69,7 +70,7 @@ async def show_release(*arguments: ChangeText, options: ReadOptions = ReadOption
     target, texts = target_and_rest(arguments)
     number = read_number(texts)
     out = Output(json=options.json)
-    async with opened_target(target, options.token_file) as client:
+    async with opened_target(target, options.token_file, options) as client:
         release = (await client.ask("GET", f"/releases/{number}")).json()
     if options.json:
         out.record("release", **release)
@@ -100,7 +101,7 @@ async def diff(*arguments: ChangeText, options: ReadOptions = ReadOptions()) -> 
         raise UsageError(f"expected the number of one release or of two, got {len(texts)}")
     number, *to = [read_number((text,)) for text in texts]
     out = Output(json=options.json)
-    async with opened_target(target, options.token_file) as client:
+    async with opened_target(target, options.token_file, options) as client:
         found = (await client.ask("GET", f"/releases/{number}/diff", params={"to": str(to[0])} if to else {})).json()
     if options.json:
         out.record("diff", **found)
@@ -121,7 +122,7 @@ async def blame(*arguments: ChangeText, options: ReadOptions = ReadOptions()) ->
         raise UsageError(f"expected one PATH, got {len(texts)}")
     path = "/".join(quote(name, safe="") for name in read_release_path(texts[0]))
     out = Output(json=options.json)
-    async with opened_target(target, options.token_file) as client:
+    async with opened_target(target, options.token_file, options) as client:
         release = (await client.ask("GET", f"/blame/{path}")).json()["release"]
     if options.json:
         out.record("blame", release=release)
@@ -148,7 +149,7 @@ async def export(
         raise UsageError(f"expected one DIRECTORY, got {len(texts)}")
     directory = FilePath(texts[0])
     out = Output(json=options.json)
-    async with opened_target(target, options.token_file) as client:
+    async with opened_target(target, options.token_file, options) as client:
         tree = (await client.ask("GET", "/config", params={"format": "json"})).json()
     for file in _write(tree, directory, f".{format}"):
         if options.json:

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from reactive_config._cli.etcd_login import PASSWORD_VARIABLE
 from reactive_config._cli.failures import NoConfiguration
 from reactive_config._cli.output import Output, StyledText, problem_line
 from reactive_config._cli.project import find_project, tell_project
 from reactive_config._cli.source_options import Options
-from reactive_config._cli.sources import PASSWORD_VARIABLE, SourceSpec, make_sources, names_sources, read_specs
+from reactive_config._cli.sources import SourceSpec, make_sources, names_sources, read_specs
 from reactive_config._cli.type_loading import decoders_reference, load_decoders, load_kind, type_reference
 from reactive_config._core.runtime.config import Config, open_config
 from reactive_config._core.source import Source

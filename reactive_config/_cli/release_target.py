@@ -10,12 +10,14 @@ import contextlib
 import getpass
 import os
 import re
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from reactive_config._cli.etcd_login import EtcdLoginOptions
 from reactive_config._cli.failures import Failure, UsageError
 from reactive_config._cli.quoting import may_hold_login
 from reactive_config._extras import install
@@ -28,7 +30,7 @@ _FORMS = (
     "http://HOST:PORT/NAMESPACE/ENVIRONMENT, etcd://HOST:PORT/PREFIX/NAMESPACE/ENVIRONMENT "
     "or sqlite:FILE/NAMESPACE/ENVIRONMENT"
 )
-_TARGET = re.compile(r"(?P<store>(?:https?://|etcd://|sqlite:).+)/(?P<namespace>[^/]+)/(?P<environment>[^/]+)/?")
+_TARGET = re.compile(r"(?P<store>(?:https?://|etcds?://|sqlite:).+)/(?P<namespace>[^/]+)/(?P<environment>[^/]+)/?")
 _LONGEST_TOKEN = 1_000
 _TIMEOUT = 60.0
 
@@ -56,7 +58,7 @@ class ReleaseTarget(msgspec.Struct, frozen=True):
 
 def is_target(text: str) -> bool:
     """Whether an argument names a target, not a path."""
-    return text.startswith(("http://", "https://", "etcd://", "sqlite:"))
+    return text.startswith(("http://", "https://", "etcd://", "etcds://", "sqlite:"))
 
 
 def read_target(text: str) -> ReleaseTarget:
@@ -70,7 +72,7 @@ def read_target(text: str) -> ReleaseTarget:
     found = _TARGET.fullmatch(text)
     if found is None:
         raise UsageError(f"TARGET: expected {_FORMS}, got {printable(text)}")
-    store = found["store"] + "/" if text.startswith("etcd:") else found["store"]
+    store = found["store"] + "/" if text.startswith(("etcd:", "etcds:")) else found["store"]
     return ReleaseTarget(text, store, found["namespace"], found["environment"])
 
 
@@ -167,8 +169,15 @@ _HINTS = {
 
 
 @contextlib.asynccontextmanager
-async def opened_target(target: ReleaseTarget, token_file: str | None) -> AsyncIterator[ReleaseClient]:
+async def opened_target(
+    target: ReleaseTarget, token_file: str | None, access: EtcdLoginOptions
+) -> AsyncIterator[ReleaseClient]:
     """A client for a target.
+
+    Args:
+        target: One environment.
+        token_file: Of the service's token; None for the environment's variable.
+        access: For a store in etcd; its certificates also for a service behind https://.
 
     Raises:
         UsageError: There is no token, or the target cannot be.
@@ -180,19 +189,31 @@ async def opened_target(target: ReleaseTarget, token_file: str | None) -> AsyncI
         raise UsageError(f"expected httpx, got none: {install('cli')}") from None
     if target.store.startswith("http"):
         headers = {"Authorization": f"Bearer {_token(token_file)}"}
-        async with httpx.AsyncClient(base_url=target.store, headers=headers, timeout=_TIMEOUT) as http:
+        verify = _certificates(access) if target.store.startswith("https") else False
+        async with httpx.AsyncClient(base_url=target.store, headers=headers, timeout=_TIMEOUT, verify=verify) as http:
             yield ReleaseClient(http, target)
         return
     from reactive_config._releases.retention import WITHOUT_COUNT
     from reactive_config._service.serving import open_service
 
     try:
-        async with open_service(target.store, WITHOUT_COUNT, local=_person()) as service:
+        async with open_service(target.store, WITHOUT_COUNT, login=access.login(), local=_person()) as service:
             transport = httpx.ASGITransport(service.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://local", timeout=_TIMEOUT) as http:
                 yield ReleaseClient(http, target)
     except ValueError as error:
         raise UsageError(f"TARGET: {error}") from None
+
+
+def _certificates(access: EtcdLoginOptions) -> ssl.SSLContext:
+    """What a service behind https:// is checked by, and the client's certificate."""
+    try:
+        context = ssl.create_default_context(cafile=access.ca)
+        if access.cert is not None:
+            context.load_cert_chain(access.cert, access.cert_key)
+    except OSError as error:
+        raise UsageError(f"{', '.join(access.tls)}: {error.strerror or 'no certificates (PEM)'}") from None
+    return context
 
 
 def _person() -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
+from reactive_config._cli.etcd_login import NOBODY, EtcdLoginOptions
 from reactive_config._cli.failures import OK, Failure, UsageError
 from reactive_config._cli.output import Output
 from reactive_config._cli.source_options import OUTPUT
@@ -32,6 +33,7 @@ async def serve_command(
     keep_releases: Annotated[int, Parameter(group=_SERVICE)] = 1000,
     keep_days: Annotated[int | None, Parameter(group=_SERVICE)] = None,
     keep_mib: Annotated[int, Parameter(group=_SERVICE)] = 512,
+    access: EtcdLoginOptions = NOBODY,
 ) -> int:
     """Serve configuration over HTTP, until SIGTERM or Ctrl-C.
 
@@ -52,7 +54,7 @@ async def serve_command(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         retention = _retention(keep_releases, keep_days, keep_mib)
-        await serve(store, listen, insecure=insecure, retention=retention)
+        await serve(store, listen, insecure=insecure, retention=retention, login=access.login())
     except ValueError as error:
         raise UsageError(str(error)) from None
     except OSError as error:
@@ -75,6 +77,7 @@ async def tokens(
     /,
     *,
     store: StoreName = _STORE,
+    access: EtcdLoginOptions = NOBODY,
     json: Annotated[bool, Parameter(negative="", group=OUTPUT, show_default=False)] = False,
 ) -> int:
     """Make, list and revoke access tokens, in the store itself.
@@ -93,7 +96,7 @@ async def tokens(
     if action not in ("create", "list", "revoke") or bool(name) == (action == "list"):
         raise UsageError("expected create NAME, list, or revoke NAME")
     try:
-        async with open_service(store) as service:
+        async with open_service(store, login=access.login()) as service:
             if action == "create":
                 token = await service.tokens.create(name, datetime.now(UTC))
                 if json:

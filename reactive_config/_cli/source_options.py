@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
+from reactive_config._cli.etcd_login import EtcdLoginOptions, FileText, etcd_option
+
 _SOURCES = Group("Sources", sort_key=2)
-_ETCD = Group("etcd", sort_key=3)
 OUTPUT = Group("Output", sort_key=4)
 
-if TYPE_CHECKING:
-    _FileText = str
-else:
-    # cyclopts gives the text as it is, and lets shells complete files because of the second type.
-    _FileText = str | Path
-
-SourceText = Annotated[_FileText, Parameter(name="SOURCE")]
+SourceText = Annotated[FileText, Parameter(name="SOURCE")]
 """A source, as `_cli/sources.py` reads it."""
 
 TypeName = Annotated[
@@ -34,13 +28,9 @@ Json = Annotated[bool, Parameter(negative="", group=OUTPUT, show_default=False)]
 NoProject = Annotated[bool, Parameter(negative="", group=_SOURCES, show_default=False)]
 
 
-def _etcd(metavar: str) -> Parameter:
-    return Parameter(metavar=metavar, group=_ETCD)
-
-
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(EtcdLoginOptions):
     """Settings of the sources and of the output."""
 
     type: TypeName = None
@@ -57,30 +47,14 @@ class Options:
     """What tells of changed files."""
     timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=Number(gt=0), group=_SOURCES)] = None
     """How long the first configuration may take. [default: 10; doctor: 5 for each source]"""
-    layers: Annotated[str | None, _etcd("NAME,NAME")] = None
+    layers: Annotated[str | None, etcd_option("NAME,NAME")] = None
     """Names under the prefix that become layers, the lowest first."""
-    key_format: Annotated[Literal["json", "yaml", "toml"], _etcd("NAME")] = "json"
+    key_format: Annotated[Literal["json", "yaml", "toml"], etcd_option("NAME")] = "json"
     """What documents in keys without a suffix are written in: json, yaml or toml."""
-    username: Annotated[str | None, _etcd("NAME")] = None
-    """Its password comes from $REACTIVE_CONFIG_PASSWORD or --password-file, never from the command line."""
-    password_file: Annotated[_FileText | None, _etcd("FILE")] = None
-    """A file with the password; one line break at its end does not count."""
-    ca: Annotated[_FileText | None, _etcd("FILE")] = None
-    """Certificates (PEM) that the servers' must descend from; for etcds://."""
-    cert: Annotated[_FileText | None, _etcd("FILE")] = None
-    """The client's certificate, for mutual TLS."""
-    cert_key: Annotated[_FileText | None, _etcd("FILE")] = None
-    """Its private key."""
-    mirror: Annotated[_FileText | None, _etcd("FILE")] = None
+    mirror: Annotated[FileText | None, etcd_option("FILE")] = None
     """A file that keeps the last good state and serves while etcd is away. It is written, too."""
     json: Json = False
     """JSON lines; errors too."""
-
-    @property
-    def tls(self) -> list[str]:
-        """The options that are about TLS and were given, as they are spelled."""
-        given = {"--ca": self.ca, "--cert": self.cert, "--cert-key": self.cert_key}
-        return [name for name, value in given.items() if value]
 
     def for_etcd(self) -> dict[str, object]:
         """The options that mean something to etcd sources only, as they are spelled."""

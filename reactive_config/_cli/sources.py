@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from reactive_config._cli.etcd_login import PASSWORD_VARIABLE
 from reactive_config._cli.failures import UsageError
 from reactive_config._cli.project import Project
 from reactive_config._cli.quoting import may_hold_login
@@ -31,9 +32,6 @@ from reactive_config._core.source import Source
 from reactive_config.errors import SourceError
 
 SOURCES_VARIABLE = "REACTIVE_CONFIG_SOURCES"
-PASSWORD_VARIABLE = "REACTIVE_CONFIG_PASSWORD"  # noqa: S105 - the variable's name
-
-_LONGEST_PASSWORD = 64 << 10  # bytes
 
 Kind = Literal["files", "environment", "values", "env", "etcd"]
 
@@ -189,14 +187,8 @@ def _from_environment() -> list[str]:
 
 
 def _check_etcd_options(specs: Sequence[SourceSpec], options: Options) -> None:
-    if options.username and ":" in options.username:
-        raise UsageError(
-            "--username: expected a name, got one with a colon, and maybe a password",
-            hints=[f"use --password-file or {PASSWORD_VARIABLE}"],
-        )
+    options.check()
     etcds = [spec for spec in specs if spec.kind == "etcd"]
-    if options.password_file and not options.username:
-        raise UsageError("--password-file: expected --username beside it, got none")
     for spec in etcds:
         if options.layers and not spec.target.endswith("/"):
             raise UsageError(
@@ -269,34 +261,9 @@ def _etcd_arguments(spec: SourceSpec, options: Options) -> dict[str, Any]:
     if options.layers:
         arguments["layers"] = options.layers.split(",")
     if options.username:
-        arguments |= {"username": options.username, "password": _password(options)}
+        arguments |= {"username": options.username, "password": options.password()}
     if options.mirror:
         arguments["mirror"] = options.mirror
-    if options.ca or options.cert or options.cert_key:
-        from reactive_config._etcd.settings import TLS
-
-        arguments["tls"] = TLS(ca=options.ca or "", cert=options.cert or "", key=options.cert_key or "")
+    if (certificates := options.certificates()) is not None:
+        arguments["tls"] = certificates
     return arguments
-
-
-def _password(options: Options) -> str:
-    if options.password_file:
-        try:
-            with Path(options.password_file).open("rb") as file:  # a pipe will do, so its size is not asked for
-                data = file.read(_LONGEST_PASSWORD + 1)
-            text = data.decode()
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "no file can have this name"
-            why = "expected UTF-8 text, got other bytes" if isinstance(error, UnicodeError) else why
-            raise UsageError(f"--password-file {options.password_file}: {why}") from None
-        if len(data) > _LONGEST_PASSWORD:
-            raise UsageError(
-                f"--password-file {options.password_file}: expected at most {_LONGEST_PASSWORD} bytes, got more"
-            )
-        return text.removesuffix("\n").removesuffix("\r")
-    if (password := os.environ.get(PASSWORD_VARIABLE)) is None:
-        raise UsageError(
-            f"expected the password of {options.username} in {PASSWORD_VARIABLE} or --password-file, got neither",
-            hints=["it is not taken from the command line, where other users could read it"],
-        )
-    return password

@@ -1,20 +1,53 @@
-"""Stores by their names: `sqlite:PATH` and `etcd://HOST:PORT/PREFIX/`."""
+"""Stores by their names: `sqlite:PATH` and `etcd://HOST:PORT/PREFIX/`, `etcds://` over TLS."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from reactive_config._printable import printable
 from reactive_config._releases.key_store import KeyStore
 
-_SQLITE, _ETCD = "sqlite:", "etcd://"
+if TYPE_CHECKING:
+    from reactive_config._etcd.settings import TLS, Endpoint
+    from reactive_config._releases.etcd_store import EtcdStore
+
+_SQLITE = "sqlite:"
+_ETCD = re.compile(r"etcd(?P<tls>s)?://(?P<hosts>[^/@]+)(?P<prefix>/.*)", re.DOTALL)
+
+
+class EtcdLogin(msgspec.Struct, frozen=True):
+    """What an etcd wants to know of those who use it.
+
+    Attributes:
+        username: A user of etcd; empty for nobody.
+        password: Of the user.
+        tls: Certificates; None for those that gRPC ships, or for plain text.
+    """
+
+    username: str = ""
+    password: str = ""
+    tls: TLS | None = None
+
+    def __repr__(self) -> str:
+        return f"EtcdLogin({self.username!r})"
+
+
+NOBODY = EtcdLogin()
 
 
 @asynccontextmanager
-async def open_store(name: str) -> AsyncIterator[KeyStore]:
+async def open_store(name: str, login: EtcdLogin = NOBODY) -> AsyncIterator[KeyStore]:
     """A store by its name. Nothing is read yet.
+
+    Args:
+        name: Its name.
+        login: For a store in etcd.
 
     Raises:
         ValueError: It is no name of a store.
@@ -25,16 +58,40 @@ async def open_store(name: str) -> AsyncIterator[KeyStore]:
 
         async with open_sqlite_store(Path(name.removeprefix(_SQLITE))) as sqlite:
             yield sqlite
-    elif name.startswith(_ETCD):
-        from reactive_config._etcd.settings import parse_endpoint
-        from reactive_config._releases.etcd_store import EtcdStore
-
-        addresses, slash, prefix = name.removeprefix(_ETCD).partition("/")
-        if not slash or not prefix.endswith("/"):
-            raise ValueError(f"expected etcd://HOST:PORT/PREFIX/ with a prefix that ends in /, got {_shown(name)}")
-        yield EtcdStore([parse_endpoint(address) for address in addresses.split(",")], f"/{prefix}")
+    elif name.startswith(("etcd://", "etcds://")):
+        yield etcd_store(name, login)
     else:
         raise ValueError(f"expected a store as sqlite:PATH or etcd://HOST:PORT/PREFIX/, got {_shown(name)}")
+
+
+def etcd_store(name: str, login: EtcdLogin = NOBODY) -> EtcdStore:
+    """A store in etcd by its name.
+
+    Raises:
+        ValueError: It is no name of one.
+    """
+    from reactive_config._etcd.auth import Credentials
+    from reactive_config._etcd.settings import Settings, tls_for
+    from reactive_config._releases.etcd_store import EtcdStore
+
+    found = _ETCD.fullmatch(name)
+    if found is None or not found["prefix"].endswith("/"):
+        raise ValueError(f"expected etcd://HOST:PORT/PREFIX/ with a prefix that ends in /, got {_shown(name)}")
+    if login.tls is not None and not found["tls"]:
+        raise ValueError(f"expected etcds:// with certificates, got {_shown(name)}")
+    endpoints = [_endpoint(host, secure=bool(found["tls"])) for host in found["hosts"].split(",")]
+    settings = Settings(tls=login.tls)
+    for endpoint in endpoints:
+        tls_for(endpoint, settings)
+    credentials = Credentials(login.username, login.password) if login.username else None
+    return EtcdStore(endpoints, found["prefix"], settings, credentials)
+
+
+def _endpoint(host: str, *, secure: bool) -> Endpoint:
+    from reactive_config._etcd.settings import parse_endpoint
+
+    with_port = host if re.search(r":\d+$", host) else f"{host}:2379"
+    return parse_endpoint(f"https://{with_port}" if secure else with_port)
 
 
 def _shown(name: str) -> str:

@@ -19,7 +19,7 @@ from reactive_config._core.runtime.operator_log import logger
 from reactive_config._releases.access_tokens import AccessTokens
 from reactive_config._releases.idempotency import forget_regularly
 from reactive_config._releases.key_store import StoreAway, StoreError
-from reactive_config._releases.opening_store import open_store
+from reactive_config._releases.opening_store import NOBODY, EtcdLogin, open_store
 from reactive_config._releases.releases import Releases
 from reactive_config._releases.replica import Replica
 from reactive_config._releases.retention import Retention
@@ -53,19 +53,20 @@ class OpenService:
 
 @contextlib.asynccontextmanager
 async def open_service(
-    store: str = STORE, retention: Retention | None = None, *, local: str = ""
+    store: str = STORE, retention: Retention | None = None, *, login: EtcdLogin = NOBODY, local: str = ""
 ) -> AsyncIterator[OpenService]:
     """The service over a store, ready to be served by any ASGI server.
 
     Args:
         store: `sqlite:PATH` or `etcd://HOST:PORT/PREFIX/`.
         retention: How long histories are.
+        login: For a store in etcd.
         local: Whose requests these are, without a token; for a service that nobody else reaches.
 
     Raises:
         StoreError: The store cannot be read.
     """
-    async with open_store(store) as keys:
+    async with open_store(store, login) as keys:
         replica = Replica(keys)
         running = [
             asyncio.create_task(replica.run(), name="reactive_config store"),
@@ -116,7 +117,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def serve(store: str, listen: str, *, insecure: bool = False, retention: Retention | None = None) -> None:
+async def serve(
+    store: str,
+    listen: str,
+    *,
+    insecure: bool = False,
+    retention: Retention | None = None,
+    login: EtcdLogin = NOBODY,
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
@@ -126,7 +134,7 @@ async def serve(store: str, listen: str, *, insecure: bool = False, retention: R
     """
     host, port = check_address(listen, insecure=insecure)
     with _listening(host, port) as taken:
-        async with open_service(store, retention) as service:
+        async with open_service(store, retention, login=login) as service:
             await _tell_first_token(service.tokens)
             address = taken.getsockname()
             logger.info(
