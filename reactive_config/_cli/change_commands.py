@@ -6,20 +6,39 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-import orjson
 from cyclopts import Group, Parameter
 
+from reactive_config._cli.change_arguments import (
+    count_leaves,
+    pointer,
+    read_assignment,
+    read_number,
+    read_release_path,
+    read_tree,
+)
 from reactive_config._cli.etcd_login import EtcdLoginOptions
 from reactive_config._cli.failures import OK, UsageError
 from reactive_config._cli.output import Output, StyledText, compact
-from reactive_config._cli.release_target import ConflictAnswer, ReleaseClient, opened_target, target_and_rest
-from reactive_config._cli.source_options import OUTPUT
-from reactive_config._core.paths import Path, format_path, parse_path
-from reactive_config._formats import registry
+from reactive_config._cli.release_target import (
+    ConflictAnswer,
+    ReleaseClient,
+    is_prefix,
+    opened_target,
+    read_target,
+    target_and_rest,
+    target_text,
+)
+from reactive_config._cli.source_options import OUTPUT, DecodersName, TypeName
+from reactive_config._cli.type_loading import decoders_reference, load_decoders, load_kind, type_reference
+from reactive_config._cli.typed_values import TypedValues
+from reactive_config._core.paths import Path, format_path
+from reactive_config._core.trees import ABSENT
 from reactive_config._printable import printable
-from reactive_config.errors import InvalidPath, ParseError
 
 _CHANGE = Group("Change", sort_key=2)
+
+_MANY = 1_000
+"""Values of which a person wants to know that they are being applied."""
 
 ChangeText = Annotated[str, Parameter(name="ARGUMENT")]
 
@@ -49,63 +68,111 @@ class ChangeOptions(EtcdLoginOptions):
         return {name: text for name, text in told.items() if text}
 
 
-async def set_values(*arguments: ChangeText, options: ChangeOptions = ChangeOptions()) -> int:
+async def set_values(
+    *arguments: ChangeText,
+    type: TypeName = None,  # noqa: A002
+    decoders: DecodersName = None,
+    options: ChangeOptions = ChangeOptions(),
+) -> int:
     """Set values, all in one release.
 
-    A VALUE is JSON if it reads as JSON (20, true, null, "text", [1, 2], {"a": 1}), and text if not.
+    A VALUE is JSON if it reads as JSON (20, true, null, "text", [1, 2], {"a": 1}), and text if not. With --type it is
+    whichever of the two fits the field.
 
     Args:
-        arguments: TARGET, and one PATH=VALUE or several. PATH is dotted.
+        arguments: TARGET, and one PATH=VALUE or several. PATH is dotted. TARGET may be a prefix of etcd, too.
+        type: The configuration's type. The current directory can be imported from.
+        decoders: The dict that the program gives to open_config(decoders=...), for types of its own.
     """
-    target, texts = target_and_rest(arguments)
-    setting = dict(map(read_assignment, texts))
+    target, texts = target_text(arguments)
+    typed = TypedValues(load_kind(type_reference(type, None)), load_decoders(decoders_reference(decoders, None)))
+    setting = dict(read_assignment(text, typed) for text in texts)
     if not setting:
-        raise UsageError("expected PATH=VALUE, got none", hints=[f"{target.text} database.pool.max_size=20"])
-    async with opened_target(target, options.token_file, options) as client:
-        return await change(client, options, setting=setting, deleting=[])
+        raise UsageError("expected PATH=VALUE, got none", hints=[f"{printable(target)} database.pool.max_size=20"])
+    return await _change_either(target, options, setting)
 
 
 async def unset_values(*arguments: ChangeText, options: ChangeOptions = ChangeOptions()) -> int:
     """Delete what stands at some paths, all in one release.
 
     Args:
-        arguments: TARGET, and one PATH or several.
+        arguments: TARGET, and one PATH or several. TARGET may be a prefix of etcd, too.
     """
-    target, texts = target_and_rest(arguments)
+    target, texts = target_text(arguments)
     if not texts:
         raise UsageError("expected PATH, got none")
-    async with opened_target(target, options.token_file, options) as client:
-        return await change(client, options, setting={}, deleting=[read_release_path(text) for text in texts])
+    return await _change_either(target, options, dict.fromkeys(map(read_release_path, texts), ABSENT))
+
+
+async def _change_either(target: str, options: ChangeOptions, wanted: dict[Path, Any]) -> int:
+    """Change an environment, or an ordinary prefix of etcd; ABSENT deletes."""
+    if is_prefix(target):
+        return await change_prefix(target, options, wanted)
+    setting = {path: value for path, value in wanted.items() if value is not ABSENT}
+    deleting = [path for path in wanted if path not in setting]
+    async with opened_target(read_target(target), options.token_file, options) as client:
+        return await change(client, options, setting=setting, deleting=deleting)
+
+
+async def change_prefix(target: str, options: ChangeOptions, wanted: dict[Path, Any]) -> int:
+    """Change a prefix of etcd, of which no store keeps releases."""
+    from reactive_config._releases.client_views import changes_json
+    from reactive_config._releases.opening_store import etcd_store
+    from reactive_config._releases.ordinary_prefix import open_prefix
+    from reactive_config._releases.path_edits import edits_of_several
+
+    out = Output(json=options.json)
+    if options.message:
+        out.note("a prefix has no history: the message is not kept")
+    try:
+        store = etcd_store(target, options.login())
+    except ValueError as error:
+        raise UsageError(f"TARGET: {error}") from None
+    async with open_prefix(store) as prefix:
+        outcome = await prefix.change(
+            lambda contents: edits_of_several(contents, wanted), forced=bool(options.force), dry_run=options.dry_run
+        )
+    changes = changes_json(outcome.changes)
+    if out.json:
+        out.record("change", changes=changes, dry_run=options.dry_run, revision=outcome.revision)
+        return OK
+    for told in changes:
+        tell_change(out, told)
+    if options.dry_run:
+        out.line("nothing was written: --dry-run" if changes else "nothing would change")
+    else:
+        out.line(f"revision {outcome.revision}" if outcome.written else "nothing had to be changed")
+    return OK
 
 
 async def apply_files(
     *arguments: ChangeText,
     prune: Annotated[bool, Parameter(negative="", group=_CHANGE, show_default=False)] = False,
+    owner: Annotated[str, Parameter(metavar="NAME", group=_CHANGE, show_default=False)] = "",
+    type: TypeName = None,  # noqa: A002
+    decoders: DecodersName = None,
     options: ChangeOptions = ChangeOptions(),
 ) -> int:
     """Make the environment say what a file or a directory says, in one release; in none if it does already.
 
     Args:
         arguments: TARGET, and a file or a directory, whose files merge in the order of their names.
-        prune: Delete top-level names that are not there.
+        prune: Delete top-level names that the files do not have; with --owner only those that this owner once applied.
+        owner: Who applies, as the name of a repository. The store remembers which names it applied.
+        type: The configuration's type, for the values of .env files. The current directory can be imported from.
+        decoders: The dict that the program gives to open_config(decoders=...), for types of its own.
     """
     target, texts = target_and_rest(arguments)
     if len(texts) != 1:
         raise UsageError(f"expected one FILE or DIRECTORY, got {len(texts)}")
-    tree = read_tree(FilePath(texts[0]))
-    async with opened_target(target, options.token_file, options) as client:
-        deleting: list[Path] = []
-        if prune:
-            present = await _names(client)
-            deleting = [(name,) for name in present if name not in tree]
-        return await change(
-            client, options, setting={(name,): value for name, value in tree.items()}, deleting=deleting
-        )
-
-
-async def _names(client: ReleaseClient) -> list[str]:
-    answer = await client.ask("GET", "/config", params={"format": "json"})
-    return list(answer.json())
+    typed = TypedValues(load_kind(type_reference(type, None)), load_decoders(decoders_reference(decoders, None)))
+    with Output(json=options.json).progress() as progress:
+        tree = read_tree(FilePath(texts[0]), typed, progress)
+        count = count_leaves(tree)
+        progress(f"applying {count:,} values", worth_a_line=count >= _MANY)
+        setting: dict[Path, Any] = {(name,): value for name, value in tree.items()}
+        async with opened_target(target, options.token_file, options) as client:
+            return await change(client, options, setting=setting, deleting=[], prune=prune, owner=owner)
 
 
 async def rollback(*arguments: ChangeText, options: ChangeOptions = ChangeOptions()) -> int:
@@ -122,7 +189,13 @@ async def rollback(*arguments: ChangeText, options: ChangeOptions = ChangeOption
 
 
 async def change(
-    client: ReleaseClient, options: ChangeOptions, *, setting: dict[Path, Any], deleting: list[Path]
+    client: ReleaseClient,
+    options: ChangeOptions,
+    *,
+    setting: dict[Path, Any],
+    deleting: list[Path],
+    prune: bool = False,
+    owner: str = "",
 ) -> int:
     """One release of some paths.
 
@@ -130,10 +203,12 @@ async def change(
         ConflictAnswer: Somebody else changed it meanwhile; both sides are shown.
     """
     out = Output(json=options.json)
-    body = {
+    body: dict[str, Any] = {
         "set": {pointer(path): value for path, value in setting.items()},
         "delete": [pointer(path) for path in deleting],
     }
+    if prune or owner:
+        body |= {"prune": prune, "owner": owner}
     headers = {"If-None-Match": "*"} if options.create and not await _exists(client) else {}
     try:
         answer = await client.ask("POST", "/releases", params=options.query, json=body, headers=headers)
@@ -183,95 +258,3 @@ def tell_change(out: Output, change: dict[str, Any]) -> None:
         out.line([StyledText("- ", "red"), path, f" (was {before})"])
     else:
         out.line([StyledText("~ ", "yellow"), path, f" = {after} (was {before})"])
-
-
-def read_assignment(text: str) -> tuple[Path, Any]:
-    """Path and value of PATH=VALUE.
-
-    Raises:
-        UsageError: It is none.
-    """
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"expected PATH=VALUE, got {printable(text)}")
-    return read_release_path(name), read_argument(value)
-
-
-def read_argument(text: str) -> Any:
-    """A value: JSON, by the rules of JSON documents, or text."""
-    try:
-        return registry.parse(text.encode(errors="surrogateescape"), ".json", table=False)
-    except ParseError:
-        pass
-    if text.lstrip().startswith(("{", "[", '"')):
-        raise UsageError("expected a value that is JSON where it begins like JSON, got other text")
-    return text
-
-
-def read_release_path(text: str) -> Path:
-    """A dotted path that is not empty.
-
-    Raises:
-        UsageError: It is none.
-    """
-    try:
-        path = parse_path(text)
-    except InvalidPath as error:
-        raise UsageError(str(error)) from None
-    if not path:
-        raise UsageError("expected PATH, got an empty one")
-    return path
-
-
-def read_number(texts: tuple[str, ...]) -> int:
-    """The number of a release.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if len(texts) != 1 or not texts[0].isascii() or not texts[0].isdigit() or len(texts[0]) > 12:
-        raise UsageError(f"expected the number of a release, got {printable(' '.join(texts)) or 'none'}")
-    return int(texts[0])
-
-
-def read_tree(place: FilePath) -> dict[str, Any]:
-    """What a file says, or all files of a directory together.
-
-    Raises:
-        UsageError: It cannot be read.
-    """
-    from reactive_config._core.trees import overlay
-
-    if place.is_dir():
-        files = sorted(file for file in place.iterdir() if file.suffix in registry.SUFFIXES and file.is_file())
-        if not files:
-            raise UsageError(
-                f"{printable(str(place))}: expected files of {', '.join(sorted(registry.SUFFIXES))}, got none"
-            )
-    else:
-        files = [place]
-    tree: dict[str, Any] = {}
-    for file in files:
-        tree = overlay(tree, _read(file))
-    return tree
-
-
-def _read(file: FilePath) -> Any:
-    if file.suffix not in registry.SUFFIXES:
-        raise UsageError(f"{printable(str(file))}: expected one of {', '.join(sorted(registry.SUFFIXES))}")
-    try:
-        return orjson.loads(orjson.dumps(registry.parse(file.read_bytes(), file.suffix), default=_text))
-    except ParseError as error:
-        raise UsageError(f"{printable(str(file))}: {error}") from None
-    except OSError as error:
-        raise UsageError(f"{printable(str(file))}: {error.strerror}") from None
-
-
-def _text(value: object) -> str:
-    """What JSON has no way to say: the bare values of dotenv."""
-    return str(getattr(value, "text", value))
-
-
-def pointer(path: Path) -> str:
-    """A JSON Pointer."""
-    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in path)

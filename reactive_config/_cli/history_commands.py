@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from cyclopts import Group, Parameter
 
-from reactive_config._cli.change_commands import ChangeText, read_number, read_release_path, tell_change
+from reactive_config._cli.change_arguments import read_number, read_release_path
+from reactive_config._cli.change_commands import ChangeText, tell_change
 from reactive_config._cli.etcd_login import EtcdLoginOptions
 from reactive_config._cli.failures import OK, UsageError
 from reactive_config._cli.output import Output, StyledText

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any, NamedTuple, NoReturn
 
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -117,6 +118,15 @@ class Output:
         if not self.json:
             self._mention(line, 0)
 
+    @contextlib.contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """What is being done, beside a spinner; on the standard error, and gone in the end. Only on a terminal."""
+        if self.json or not self._err.is_terminal:
+            yield Progress(self, None)
+            return
+        with self._err.status("") as status:
+            yield Progress(self, status)
+
     def table(self, headers: Sequence[str], rows: Iterable[Sequence[str | StyledText]], *, indent: int = 0) -> None:
         """Rows under headers; aligned columns without a frame where no terminal is."""
         cells = [[StyledText(printable(part.text), part.style) for part in map(_part, row)] for row in rows]
@@ -213,6 +223,26 @@ def _unwritable(error: OSError) -> Unwritable:
 class _Console(Console):
     def on_broken_pipe(self) -> NoReturn:
         raise BrokenPipeError  # instead of ending the process
+
+
+class Progress:
+    """Says what a command that takes long is doing. Made by `Output.progress`."""
+
+    def __init__(self, out: Output, status: Status | None) -> None:
+        self._out = out
+        self._status = status
+
+    def __call__(self, doing: str, *, worth_a_line: bool = False) -> None:
+        """Show what is done now.
+
+        Args:
+            doing: In few words.
+            worth_a_line: Write it as a line where no terminal is, for logs.
+        """
+        if self._status is not None:
+            self._status.update(Text(printable(doing)))
+        elif worth_a_line:
+            self._out.note(doing)
 
 
 def make_console(stream: IO[str] | None) -> Console:

@@ -69,6 +69,11 @@ def read_target(text: str) -> ReleaseTarget:
     """
     if may_hold_login(text):
         raise UsageError(f"TARGET: expected {_FORMS}, got what may hold a password")
+    if is_prefix(text):
+        raise UsageError(
+            f"TARGET: expected {_FORMS}, got a prefix of etcd, which has no releases: {printable(text)}",
+            hints=["set and unset change a prefix; an environment of a store is written without a slash at the end"],
+        )
     found = _TARGET.fullmatch(text)
     if found is None:
         raise UsageError(f"TARGET: expected {_FORMS}, got {printable(text)}")
@@ -76,18 +81,33 @@ def read_target(text: str) -> ReleaseTarget:
     return ReleaseTarget(text, store, found["namespace"], found["environment"])
 
 
-def target_and_rest(texts: tuple[str, ...]) -> tuple[ReleaseTarget, tuple[str, ...]]:
-    """The target, which comes first or from the environment, and what follows it.
+def is_prefix(text: str) -> bool:
+    """Whether a target is an ordinary prefix of etcd, of which no store keeps releases."""
+    return text.startswith(("etcd://", "etcds://")) and text.endswith("/")
+
+
+def target_text(texts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The target as it is written, which comes first or from the environment, and what follows it.
 
     Raises:
         UsageError: There is none.
     """
     if texts and is_target(texts[0]):
-        return read_target(texts[0]), texts[1:]
+        return texts[0], texts[1:]
     named = os.environ.get(TARGET_VARIABLE, "")
     if not named:
         raise UsageError(f"TARGET: expected {_FORMS}, got none", hints=[f"or set {TARGET_VARIABLE}"])
-    return read_target(named), texts
+    return named, texts
+
+
+def target_and_rest(texts: tuple[str, ...]) -> tuple[ReleaseTarget, tuple[str, ...]]:
+    """One environment, and what follows it on the command line.
+
+    Raises:
+        UsageError: There is none.
+    """
+    text, rest = target_text(texts)
+    return read_target(text), rest
 
 
 class ReleaseClient:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from reactive_config._releases.applied_names import AppliedNames
 from reactive_config._releases.contents import Contents, KeyEdits
 from reactive_config._releases.idempotency import IdempotencyKey
 from reactive_config._releases.path_changes import PathChange
@@ -32,6 +33,7 @@ class ChangeRequest(msgspec.Struct, frozen=True, kw_only=True):
         forced: Why the change may be larger than usual; empty for no reason.
         dry_run: Only tell what would happen.
         repeat: Makes the change happen once, however often it is asked for.
+        applied: The names that are applied as a whole; None for a change of single paths.
     """
 
     plan: Plan
@@ -44,6 +46,7 @@ class ChangeRequest(msgspec.Struct, frozen=True, kw_only=True):
     forced: str = ""
     dry_run: bool = False
     repeat: IdempotencyKey | None = None
+    applied: AppliedNames | None = None
 
 
 class ChangeOutcome(msgspec.Struct, frozen=True):

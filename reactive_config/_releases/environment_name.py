@@ -18,8 +18,13 @@ LONGEST_NAME = 63
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
+def is_name(text: str) -> bool:
+    """Whether a namespace, an environment or an owner can be called so."""
+    return len(text) <= LONGEST_NAME and _NAME.fullmatch(text) is not None
+
+
 class InvalidName(ReactiveConfigError, ValueError):
-    """No namespace and no environment can be called so."""
+    """No namespace, environment or owner can be called so."""
 
 
 class EnvironmentName(msgspec.Struct, frozen=True, order=True):
@@ -34,7 +39,7 @@ class EnvironmentName(msgspec.Struct, frozen=True, order=True):
 
     def __post_init__(self) -> None:
         for what, name in (("a namespace", self.namespace), ("an environment", self.environment)):
-            if len(name) > LONGEST_NAME or not _NAME.fullmatch(name):
+            if not is_name(name):
                 wanted = f"{what} of lower-case letters, digits and `-`, {LONGEST_NAME} at most"
                 raise InvalidName(f"expected {wanted}, got '{printable(name)}'")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from reactive_config._etcd.auth import Credentials
 from reactive_config._etcd.backoff import Backoff
@@ -53,6 +54,7 @@ class EtcdStore:
 
     Attributes:
         name: What a person calls it.
+        root: Its prefix.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class EtcdStore:
             raise ValueError(f"expected a prefix that ends in '/', got '{printable(root)}'")
         self.name: str = f"etcd://{','.join(map(str, endpoints))}{printable(root)}"
         self._endpoints = list(endpoints)
-        self._root = root
+        self.root: str = root
         self._settings = settings or Settings()
         self._credentials = credentials
         self._range = prefix_range(root.encode())
@@ -157,15 +159,15 @@ class EtcdStore:
             raise StoreRefused(str(error)) from None
         except EtcdError as error:
             raise StoreAway(str(error)) from None
-        return [(self._name(kv.key) or "", Stored(kv.value, kv.mod_revision)) for kv in reply.kvs]
+        return [(self.name_of(kv.key) or "", Stored(kv.value, kv.mod_revision)) for kv in reply.kvs]
 
     def _key(self, key: str) -> bytes:
-        return (self._root + key).encode()
+        return (self.root + key).encode()
 
-    def _name(self, key: bytes) -> str | None:
+    def name_of(self, key: bytes) -> str | None:
         """The key below our prefix; None for one that is not UTF-8, and so nobody's."""
         try:
-            return key.decode().removeprefix(self._root)
+            return key.decode().removeprefix(self.root)
         except UnicodeDecodeError:
             return None
 
@@ -182,7 +184,7 @@ class EtcdStore:
         while True:
             for endpoint in list(self._endpoints):
                 try:
-                    async with open_link(endpoint, self._settings, self._credentials, f"to read {self._root}") as link:
+                    async with open_link(endpoint, self._settings, self._credentials, f"to read {self.root}") as link:
                         await _Following(self, link, take).run(pauses.reset)
                 except EtcdError as error:
                     self._trouble = str(error)
@@ -191,6 +193,29 @@ class EtcdStore:
                 take(StoreAway(f"{self.name}: {self._trouble}"))
                 self._endpoints = [*self._endpoints[1:], self._endpoints[0]]
             await asyncio.sleep(pauses.pause())
+
+    @asynccontextmanager
+    async def linked(self) -> AsyncIterator[Link]:
+        """A connection to the first member that answers, for calls without following.
+
+        Raises:
+            StoreAway: None does.
+        """
+        trouble = "no member answers"
+        for endpoint in self._endpoints:
+            async with open_link(endpoint, self._settings, self._credentials, f"to read {self.root}") as link:
+                try:
+                    await read_head(link, self._range, timeout=self._settings.connect_timeout)
+                except EtcdError as error:
+                    trouble = str(error)
+                    continue
+                self.use(link)
+                try:
+                    yield link
+                finally:
+                    self._unlink()
+                return
+        raise StoreAway(f"{self.name}: {trouble}")
 
     def _unlink(self) -> None:
         self._link = None
@@ -208,12 +233,12 @@ class EtcdStore:
 
     def followed(self, key: bytes) -> str | None:
         """What a key is called, if it is one of which is told; None for any other."""
-        name = self._name(key)
+        name = self.name_of(key)
         return name if name is not None and is_followed(name) else None
 
     def listed_ranges(self) -> list[KeyRange]:
         """The ranges that hold all followed keys, and little else: no history, and no instances."""
-        root = self._root
+        root = self.root
         return [
             KeyRange(root.encode(), f"{root}_".encode()),  # names that begin with a digit
             prefix_range(f"{root}{HEADS}".encode()),

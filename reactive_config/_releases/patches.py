@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 
 from reactive_config._core.bounds import MAX_DEPTH
-from reactive_config._core.delta import Bare
 from reactive_config._core.trees import ABSENT
 from reactive_config._extras import install
 from reactive_config._releases.key_store import MOST_BYTES, StoreError
@@ -28,15 +27,6 @@ class PatchRefused(StoreError):
         self.index = index
         self.missing = missing
         super().__init__(reason if index is None else f"operation {index}: {reason}")
-
-
-def shown(tree: Any) -> Any:
-    """A copy as a client sees it: bare values are texts."""
-    if type(tree) is dict:
-        return {name: shown(value) for name, value in tree.items()}
-    if type(tree) is list:
-        return [shown(value) for value in tree]
-    return tree.text if type(tree) is Bare else tree
 
 
 def merged(target: Any, patch: Any) -> Any:

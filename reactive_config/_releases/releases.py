@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from reactive_config._releases.applied_names import claimed, pruned, read_owners
 from reactive_config._releases.change_requests import ChangeOutcome, ChangeRequest
 from reactive_config._releases.contents import Contents, KeyEdits
 from reactive_config._releases.environment_name import EnvironmentName
@@ -104,7 +105,8 @@ class Releases:
             if answer is not None:
                 return await self._again(state, answer)
         request.check(state)
-        edits = _effective(state.contents, await request.plan(state))
+        wanted, claim = await self._planned(state, request)
+        edits = _effective(state.contents, wanted)
         contents = state.contents.edited(edits)
         changes = changes_between(state.contents, contents)
         if request.kind != "restore":  # what was there may come back
@@ -114,9 +116,9 @@ class Releases:
         if not request.forced:
             check_size(state.contents, contents)
         created = not state.exists
-        if request.dry_run or not (edits or created or request.repeat):
+        if request.dry_run or not (edits or created or request.repeat or claim):
             return ChangeOutcome(None, contents, changes, created, state.revision)
-        release, revision = await self._commit(state, edits, contents, request)
+        release, revision = await self._commit(state, edits, contents, request, claim)
         if release is not None:
             self._external.remember(name, release.hash, contents)
             release = msgspec.structs.replace(release, revision=revision)
@@ -124,6 +126,14 @@ class Releases:
         if release is not None:
             await self._wholes.keep_if_due(name, release.number, contents)
         return ChangeOutcome(release, contents, changes, created, revision)
+
+    async def _planned(self, state: EnvironmentState, request: ChangeRequest) -> tuple[KeyEdits, Write | None]:
+        """The wanted edits, and what is to be remembered of who applied them."""
+        edits, applied = await request.plan(state), request.applied
+        if applied is None:
+            return edits, None
+        owners = await read_owners(self._store, state.name) if applied.owner else {}
+        return pruned(state.contents, edits, applied, owners), claimed(state.name, applied, owners)
 
     async def restore(self, name: EnvironmentName, number: int, request: ChangeRequest) -> ChangeOutcome:
         """Make an environment hold again what it held after a release; `request.plan` is not asked.
@@ -189,11 +199,18 @@ class Releases:
     # -- writing ---------------------------------------------------------------------------------
 
     async def _commit(
-        self, state: EnvironmentState, edits: KeyEdits, contents: Contents, request: ChangeRequest
+        self,
+        state: EnvironmentState,
+        edits: KeyEdits,
+        contents: Contents,
+        request: ChangeRequest,
+        claim: Write | None,
     ) -> tuple[Release | None, int]:
-        if not edits and state.exists:  # only that it was asked for is to be remembered
-            assert request.repeat is not None
-            return None, await self._store.commit(self._with_answer(Write({}), request.repeat, None, created=False))
+        if not edits and state.exists:  # only who applied it, or that it was asked for, is to be remembered
+            write = claim or Write({})
+            if request.repeat is not None:
+                write = self._with_answer(write, request.repeat, None, created=False)
+            return None, await self._store.commit(write)
         wanted = Release(
             number=0,
             author=request.author,
@@ -210,6 +227,10 @@ class Releases:
         gone = {prefix + key for key, raw in edits.items() if raw is None}
         touched = {prefix + key: _revision(state.contents, key) for key in edits}
         write = Write({**write.puts, **puts}, write.deletes | gone, {**write.unchanged, **touched}, write.quiet)
+        if claim is not None:
+            write = msgspec.structs.replace(
+                write, puts={**write.puts, **claim.puts}, unchanged={**write.unchanged, **claim.unchanged}
+            )
         if request.repeat is not None:
             write = self._with_answer(write, request.repeat, release, created=not state.exists)
         try:

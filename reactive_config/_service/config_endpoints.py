@@ -16,11 +16,12 @@ from starlette.responses import Response
 from reactive_config._core.paths import Path
 from reactive_config._core.trees import ABSENT
 from reactive_config._releases.change_requests import ChangeOutcome, ChangeRequest, Plan
+from reactive_config._releases.client_views import changes_json, shown
 from reactive_config._releases.contents import KeyEdits
 from reactive_config._releases.environment_name import EnvironmentName
 from reactive_config._releases.idempotency import IdempotencyKey
-from reactive_config._releases.patches import merged, patched, shown
-from reactive_config._releases.path_changes import PathChange, value_at
+from reactive_config._releases.patches import merged, patched
+from reactive_config._releases.path_changes import value_at
 from reactive_config._releases.path_edits import NothingThere, edits_at
 from reactive_config._releases.release import LONGEST_AUTHOR, LONGEST_MESSAGE, Release
 from reactive_config._releases.releases import Releases
@@ -233,19 +234,6 @@ def outcome_response(name: EnvironmentName, outcome: ChangeOutcome, dry_run: boo
     if created:
         headers["Location"] = f"/v1/{name}/config"
     return Response(orjson.dumps(body, default=str), 201 if created else 200, headers, JSON)
-
-
-def changes_json(changes: list[PathChange]) -> list[dict[str, Any]]:
-    """Changes as clients see them; what was or is not there has no member."""
-    found = []
-    for change in changes:
-        told: dict[str, Any] = {"path": list(change.path)}
-        if change.before is not ABSENT:
-            told["before"] = shown(change.before)
-        if change.after is not ABSENT:
-            told["after"] = shown(change.after)
-        found.append(told)
-    return found
 
 
 def release_json(release: Release) -> dict[str, Any]:

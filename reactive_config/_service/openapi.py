@@ -77,6 +77,14 @@ SEVERAL: Schema = {
     "properties": {
         "set": {"type": "object", "description": "JSON Pointer to value"},
         "delete": {"type": "array", "items": {"type": "string"}, "description": "JSON Pointers"},
+        "owner": {
+            "type": "string",
+            "description": "Who applies whole top-level names, as a repository; it is remembered which",
+        },
+        "prune": {
+            "type": "boolean",
+            "description": "Delete the owner's other names; without an owner, all other names",
+        },
     },
 }
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from reactive_config._core.paths import Path
 from reactive_config._core.trees import ABSENT
+from reactive_config._releases.applied_names import AppliedNames
 from reactive_config._releases.change_requests import Plan
+from reactive_config._releases.client_views import changes_json
 from reactive_config._releases.contents import KeyEdits
+from reactive_config._releases.environment_name import InvalidName
 from reactive_config._releases.path_changes import changes_between, value_at
 from reactive_config._releases.path_edits import edits_of_several
 from reactive_config._releases.releases import Releases
@@ -21,7 +25,6 @@ from reactive_config._service.config_endpoints import (
     JSON,
     body_hash,
     change_request,
-    changes_json,
     environment_of_request,
     known_up_to,
     outcome_response,
@@ -89,11 +92,12 @@ class ReleaseEndpoints:
         check_query(request, "dry_run", "message", "author", "force")
         body = await read_document(request, JSON)
         wanted = _read(body)
+        applied = _read_applied(body, wanted)
 
         async def plan(state: EnvironmentState) -> KeyEdits:
             return edits_of_several(state.contents, wanted)
 
-        return await self._change(request, body, plan)
+        return await self._change(request, body, plan, applied=applied)
 
     async def restore(self, request: Request) -> Response:
         """POST /releases/N/restore: make all as it was after a release."""
@@ -101,7 +105,9 @@ class ReleaseEndpoints:
         number = _number(request, "number")
         return await self._change(request, number, _never, number)
 
-    async def _change(self, request: Request, body: Any, plan: Plan, number: int = 0) -> Response:
+    async def _change(
+        self, request: Request, body: Any, plan: Plan, number: int = 0, applied: AppliedNames | None = None
+    ) -> Response:
         name = environment_of_request(request)
         if_match, if_none_match = request.headers.get("if-match"), request.headers.get("if-none-match")
 
@@ -117,6 +123,7 @@ class ReleaseEndpoints:
                 raise ProblemError(412, "changed-meanwhile", "it is not what If-Match names", current=current)
 
         wanted = change_request(request, plan, check, body_hash(request, body))
+        wanted = msgspec.structs.replace(wanted, applied=applied)
         if number:
             outcome = await self._releases.restore(name, number, wanted)
         else:
@@ -138,14 +145,16 @@ async def _never(_: EnvironmentState) -> KeyEdits:
 
 def _read(body: Any) -> dict[Path, Any]:
     """What a body of `POST /releases` says: path to value, ABSENT to delete it."""
-    if type(body) is not dict or not body.keys() <= {"set", "delete"}:
-        raise ProblemError(422, "bad-body", "expected an object with `set` and `delete`", expected=["set", "delete"])
+    if type(body) is not dict or not body.keys() <= _MEMBERS:
+        members = "expected an object with `set` and `delete`, and `owner` and `prune` for what is applied as a whole"
+        raise ProblemError(422, "bad-body", members, expected=sorted(_MEMBERS))
     setting, deleting = body.get("set", {}), body.get("delete", [])
     if type(setting) is not dict or type(deleting) is not list:
         raise ProblemError(
             422, "bad-body", "expected `set` to be an object of JSON Pointers, and `delete` a list of them"
         )
-    if not 0 < len(setting) + len(deleting) <= MOST_PATHS:
+    count = len(setting) + len(deleting)
+    if count > MOST_PATHS or not (count or body.get("prune") is True):
         raise ProblemError(422, "bad-body", f"expected 1 to {MOST_PATHS:,} paths")
     wanted = {_pointer(pointer): value for pointer, value in setting.items()}
     for pointer in deleting:
@@ -154,6 +163,26 @@ def _read(body: Any) -> dict[Path, Any]:
             raise ProblemError(422, "bad-body", "expected each path once", path=list(path))
         wanted[path] = ABSENT
     return wanted
+
+
+_MEMBERS = {"set", "delete", "owner", "prune"}
+
+
+def _read_applied(body: dict[str, Any], wanted: dict[Path, Any]) -> AppliedNames | None:
+    """What a body of `POST /releases` says of who applies it; None for a change of single paths."""
+    owner, prune = body.get("owner", ""), body.get("prune", False)
+    if type(owner) is not str or type(prune) is not bool:
+        raise ProblemError(422, "bad-body", "expected `owner` to be a name, and `prune` true or false")
+    if not owner and not prune:
+        return None
+    if any(len(path) != 1 or value is ABSENT for path, value in wanted.items()):
+        raise ProblemError(
+            422, "bad-body", "expected whole top-level names in `set`, and no `delete`, beside `owner` or `prune`"
+        )
+    try:
+        return AppliedNames(frozenset(path[0] for path in wanted), owner, prune)
+    except InvalidName as error:
+        raise ProblemError(422, "bad-body", str(error)) from None
 
 
 def _pointer(pointer: Any) -> Path:

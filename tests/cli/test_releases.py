@@ -128,6 +128,55 @@ def test_apply_and_export(quick, shop):
     assert quick("apply", TARGET, "out").out == "nothing had to be changed\n"
 
 
+def test_ten_thousand_values_are_told_of_while_they_are_applied(quick, shop, cli):
+    folder = shop / "many"
+    folder.mkdir()
+    for number in range(100):
+        (folder / f"n{number:02}.json").write_text(json.dumps({f"n{number:02}": {f"k{k}": k for k in range(100)}}))
+    done = quick("apply", TARGET, "many", "--create")
+    assert (done.code, done.err) == (0, "applying 10,000 values\n")
+    assert done.out.endswith("release 1 of revision 1\n")
+    again = quick("apply", TARGET, "many")
+    assert again.out == "nothing had to be changed\n"
+    assert quick("apply", TARGET, "many", "--json").err == ""
+    shown = cli.on_terminal("apply", TARGET, "many")
+    assert (shown.code, "applying 10,000 values" in shown.out, "nothing had to be changed" in shown.out) == (
+        0,
+        True,
+        True,
+    )
+
+
+def test_values_of_dotenv_are_what_they_read_as(quick, shop):
+    (shop / "layer.env").write_text("POOL__SIZE=20\nNAME=shop\nDEBUG=true\nCODE='007'\n")
+    (record,) = quick("apply", TARGET, "layer.env", "--create", "--json").records
+    assert {change["path"][0]: change["after"] for change in record["changes"]} == {
+        "pool": {"size": 20}, "name": "shop", "debug": True, "code": "007",
+    }  # fmt: skip
+
+
+def test_an_owner_prunes_what_it_applied_alone(quick, shop):
+    for name, text in (("web", "a: 1\nb: 2\n"), ("jobs", "b: 3\nc: 4\n")):
+        (shop / f"{name}.yaml").write_text(text)
+        assert quick("apply", TARGET, f"{name}.yaml", "--owner", name, "--prune", "--create").code == 0
+    quick("set", TARGET, "by.hand=1")
+    (shop / "web.yaml").write_text("d: 5\n")
+    told = quick("apply", TARGET, "web.yaml", "--owner", "web", "--prune", "--dry-run")
+    assert told.out == "- a (was 1)\n+ d = 5\nnothing was written: --dry-run\n"
+    done = quick("apply", TARGET, "web.yaml", "--owner", "web", "--prune")
+    assert done.out.splitlines()[:2] == ["- a (was 1)", "+ d = 5"]  # b is also of jobs, by.hand of nobody
+    assert quick("apply", TARGET, "web.yaml", "--owner", "web", "--prune").out == "nothing had to be changed\n"
+    (shop / "jobs.yaml").write_text("{}\n")
+    kept = quick("apply", TARGET, "jobs.yaml", "--owner", "jobs", "--prune")
+    assert kept.out.splitlines()[:2] == ["- b (was 3)", "- c (was 4)"]  # web has it no more
+    (shop / "web.yaml").write_text("d: 5\nby: {hand: 1}\n")
+    assert quick("apply", TARGET, "web.yaml", "--owner", "web").out == "nothing had to be changed\n"
+    (shop / "web.yaml").write_text("d: 5\n")
+    assert quick("apply", TARGET, "web.yaml", "--owner", "web", "--prune").out.startswith("- by (was ")
+    refused = quick("apply", TARGET, "web.yaml", "--owner", "Web", "--prune")
+    assert (refused.code, "expected an owner of lower-case letters" in refused.err) == (1, True)
+
+
 @pytest.mark.etcd
 def test_the_same_verbs_on_etcd(quick, etcd, prefix):
     target = f"etcd://{etcd.endpoint}{prefix}rc/shop/production"

@@ -8,7 +8,8 @@ import pytest
 
 from reactive_config._core.delta import Bare
 from reactive_config._core.trees import ABSENT, same
-from reactive_config._releases.patches import MOST_OPERATIONS, PatchRefused, merged, patched, shown
+from reactive_config._releases.client_views import shown
+from reactive_config._releases.patches import MOST_OPERATIONS, PatchRefused, merged, patched
 
 pytest.importorskip("jsonpatch")
 

@@ -1,0 +1,89 @@
+"""`set --type`: what is written is what the field wants."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("starlette")
+pytest.importorskip("httpx")
+
+TARGET = "sqlite:shop.db/shop/production"
+
+TYPES = """
+from datetime import timedelta
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from reactive_config import Secret
+
+
+class Pool(msgspec.Struct, frozen=True):
+    size: Annotated[int, Meta(ge=1)] = 1
+    wait: timedelta = timedelta(seconds=1)
+
+
+class App(msgspec.Struct, frozen=True):
+    pool: Pool = Pool()
+    code: str = ""
+    debug: bool = False
+    names: list[str] = []
+    token: Secret[int] | None = None
+    more: dict[str, str] = {}
+"""
+
+
+@pytest.fixture(autouse=True)
+def types(shop, monkeypatch):
+    for name in ("REACTIVE_CONFIG_TARGET", "REACTIVE_CONFIG_TOKEN", "REACTIVE_CONFIG_TYPE"):
+        monkeypatch.delenv(name, raising=False)
+    (shop / "typed_shop.py").write_text(TYPES)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "value"),
+    [
+        ("code=0042", "0042"), ("code=42", "42"), ("code=true", "true"), ("code=null", "null"), ("pool.size=42", 42),
+        ("debug=yes", True), ("debug=true", True), ("names=a,b", ["a", "b"]), ('names=["a"]', ["a"]),
+        ("pool.wait=5s", "5s"), ("more.x=1", "1"), ("pool.wait=2", 2), ("token=null", None), ("token=7", 7),
+    ],
+)  # fmt: skip
+def test_the_field_says_what_a_value_is(quick, assignment, value):
+    (record,) = quick("set", TARGET, assignment, "--create", "--json", "--type", "typed_shop:App").records
+    (change,) = record["changes"]
+    for name in assignment.partition("=")[0].split(".")[len(change["path"]) :]:
+        change["after"] = change["after"][name]
+    assert change["after"] == value
+
+
+def test_values_of_dotenv_are_what_their_fields_want(quick, shop):
+    (shop / ".env").write_text("POOL__SIZE=20\nCODE=007\nDEBUG=yes\nMORE__X=1\n")
+    (record,) = quick("apply", TARGET, ".env", "--create", "--json", "--type", "typed_shop:App").records
+    assert {change["path"][0]: change["after"] for change in record["changes"]} == {
+        "pool": {"size": 20}, "code": "007", "debug": True, "more": {"x": "1"},
+    }  # fmt: skip
+    (shop / ".env").write_text("POOL__SIZE=none\n")
+    refused = quick("apply", TARGET, ".env", "--type", "typed_shop:App")
+    assert (refused.code, "pool.size: expected int, got 'none'" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("pool.size=0", "pool.size: expected int >= 1, got 0"),
+        ("pool.size=many", "pool.size: expected int, got 'many'"),
+        ("pool.sise=1", "pool.sise: expected one of size, wait in pool, got sise; did you mean size?"),
+        ("debug=perhaps", "debug: expected bool"),
+        ("token=hunter2", "token: expected"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_asked(quick, assignment, message):
+    refused = quick("set", "http://127.0.0.1:1/a/b", assignment, "--type", "typed_shop:App")
+    assert (refused.code, message in refused.err) == (2, True), refused.err
+    assert "hunter2" not in refused.err
+
+
+def test_the_type_may_come_from_the_environment(quick, monkeypatch):
+    monkeypatch.setenv("REACTIVE_CONFIG_TYPE", "typed_shop:App")
+    assert '"7"' in quick("set", TARGET, "code=7", "--create").out
