@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Group, Parameter
 
@@ -18,9 +18,11 @@ from reactive_config._cli.change_arguments import (
 )
 from reactive_config._cli.etcd_login import EtcdLoginOptions
 from reactive_config._cli.failures import OK, UsageError
-from reactive_config._cli.output import Output, StyledText, compact
+from reactive_config._cli.output import Line, Output, StyledText, compact
+from reactive_config._cli.redacted import count_values, without_secrets
 from reactive_config._cli.release_target import (
     ConflictAnswer,
+    ProblemAnswer,
     ReleaseClient,
     is_prefix,
     opened_target,
@@ -36,6 +38,9 @@ from reactive_config._core.trees import ABSENT
 from reactive_config._printable import printable
 
 _CHANGE = Group("Change", sort_key=2)
+
+_LONGEST_VALUE = 200
+"""Characters of a value in a line for people."""
 
 _MANY = 1_000
 """Values of which a person wants to know that they are being applied."""
@@ -56,6 +61,8 @@ class ChangeOptions(EtcdLoginOptions):
     """Why the change may be larger than usual; it stands in the history."""
     create: Annotated[bool, Parameter(negative="", group=_CHANGE, show_default=False)] = False
     """Make the environment, if there is none."""
+    at: Annotated[int | None, Parameter(metavar="NUMBER", group=_CHANGE)] = None
+    """Only if this is still the last release; else both sides are shown, and the exit code is 3."""
     token_file: Annotated[str | None, Parameter(metavar="FILE", group=_CHANGE)] = None
     """A file with the token of the service; else $REACTIVE_CONFIG_TOKEN."""
     json: Annotated[bool, Parameter(negative="", group=OUTPUT, show_default=False)] = False
@@ -66,6 +73,35 @@ class ChangeOptions(EtcdLoginOptions):
         """What a request says of it."""
         told = {"message": self.message, "force": self.force, "dry_run": "true" if self.dry_run else ""}
         return {name: text for name, text in told.items() if text}
+
+
+class WantedChange(NamedTuple):
+    """What is to be changed, all in one release.
+
+    Attributes:
+        setting: Path to value.
+        deleting: Paths.
+        prune: Delete other top-level names.
+        owner: Who applies whole top-level names; empty for nobody in particular.
+    """
+
+    setting: dict[Path, Any]
+    deleting: list[Path]
+    prune: bool = False
+    owner: str = ""
+
+    def body(self) -> dict[str, Any]:
+        """As the service takes it."""
+        paths = {
+            "set": {pointer(path): value for path, value in self.setting.items()},
+            "delete": [pointer(path) for path in self.deleting],
+        }
+        return paths | {"prune": self.prune, "owner": self.owner} if self.prune or self.owner else paths
+
+    def changes(self) -> list[dict[str, Any]]:
+        """As differences are shown; what was there before is not known here."""
+        setting = [{"path": list(path), "after": value} for path, value in self.setting.items()]
+        return setting + [{"path": list(path), "before": None} for path in self.deleting]
 
 
 async def set_values(
@@ -111,7 +147,8 @@ async def _change_either(target: str, options: ChangeOptions, wanted: dict[Path,
     setting = {path: value for path, value in wanted.items() if value is not ABSENT}
     deleting = [path for path in wanted if path not in setting]
     async with opened_target(read_target(target), options.token_file, options) as client:
-        return await change(client, options, setting=setting, deleting=deleting)
+        outcome = await change(client, options, WantedChange(setting, deleting))
+    return tell_outcome(Output(json=options.json), outcome)
 
 
 async def change_prefix(target: str, options: ChangeOptions, wanted: dict[Path, Any]) -> int:
@@ -121,6 +158,8 @@ async def change_prefix(target: str, options: ChangeOptions, wanted: dict[Path, 
     from reactive_config._releases.ordinary_prefix import open_prefix
     from reactive_config._releases.path_edits import edits_of_several
 
+    if options.at is not None:
+        raise UsageError("--at: expected an environment with releases, got a prefix of etcd, which has none")
     out = Output(json=options.json)
     if options.message:
         out.note("a prefix has no history: the message is not kept")
@@ -134,7 +173,12 @@ async def change_prefix(target: str, options: ChangeOptions, wanted: dict[Path, 
         )
     changes = changes_json(outcome.changes)
     if out.json:
-        out.record("change", changes=changes, dry_run=options.dry_run, revision=outcome.revision)
+        out.record(
+            "change",
+            changes=[without_secrets(told) for told in changes],
+            dry_run=options.dry_run,
+            revision=outcome.revision,
+        )
         return OK
     for told in changes:
         tell_change(out, told)
@@ -172,7 +216,8 @@ async def apply_files(
         progress(f"applying {count:,} values", worth_a_line=count >= _MANY)
         setting: dict[Path, Any] = {(name,): value for name, value in tree.items()}
         async with opened_target(target, options.token_file, options) as client:
-            return await change(client, options, setting=setting, deleting=[], prune=prune, owner=owner)
+            outcome = await change(client, options, WantedChange(setting, [], prune, owner))
+    return tell_outcome(Output(json=options.json), outcome)
 
 
 async def rollback(*arguments: ChangeText, options: ChangeOptions = ChangeOptions()) -> int:
@@ -184,44 +229,59 @@ async def rollback(*arguments: ChangeText, options: ChangeOptions = ChangeOption
     target, texts = target_and_rest(arguments)
     number = read_number(texts)
     async with opened_target(target, options.token_file, options) as client:
-        answer = await client.ask("POST", f"/releases/{number}/restore", params=options.query)
+        headers = {} if options.at is None else {"If-Match": await _tag_of_release(client, options.at)}
+        answer = await client.ask("POST", f"/releases/{number}/restore", params=options.query, headers=headers)
         return tell_outcome(Output(json=options.json), answer.json())
 
 
-async def change(
-    client: ReleaseClient,
-    options: ChangeOptions,
-    *,
-    setting: dict[Path, Any],
-    deleting: list[Path],
-    prune: bool = False,
-    owner: str = "",
-) -> int:
-    """One release of some paths.
+async def change(client: ReleaseClient, options: ChangeOptions, wanted: WantedChange) -> dict[str, Any]:
+    """Ask for one release of some paths; return what became of it.
 
     Raises:
         ConflictAnswer: Somebody else changed it meanwhile; both sides are shown.
     """
-    out = Output(json=options.json)
-    body: dict[str, Any] = {
-        "set": {pointer(path): value for path, value in setting.items()},
-        "delete": [pointer(path) for path in deleting],
-    }
-    if prune or owner:
-        body |= {"prune": prune, "owner": owner}
     headers = {"If-None-Match": "*"} if options.create and not await _exists(client) else {}
     try:
-        answer = await client.ask("POST", "/releases", params=options.query, json=body, headers=headers)
-    except ConflictAnswer as conflict:
-        out.note(f"wanted: {compact(body)}")
-        out.note(f"there is: {compact(conflict.body.get('current'))}")
+        if options.at is not None:
+            headers["If-Match"] = await _tag_of_release(client, options.at)
+        answer = await client.ask("POST", "/releases", params=options.query, json=wanted.body(), headers=headers)
+    except ConflictAnswer:
+        await _tell_conflict(Output(json=options.json), client, options, wanted)
         raise
-    return tell_outcome(out, answer.json())
+    outcome: dict[str, Any] = answer.json()
+    return outcome
+
+
+async def _tag_of_release(client: ReleaseClient, number: int) -> str:
+    """The tag of what is there, if that is still what the release made.
+
+    Raises:
+        ConflictAnswer: It is not.
+    """
+    tag: str = (await client.ask("GET", "/config", params={"format": "json"})).headers["ETag"]
+    (latest,) = (await client.ask("GET", "/releases", params={"limit": "1"})).json()["releases"] or [{"number": 0}]
+    if latest["number"] != number:
+        raise ConflictAnswer(f"expected release {number} to be the last one, got {latest['number']}", 412, {})
+    return tag
+
+
+async def _tell_conflict(out: Output, client: ReleaseClient, options: ChangeOptions, wanted: WantedChange) -> None:
+    """Both sides: what was to be changed, and what others have changed since."""
+    out.note("wanted:")
+    for change in wanted.changes():
+        out.note(change_line(change))
+    if options.at is None:
+        return
+    try:
+        others = (await client.ask("GET", f"/releases/{options.at}/diff")).json()["changes"]
+    except ProblemAnswer:
+        return  # there never was such a release, or it is kept no longer
+    out.note(f"changed since release {options.at}:")
+    for change in others:
+        out.note(change_line(change))
 
 
 async def _exists(client: ReleaseClient) -> bool:
-    from reactive_config._cli.release_target import ProblemAnswer
-
     try:
         await client.ask("GET", "/releases", params={"limit": "1"})
     except ProblemAnswer as problem:
@@ -234,7 +294,7 @@ async def _exists(client: ReleaseClient) -> bool:
 def tell_outcome(out: Output, outcome: dict[str, Any]) -> int:
     """Show what became of a change."""
     if out.json:
-        out.record("release", **outcome)
+        out.record("release", **{**outcome, "changes": [without_secrets(told) for told in outcome["changes"]]})
         return OK
     for told in outcome["changes"]:
         tell_change(out, told)
@@ -250,11 +310,23 @@ def tell_outcome(out: Output, outcome: dict[str, Any]) -> int:
 
 def tell_change(out: Output, change: dict[str, Any]) -> None:
     """Show one difference."""
+    out.line(change_line(change))
+
+
+def change_line(change: dict[str, Any]) -> Line:
+    """One difference in one line. What sounds like a secret is hidden."""
+    change = without_secrets(change)
     path = StyledText(format_path(tuple(change["path"])) or "(root)", "cyan")
-    before, after = (compact(change[side]) if side in change else None for side in ("before", "after"))
+    before, after = (_short(change[side]) if side in change else None for side in ("before", "after"))
     if before is None:
-        out.line([StyledText("+ ", "green"), path, f" = {after}"])
-    elif after is None:
-        out.line([StyledText("- ", "red"), path, f" (was {before})"])
-    else:
-        out.line([StyledText("~ ", "yellow"), path, f" = {after} (was {before})"])
+        return [StyledText("+ ", "green"), path, f" = {after}"]
+    if after is None:
+        return [StyledText("- ", "red"), path, f" (was {before})"]
+    return [StyledText("~ ", "yellow"), path, f" = {after} (was {before})"]
+
+
+def _short(value: Any) -> str:
+    text = compact(value)
+    if len(text) <= _LONGEST_VALUE:
+        return text
+    return f"{text[:_LONGEST_VALUE]}... ({count_values(value):,} values, {len(text):,} characters)"

@@ -14,6 +14,7 @@ from reactive_config._cli.change_commands import ChangeText, tell_change
 from reactive_config._cli.etcd_login import EtcdLoginOptions
 from reactive_config._cli.failures import OK, UsageError
 from reactive_config._cli.output import Output, StyledText
+from reactive_config._cli.redacted import without_secrets
 from reactive_config._cli.release_target import opened_target, target_and_rest
 from reactive_config._cli.source_options import OUTPUT
 from reactive_config._formats.writing import Inexpressible, write_document
@@ -74,7 +75,7 @@ async def show_release(*arguments: ChangeText, options: ReadOptions = ReadOption
     async with opened_target(target, options.token_file, options) as client:
         release = (await client.ask("GET", f"/releases/{number}")).json()
     if options.json:
-        out.record("release", **release)
+        out.record("release", **{**release, "changes": [without_secrets(change) for change in release["changes"]]})
         return OK
     out.line(
         [StyledText(f"release {release['number']}", "bold"), f" by {_author(release)}, {release['time'][:19]} UTC"]
@@ -83,6 +84,7 @@ async def show_release(*arguments: ChangeText, options: ReadOptions = ReadOption
         ("", release.get("message", "")),
         ("forced: ", release.get("forced", "")),
         ("", _kind(release)),
+        ("", "what it changed is not kept: too much was written around releases" if release.get("gap") else ""),
     ):
         if text:
             out.line(f"{label}{text}", indent=2)
@@ -105,7 +107,7 @@ async def diff(*arguments: ChangeText, options: ReadOptions = ReadOptions()) -> 
     async with opened_target(target, options.token_file, options) as client:
         found = (await client.ask("GET", f"/releases/{number}/diff", params={"to": str(to[0])} if to else {})).json()
     if options.json:
-        out.record("diff", **found)
+        out.record("diff", **{**found, "changes": [without_secrets(change) for change in found["changes"]]})
         return OK
     for change in found["changes"]:
         tell_change(out, change)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from reactive_config._core import redaction
 from reactive_config._core.decoding.equality import unchanged
 from reactive_config._core.paths import Path
-from reactive_config._core.redaction import Spot, below, written
+from reactive_config._core.redaction import Spot, below, spot_of, written
 from reactive_config._core.trees import ABSENT
 
 
@@ -23,6 +23,15 @@ def show(spot: Spot) -> Any:
 def count_values(tree: Any) -> int:
     """How many values a shown tree has; a list counts as one."""
     return sum(map(count_values, tree.values())) if type(tree) is dict else 1
+
+
+def without_secrets(change: dict[str, Any]) -> dict[str, Any]:
+    """A difference between two releases, as it may be printed. There is no type: what sounds like a secret is one."""
+    path = tuple(change["path"])
+    sides: dict[str, Any] = {
+        side: show(spot_of(change[side], dict, path)) for side in ("before", "after") if side in change
+    }
+    return {**change, **sides}
 
 
 class ValueChange(NamedTuple):

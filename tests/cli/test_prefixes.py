@@ -68,6 +68,7 @@ def test_there_is_no_history(quick, target):
     for verb in ("history", "export"):
         refused = quick(verb, target, *(["out"] if verb == "export" else []))
         assert (refused.code, "a prefix of etcd, which has no releases" in refused.err) == (2, True)
+    assert quick("set", target, "a=2", "--at", "1").code == 2
 
 
 def test_what_a_store_looks_after_is_not_changed_around_it(quick, etcd, prefix):
