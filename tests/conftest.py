@@ -58,6 +58,8 @@ def _but_not_of_loops_that_are_closed(
 
 TestRunner._exception_handler = _but_not_of_loops_that_are_closed  # type: ignore[method-assign]
 
+pytest.register_assert_rewrite("tests.page_reader")
+
 SLOW_ROOMS = [Path(__file__).parent / room for room in ("bench", "bindings/pools", "cli", "examples", "faults")]
 """Their tests start processes: all are marked as slow."""
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -149,7 +150,33 @@ async def serve(
                 h11_max_incomplete_event_size=64 << 10,
                 server_header=False,
             )
-            await uvicorn.Server(config).serve([taken])
+            await _Server(config).serve([taken])
+
+
+class _Server(uvicorn.Server):
+    """Ends at SIGTERM and SIGINT by itself, with exit code 0; at the second one it waits for nobody."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Uvicorn's own raises the signal again at the end, which looks like a crash to who started the process."""
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        try:
+            for number in numbers:
+                loop.add_signal_handler(number, self._end)
+        except NotImplementedError:  # Windows
+            with super().capture_signals():
+                yield
+            return
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    def _end(self) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def store_name(store: str) -> str:

@@ -240,6 +240,5 @@ def test_a_service_from_its_first_start(cli, shop):
         other = cli("tokens", "create", "ci").out.strip()
         assert cli("set", "a=2", **{**environment, "REACTIVE_CONFIG_TOKEN": other}).code == 0
         assert cli("tokens", "revoke", "ci").code == 0
-        code, _ = service.end(signal.SIGTERM)
-        assert code == -signal.SIGTERM  # uvicorn finishes what is under way, and then ends by the signal
+        assert service.end(signal.SIGTERM)[0] == 0
     assert token.read_text().strip() not in told

@@ -176,9 +176,10 @@ class Groups:
 DECODES = 64
 """Decodes that one attempt may do."""
 SECONDS = 0.05
-"""Seconds after which an attempt begins no further decode."""
+"""Seconds of this thread's own work after which an attempt begins no further decode."""
 LOCATING = 0.02
-"""Seconds that one attempt may spend on lines and columns; problems after that come without."""
+"""Seconds of its own work that one attempt may spend on lines and columns; problems after that come without. Where
+others have the processor, messages say no less."""
 
 
 class AttemptBudget:
@@ -190,16 +191,16 @@ class AttemptBudget:
 
     def __init__(self) -> None:
         self.decodes = DECODES
-        self._began = time.perf_counter()
+        self._began = time.thread_time()
 
     @property
     def spent(self) -> bool:
         """Whether the rest has to wait for the next attempt."""
-        return self.decodes <= 0 or time.perf_counter() >= self._began + SECONDS
+        return self.decodes <= 0 or time.thread_time() >= self._began + SECONDS
 
     def locates(self) -> bool:
         """Whether a line may still be looked for: that may parse a document again."""
-        return time.perf_counter() < self._began + LOCATING
+        return time.thread_time() < self._began + LOCATING
 
 
 class AttemptQueue:
