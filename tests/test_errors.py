@@ -19,6 +19,7 @@ from reactive_config._formats.writing import Inexpressible
 from reactive_config._releases.document_edits import UnwritableContent
 from reactive_config._releases.key_store import KeysMoved
 from reactive_config._releases.patches import PatchRefused
+from reactive_config._releases.path_edits import NothingThere
 from reactive_config.errors import (
     ConfigError,
     InvalidValue,
@@ -42,6 +43,7 @@ MADE = {
     Inexpressible: lambda: Inexpressible(("a", "b"), "null", "TOML"),
     KeysMoved: lambda: KeysMoved("a key has changed meanwhile", 7),
     PatchRefused: lambda: PatchRefused("the test failed", 3, missing=True),
+    NothingThere: lambda: NothingThere(("a", "b")),
     UnwritableContent: lambda: UnwritableContent(("a", "b"), "there is no document that can say this"),
 }
 """How to make those whose constructor takes more than a text."""
