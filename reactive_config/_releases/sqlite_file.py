@@ -110,24 +110,27 @@ def told(path: Path) -> Iterator[None]:
     else:
         return
     kind = next((kind for kind in _MEANINGS if name.startswith(kind)), "")
-    if kind == "SQLITE_BUSY":
-        raise StoreAway(f"{_shown(path)}: locked by another process for {LOCK_SECONDS:g} s; nothing was written")
+    what, advice = _MEANINGS.get(kind, (f"SQLite says {name}", ""))
     if kind == "SQLITE_IOERR":  # at a commit, nobody knows how far it came
-        raise StoreAway(f"{_shown(path)}: {_MEANINGS[kind]}")
-    raise StoreRefused(f"{_shown(path)}: {_MEANINGS.get(kind, f'SQLite says {name}')}; nothing was written")
+        raise StoreAway(f"{_shown(path)}: {what}{advice}")
+    trouble = StoreAway if kind == "SQLITE_BUSY" else StoreRefused
+    raise trouble(f"{_shown(path)}: {what}; nothing was written{advice}")
 
+
+_READ_ONLY = "whether this user may write to it, and whether the disk is mounted read-only"
 
 _MEANINGS = {
-    "SQLITE_BUSY": "",
-    "SQLITE_LOCKED": "locked",
-    "SQLITE_FULL": "the disk is full",
-    "SQLITE_READONLY": "it may only be read",
-    "SQLITE_CANTOPEN": "it cannot be opened: is its directory there, and may this user write to it?",
-    "SQLITE_PERM": "no permission",
-    "SQLITE_NOTADB": "expected a database, got another file",
-    "SQLITE_CORRUPT": "the database is damaged; restore a copy",
-    "SQLITE_IOERR": "the disk could not be read or written",
+    "SQLITE_BUSY": (f"locked by another process for {LOCK_SECONDS:g} s", ""),
+    "SQLITE_LOCKED": ("locked", ""),
+    "SQLITE_FULL": ("the disk is full", "; make room on it"),
+    "SQLITE_READONLY": ("it may only be read", f"; see {_READ_ONLY}"),
+    "SQLITE_CANTOPEN": ("it cannot be opened", f"; see whether its directory is there, {_READ_ONLY}"),
+    "SQLITE_PERM": ("no permission", ""),
+    "SQLITE_NOTADB": ("expected a database, got another file", ""),
+    "SQLITE_CORRUPT": ("the database is damaged", "; restore a copy"),
+    "SQLITE_IOERR": ("the disk could not be read or written", "; see whether it is full, mounted read-only or damaged"),
 }
+"""What the begin of an error's name means, and what a person can do then."""
 
 
 def _network_file_system(path: Path) -> str:

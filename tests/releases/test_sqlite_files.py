@@ -138,7 +138,9 @@ def test_a_disk_that_fails_leaves_open_what_was_written(tmp_path):
     error.sqlite_errorname = "SQLITE_IOERR_FSYNC"
     with pytest.raises(StoreAway) as caught, told(tmp_path / "x.db"):
         raise error
-    assert str(caught.value) == f"{tmp_path}/x.db: the disk could not be read or written"
+    assert str(caught.value) == (
+        f"{tmp_path}/x.db: the disk could not be read or written; see whether it is full, mounted read-only or damaged"
+    )
 
 
 @pytest.mark.parametrize(
