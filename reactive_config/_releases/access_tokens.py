@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -83,12 +84,20 @@ class AccessTokens:
         await self._write(Write({token_key(token): record, _name_key(name): b""}, unchanged={_name_key(name): 0}))
         return token
 
-    async def create_first(self, now: datetime) -> str | None:
+    async def create_first(self, now: datetime, keep: Callable[[str], object] | None = None) -> str | None:
         """Make the token `admin`, if there never was any token; None otherwise.
 
         Of several processes that start at once one makes it: the store compares.
+
+        Args:
+            now: When it is made.
+            keep: Called with the token before it counts. What it raises is raised here, and no token is made.
         """
+        if await self._store.get(FIRST) is not None:
+            return None
         token = new_token()
+        if keep is not None:
+            keep(token)
         record = msgspec.json.encode(TokenRecord("admin", now))
         puts = {token_key(token): record, _name_key("admin"): b"", FIRST: b""}
         try:

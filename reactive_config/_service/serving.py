@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -193,21 +194,30 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 async def _tell_first_token(tokens: AccessTokens) -> None:
-    """Make the first token, and show it to whoever sits there, or leave it in a file that only they may read."""
+    """Make the first token, and show it to whoever sits there, or leave it in a file that only they may read.
+
+    The file is written first: a token that nobody can read would lock everybody out.
+    """
+    path = Path.cwd() / TOKEN_FILE
+    draft = path.with_name(f"{TOKEN_FILE}.{os.getpid()}")
+    shown = sys.stderr.isatty()
+    token = None
     try:
-        token = await tokens.create_first(datetime.now(UTC))
+        token = await tokens.create_first(datetime.now(UTC), None if shown else partial(_write_secret, draft))
     except StoreError as error:
         logger.warning("no access token was made: %s", error)
-        return
+    except OSError as error:
+        logger.warning("no access token was made: %s: %s", path, error.strerror)
     if token is None:
-        return
-    if sys.stderr.isatty():
+        with contextlib.suppress(OSError):
+            draft.unlink()
+    elif shown:
         print(f"The token of admin, shown this once: {token}", file=sys.stderr)
-        return
-    path = Path.cwd() / TOKEN_FILE
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(token + "\n")
-    logger.warning("the token of admin is in %s; keep it elsewhere and delete the file", path)
+    else:
+        draft.replace(path)
+        logger.warning("the token of admin is in %s; keep it elsewhere and delete the file", path)
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secret + "\n")
