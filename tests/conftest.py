@@ -60,7 +60,9 @@ TestRunner._exception_handler = _but_not_of_loops_that_are_closed  # type: ignor
 
 pytest.register_assert_rewrite("tests.page_reader")
 
-SLOW_ROOMS = [Path(__file__).parent / room for room in ("bench", "bindings/pools", "cli", "examples", "faults")]
+SLOW_ROOMS = [
+    Path(__file__).parent / room for room in ("bench", "bindings/pools", "cli", "examples", "faults", "service/faults")
+]
 """Their tests start processes: all are marked as slow."""
 
 
