@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
@@ -49,7 +50,7 @@ class SqliteStore:
         self.name: str = f"sqlite:{path}"
         self._writer = writer
         self._reader = reader
-        self._written = asyncio.Event()
+        self._followers: list[_Follower] = []
 
     async def commit(self, write: Write) -> int:
         """As `KeyStore.commit`."""
@@ -59,7 +60,8 @@ class SqliteStore:
                 f"{len(write.puts) + len(write.deletes)} and {write.size:,}"
             )
         revision = await self._writer.run(lambda connection: _commit(connection, write, self.name))
-        self._written.set()
+        for follower in self._followers:
+            follower.hear(write, revision)
         return revision
 
     async def get(self, key: str) -> Stored | None:
@@ -72,20 +74,56 @@ class SqliteStore:
 
     async def follow(self, take: Callable[[StoreNews], object]) -> None:
         """As `KeyStore.follow`."""
-        known = -1
-        while True:
-            self._written.clear()
-            try:
-                news = await self._reader.run(partial(_pull, known=known))
-            except (StoreAway, StoreRefused) as error:
-                take(StoreAway(str(error)))
-            else:
-                if news is not None:
-                    known = news.revision
-                    take(news)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL):
-                    await self._written.wait()
+        known, follower = -1, _Follower()
+        self._followers.append(follower)
+        try:
+            while True:
+                try:
+                    news: StoreListing | StoreChanges | None = follower.next(known)
+                    if news is None:
+                        news = await self._reader.run(partial(_pull, known=known))
+                except (StoreAway, StoreRefused) as error:
+                    take(StoreAway(str(error)))
+                else:
+                    if news is not None:
+                        known = news.revision
+                        take(news)
+                await follower.wait()
+        finally:
+            self._followers.remove(follower)
+
+
+class _Follower:
+    """What this process has written, for one who follows the store: if nobody wrote in between, nothing is read."""
+
+    def __init__(self) -> None:
+        self._written: deque[tuple[int, Write]] = deque()
+        self._heard = asyncio.Event()
+
+    def hear(self, write: Write, revision: int) -> None:
+        """This was written."""
+        self._written.append((revision, write))
+        self._heard.set()
+
+    def next(self, known: int) -> StoreChanges | None:
+        """What was written right after a revision; None if this process did not, so that the file is to be read."""
+        self._heard.clear()
+        while self._written:
+            revision, write = self._written.popleft()
+            if revision == known + 1:
+                if self._written:
+                    self._heard.set()
+                changed: dict[str, Stored | None] = {
+                    key: Stored(value, revision) for key, value in write.puts.items() if is_followed(key)
+                }
+                return StoreChanges(changed | dict.fromkeys(filter(is_followed, write.deletes)), revision)
+        return None
+
+    async def wait(self) -> None:
+        """Return once this process has written, or after `POLL`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL):
+                await self._heard.wait()
 
 
 class _Thread:
@@ -154,7 +192,8 @@ def _commit(connection: sqlite3.Connection, write: Write, name: str) -> int:
             if (stored.revision if stored else 0) != expected:
                 raise KeysMoved(f"{name}: a key has changed meanwhile", revision - 1)
         for prefix, newest in write.quiet.items():
-            newer = "SELECT 1 FROM keys WHERE revision > ? AND key >= ? AND key < ? LIMIT 1"
+            # SQLite would look at every key below the prefix. What is newer is little: this is its index.
+            newer = "SELECT 1 FROM keys INDEXED BY keys_by_revision WHERE revision > ? AND key >= ? AND key < ? LIMIT 1"
             if connection.execute(newer, (newest, prefix, _end(prefix))).fetchone():
                 raise KeysMoved(f"{name}: a key has changed meanwhile", revision - 1)
         connection.execute("UPDATE counter SET revision = ?", (revision,))

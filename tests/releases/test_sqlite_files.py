@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from reactive_config._releases import sqlite_store
 from reactive_config._releases.key_store import KeysMoved, StoreAway, StoreRefused, Write
-from reactive_config._releases.sqlite_file import VERSION, file_system_of, told
-from reactive_config._releases.sqlite_store import open_sqlite_store
+from reactive_config._releases.sqlite_file import VERSION, connect, file_system_of, told
+from reactive_config._releases.sqlite_store import _commit, _pull, open_sqlite_store
+
+from .conftest import following
 
 OPEN_AND_CLOSE = """
 import asyncio, sys
@@ -159,3 +162,42 @@ def test_a_file_system_is_known_whatever_its_directory_is_called(directory, writ
     place = Path(os.fsdecode(directory))
     assert file_system_of(place / "below", mounts) == "nfs4"
     assert file_system_of(place.parent, mounts) == "ext4"
+
+
+async def test_a_commit_looks_at_what_is_newer_and_not_at_every_key(tmp_path):
+    async def steps(keys):
+        """Hundreds of steps of SQLite that a commit takes in an environment of so many keys."""
+        path = tmp_path / f"{keys}.db"
+        async with open_sqlite_store(path) as store:
+            known = await store.commit(Write({f"a/b/{number}": b"1" for number in range(100)}))
+            for start in range(100, keys, 100):
+                known = await store.commit(Write({f"a/b/{start + number}": b"1" for number in range(100)}))
+        taken = []
+        with contextlib.closing(connect(path)) as connection:
+            connection.set_progress_handler(lambda: taken.append(1), 100)
+            _commit(connection, Write({"a/b/0": b"2"}, quiet={"a/b/": known}), "store")
+        return len(taken)
+
+    assert await steps(3000) <= await steps(100) + 5
+
+
+async def test_what_this_process_writes_is_told_without_reading_it_back(tmp_path, monkeypatch):
+    pulls = []
+    monkeypatch.setattr(sqlite_store, "POLL", 60.0)
+    monkeypatch.setattr(sqlite_store, "_pull", lambda *a, **k: pulls.append(1) or _pull(*a, **k))
+    async with open_sqlite_store(tmp_path / "x.db") as store, following(store) as heard:
+        for number in range(3):
+            last = await store.commit(Write({f"a/b/{number}": b"1", "_other": b"1"}, frozenset(["a/b/0"])))
+        await heard.wait(lambda: heard.revision == last)
+        assert (heard.keys, len(pulls)) == ({"a/b/1": b"1", "a/b/2": b"1"}, 1)
+
+
+async def test_what_another_process_wrote_in_between_is_told_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite_store, "POLL", 60.0)
+    path = tmp_path / "x.db"
+    async with open_sqlite_store(path) as store, open_sqlite_store(path) as other, following(store) as heard:
+        for number in range(3):
+            await other.commit(Write({f"a/b/other{number}": b"1"}))
+            last = await store.commit(Write({f"a/b/ours{number}": b"1"}))
+        await heard.wait(lambda: heard.revision == last)
+        assert len(heard.keys) == 6
