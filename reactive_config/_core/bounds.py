@@ -45,6 +45,7 @@ LEAVES = frozenset((str, int, float, bool, type(None), datetime, date, time, tim
 """Exactly these: an IntEnum or a str of somebody's own compares in its own way."""
 
 _CONTAINERS = (dict, list, tuple)
+_NESTED = frozenset({dict, list})
 _ALWAYS_SOUND = LEAVES - {int, float}
 
 _KINDS = {dict: "a table", list: "a list", str: "text", bool: "true or false", int: "an integer", float: "a float"}
@@ -180,9 +181,9 @@ def names_too_long(tree: Tree) -> bool:
         if type(parent) is dict:
             if parent and above + max(map(len, parent)) > MAX_NAMES:
                 return True
-            open_ += [(child, above + len(name)) for name, child in parent.items() if _is_container(child)]
+            open_ += [(child, above + len(name)) for name, child in parent.items() if type(child) in _NESTED]
         else:
-            open_ += [(child, above) for child in parent if _is_container(child)]
+            open_ += [(child, above) for child in parent if type(child) in _NESTED]
     return False
 
 

@@ -59,6 +59,8 @@ def read_value(
         return Malformed("a table, because this key is a whole layer", f"a single value{said}")
     levels = MAX_DEPTH - len(path)
     # Each level takes two characters at least, so a short document needs no walk. Longer ones are walked in a thread.
-    if (kind is dict or kind is list) and len(raw) > 2 * levels and too_deep(value, levels):
-        return Malformed(NESTING, f"a deeper document below {len(path):,} names")
+    if (kind is dict or kind is list) and len(raw) > 2 * levels:
+        is_json = (suffix or format) == ".json"
+        if not (is_json and raw.count(b"{") + raw.count(b"[") <= levels) and too_deep(value, levels):
+            return Malformed(NESTING, f"a deeper document below {len(path):,} names")
     return value

@@ -85,7 +85,17 @@ def _null(value: object) -> str | None:
 
 
 def _json(tree: Tree) -> bytes:
-    return orjson.dumps(plain(tree, _moment, "JSON"))
+    try:
+        return orjson.dumps(tree, _text, orjson.OPT_PASSTHROUGH_DATETIME)
+    except TypeError:  # a walk tells which value it is
+        return orjson.dumps(plain(tree, _moment, "JSON"))
+
+
+def _text(value: object) -> str:
+    """What is written of a value that is none of JSON's."""
+    if isinstance(value, Bare):
+        return value.text
+    raise TypeError
 
 
 def _yaml(tree: Tree) -> bytes:

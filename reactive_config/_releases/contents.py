@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import msgspec
@@ -20,6 +20,9 @@ from reactive_config._core.trees import ABSENT
 from reactive_config._formats.keys import EMPTY_SEGMENT, read_value, split_key, suffix_of
 
 _ALL_BITS = (1 << 256) - 1
+
+RECENT = 8
+"""Documents that are remembered with what they say: a change reads one when it is planned, made and read back."""
 
 KeyEdits = Mapping[str, bytes | None]
 """Key to its new bytes; None deletes it."""
@@ -58,9 +61,13 @@ class StoredDocument(msgspec.Struct, frozen=True, gc=False):
 
 def read_stored(key: str, raw: bytes, revision: int = 0) -> StoredDocument:
     """The document at a key; what cannot be read becomes `Malformed`."""
+    return StoredDocument(key, raw, *_read(key, raw), revision)
+
+
+@lru_cache(maxsize=RECENT)
+def _read(key: str, raw: bytes) -> tuple[Path, Tree | Malformed]:
     path, suffix = split_key(key)
-    value = Malformed(*EMPTY_SEGMENT) if "" in path else read_value(raw, suffix, path)
-    return StoredDocument(key, raw, path, value, revision)
+    return path, Malformed(*EMPTY_SEGMENT) if "" in path else read_value(raw, suffix, path)
 
 
 class TopLevel:
@@ -77,6 +84,10 @@ class TopLevel:
     @cached_property
     def tree(self) -> Any:
         """What the documents make together; ABSENT if none of them can be read."""
+        if len(self.documents) == 1:
+            (only,) = self.documents.values()
+            if only.path == (self._name,) and type(only.value) is not Malformed:
+                return only.value  # most names are one document, which says what a layer of it alone would say
         layer = Layer(self._name)
         for key, document in self.documents.items():
             if type(document.value) is not Malformed and key not in self.colliding:

@@ -17,7 +17,7 @@ from reactive_config._core.trees import ABSENT, difference, get, paths_of, same
 from reactive_config._formats.keys import suffix_of
 from reactive_config._formats.writing import Inexpressible, WriterMissing, write_document
 from reactive_config._printable import printable
-from reactive_config._releases.contents import EMPTY, Contents, StoredDocument, TopLevel
+from reactive_config._releases.contents import Contents, StoredDocument, TopLevel
 from reactive_config._releases.key_store import StoreError
 
 _JSON_STARTS = ("{", "[", '"')
@@ -62,7 +62,8 @@ def _edits_of(name: str, top: TopLevel, tree: Any) -> dict[str, bytes | None]:
     if tree is ABSENT:
         return dict.fromkeys(top.documents)
     before = top.tree
-    tree = keep_bare(before, tree)
+    if any(document.is_bare for document in top.documents.values()):
+        tree = keep_bare(before, tree)
     if before is not ABSENT and same(before, tree):
         return {}
     for plan in (_in_place, _anew):
@@ -70,8 +71,9 @@ def _edits_of(name: str, top: TopLevel, tree: Any) -> dict[str, bytes | None]:
             edits = plan(name, top, tree)
         except _NotSo:
             continue
-        after = EMPTY.edited({key: document.raw for key, document in top.documents.items()} | edits)
-        if name in after.names and says(after.names[name].tree, tree):
+        after = Contents({name: top}, 0, 0).edited(edits)
+        stored = after.names[name].tree if name in after.names else ABSENT
+        if stored is not ABSENT and (same(stored, tree) or says(stored, tree)):
             return edits
     raise UnwritableContent((name,), "there is no document that can say this")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
@@ -41,20 +41,25 @@ class NeedsForce(StoreError):
     """A change is larger than usual, so that it needs a reason. The text says in which way."""
 
 
-def changes_between(before: Contents, after: Contents) -> list[PathChange]:
-    """What differs, in the order of the paths."""
-    return sorted(_changes(before, after), key=lambda change: change.path)
+def changes_between(before: Contents, after: Contents, names: Collection[str] | None = None) -> list[PathChange]:
+    """What differs, in the order of the paths.
 
-
-def _changes(before: Contents, after: Contents) -> Iterator[PathChange]:
-    for name, old, new in _differing(before, after):
+    Args:
+        before: What there was.
+        after: What there is.
+        names: Top-level names that may differ, for who knows them; None for all.
+    """
+    changes = []
+    for name, old, new in _differing(before, after, names):
         left, right = _tree(name, old), _tree(name, new)
-        for path in paths_of(difference(left, right)):
-            yield PathChange(path, get(left, path), get(right, path))
+        changes += [PathChange(path, get(left, path), get(right, path)) for path in paths_of(difference(left, right))]
+    return sorted(changes, key=lambda change: change.path)
 
 
-def _differing(before: Contents, after: Contents) -> Iterator[tuple[str, TopLevel | None, TopLevel | None]]:
-    for name in before.names.keys() | after.names.keys():
+def _differing(
+    before: Contents, after: Contents, names: Collection[str] | None
+) -> Iterator[tuple[str, TopLevel | None, TopLevel | None]]:
+    for name in before.names.keys() | after.names.keys() if names is None else names:
         old, new = before.names.get(name), after.names.get(name)
         if old is not new:
             yield name, old, new
@@ -72,16 +77,22 @@ def value_at(contents: Contents, path: Path) -> Any:
     return ABSENT if top is None else get(_tree(path[0], top), path)
 
 
-def check_size(before: Contents, after: Contents) -> None:
+def check_size(before: Contents, after: Contents, names: Collection[str], changes: list[PathChange]) -> None:
     """Refuse what nobody does by intention, as a rule: to remove much, or to make one name much larger.
+
+    Args:
+        before: What there was.
+        after: What there shall be.
+        names: Top-level names that may differ.
+        changes: What differs, as `changes_between` says it.
 
     Raises:
         NeedsForce: It is so.
     """
-    removed = sum(_count(change.before) for change in _changes(before, after) if change.after is ABSENT)
+    removed = sum(_count(change.before) for change in changes if change.after is ABSENT)
     if removed >= MANY_REMOVED and removed * SHARE_REMOVED > (total := _count(before.tree)):
         raise NeedsForce(f"it removes {removed:,} of {total:,} values")
-    for name, old, new in _differing(before, after):
+    for name, old, new in _differing(before, after, names):
         was, is_ = _size(old), _size(new)
         if was and is_ > TIMES_GROWN * was and is_ - was > BYTES_GROWN:
             raise NeedsForce(f"{printable(name)} grows from {was:,} to {is_:,} bytes")

@@ -16,7 +16,7 @@ import msgspec
 
 from reactive_config._releases.applied_names import claimed, pruned, read_owners
 from reactive_config._releases.change_requests import ChangeOutcome, ChangeRequest
-from reactive_config._releases.contents import Contents, KeyEdits
+from reactive_config._releases.contents import Contents, KeyEdits, name_of
 from reactive_config._releases.environment_name import EnvironmentName
 from reactive_config._releases.external_changes import ExternalChanges
 from reactive_config._releases.history import History, NoSuchRelease
@@ -108,13 +108,14 @@ class Releases:
         wanted, claim = await self._planned(state, request)
         edits = _effective(state.contents, wanted)
         contents = state.contents.edited(edits)
-        changes = changes_between(state.contents, contents)
+        names = {name_of(key) for key in edits}
+        changes = changes_between(state.contents, contents, names)
         if request.kind != "restore":  # what was there may come back
             check_new_names(changes)
         if len(edits) > MOST_KEYS:
             raise StoreTooLarge(f"{name}: expected at most {MOST_KEYS} changed keys in one release, got {len(edits)}")
         if not request.forced:
-            check_size(state.contents, contents)
+            check_size(state.contents, contents, names, changes)
         created = not state.exists
         if request.dry_run or not (edits or created or request.repeat or claim):
             return ChangeOutcome(None, contents, changes, created, state.revision)

@@ -121,6 +121,8 @@ class Replica:
 
     async def wait(self, revision: int, timeout: float) -> bool:
         """Return once the store's state at a revision, or a later one, is known; False after so many seconds."""
+        if self.revision >= revision:
+            return True
         try:
             async with asyncio.timeout(timeout):
                 while self.revision < revision:

@@ -12,7 +12,8 @@ import anyio
 import msgspec
 import pytest
 
-from reactive_config._releases import whole_contents
+from reactive_config._formats.keys import read_value
+from reactive_config._releases import contents, whole_contents
 from reactive_config._releases.change_requests import ChangeRequest
 from reactive_config._releases.contents import EMPTY
 from reactive_config._releases.document_edits import plan_edits
@@ -33,6 +34,20 @@ from reactive_config._releases.retention import Retention
 from .conftest import ENVIRONMENT, releasing, says, tree, write_around
 
 pytestmark = [pytest.mark.anyio, pytest.mark.half_grid]
+
+
+async def test_a_change_reads_each_document_once(open_store, monkeypatch):
+    """It is planned, made, and read back; the documents beside it are not read at all."""
+    read = []
+    monkeypatch.setattr(contents, "read_value", lambda raw, *rest: read.append(raw) or read_value(raw, *rest))
+    async with releasing(open_store) as releases:
+        await releases.change(ENVIRONMENT, says(pool={"size": 71}, other={"a": 1}))
+        assert tree(releases)["other"] == {"a": 1}
+        contents._read.cache_clear()
+        read.clear()
+        await releases.change(ENVIRONMENT, says(pool={"size": 72}))
+        assert tree(releases)["pool"] == {"size": 72}
+        assert read == [b'{"size":72}']
 
 
 async def test_a_change_makes_a_release(open_store):
