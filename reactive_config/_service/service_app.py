@@ -43,7 +43,12 @@ def service_app(releases: Releases, tokens: AccessTokens, local: str = "") -> AS
     past = ReleaseEndpoints(releases)
     operations = OperationsEndpoints(releases.replica, metrics, openapi_document())
     environment = "/v1/{namespace}/{environment}"
-    table: list[tuple[str, str, Endpoint]] = [
+    # Starlette looks from the first route on, and what is asked most is to be found soonest.
+    table: list[tuple[str, str, Endpoint]] = []
+    for path in ("", "/{path:path}"):
+        methods = (("GET", config.read), ("PUT", config.put), ("PATCH", config.patch), ("DELETE", config.delete))
+        table += [(method, f"{environment}/config{path}", endpoint) for method, endpoint in methods]
+    table += [
         ("GET", "/healthz", operations.alive),
         ("GET", "/readyz", operations.ready),
         ("GET", "/metrics", operations.metrics),
@@ -54,11 +59,9 @@ def service_app(releases: Releases, tokens: AccessTokens, local: str = "") -> AS
         ("GET", f"{environment}/releases/{{number}}", past.show),
         ("GET", f"{environment}/releases/{{number}}/diff", past.diff),
         ("POST", f"{environment}/releases/{{number}}/restore", past.restore),
+        ("GET", f"{environment}/blame", past.blame),
+        ("GET", f"{environment}/blame/{{path:path}}", past.blame),
     ]
-    for path in ("", "/{path:path}"):
-        table.append(("GET", f"{environment}/blame{path}", past.blame))
-        methods = (("GET", config.read), ("PUT", config.put), ("PATCH", config.patch), ("DELETE", config.delete))
-        table += [(method, f"{environment}/config{path}", endpoint) for method, endpoint in methods]
     by_path: dict[str, dict[str, Endpoint]] = {}
     for method, path, endpoint in table:
         by_path.setdefault(path, {})[method] = endpoint

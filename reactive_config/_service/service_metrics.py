@@ -20,6 +20,7 @@ class ServiceMetrics:
     def __init__(self, releases: Releases) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_StoreGauges(releases))
+        self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         labels = ("method", "route")
         self._requests = Counter(
             "reactive_config_service_requests", "Requests answered", (*labels, "status"), registry=self._registry
@@ -34,8 +35,13 @@ class ServiceMetrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        kind = (method, route, status)
+        if kind not in self._labelled:
+            labelled = self._requests.labels(method, route, str(status)), self._seconds.labels(method, route)
+            self._labelled[kind] = labelled
+        count, times = self._labelled[kind]
+        count.inc()
+        times.observe(seconds)
 
     def text(self) -> tuple[bytes, str]:
         """All of it, and its media type."""

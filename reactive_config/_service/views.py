@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -166,13 +167,20 @@ def negotiated(accept: str | None, wanted: str | None) -> str:
         if wanted not in MEDIA_TYPES:
             raise ProblemError(400, "bad-query", f"format: expected one of {', '.join(MEDIA_TYPES)}")
         return wanted
-    best, weight = "", 0.0
-    for kind, media in MEDIA_TYPES.items():
-        told = _weight(accept or "*/*", media.partition(";")[0])
-        if told > weight:
-            best, weight = kind, told
+    best = _wanted_most(accept or "*/*")
     if not best:
         raise ProblemError(406, "not-acceptable", f"expected one of {', '.join(MEDIA_TYPES.values())}")
+    return best
+
+
+@lru_cache(maxsize=64)
+def _wanted_most(accept: str) -> str:
+    """The first format that has the most weight; empty if none has any."""
+    best, weight = "", 0.0
+    for kind, media in MEDIA_TYPES.items():
+        told = _weight(accept, media.partition(";")[0])
+        if told > weight:
+            best, weight = kind, told
     return best
 
 

@@ -7,7 +7,11 @@ import json
 
 import pytest
 
-from .conftest import ANY, CONFIG, MERGE, NEW, PATCH, problem
+from reactive_config._releases.contents import TopLevel
+from reactive_config._service import views
+from reactive_config._service.serving import open_service
+
+from .conftest import ANY, CONFIG, MERGE, NEW, PATCH, client_of, problem
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +60,26 @@ async def test_a_tag_names_the_format_and_a_write_does_not_care(shop):
     assert (await shop.get(CONFIG, headers={"If-None-Match": yaml})).status_code == 200
     assert (await shop.get(CONFIG, params={"format": "yaml"}, headers={"If-None-Match": yaml})).status_code == 304
     assert (await shop.put(CONFIG, json={"a": 1}, headers={"If-Match": f'"other", {yaml}'})).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["", "/pool"])
+async def test_a_304_is_answered_from_the_tag_alone(shop, path, tmp_path, monkeypatch):
+    """By a service that has just read the store: it renders nothing, and does not make the trees of the contents."""
+    effective = {"view": "effective"}
+    tag = (await shop.get(CONFIG + path, params=effective)).headers["ETag"]
+    token = shop.headers["Authorization"].removeprefix("Bearer ")
+
+    def made(*_):
+        raise AssertionError("something was made for an answer without a body")
+
+    async with open_service(f"sqlite:{tmp_path}/releases.db") as other, client_of(other, token) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(views, "rendered", made)
+            patched.setattr(TopLevel, "tree", property(made))
+            answer = await client.get(CONFIG + path, params=effective, headers={"If-None-Match": tag})
+            assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", tag)
+            assert (await client.get(CONFIG + path, params=effective)).status_code == 500
+        assert (await client.get(CONFIG + path, params=effective)).status_code == 200
 
 
 @pytest.mark.parametrize(
