@@ -27,6 +27,7 @@ TINY = {
     "start_opened": ({"keys": 300}, 1, 0.0),
     "memory": ({"keys": 300}, 1, 0.0),
     "idle": ({"keys": 100, "seconds": 0.2}, 1, 0.0),
+    "release_etcd": ({"keys": 100, "documents": 10}, 3, 0.0),
     "hold": ({"keys": 300, "subscribers": 5, "changed": 3}, 3, 50.0),
 }
 

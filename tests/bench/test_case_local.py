@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from bench.cases import environments, release
 from bench.cases.lateness import Lateness
 from bench.cases.replaced import Inotify
 from bench.cases.visible import until_visible
@@ -17,6 +21,7 @@ from bench.cases.written import tables, wide
 from bench.harness.case import find_cases
 from bench.harness.rounds import Point
 from bench.harness.settings import open_settings
+from reactive_config._releases.environment_name import EnvironmentName
 
 TINY = {
     "read": ({"calls": 1000}, 1, 0.0),
@@ -30,6 +35,9 @@ TINY = {
     "start_files": ({"keys": 120}, 1, 0.0),
     "file_replace": ({"format": "json", "size": 1024}, 3, 20.0),
     "file_replace_hold": ({"format": "yaml", "size": 1024}, 3, 20.0),
+    "release_sqlite": ({"keys": 100, "documents": 10}, 3, 0.0),
+    "read_effective": ({"keys": 1000, "over": "app", "answer": 200}, 3, 0.0),
+    "read_after_change": ({"keys": 1000, "over": "app", "answer": 200}, 3, 0.0),
 }
 
 
@@ -60,6 +68,34 @@ async def test_files_of_each_format_are_read_by_every_subject(home, kind):
     point = await run(home, "file_replace", {"format": kind, "size": 1024}, 3, 20.0)
     assert all("is not installed" in reason for reason in point.absent.values())
     assert {len(figures) for rounds in point.samples.values() for figures in rounds} == {3}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("over", ["app", "uvicorn"])
+@pytest.mark.parametrize("answer", [200, pytest.param(304, marks=pytest.mark.storm)])
+async def test_reading_by_each_way_answers_as_it_is_asked(home, over, answer):
+    """Each subject checks the status, and the size of the body, of what it measures."""
+    point = await run(home, "read_effective", {"keys": 1000, "over": over, "answer": answer}, 3, 0.0)
+    assert all("is not installed" in reason for reason in point.absent.values())
+    assert {len(figures) for rounds in point.samples.values() for figures in rounds} <= {3}
+
+
+def test_what_is_written_by_hand_is_as_large_as_what_a_release_writes(tmp_path):
+    async def written():
+        async with AsyncExitStack() as stack:
+            releases = await environments.open_releases(f"sqlite:{tmp_path}/releases.db", stack)
+            await environments.fill(releases, environments.ENVIRONMENT, environments.trees(100, 1))
+            name = EnvironmentName(environments.NAMESPACE, environments.ENVIRONMENT)
+            for value in range(200_001, 200_004):
+                await releases.change(name, environments.change_to(value))
+        with contextlib.closing(sqlite3.connect(tmp_path / "releases.db")) as file:
+            sizes = dict(file.execute("SELECT key, length(value) FROM keys"))
+            return sizes, file.execute("SELECT value FROM keys WHERE key = ?", (release.KEY,)).fetchone()[0]
+
+    sizes, raw = asyncio.run(written())
+    assert raw == environments.Document(100, 1).raw(200_003)
+    assert 0.9 < sizes[release.HEAD_KEY] / release.HEAD < 1.1
+    assert 0.9 < sizes[f"{release.RECORDS}{4:012}"] / release.RECORD < 1.1
 
 
 @pytest.mark.slow
