@@ -36,6 +36,7 @@ class StoredDocument(msgspec.Struct, frozen=True, gc=False):
         raw: Its bytes.
         path: Where its document stands.
         value: The document, or why it cannot be read.
+        digest: A strong hash of key and bytes.
         revision: Of the transaction that wrote it; 0 for one that is planned, or of the past.
     """
 
@@ -43,6 +44,7 @@ class StoredDocument(msgspec.Struct, frozen=True, gc=False):
     raw: bytes
     path: Path
     value: Tree | Malformed
+    digest: bytes
     revision: int = 0
 
     def __repr__(self) -> str:
@@ -65,9 +67,10 @@ def read_stored(key: str, raw: bytes, revision: int = 0) -> StoredDocument:
 
 
 @lru_cache(maxsize=RECENT)
-def _read(key: str, raw: bytes) -> tuple[Path, Tree | Malformed]:
+def _read(key: str, raw: bytes) -> tuple[Path, Tree | Malformed, bytes]:
     path, suffix = split_key(key)
-    return path, Malformed(*EMPTY_SEGMENT) if "" in path else read_value(raw, suffix, path)
+    value = Malformed(*EMPTY_SEGMENT) if "" in path else read_value(raw, suffix, path)
+    return path, value, _digest(key, raw)
 
 
 class TopLevel:
@@ -108,7 +111,7 @@ class TopLevel:
         """Differs if a key or its bytes differ."""
         summed = hashlib.sha256()
         for key in sorted(self.documents):
-            summed.update(_digest(key, self.documents[key].raw))
+            summed.update(self.documents[key].digest)
         return summed.digest()
 
 
@@ -169,14 +172,14 @@ class Contents:
             documents = by_name[name]
             before = documents.pop(key, None)
             if before is not None:
-                count, fingerprint = count - 1, fingerprint - _number(key, before.raw)
+                count, fingerprint = count - 1, fingerprint - _number(before)
             if raw is not None:
                 revision = revisions.get(key, 0)
                 if before is not None and before.raw == raw:  # it need not be read again
                     documents[key] = msgspec.structs.replace(before, revision=revision)
                 else:
                     documents[key] = read_stored(key, raw, revision)
-                count, fingerprint = count + 1, fingerprint + _number(key, raw)
+                count, fingerprint = count + 1, fingerprint + _number(documents[key])
         for name, documents in by_name.items():
             if documents:
                 names[name] = TopLevel(name, documents)
@@ -217,5 +220,5 @@ def _digest(key: str, raw: bytes) -> bytes:
     return hashlib.sha256(len(name).to_bytes(8, "big") + name + raw).digest()
 
 
-def _number(key: str, raw: bytes) -> int:
-    return int.from_bytes(_digest(key, raw), "big")
+def _number(document: StoredDocument) -> int:
+    return int.from_bytes(document.digest, "big")

@@ -172,7 +172,9 @@ class EtcdStore:
             return None
 
     async def _connected(self) -> Link:
-        if not await wait_within(LINK_SECONDS, self._linked.wait()) or self._link is None:
+        if self._link is None:
+            await wait_within(LINK_SECONDS, self._linked.wait())
+        if self._link is None:
             raise StoreAway(f"{self.name}: {self._trouble}; nothing was written")
         return self._link
 
