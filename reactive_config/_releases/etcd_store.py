@@ -122,7 +122,8 @@ class EtcdStore:
 
     def _newest(self, write: Write) -> list[RequestOp]:
         """Ask for the revisions of what must not have changed. That of the store says nothing: others use it, too."""
-        asked = [RangeRequest(key=self._key(key), keys_only=True) for key in list(write.unchanged)[:MOST_ASKED]]
+        apart = [key for key in write.unchanged if not key.startswith(tuple(write.quiet))][:MOST_ASKED]
+        asked = [RangeRequest(key=self._key(key), keys_only=True) for key in apart]
         for prefix in write.quiet:
             keys = prefix_range(self._key(prefix))
             by_revision = {"sort_order": RangeRequest.DESCEND, "sort_target": RangeRequest.MOD}
