@@ -11,7 +11,7 @@ from reactive_config._etcd.link import Link
 from reactive_config._etcd.messages import KeyRange, prefix_range
 from reactive_config._etcd.reading import read_all, read_head
 from reactive_config._printable import printable
-from reactive_config._releases.contents import EMPTY, Contents, KeyEdits
+from reactive_config._releases.contents import EMPTY, Contents, KeyEdits, name_of
 from reactive_config._releases.etcd_store import EtcdStore
 from reactive_config._releases.key_store import (
     HEADS,
@@ -106,12 +106,13 @@ class OrdinaryPrefix:
             before, revision = await self._read()
             edits = plan(before)
             after = before.edited(edits)
-            changes = changes_between(before, after)
+            names = {name_of(key) for key in edits}
+            changes = changes_between(before, after, names)
             check_new_names(changes)
             if len(edits) > MOST_KEYS:
                 raise StoreTooLarge(f"expected at most {MOST_KEYS} changed keys, got {len(edits)}")
             if not forced:
-                check_size(before, after)
+                check_size(before, after, names, changes)
             if dry_run or not edits:
                 return PrefixOutcome(changes, revision, written=False)
             try:

@@ -204,7 +204,7 @@ async def test_a_start_on_a_disk_that_may_only_be_read(tmp_path):
     with tmpfs(tmp_path) as disk:
         database = disk.path / "releases.db"
         async with written(tmp_path, f"sqlite:{database}") as (process, client):
-            process.terminate()
+            process.kill()  # one that ends by itself takes SQLite's files away
             run("mount", "-o", "remount,ro", disk.path)
             await process.start(PATIENCE)
             answer = await client.put(f"{CONFIG}/first", json="never", headers=ANY)
