@@ -127,6 +127,8 @@ class ConfigEndpoints:
         """DELETE: nothing stands at the path any more."""
 
         async def plan(state: EnvironmentState, path: Path) -> KeyEdits:
+            if not state.exists:
+                raise _no_environment(state.name)
             return edits_at(state.contents, path, ABSENT)
 
         return await self._write(request, plan, body_hash(request, None))
@@ -156,23 +158,33 @@ def _after(outcome: ChangeOutcome, name: EnvironmentName) -> EnvironmentState:
 
 
 def _is_effective(request: Request) -> bool:
-    view = query_text(request, "view") or "layer"
-    if view not in ("layer", "effective"):
+    view = query_text(request, "view")
+    if view not in (None, "layer", "effective"):
         raise ProblemError(400, "bad-query", "view: expected layer or effective")
     return view == "effective"
 
 
 def _check_preconditions(view: View, if_match: str | None, if_none_match: str | None) -> None:
     value = view.value()
-    if if_none_match is not None:
-        if if_none_match.strip() != "*":
-            raise ProblemError(400, "bad-precondition", "If-None-Match: expected * in a write")
+    if wants_new(if_none_match):
         if view.exists if not view.path else value is not ABSENT:
             raise _moved(view, value)
     elif not view.exists:
         raise _no_environment(view.states[-1].name)
-    if if_match is not None and (value is ABSENT or not matches(if_match, view.tag("json"))):
+    there = view.exists and value is not ABSENT
+    if if_match is not None and not (there and matches(if_match, view.tag("json"))):
         raise _moved(view, value)
+
+
+def wants_new(if_none_match: str | None) -> bool:
+    """Whether a write is to make what is not there yet.
+
+    Raises:
+        ProblemError: 400 for an `If-None-Match` that says something else.
+    """
+    if if_none_match is not None and if_none_match.strip() != "*":
+        raise ProblemError(400, "bad-precondition", "If-None-Match: expected * in a write")
+    return if_none_match is not None
 
 
 def _moved(view: View, value: Any) -> ProblemError:

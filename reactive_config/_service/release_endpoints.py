@@ -29,6 +29,7 @@ from reactive_config._service.config_endpoints import (
     known_up_to,
     outcome_response,
     release_json,
+    wants_new,
 )
 from reactive_config._service.problems import ProblemError
 from reactive_config._service.request_parts import check_query, config_path, matches, query_number, read_document
@@ -113,12 +114,13 @@ class ReleaseEndpoints:
 
         def check(state: EnvironmentState) -> None:
             view = View((state,), False, ())
-            if if_none_match is not None and (if_none_match.strip() != "*" or view.exists):
+            new = wants_new(if_none_match)
+            if new and view.exists:
                 raise ProblemError(412, "changed-meanwhile", "there is such an environment already")
-            if if_none_match is None and not view.exists:
+            if not new and not view.exists:
                 detail = f"there is no environment {name}"
                 raise ProblemError(404, "no-such-environment", detail)
-            if if_match is not None and not matches(if_match, view.tag("json")):
+            if if_match is not None and not (view.exists and matches(if_match, view.tag("json"))):
                 current = {"etag": view.tag("json"), "revision": view.revision}
                 raise ProblemError(412, "changed-meanwhile", "it is not what If-Match names", current=current)
 

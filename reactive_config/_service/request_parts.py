@@ -26,8 +26,8 @@ MOST_DRAINED = 64 << 20
 BODY_SECONDS = 30.0
 """How long a body may take to arrive."""
 
-LONGEST_QUERY_NUMBER = 18
-"""Digits."""
+LARGEST_NUMBER = 10**18 - 1
+"""Of the query."""
 
 _PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -66,7 +66,7 @@ def _no_path(reason: str) -> ProblemError:
     return ProblemError(404, "no-such-path", reason)
 
 
-def query_number(request: Request, name: str, *, most: int = 10**LONGEST_QUERY_NUMBER) -> int | None:
+def query_number(request: Request, name: str, *, most: int = LARGEST_NUMBER) -> int | None:
     """A number of the query; None where it is not given.
 
     Raises:

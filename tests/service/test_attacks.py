@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import httpx
 import pytest
 
-from reactive_config._service.serving import check_address
+from reactive_config._service.serving import check_address, listening
 
 from .conftest import ANY, CONFIG, MERGE, NEW, PATCH, client_of, problem
 
@@ -156,14 +157,37 @@ async def test_a_token_that_is_revoked_opens_nothing_more(service, client):
 
 @pytest.mark.parametrize("headers", [{"Idempotency-Key": ""}, {"Idempotency-Key": "x" * 256}, {"If-None-Match": '"x"'}])
 async def test_a_header_that_is_none(shop, headers):
-    answer = await shop.put(f"{CONFIG}/debug", json=1, headers={**ANY, **headers})
-    assert answer.status_code == 400
-    problem(answer)
+    for answer in (
+        await shop.put(f"{CONFIG}/debug", json=1, headers={**ANY, **headers}),
+        await shop.post("/v1/shop/production/releases", json={"set": {"/debug": 1}}, headers={**ANY, **headers}),
+        await shop.post("/v1/shop/production/releases/1/restore", headers={**ANY, **headers}),
+    ):
+        assert answer.status_code == 400
+        problem(answer)
+
+
+async def test_the_largest_number_of_a_query_is_the_one_that_is_told(shop, monkeypatch):
+    monkeypatch.setattr("reactive_config._service.config_endpoints.MIN_REVISION_WAIT", 0)
+    answer = await shop.get(CONFIG, params={"min_revision": 10**18})
+    assert f"{10**18 - 1:,}" in answer.json()["detail"]
+    answer = await shop.get(CONFIG, params={"min_revision": 10**18 - 1})
+    assert problem(answer) == (503, "not-there-yet")
+
+
+async def test_what_is_not_there_matches_no_tag_and_cannot_be_deleted(client):
+    for headers in (NEW, ANY, {**NEW, **ANY}):
+        answer = await client.delete(CONFIG, headers=headers)
+        assert answer.status_code in (404, 412), answer.text
+    both = {**NEW, **ANY}
+    assert problem(await client.put(CONFIG, json={}, headers=both)) == (412, "changed-meanwhile")
+    answer = await client.post("/v1/shop/production/releases", json={"set": {"/a": 1}}, headers=both)
+    assert problem(answer) == (412, "changed-meanwhile")
+    assert (await client.get("/v1/-/namespaces")).json() == {"namespaces": []}
 
 
 @pytest.mark.parametrize(
     "query",
-    ["min_revision=x", "min_revision=-1", "min_revision=" + "9" * 400, "view=other", "format=xml",
+    ["min_revision=x", "min_revision=-1", "min_revision=" + "9" * 400, "view=other", "view=", "format=xml", "format=",
      "format=json&format=yaml", "unknown=1", "min_revision=1e3", "min_revision=\u0661"],
 )  # fmt: skip
 async def test_a_query_that_is_none(shop, query):
@@ -238,3 +262,13 @@ def test_an_address_may_be_open_if_somebody_says_so():
     assert check_address("0.0.0.0:80", insecure=True) == ("0.0.0.0", 80)
     assert check_address("[::1]:80", insecure=False) == ("::1", 80)
     assert check_address("localhost:80", insecure=False) == ("localhost", 80)
+
+
+def test_an_answer_waits_for_no_acknowledgement():
+    """Nagle's algorithm would hold the second packet of each answer, which is 40 ms."""
+    with (
+        listening("127.0.0.1", 0) as taken,
+        socket.create_connection(taken.getsockname()),
+        taken.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
