@@ -242,7 +242,7 @@ async def test_a_start_on_a_full_disk(tmp_path):
 
 
 def close_as_the_last(database: Path) -> None:
-    """SQLite removes its files beside the database then; a service that a signal ends leaves them."""
+    """SQLite removes its files beside the database then; a process that was killed leaves them."""
     with contextlib.closing(sqlite3.connect(database)) as connection:
         assert connection.execute("SELECT revision FROM counter").fetchone() is not None
     assert [file.name for file in database.parent.iterdir()] == [database.name]
