@@ -117,7 +117,7 @@ def told(path: Path) -> Iterator[None]:
     raise trouble(f"{_shown(path)}: {what}; nothing was written{advice}")
 
 
-_READ_ONLY = "whether this user may write to it, and whether the disk is mounted read-only"
+_READ_ONLY = "whether this user may write to it and to the files beside it, and whether the disk is mounted read-only"
 
 _MEANINGS = {
     "SQLITE_BUSY": (f"locked by another process for {LOCK_SECONDS:g} s", ""),
