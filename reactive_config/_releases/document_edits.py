@@ -111,13 +111,24 @@ class _NotSo(Exception):
 
 
 class _Draft:
-    """Documents under change: by key, the path and the value of each; written ones are noted."""
+    """Documents under change: by key, the path and the value of each. Each is written once, in the end."""
 
     def __init__(self, top: TopLevel) -> None:
         self.documents: dict[str, StoredDocument] = dict(top.documents)
         self.values: dict[str, Any] = {key: document.value for key, document in top.documents.items()}
         self.paths: dict[str, Path] = {key: document.path for key, document in top.documents.items()}
-        self.edits: dict[str, bytes | None] = {}
+        self._edits: dict[str, bytes | None] = {}
+        self._changed: set[str] = set()
+
+    def edits(self) -> dict[str, bytes | None]:
+        """The keys to write and delete."""
+        for key in sorted(self._changed & self.values.keys()):
+            self._write(key, self.values[key])
+        return self._edits
+
+    def _change(self, key: str, value: Tree) -> None:
+        self.values[key] = value
+        self._changed.add(key)
 
     def remove(self, path: Path) -> None:
         """Nothing says anything at a path any more."""
@@ -125,7 +136,7 @@ class _Draft:
             if at[: len(path)] == path:
                 self._delete(key)
             elif path[: len(at)] == at and get(self.values[key], path[len(at) :]) is not ABSENT:
-                self._write(key, without(self.values[key], path[len(at) :]))
+                self._change(key, without(self.values[key], path[len(at) :]))
 
     def put(self, path: Path, value: Tree) -> None:
         """The document that speaks last at a path says this there; a new one if there is none."""
@@ -137,21 +148,21 @@ class _Draft:
             self._new(path[:1], nested(path[1:], value))
             return
         key = max(holders, key=lambda holder: len(self.paths[holder]))
-        self._write(key, placed(self.values[key], path[len(self.paths[key]) :], value))
+        self._change(key, placed(self.values[key], path[len(self.paths[key]) :], value))
 
     def _delete(self, key: str) -> None:
         del self.paths[key], self.values[key]
-        self.edits[key] = None
+        self._edits[key] = None
 
     def _new(self, path: Path, value: Tree) -> None:
         key, raw = document_for("/".join(path), value)
-        self.paths[key], self.values[key], self.edits[key] = path, value, raw
+        self.paths[key], self.values[key], self._edits[key] = path, value, raw
 
     def _write(self, key: str, value: Tree) -> None:
         document = self.documents.get(key)
         path = self.paths[key]
         if document is not None and document.is_bare and (text := bare_text(value)) is not None:
-            self.values[key], self.edits[key] = value, text.encode()
+            self._edits[key] = text.encode()
             return
         suffix = document.suffix if document is not None else ""
         if suffix:
@@ -160,7 +171,7 @@ class _Draft:
             except (Inexpressible, WriterMissing):
                 pass  # JSON says it
             else:
-                self.values[key], self.edits[key] = value, raw
+                self._edits[key] = raw
                 return
         self._delete(key)
         self._new(path, value)
@@ -173,13 +184,28 @@ def _in_place(name: str, top: TopLevel, tree: Any) -> dict[str, bytes | None]:
     for key, document in top.documents.items():
         if type(document.value) is Malformed or key in top.colliding:
             raise _NotSo
+    if len(top.documents) == 1 and (name,) in draft.paths.values():  # it says all of it
+        draft.put((name,), _in_order(before, tree))
+        return draft.edits()
     for path in list(paths_of(difference({name: before} if before is not ABSENT else {}, {name: tree}))):
         value = get({name: tree}, path)
         if value is ABSENT:
             draft.remove(path)
         else:
             draft.put(path, value)
-    return draft.edits
+    return draft.edits()
+
+
+def _in_order(before: Any, wanted: Any) -> Any:
+    """What is wanted, with the names that were there in the order that they had."""
+    if type(before) is not dict or type(wanted) is not dict:
+        return wanted
+    kept = {
+        name: _in_order(value, wanted[name]) if type(value) is dict else wanted[name]
+        for name, value in before.items()
+        if name in wanted
+    }
+    return kept | {name: value for name, value in wanted.items() if name not in kept}
 
 
 def _anew(name: str, top: TopLevel, tree: Any) -> dict[str, bytes | None]:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from reactive_config._core.delta import Bare
 from reactive_config._core.trees import ABSENT
+from reactive_config._formats.writing import write_document
+from reactive_config._releases import document_edits
 from reactive_config._releases.contents import EMPTY
 from reactive_config._releases.document_edits import UnwritableContent, keep_bare, plan_edits, says
 
@@ -112,3 +114,19 @@ def test_a_bare_value_says_what_its_text_may_mean():
     assert says(Bare("true"), True)
     assert not says(Bare("null"), None)
     assert keep_bare({"a": Bare("1")}, {"a": 1, "b": 2}) == {"a": Bare("1"), "b": 2}
+
+
+def test_a_document_with_many_changes_is_written_once(monkeypatch):
+    written = []
+    before = EMPTY.edited({"many.json": b'{"a": 1, "b": {"c": 2, "d": 3}, "e": 4}', "many/f.json": b'{"g": 5, "h": 6}'})
+    wanted = {"a": 10, "b": {"c": 20, "d": 30}, "new": 1, "f": {"g": 50}}
+    monkeypatch.setattr(document_edits, "write_document", lambda *args: written.append(1) or write_document(*args))
+    edits = plan_edits(before, {"many": wanted})
+    assert (edits.keys(), len(written)) == ({"many.json", "many/f.json"}, 2)
+    assert before.edited(edits).tree == {"many": wanted}
+
+
+def test_names_stay_in_the_order_that_they_had():
+    before = EMPTY.edited({"many": b'{"b":1,"t":{"z":1,"y":2},"a":1}'})
+    edits = plan_edits(before, {"many": {"new": 0, "a": 2, "t": {"x": 0, "y": 2, "z": 1}, "b": 1}})
+    assert edits == {"many": b'{"b":1,"t":{"z":1,"y":2,"x":0},"a":2,"new":0}'}
