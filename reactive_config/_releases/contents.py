@@ -150,11 +150,8 @@ class Contents:
 
     @cached_property
     def digest(self) -> bytes:
-        """A strong hash of all keys and bytes."""
-        summed = hashlib.sha256()
-        for name in sorted(self.names):
-            summed.update(hashlib.sha256(name.encode()).digest() + self.names[name].digest)
-        return summed.digest()
+        """A strong hash of all keys and bytes; those of documents have their names in them."""
+        return hashlib.sha256(b"".join([self.names[name].digest for name in sorted(self.names)])).digest()
 
     def edited(self, edits: KeyEdits, revisions: Mapping[str, int] = {}) -> Contents:
         """These contents with some keys written or deleted.

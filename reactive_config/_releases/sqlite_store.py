@@ -36,6 +36,9 @@ T = TypeVar("T")
 POLL = 0.1
 """Seconds until what another process wrote is seen; what this one wrote is seen at once."""
 
+MOST_UNTOLD = 100
+"""Writes of this process that are remembered until they are told; if there are more, the file is read."""
+
 _CURRENT = "SELECT revision FROM counter"
 
 
@@ -97,7 +100,7 @@ class _Follower:
     """What this process has written, for one who follows the store: if nobody wrote in between, nothing is read."""
 
     def __init__(self) -> None:
-        self._written: deque[tuple[int, Write]] = deque()
+        self._written: deque[tuple[int, Write]] = deque(maxlen=MOST_UNTOLD)
         self._heard = asyncio.Event()
 
     def hear(self, write: Write, revision: int) -> None:
