@@ -112,7 +112,7 @@ SEVERAL: Schema = {
         "delete": {"type": "array", "items": POINTER, "uniqueItems": True, "description": "JSON Pointers"},
         "owner": {
             **NAME,
-            "description": "Who applies whole top-level names, without `delete`, as a repository; it is remembered which",
+            "description": "Who applies whole top-level names, as a repository; beside it there is no `delete`",
         },
         "prune": {
             "type": "boolean",
