@@ -84,7 +84,7 @@ async def show_release(*arguments: ChangeText, options: ReadOptions = ReadOption
         ("", release.get("message", "")),
         ("forced: ", release.get("forced", "")),
         ("", _kind(release)),
-        ("", "what it changed is not kept: too much was written around releases" if release.get("gap") else ""),
+        ("", "what it changed is not kept: too much was written around releases" if release.get("unrecorded") else ""),
     ):
         if text:
             out.line(f"{label}{text}", indent=2)

@@ -40,9 +40,9 @@ class ExternalChanges:
     async def record(self, state: EnvironmentState) -> int:
         """Make one release of what was written around releases, or the first of several; return its revision.
 
-        If that is too large for one, or nobody knows any more what was there before it, the release is a gap: it does
-        not say what it changed, and the history begins anew with it. A change that nobody can record must not keep
-        everybody else from writing.
+        If that is too large for one, or nobody knows any more what was there before it, the release is unrecorded: it
+        does not say what it changed, and the history begins anew with it. A change that nobody can record must not
+        keep everybody else from writing.
 
         Raises:
             KeysMoved: Somebody else has written meanwhile.
@@ -52,7 +52,7 @@ class ExternalChanges:
             before = await self._contents_of(state.name, state.released)
             return await self._record_part(state, before)
         except (NoSuchRelease, DamagedHistory, StoreTooLarge) as error:
-            return await self._record_gap(state, error)
+            return await self._record_that(state, error)
 
     async def _record_part(self, state: EnvironmentState, before: Contents) -> int:
         edits = _first_part(before, before.edits_to(state.contents))
@@ -63,18 +63,20 @@ class ExternalChanges:
         await self._wholes.keep_if_due(state.name, release.number, contents)
         return revision
 
-    async def _record_gap(self, state: EnvironmentState, reason: StoreError) -> int:
+    async def _record_that(self, state: EnvironmentState, reason: StoreError) -> int:
         name = state.name
-        release, write = await self._drafts.draft(state, self._external(state, gap=True), state.contents, [])
+        release, write = await self._drafts.draft(state, self._external(state, unrecorded=True), state.contents, [])
         revision = await self._store.commit(write)
         self.remember(name, release.hash, state.contents)
         logger.warning("%s: what release %d changed is not kept: %s", name, release.number, reason)
         await self._wholes.keep_if_due(name, release.number, state.contents, due=True)
         return revision
 
-    def _external(self, state: EnvironmentState, *, gap: bool = False) -> Release:
+    def _external(self, state: EnvironmentState, *, unrecorded: bool = False) -> Release:
         found = ((state.head.revision if state.head else 0) + 1, state.revision)
-        return Release(number=0, author="", time=self._drafts.now(), kind="external", external=found, gap=gap)
+        return Release(
+            number=0, author="", time=self._drafts.now(), kind="external", external=found, unrecorded=unrecorded
+        )
 
     async def _contents_of(self, name: EnvironmentName, released: Head | None) -> Contents:
         """What an environment held after its last release, though it holds something else now."""

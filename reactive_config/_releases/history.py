@@ -95,7 +95,7 @@ class History:
         while expected > number:
             records = await self._records(name, expected + 1, min(PAGE, expected - number))
             for release, stored in records:
-                if release.number != expected or release.gap:
+                if release.number != expected or release.unrecorded:
                     return
                 yield release, read_deltas(stored.value, stored.revision)
                 expected -= 1
@@ -115,7 +115,7 @@ class History:
         """
         for at in range(number + 1, latest + 1):
             release, deltas = await self.release(name, at)
-            if release.gap:
+            if release.unrecorded:
                 raise NoSuchRelease(f"{name}: what release {at} changed is not kept")
             contents = forward(contents, deltas)
         return contents

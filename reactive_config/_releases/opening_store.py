@@ -41,6 +41,18 @@ class EtcdLogin(msgspec.Struct, frozen=True):
 NOBODY = EtcdLogin()
 
 
+def check_store(name: str, login: EtcdLogin = NOBODY) -> None:
+    """Refuse what is no name of a store, before anything is opened.
+
+    Raises:
+        ValueError: As `open_store`.
+    """
+    if name.startswith(("etcd://", "etcds://")):
+        etcd_store(name, login)
+    elif not name.startswith(_SQLITE) or name == _SQLITE:
+        raise ValueError(f"expected a store as sqlite:PATH or etcd://HOST:PORT/PREFIX/, got {_shown(name)}")
+
+
 @asynccontextmanager
 async def open_store(name: str, login: EtcdLogin = NOBODY) -> AsyncIterator[KeyStore]:
     """A store by its name. Nothing is read yet.
@@ -53,15 +65,14 @@ async def open_store(name: str, login: EtcdLogin = NOBODY) -> AsyncIterator[KeyS
         ValueError: It is no name of a store.
         StoreError: It cannot be opened.
     """
-    if name.startswith(_SQLITE) and len(name) > len(_SQLITE):
+    check_store(name, login)
+    if name.startswith(_SQLITE):
         from reactive_config._releases.sqlite_store import open_sqlite_store
 
         async with open_sqlite_store(Path(name.removeprefix(_SQLITE))) as sqlite:
             yield sqlite
-    elif name.startswith(("etcd://", "etcds://")):
-        yield etcd_store(name, login)
     else:
-        raise ValueError(f"expected a store as sqlite:PATH or etcd://HOST:PORT/PREFIX/, got {_shown(name)}")
+        yield etcd_store(name, login)
 
 
 def etcd_store(name: str, login: EtcdLogin = NOBODY) -> EtcdStore:

@@ -61,9 +61,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         restores: The number of the restored release; 0 for none.
         external: The first and the last revision that is known of what was written around releases.
         forced: The reason given for a change that is larger than usual; empty for none.
-        gap: What it changed is not kept, and so nothing before it can be told: it was found around releases, and was
-            too large for one transaction, or what was there before it is lost.
-        keys: How many keys it changed; 0 for a gap.
+        unrecorded: What it changed is not kept, and so nothing before it can be told. It was found around releases, and
+            was too large for one transaction, or what was there before it is lost.
+        keys: How many keys it changed; 0 if that is unrecorded.
         parent: The hash of the release before.
         hash: Over all of this, the changes, and so over every release before.
         revision: Of its own transaction; 0 where it is not known yet.
@@ -79,7 +79,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     restores: int = 0
     external: tuple[int, int] | None = None
     forced: str = ""
-    gap: bool = False
+    unrecorded: bool = False
     keys: int = 0
     parent: str = GENESIS
     hash: str = ""

@@ -53,7 +53,7 @@ class SqliteStore:
         self.name: str = f"sqlite:{path}"
         self._writer = writer
         self._reader = reader
-        self._followers: list[_Follower] = []
+        self._own_writes: list[_OwnWrites] = []
 
     async def commit(self, write: Write) -> int:
         """As `KeyStore.commit`."""
@@ -63,8 +63,8 @@ class SqliteStore:
                 f"{len(write.puts) + len(write.deletes)} and {write.size:,}"
             )
         revision = await self._writer.run(lambda connection: _commit(connection, write, self.name))
-        for follower in self._followers:
-            follower.hear(write, revision)
+        for own in self._own_writes:
+            own.hear(write, revision)
         return revision
 
     async def get(self, key: str) -> Stored | None:
@@ -77,12 +77,12 @@ class SqliteStore:
 
     async def follow(self, take: Callable[[StoreNews], object]) -> None:
         """As `KeyStore.follow`."""
-        known, follower = -1, _Follower()
-        self._followers.append(follower)
+        known, own = -1, _OwnWrites()
+        self._own_writes.append(own)
         try:
             while True:
                 try:
-                    news: StoreListing | StoreChanges | None = follower.next(known)
+                    news: StoreListing | StoreChanges | None = own.next(known)
                     if news is None:
                         news = await self._reader.run(partial(_pull, known=known))
                 except (StoreAway, StoreRefused) as error:
@@ -91,12 +91,12 @@ class SqliteStore:
                     if news is not None:
                         known = news.revision
                         take(news)
-                await follower.wait()
+                await own.wait()
         finally:
-            self._followers.remove(follower)
+            self._own_writes.remove(own)
 
 
-class _Follower:
+class _OwnWrites:
     """What this process has written, for one who follows the store: if nobody wrote in between, nothing is read."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from reactive_config._core.runtime.operator_log import logger
 from reactive_config._releases.access_tokens import AccessTokens
 from reactive_config._releases.idempotency import forget_regularly
 from reactive_config._releases.key_store import StoreAway, StoreError
-from reactive_config._releases.opening_store import NOBODY, EtcdLogin, open_store
+from reactive_config._releases.opening_store import NOBODY, EtcdLogin, check_store, open_store
 from reactive_config._releases.releases import Releases
 from reactive_config._releases.replica import Replica
 from reactive_config._releases.retention import Retention
@@ -135,6 +135,7 @@ async def serve(
         OSError: The address is taken.
     """
     host, port = check_address(listen, insecure=insecure)
+    check_store(store, login)
     with listening(host, port) as taken:
         async with open_service(store, retention, login=login) as service:
             await _tell_first_token(service.tokens)

@@ -31,10 +31,12 @@ def write_of(puts=None, deletes=frozenset()):
 
 
 async def numbers(releases):
-    return [(release.number, release.kind, release.gap) for release in await releases.history.releases(ENVIRONMENT)]
+    return [
+        (release.number, release.kind, release.unrecorded) for release in await releases.history.releases(ENVIRONMENT)
+    ]
 
 
-async def test_a_key_that_no_record_can_hold_leaves_a_gap(open_store, caplog, monkeypatch):
+async def test_a_key_that_no_record_can_hold_is_unrecorded(open_store, caplog, monkeypatch):
     limit_transactions(monkeypatch)
     async with releasing(open_store) as releases:
         await releases.change(ENVIRONMENT, says(a=1))
@@ -49,17 +51,17 @@ async def test_a_key_that_no_record_can_hold_leaves_a_gap(open_store, caplog, mo
         found = await numbers(releases)
         assert found[0][1:] == ("change", False)
         assert found[1][1:] == ("external", True)
-        gap = found[1][0]
-        assert (await releases.contents_at(ENVIRONMENT, gap)).tree["a"] == 1
-        with pytest.raises(NoSuchRelease, match=f"what release {gap} changed is not kept"):
-            await releases.contents_at(ENVIRONMENT, gap - 1)
+        first = found[1][0]
+        assert (await releases.contents_at(ENVIRONMENT, first)).tree["a"] == 1
+        with pytest.raises(NoSuchRelease, match=f"what release {first} changed is not kept"):
+            await releases.contents_at(ENVIRONMENT, first - 1)
         state = await releases.settled(ENVIRONMENT)
         assert await releases.who_set(state, ("b",)) is None
-        assert (await releases.who_set(state, ("a",))).number == gap + 1
-    assert f"what release {gap} changed is not kept: " in caplog.text
+        assert (await releases.who_set(state, ("a",))).number == first + 1
+    assert f"what release {first} changed is not kept: " in caplog.text
 
 
-async def test_the_next_process_begins_with_the_gap(open_store, monkeypatch):
+async def test_the_next_process_begins_with_what_is_unrecorded(open_store, monkeypatch):
     limit_transactions(monkeypatch)
     async with releasing(open_store) as releases:
         for _ in range(2):
@@ -82,7 +84,7 @@ async def test_the_next_process_begins_with_the_gap(open_store, monkeypatch):
         assert (await releases.contents_at(ENVIRONMENT, 3)).tree.keys() == {"a", "large"}
 
 
-async def test_what_nobody_can_tell_any_more_leaves_a_gap(open_store):
+async def test_what_nobody_can_tell_any_more_is_unrecorded(open_store):
     """A restored or damaged store may lack what was before; people go on writing to it."""
     async with releasing(open_store) as releases:
         for number in range(3):
@@ -92,7 +94,7 @@ async def test_what_nobody_can_tell_any_more_leaves_a_gap(open_store):
     async with releasing(open_store) as releases:
         outcome = await releases.change(ENVIRONMENT, says(a=5))
         assert outcome.release.number == 5
-        assert [gap for _, _, gap in await numbers(releases)][:2] == [False, True]
+        assert [first for _, _, first in await numbers(releases)][:2] == [False, True]
         assert tree(releases).keys() == {"a", "b"}
 
 
