@@ -13,6 +13,8 @@ from reactive_config._releases.document_edits import UnwritableContent, nested, 
 from reactive_config._releases.key_store import StoreError
 from reactive_config._releases.path_changes import PathChange, value_at
 
+UNPRINTABLE = "expected names of printable characters"
+
 
 class NothingThere(StoreError, LookupError):
     """What is to be changed or deleted is not there.
@@ -84,16 +86,17 @@ def edits_of_several(contents: Contents, wanted: Mapping[Path, Any]) -> dict[str
 
 
 def check_new_names(changes: list[PathChange]) -> None:
-    """Refuse new names that no path of a URL can say: what is written can be read, changed and deleted by its path.
+    """Refuse new names with characters that are not printed: a person could not see what they change.
+
+    Names that are empty, `.` or `..` are taken, though no path of a URL leads there: `""` may be a root logger.
 
     Raises:
         UnwritableContent: There is one.
     """
     for change in changes:
         for path in _new_paths(change):
-            trouble = name_trouble(path[-1])
-            if trouble:
-                raise UnwritableContent(path, trouble)
+            if not path[-1].isprintable():
+                raise UnwritableContent(path, UNPRINTABLE)
 
 
 def _new_paths(change: PathChange) -> Iterator[Path]:
@@ -116,5 +119,5 @@ def name_trouble(name: str) -> str:
     if not name or {".", ".."} & set(name.split("/")):  # some proxies decode a slash, and then tidy up the path
         return "expected names that are not empty, `.` or `..`, nor have such parts"
     if not name.isprintable():
-        return "expected names of printable characters"
+        return UNPRINTABLE
     return ""

@@ -209,12 +209,11 @@ async def test_a_body_that_is_too_large_is_answered(shop):
 @pytest.mark.parametrize(
     ("body", "place"),
     [
-        ({"debug": {"a\0b": 1}}, "debug"), ({"\x1b": 1}, ""), ({"pool": {"a": {"": 1}}}, "pool.a."),
-        ({"pool": {"..": 1}}, "pool"), ({"a/./b": 1}, ""),
+        ({"debug": {"a\0b": 1}}, "debug"), ({"\x1b": 1}, ""), ({"pool": {"a": {"\u202e": 1}}}, "pool.a."),
     ],
 )  # fmt: skip
-async def test_a_name_that_no_path_can_say(shop, body, place):
-    """Nothing is written that could not be read, changed or deleted by its path."""
+async def test_a_name_that_is_not_printed(shop, body, place):
+    """A person could not see what they change, and no path leads there."""
     raw = json.dumps(body)
     for method, headers in (("PATCH", MERGE), ("PUT", JSON)):
         answer = await shop.request(method, CONFIG, content=raw, headers=headers | ANY, params={"force": "a test"})
