@@ -21,7 +21,7 @@ README = (ROOT / "README.md").read_text()
 
 def files_of_readme(into: Path) -> None:
     """Lay out every block that the README names as a file."""
-    blocks = re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", README, re.DOTALL)
+    blocks = re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", README.split("## Change it while")[0], re.DOTALL)
     assert {name for name, _ in blocks} == {"config/common/app.toml", "config/production/app.yaml", "app.py"}
     for name, text in blocks:
         path = into / name

@@ -125,7 +125,7 @@ async def set_values(
     setting = dict(read_assignment(text, typed) for text in texts)
     if not setting:
         raise UsageError("expected PATH=VALUE, got none", hints=[f"{printable(target)} database.pool.max_size=20"])
-    return await _change_either(target, options, setting)
+    return await _change_either(target, options, setting, typed.kind)
 
 
 async def unset_values(*arguments: ChangeText, options: ChangeOptions = ChangeOptions()) -> int:
@@ -140,18 +140,18 @@ async def unset_values(*arguments: ChangeText, options: ChangeOptions = ChangeOp
     return await _change_either(target, options, dict.fromkeys(map(read_release_path, texts), ABSENT))
 
 
-async def _change_either(target: str, options: ChangeOptions, wanted: dict[Path, Any]) -> int:
+async def _change_either(target: str, options: ChangeOptions, wanted: dict[Path, Any], kind: Any = dict) -> int:
     """Change an environment, or an ordinary prefix of etcd; ABSENT deletes."""
     if is_prefix(target):
-        return await change_prefix(target, options, wanted)
+        return await change_prefix(target, options, wanted, kind)
     setting = {path: value for path, value in wanted.items() if value is not ABSENT}
     deleting = [path for path in wanted if path not in setting]
     async with opened_target(read_target(target), options.token_file, options) as client:
-        outcome = await change(client, options, WantedChange(setting, deleting))
-    return tell_outcome(Output(json=options.json), outcome)
+        outcome = await change(client, options, WantedChange(setting, deleting), kind)
+    return tell_outcome(Output(json=options.json), outcome, kind)
 
 
-async def change_prefix(target: str, options: ChangeOptions, wanted: dict[Path, Any]) -> int:
+async def change_prefix(target: str, options: ChangeOptions, wanted: dict[Path, Any], kind: Any = dict) -> int:
     """Change a prefix of etcd, of which no store keeps releases."""
     from reactive_config._releases.client_views import changes_json
     from reactive_config._releases.opening_store import etcd_store
@@ -181,7 +181,7 @@ async def change_prefix(target: str, options: ChangeOptions, wanted: dict[Path, 
         )
         return OK
     for told in changes:
-        tell_change(out, told)
+        tell_change(out, told, kind)
     if options.dry_run:
         out.line("nothing was written: --dry-run" if changes else "nothing would change")
     else:
@@ -216,8 +216,8 @@ async def apply_files(
         progress(f"applying {count:,} values", worth_a_line=count >= _MANY)
         setting: dict[Path, Any] = {(name,): value for name, value in tree.items()}
         async with opened_target(target, options.token_file, options) as client:
-            outcome = await change(client, options, WantedChange(setting, [], prune, owner))
-    return tell_outcome(Output(json=options.json), outcome)
+            outcome = await change(client, options, WantedChange(setting, [], prune, owner), typed.kind)
+    return tell_outcome(Output(json=options.json), outcome, typed.kind)
 
 
 async def rollback(*arguments: ChangeText, options: ChangeOptions = ChangeOptions()) -> int:
@@ -234,7 +234,9 @@ async def rollback(*arguments: ChangeText, options: ChangeOptions = ChangeOption
         return tell_outcome(Output(json=options.json), answer.json())
 
 
-async def change(client: ReleaseClient, options: ChangeOptions, wanted: WantedChange) -> dict[str, Any]:
+async def change(
+    client: ReleaseClient, options: ChangeOptions, wanted: WantedChange, kind: Any = dict
+) -> dict[str, Any]:
     """Ask for one release of some paths; return what became of it.
 
     Raises:
@@ -246,7 +248,7 @@ async def change(client: ReleaseClient, options: ChangeOptions, wanted: WantedCh
             headers["If-Match"] = await _tag_of_release(client, options.at)
         answer = await client.ask("POST", "/releases", params=options.query, json=wanted.body(), headers=headers)
     except ConflictAnswer:
-        await _tell_conflict(Output(json=options.json), client, options, wanted)
+        await _tell_conflict(Output(json=options.json), client, options, wanted, kind)
         raise
     outcome: dict[str, Any] = answer.json()
     return outcome
@@ -265,11 +267,13 @@ async def _tag_of_release(client: ReleaseClient, number: int) -> str:
     return tag
 
 
-async def _tell_conflict(out: Output, client: ReleaseClient, options: ChangeOptions, wanted: WantedChange) -> None:
+async def _tell_conflict(
+    out: Output, client: ReleaseClient, options: ChangeOptions, wanted: WantedChange, kind: Any
+) -> None:
     """Both sides: what was to be changed, and what others have changed since."""
     out.note("wanted:")
     for change in wanted.changes():
-        out.note(change_line(change))
+        out.note(change_line(change, kind))
     if options.at is None:
         return
     try:
@@ -278,7 +282,7 @@ async def _tell_conflict(out: Output, client: ReleaseClient, options: ChangeOpti
         return  # there never was such a release, or it is kept no longer
     out.note(f"changed since release {options.at}:")
     for change in others:
-        out.note(change_line(change))
+        out.note(change_line(change, kind))
 
 
 async def _exists(client: ReleaseClient) -> bool:
@@ -291,13 +295,13 @@ async def _exists(client: ReleaseClient) -> bool:
     return True
 
 
-def tell_outcome(out: Output, outcome: dict[str, Any]) -> int:
-    """Show what became of a change."""
+def tell_outcome(out: Output, outcome: dict[str, Any], kind: Any = dict) -> int:
+    """Show what became of a change; `kind` is the configuration's type, if it is known."""
     if out.json:
-        out.record("release", **{**outcome, "changes": [without_secrets(told) for told in outcome["changes"]]})
+        out.record("release", **{**outcome, "changes": [without_secrets(told, kind) for told in outcome["changes"]]})
         return OK
     for told in outcome["changes"]:
-        tell_change(out, told)
+        tell_change(out, told, kind)
     release = outcome["release"]
     if outcome["dry_run"]:
         out.line("nothing was written: --dry-run" if outcome["changes"] else "nothing would change")
@@ -308,14 +312,14 @@ def tell_outcome(out: Output, outcome: dict[str, Any]) -> int:
     return OK
 
 
-def tell_change(out: Output, change: dict[str, Any]) -> None:
+def tell_change(out: Output, change: dict[str, Any], kind: Any = dict) -> None:
     """Show one difference."""
-    out.line(change_line(change))
+    out.line(change_line(change, kind))
 
 
-def change_line(change: dict[str, Any]) -> Line:
-    """One difference in one line. What sounds like a secret is hidden."""
-    change = without_secrets(change)
+def change_line(change: dict[str, Any], kind: Any = dict) -> Line:
+    """One difference in one line. What is a secret, or sounds like one, is hidden."""
+    change = without_secrets(change, kind)
     path = StyledText(format_path(tuple(change["path"])) or "(root)", "cyan")
     before, after = (_short(change[side]) if side in change else None for side in ("before", "after"))
     if before is None:

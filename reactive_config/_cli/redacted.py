@@ -25,11 +25,16 @@ def count_values(tree: Any) -> int:
     return sum(map(count_values, tree.values())) if type(tree) is dict else 1
 
 
-def without_secrets(change: dict[str, Any]) -> dict[str, Any]:
-    """A difference between two releases, as it may be printed. There is no type: what sounds like a secret is one."""
+def without_secrets(change: dict[str, Any], kind: Any = dict) -> dict[str, Any]:
+    """A difference between two releases, as it may be printed.
+
+    Args:
+        change: Path, before and after.
+        kind: The configuration's type; where none is known, what sounds like a secret is one.
+    """
     path = tuple(change["path"])
     sides: dict[str, Any] = {
-        side: show(spot_of(change[side], dict, path)) for side in ("before", "after") if side in change
+        side: show(spot_of(change[side], kind, path)) for side in ("before", "after") if side in change
     }
     return {**change, **sides}
 

@@ -24,10 +24,13 @@ class TypedValues:
     Args:
         kind: The configuration's type; `dict` knows every path and takes every value.
         decoders: Functions for types of the program's own.
+
+    Attributes:
+        kind: The type.
     """
 
     def __init__(self, kind: Any, decoders: Decoders | None = None) -> None:
-        self._kind = kind
+        self.kind: Any = kind
         self._decoders = decoders
 
     def fitting(self, path: Path, text: str, value: Any) -> Any:
@@ -45,10 +48,10 @@ class TypedValues:
             UsageError: The type has no such path, or nothing fits.
         """
         try:
-            selector(self._kind, path)
+            selector(self.kind, path)
         except UnknownPath as error:
             raise UsageError(str(error)) from None
-        kind = type_at(self._kind, path)
+        kind = type_at(self.kind, path)
         faults: list[Fault] = []
         for candidate in (value, text):
             _, faults = self._decoded(kind, candidate)
@@ -62,11 +65,11 @@ class TypedValues:
 
     def resolve(self, names: Path) -> Path:
         """The path that the names of a variable mean, in any case."""
-        return resolve(self._kind, names)
+        return resolve(self.kind, names)
 
     def shape(self, path: Path) -> Shape:
         """What fits at a path."""
-        return shape(self._kind, path)
+        return shape(self.kind, path)
 
     def _decoded(self, kind: Any, tree: Any) -> tuple[Any, list[Fault]]:
         part, faults = decode(compile_plan(dict[str, kind], self._decoders), {"value": tree}, None, None)

@@ -30,6 +30,7 @@ class App(msgspec.Struct, frozen=True):
     debug: bool = False
     names: list[str] = []
     token: Secret[int] | None = None
+    pin: Secret[int] | None = None
     more: dict[str, str] = {}
 """
 
@@ -46,7 +47,8 @@ def types(shop, monkeypatch):
     [
         ("code=0042", "0042"), ("code=42", "42"), ("code=true", "true"), ("code=null", "null"), ("pool.size=42", 42),
         ("debug=yes", True), ("debug=true", True), ("names=a,b", ["a", "b"]), ('names=["a"]', ["a"]),
-        ("pool.wait=5s", "5s"), ("more.x=1", "1"), ("pool.wait=2", 2), ("token=null", None), ("token=7", 7),
+        ("pool.wait=5s", "5s"), ("more.x=1", "1"), ("pool.wait=2", 2), ("token=null", None),
+        ("token=7", "***"), ("pin=7", "***"),
     ],
 )  # fmt: skip
 def test_the_field_says_what_a_value_is(quick, assignment, value):
