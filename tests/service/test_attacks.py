@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 
@@ -141,6 +142,23 @@ async def test_without_a_token_nothing_is_told(service, client):
     ):
         answer = await client.get(CONFIG, headers={"Authorization": header.encode("latin-1")})
         assert problem(answer) == (401, "unauthorized")
+    headers = [("Authorization", f"Bearer {token}"), ("Authorization", f"Bearer {token}")]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(service.app), base_url="http://service") as other:
+        for sent in (headers, [("Authorization", "Bearer rc_" + "x" * 100_000)]):
+            assert problem(await other.get(CONFIG, headers=sent)) == (401, "unauthorized")
+
+
+async def test_a_body_that_never_ends_is_given_up(shop, monkeypatch):
+    monkeypatch.setattr("reactive_config._service.request_parts.BODY_SECONDS", 0.05)
+    ended = asyncio.Event()
+
+    async def slow():
+        yield b'{"a": '
+        await ended.wait()
+
+    answer = await shop.put(f"{CONFIG}/debug", content=slow(), headers={**ANY, **JSON})
+    assert problem(answer) == (408, "too-slow")
+    assert (await shop.get(f"{CONFIG}/debug")).json() is False
 
 
 async def test_a_token_that_is_revoked_opens_nothing_more(service, client):
