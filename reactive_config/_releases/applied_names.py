@@ -59,7 +59,8 @@ def pruned(contents: Contents, edits: KeyEdits, applied: AppliedNames, owners: M
     if not applied.prune:
         return edits
     after = contents.edited(edits)
-    gone = [name for name in _may_go(after.names, applied, owners) if name not in applied.names and name in after.names]
+    there = {name for name, top in after.names.items() if top.tree is not ABSENT}  # what nobody can read stays
+    gone = [name for name in _may_go(there, applied, owners) if name not in applied.names and name in there]
     return {**edits, **plan_edits(after, dict.fromkeys(gone, ABSENT))}
 
 

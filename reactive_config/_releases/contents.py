@@ -93,14 +93,19 @@ class TopLevel:
                 return only.value  # most names are one document, which says what a layer of it alone would say
         layer = Layer(self._name)
         for key, document in self.documents.items():
-            if type(document.value) is not Malformed and key not in self.colliding:
+            if key not in self.unreadable:
                 layer.put(key, Entry(document.path, document.value, unit=0))
         layer.refold()
         return layer.tree.get(self._name, ABSENT)
 
     @cached_property
-    def colliding(self) -> frozenset[str]:
-        """Keys that mount one path, of which therefore none is in force."""
+    def unreadable(self) -> frozenset[str]:
+        """Keys whose document is in force nowhere: it is malformed, or another key mounts the same path."""
+        malformed = {key for key, document in self.documents.items() if type(document.value) is Malformed}
+        return self._colliding | malformed
+
+    @cached_property
+    def _colliding(self) -> frozenset[str]:
         by_path: dict[Path, list[str]] = {}
         for key, document in self.documents.items():
             by_path.setdefault(document.path, []).append(key)

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from reactive_config._core.delta import Bare, Malformed, Tree
+from reactive_config._core.delta import Bare, Tree
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.trees import ABSENT, difference, get, paths_of, same
 from reactive_config._formats.keys import suffix_of
@@ -35,12 +35,18 @@ class UnwritableContent(StoreError):
         super().__init__(f"{printable(format_path(path)) or '(root)'}: {reason}")
 
 
-def plan_edits(contents: Contents, wanted: Mapping[str, Any]) -> dict[str, bytes | None]:
+def plan_edits(
+    contents: Contents, wanted: Mapping[str, Any], doomed: frozenset[str] = frozenset()
+) -> dict[str, bytes | None]:
     """The keys to write and delete.
+
+    A key that nobody can read stays: whoever changes something beside it has not seen it. One that stands exactly at
+    a name that shall say something else is replaced.
 
     Args:
         contents: What there is.
         wanted: Top-level name to what it shall say, ABSENT for nothing. Other names stay as they are.
+        doomed: Keys that nobody can read, and that shall go.
 
     Returns:
         Key to its bytes, None to delete it. Empty if all is so already.
@@ -51,24 +57,27 @@ def plan_edits(contents: Contents, wanted: Mapping[str, Any]) -> dict[str, bytes
     edits: dict[str, bytes | None] = {}
     for name, tree in wanted.items():
         top = contents.names.get(name, _NOTHING)
-        edits |= _edits_of(name, top, tree)
+        edits |= _edits_of(name, top, tree, doomed)
     return edits
 
 
 _NOTHING = TopLevel("", {})
 
 
-def _edits_of(name: str, top: TopLevel, tree: Any) -> dict[str, bytes | None]:
-    if tree is ABSENT:
-        return dict.fromkeys(top.documents)
+def _edits_of(name: str, top: TopLevel, tree: Any, doomed: frozenset[str]) -> dict[str, bytes | None]:
     before = top.tree
-    if any(document.is_bare for document in top.documents.values()):
+    readable = {key: document for key, document in top.documents.items() if key not in top.unreadable}
+    gone: dict[str, bytes | None] = dict.fromkeys(top.unreadable & doomed)
+    if tree is ABSENT:
+        return gone | dict.fromkeys(readable)
+    if any(document.is_bare for document in readable.values()):
         tree = keep_bare(before, tree)
     if before is not ABSENT and same(before, tree):
-        return {}
+        return gone
+    gone |= dict.fromkeys(key for key in top.unreadable if top.documents[key].path == (name,))
     for plan in (_in_place, _anew):
         try:
-            edits = plan(name, top, tree)
+            edits = gone | plan(name, TopLevel(name, readable), tree)
         except _NotSo:
             continue
         after = Contents({name: top}, 0, 0).edited(edits)
@@ -181,9 +190,6 @@ def _in_place(name: str, top: TopLevel, tree: Any) -> dict[str, bytes | None]:
     """Change each document where it stands."""
     before = top.tree
     draft = _Draft(top)
-    for key, document in top.documents.items():
-        if type(document.value) is Malformed or key in top.colliding:
-            raise _NotSo
     if len(top.documents) == 1 and (name,) in draft.paths.values():  # it says all of it
         draft.put((name,), _in_order(before, tree))
         return draft.edits()

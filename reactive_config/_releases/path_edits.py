@@ -8,7 +8,7 @@ from typing import Any
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.trees import ABSENT
 from reactive_config._printable import printable
-from reactive_config._releases.contents import Contents
+from reactive_config._releases.contents import Contents, TopLevel
 from reactive_config._releases.document_edits import UnwritableContent, nested, placed, plan_edits, without
 from reactive_config._releases.key_store import StoreError
 from reactive_config._releases.path_changes import PathChange, value_at
@@ -41,24 +41,46 @@ def edits_at(contents: Contents, path: Path, value: Any) -> dict[str, bytes | No
         UnwritableContent: Something above the path is no table, or no document can say the value.
     """
     if not path:
-        return _edits_of_all(contents, {} if value is ABSENT else value)
+        return _edits_of_all(contents, value)
     top = contents.names.get(path[0])
     before = ABSENT if top is None else top.tree
+    doomed = frozenset() if top is None else _doomed(top, path, deleting=value is ABSENT)
     if value is ABSENT:
         if value_at(contents, path) is ABSENT:
-            raise NothingThere(path)
-        return plan_edits(contents, {path[0]: without(before, path[1:]) if path[1:] else ABSENT})
+            if not doomed:
+                raise NothingThere(path)
+            return dict.fromkeys(doomed)
+        return plan_edits(contents, {path[0]: without(before, path[1:]) if path[1:] else ABSENT}, doomed)
     _check_tables_above(before, path)
     if before is ABSENT:
-        return plan_edits(contents, {path[0]: nested(path[1:], value)})
-    return plan_edits(contents, {path[0]: placed(before, path[1:], value)})
+        return plan_edits(contents, {path[0]: nested(path[1:], value)}, doomed)
+    return plan_edits(contents, {path[0]: placed(before, path[1:], value)}, doomed)
 
 
 def _edits_of_all(contents: Contents, tree: Any) -> dict[str, bytes | None]:
+    if tree is ABSENT:
+        return {document.key: None for document in contents}
     if type(tree) is not dict:
         raise UnwritableContent((), "expected a table, which an environment is")
-    gone = dict.fromkeys(contents.names.keys() - tree.keys(), ABSENT)
-    return plan_edits(contents, {**gone, **tree})
+    # What nobody can read is not in the tree that somebody has seen.
+    gone = (name for name in contents.names.keys() - tree.keys() if contents.names[name].tree is not ABSENT)
+    return plan_edits(contents, {**dict.fromkeys(gone, ABSENT), **tree})
+
+
+def _doomed(top: TopLevel, path: Path, *, deleting: bool) -> frozenset[str]:
+    """Keys that nobody can read, and that go because the path names them.
+
+    Raises:
+        UnwritableContent: One stands above the path, so that nobody knows what is there.
+    """
+    doomed = set()
+    for key in top.unreadable:
+        at = top.documents[key].path
+        if at == path or (deleting and at[: len(path)] == path):
+            doomed.add(key)
+        elif path[: len(at)] == at:
+            raise UnwritableContent(at, "what stands here cannot be read; replace it as a whole, or delete it, first")
+    return frozenset(doomed)
 
 
 def _check_tables_above(tree: Any, path: Path) -> None:

@@ -64,12 +64,18 @@ class _StoreGauges:
         )
         labels = ("namespace", "environment")
         keys = GaugeMetricFamily("reactive_config_service_keys", "Keys of an environment", labels=labels)
+        unreadable = GaugeMetricFamily(
+            "reactive_config_service_unreadable_keys",
+            "Keys of an environment that are malformed, or collide with another one",
+            labels=labels,
+        )
         number = GaugeMetricFamily("reactive_config_service_release", "Number of the last release", labels=labels)
         size = GaugeMetricFamily("reactive_config_service_history_bytes", "Bytes of the history", labels=labels)
         for name in replica.environments():
             state = replica.state(name)
             named = (name.namespace, name.environment)
             keys.add_metric(named, state.contents.count)
+            unreadable.add_metric(named, sum(len(top.unreadable) for top in state.contents.names.values()))
             try:
                 head = state.released
             except StoreError:
@@ -77,4 +83,4 @@ class _StoreGauges:
             if head is not None:
                 number.add_metric(named, head.number)
                 size.add_metric(named, head.size)
-        yield from (keys, number, size)
+        yield from (keys, unreadable, number, size)

@@ -13,6 +13,8 @@ from reactive_config._formats.writing import write_document
 from reactive_config._releases import document_edits
 from reactive_config._releases.contents import EMPTY
 from reactive_config._releases.document_edits import UnwritableContent, keep_bare, plan_edits, says
+from reactive_config._releases.path_changes import value_at
+from reactive_config._releases.path_edits import edits_at
 
 NAMES = st.sampled_from(["a", "b", "c", "d.json", "ä"])
 SCALARS = st.one_of(
@@ -130,3 +132,39 @@ def test_names_stay_in_the_order_that_they_had():
     before = EMPTY.edited({"many": b'{"b":1,"t":{"z":1,"y":2},"a":1}'})
     edits = plan_edits(before, {"many": {"new": 0, "a": 2, "t": {"x": 0, "y": 2, "z": 1}, "b": 1}})
     assert edits == {"many": b'{"b":1,"t":{"z":1,"y":2,"x":0},"a":2,"new":0}'}
+
+
+MALFORMED = {"queue/broken": b'{"x":', "queue/odd": b"\xff", "queue/list.yaml": b"- [", "queue/p": b'{"level":1}'}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "edits"),
+    [
+        (("queue", "p", "level"), 2, {"queue/p": b'{"level":2}'}),
+        (("queue", "new"), 1, {"queue": b'{"new":1}'}),
+        (("queue",), {"p": {"level": 3}}, {"queue/p": b'{"level":3}'}),
+        (("other",), 1, {"other.json": b"1"}),
+        (("queue", "broken"), 1, {"queue/broken": None, "queue": b'{"broken":1}'}),
+        (("queue", "broken"), ABSENT, {"queue/broken": None}),
+        (("queue", "p"), ABSENT, {"queue/p": None, "queue": b"{}"}),
+        (("queue",), ABSENT, dict.fromkeys(MALFORMED)),
+        ((), {"other": 1}, {"queue/p": None, "other.json": b"1"}),
+        ((), {"queue": {"p": {"level": 1}}}, {}),
+        ((), ABSENT, dict.fromkeys(MALFORMED)),
+    ],
+)
+def test_what_nobody_can_read_stays_unless_it_is_named(path, value, edits):
+    contents = contents_of(MALFORMED)
+    assert edits_at(contents, path, value) == edits
+    if path and value is not ABSENT:
+        assert value_at(contents.edited(edits), path) == value
+
+
+@pytest.mark.parametrize("documents", [{"a": b'{"x":'}, {"a": b"1", "a.json": b"2"}, {"a": b'{"x":', "a/b": b"1"}])
+def test_below_what_nobody_can_read_nothing_is_written(documents):
+    contents = contents_of(documents)
+    with pytest.raises(UnwritableContent, match="a: what stands here cannot be read"):
+        edits_at(contents, ("a", "b"), 2)
+    edits = edits_at(contents, ("a",), {"b": 2})
+    assert says(contents.edited(edits).tree, {"a": {"b": 2}})
+    assert contents.edited(edits_at(contents, ("a",), ABSENT)).count == 0
