@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from reactive_config._releases.applied_names import AppliedNames
 from reactive_config._releases.contents import Contents, KeyEdits
 from reactive_config._releases.idempotency import IdempotencyKey
+from reactive_config._releases.key_store import StoreError
 from reactive_config._releases.path_changes import PathChange
 from reactive_config._releases.release import Release
 from reactive_config._releases.replica import EnvironmentState
@@ -59,6 +60,7 @@ class ChangeOutcome(msgspec.Struct, frozen=True):
         created: There was no such environment before.
         revision: Of the store, at which all of this is so.
         repeated: It was made before, with the same idempotency key.
+        violations: Of a dry run: why the change would be refused.
     """
 
     release: Release | None
@@ -67,3 +69,4 @@ class ChangeOutcome(msgspec.Struct, frozen=True):
     created: bool
     revision: int
     repeated: bool = False
+    violations: Sequence[StoreError] = ()

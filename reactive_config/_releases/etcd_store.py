@@ -23,6 +23,7 @@ from reactive_config._releases.key_store import (
     MOST_BYTES,
     TOKENS,
     KeysMoved,
+    NotWritten,
     StoreAway,
     StoreChanges,
     Stored,
@@ -83,7 +84,10 @@ class EtcdStore:
         """As `KeyStore.commit`."""
         if write.size > MOST_BYTES:
             raise StoreTooLarge(f"{self.name}: expected at most {MOST_BYTES:,} bytes in one change, got {write.size:,}")
-        link = await self._connected()
+        try:
+            link = await self._connected()
+        except NotWritten as error:
+            raise NotWritten(f"{error}; nothing was written") from None
         request = TxnRequest(
             compare=self._conditions(write), success=self._operations(write), failure=self._newest(write)
         )
@@ -176,7 +180,7 @@ class EtcdStore:
         if self._link is None:
             await wait_within(LINK_SECONDS, self._linked.wait())
         if self._link is None:
-            raise StoreAway(f"{self.name}: {self._trouble}; nothing was written")
+            raise NotWritten(f"{self.name}: {self._trouble}")
         return self._link
 
     # -- following -------------------------------------------------------------------------------

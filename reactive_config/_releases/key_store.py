@@ -160,6 +160,10 @@ class StoreAway(StoreError):
     """The store does not answer. What was to be written may have been written."""
 
 
+class NotWritten(StoreAway):
+    """The store could not even be asked: nothing was written."""
+
+
 class StoreRefused(StoreError):
     """The store answers, and will not do it until a person has mended something: rights, space, version."""
 

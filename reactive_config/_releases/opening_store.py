@@ -54,12 +54,13 @@ def check_store(name: str, login: EtcdLogin = NOBODY) -> None:
 
 
 @asynccontextmanager
-async def open_store(name: str, login: EtcdLogin = NOBODY) -> AsyncIterator[KeyStore]:
+async def open_store(name: str, login: EtcdLogin = NOBODY, *, create: bool = True) -> AsyncIterator[KeyStore]:
     """A store by its name. Nothing is read yet.
 
     Args:
         name: Its name.
         login: For a store in etcd.
+        create: Make the file of SQLite, if there is none.
 
     Raises:
         ValueError: It is no name of a store.
@@ -69,7 +70,7 @@ async def open_store(name: str, login: EtcdLogin = NOBODY) -> AsyncIterator[KeyS
     if name.startswith(_SQLITE):
         from reactive_config._releases.sqlite_store import open_sqlite_store
 
-        async with open_sqlite_store(Path(name.removeprefix(_SQLITE))) as sqlite:
+        async with open_sqlite_store(Path(name.removeprefix(_SQLITE)), create=create) as sqlite:
             yield sqlite
     else:
         yield etcd_store(name, login)

@@ -14,6 +14,7 @@ from reactive_config._printable import printable
 from reactive_config._releases.contents import EMPTY, Contents, KeyEdits, name_of
 from reactive_config._releases.etcd_store import EtcdStore
 from reactive_config._releases.key_store import (
+    CONTROL,
     HEADS,
     MOST_KEYS,
     KeysMoved,
@@ -74,13 +75,17 @@ class OrdinaryPrefix:
             LookedAfter: It is so.
         """
         parts = self._store.root.removeprefix("/").removesuffix("/").split("/")
+        if CONTROL.removesuffix("/") in parts:
+            raise LookedAfter(
+                f"{printable(self._store.name)}: expected a prefix without releases, got a store's own keys"
+            )
         for depth in range(len(parts) + 1):
             root = "/" + "".join(f"{part}/" for part in parts[:depth])
             inside = parts[depth : depth + 2]
             heads = root + HEADS + "/".join(inside) + ("/" if len(inside) == 1 else "")
             keys = KeyRange(heads.encode()) if len(inside) == 2 else prefix_range(heads.encode())
             if (await read_head(self._link, keys)).count:
-                where = root + "/".join(inside)
+                where = root + "/".join(inside if len(inside) == 2 else (*inside, "NAMESPACE", "ENVIRONMENT")[-2:])
                 raise LookedAfter(
                     f"{printable(self._store.name)}: expected a prefix without releases, got one of the store at "
                     f"{printable(root)}; its environments are written without a slash at the end, as {printable(where)}"
@@ -126,6 +131,13 @@ class OrdinaryPrefix:
         listing = await read_all(self._link, self._store.range, revision=head.revision)
         items = {self._store.name_of(item.key): item for item in listing.items}
         named = {name: item for name, item in items.items() if name is not None}
+        found = next((name for name in named if f"/{HEADS}" in f"/{name}"), None)
+        if found is not None:
+            where = f"{self._store.root}{found[: found.index(HEADS)]}"
+            raise LookedAfter(
+                f"{printable(self._store.name)}: expected a prefix without releases, got one with the store at "
+                f"{printable(where)} in it"
+            )
         return EMPTY.edited(
             {name: item.value for name, item in named.items()},
             {name: item.mod_revision for name, item in named.items()},

@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
+from reactive_config._core.runtime.operator_log import logger
+from reactive_config._printable import printable
 from reactive_config._releases.applied_names import claimed, pruned, read_owners
 from reactive_config._releases.change_requests import ChangeOutcome, ChangeRequest
 from reactive_config._releases.contents import Contents, KeyEdits, name_of
@@ -22,15 +25,17 @@ from reactive_config._releases.external_changes import ExternalChanges
 from reactive_config._releases.history import History, NoSuchRelease
 from reactive_config._releases.idempotency import Answer, IdempotencyKey, find_answer
 from reactive_config._releases.key_store import (
+    MOST_BYTES,
     MOST_KEYS,
     KeysMoved,
     KeyStore,
+    NotWritten,
     StoreAway,
     StoreError,
     StoreTooLarge,
     Write,
 )
-from reactive_config._releases.path_changes import changes_between, check_size
+from reactive_config._releases.path_changes import PathChange, changes_between, check_size
 from reactive_config._releases.path_edits import check_new_names
 from reactive_config._releases.release import Release, back, deltas_between, read_release
 from reactive_config._releases.release_drafts import ReleaseDrafts
@@ -110,16 +115,17 @@ class Releases:
         contents = state.contents.edited(edits)
         names = {name_of(key) for key in edits}
         changes = changes_between(state.contents, contents, names)
-        if request.kind != "restore":  # what was there may come back
-            check_new_names(changes)
-        if len(edits) > MOST_KEYS:
-            raise StoreTooLarge(f"{name}: expected at most {MOST_KEYS} changed keys in one release, got {len(edits)}")
-        if not request.forced:
-            check_size(state.contents, contents, names, changes)
         created = not state.exists
-        if request.dry_run or not (edits or created or request.repeat or claim):
+        violations = list(_violations(state, edits, contents, changes, request))
+        if request.dry_run:
+            return ChangeOutcome(None, contents, changes, created, state.revision, violations=violations)
+        if violations:
+            raise violations[0]
+        if not (edits or created or request.repeat or claim):
             return ChangeOutcome(None, contents, changes, created, state.revision)
         release, revision = await self._commit(state, edits, contents, request, claim)
+        if release is not None:
+            logger.info("%s: release %d by %s%s", name, release.number, printable(release.author), _why(release))
         if release is not None:
             self._external.remember(name, release.hash, contents)
             release = msgspec.structs.replace(release, revision=revision)
@@ -236,6 +242,8 @@ class Releases:
             write = self._with_answer(write, request.repeat, release, created=not state.exists)
         try:
             return release, await self._store.commit(write)
+        except NotWritten:
+            raise
         except StoreAway:
             revision = await self._was_written(state.name, release)
             if revision is None:
@@ -286,6 +294,38 @@ class Releases:
 async def _pause(others: int) -> None:
     """Let those who were faster be done; longer, the more there were."""
     await asyncio.sleep(random.uniform(0, 0.002 * min(others, 50)))
+
+
+def _violations(
+    state: EnvironmentState,
+    edits: KeyEdits,
+    contents: Contents,
+    changes: list[PathChange],
+    request: ChangeRequest,
+) -> Iterator[StoreError]:
+    """Why a change is not made, whoever asks and whatever the store holds by then."""
+    checks: list[Callable[[], object]] = [partial(_check_room, state.name, edits)]
+    if request.kind != "restore":  # what was there may come back
+        checks.append(partial(check_new_names, changes))
+    if not request.forced:
+        checks.append(partial(check_size, state.contents, contents, set(map(name_of, edits)), changes))
+    for check in checks:
+        try:
+            check()
+        except StoreError as error:
+            yield error
+
+
+def _check_room(name: EnvironmentName, edits: KeyEdits) -> None:
+    if len(edits) > MOST_KEYS:
+        raise StoreTooLarge(f"{name}: expected at most {MOST_KEYS} changed keys in one release, got {len(edits)}")
+    size = sum(len(key.encode()) + len(raw or b"") for key, raw in edits.items())
+    if size > MOST_BYTES:
+        raise StoreTooLarge(f"{name}: expected at most {MOST_BYTES:,} bytes in one release, got {size:,}")
+
+
+def _why(release: Release) -> str:
+    return f": {printable(release.message, 200)}" if release.message else ""
 
 
 def _effective(contents: Contents, edits: KeyEdits) -> dict[str, bytes | None]:

@@ -113,7 +113,12 @@ class Replica:
             await asyncio.sleep(self._again)
 
     def _hear(self, news: StoreNews) -> None:
-        self.away = str(news) if isinstance(news, StoreAway) else ""
+        away = str(news) if isinstance(news, StoreAway) else ""
+        if away and not self.away:
+            logger.warning("%s; reads are answered with what was known, if anything was; writes are refused", away)
+        elif self.away and not away:
+            logger.info("%s: it answers again", self._store.name)
+        self.away = away
         if not isinstance(news, StoreAway):
             self._take(news)
         self._moved.set()

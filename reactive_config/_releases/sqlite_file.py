@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reactive_config._printable import printable
-from reactive_config._releases.key_store import StoreAway, StoreRefused
+from reactive_config._releases.key_store import NotWritten, StoreAway, StoreRefused
 
 LOCK_SECONDS = 5.0
 """How long a write waits for another process."""
@@ -54,6 +54,15 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Which file a path names; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _make(path: Path) -> None:
@@ -113,7 +122,7 @@ def told(path: Path) -> Iterator[None]:
     what, advice = _MEANINGS.get(kind, (f"SQLite says {name}", ""))
     if kind == "SQLITE_IOERR":  # at a commit, nobody knows how far it came
         raise StoreAway(f"{_shown(path)}: {what}{advice}")
-    trouble = StoreAway if kind == "SQLITE_BUSY" else StoreRefused
+    trouble = NotWritten if kind == "SQLITE_BUSY" else StoreRefused
     raise trouble(f"{_shown(path)}: {what}; nothing was written{advice}")
 
 

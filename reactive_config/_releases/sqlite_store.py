@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from reactive_config._printable import printable
 from reactive_config._releases.key_store import (
     MOST_BYTES,
     MOST_KEYS,
@@ -29,7 +30,7 @@ from reactive_config._releases.key_store import (
     Write,
     is_followed,
 )
-from reactive_config._releases.sqlite_file import connect, told
+from reactive_config._releases.sqlite_file import connect, file_at, told
 
 T = TypeVar("T")
 
@@ -136,6 +137,7 @@ class _Thread:
         self._path = path
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="reactive_config sqlite")
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run work on the connection; whoever is cancelled while waiting does not stop it."""
@@ -145,6 +147,9 @@ class _Thread:
         with told(self._path):
             if self._connection is None:
                 self._connection = connect(self._path)
+                self._file = file_at(self._path)
+            elif file_at(self._path) != self._file:  # what was written now, nobody would find again
+                raise StoreRefused(f"{self._path}: it was moved, deleted or replaced while it was open; start again")
             return work(self._connection)
 
     async def close(self) -> None:
@@ -159,13 +164,19 @@ class _Thread:
 
 
 @asynccontextmanager
-async def open_sqlite_store(path: Path) -> AsyncIterator[SqliteStore]:
-    """Open the file, which is made if there is none.
+async def open_sqlite_store(path: Path, *, create: bool = True) -> AsyncIterator[SqliteStore]:
+    """Open the file.
+
+    Args:
+        path: Of the file.
+        create: Make it, if there is none.
 
     Raises:
         StoreRefused: No database of ours, one of a newer version, on a network file system, or without rights.
         StoreAway: Another process has locked it for longer than `LOCK_SECONDS`.
     """
+    if not create and file_at(path) is None:
+        raise StoreRefused(f"{printable(str(path))}: there is no such store; serve makes one, and so does --create")
     writer, reader = _Thread(path), _Thread(path)
     try:
         await writer.run(_get_revision)

@@ -20,13 +20,14 @@ from reactive_config._releases.client_views import changes_json, shown
 from reactive_config._releases.contents import KeyEdits
 from reactive_config._releases.environment_name import EnvironmentName
 from reactive_config._releases.idempotency import IdempotencyKey
+from reactive_config._releases.key_store import StoreError
 from reactive_config._releases.patches import merged, patched
 from reactive_config._releases.path_changes import value_at
 from reactive_config._releases.path_edits import NothingThere, edits_at
 from reactive_config._releases.release import LONGEST_AUTHOR, LONGEST_MESSAGE, Release
 from reactive_config._releases.releases import Releases
 from reactive_config._releases.replica import EnvironmentState, Replica
-from reactive_config._service.problems import RETRY, ProblemError
+from reactive_config._service.problems import RETRY, ProblemError, problem_of
 from reactive_config._service.request_parts import (
     check_query,
     config_path,
@@ -239,6 +240,8 @@ def outcome_response(name: EnvironmentName, outcome: ChangeOutcome, dry_run: boo
         "dry_run": dry_run,
         "repeated": outcome.repeated,
     }
+    if dry_run:
+        body["violations"] = [_violation(error) for error in outcome.violations]
     headers = {"Revision": str(outcome.revision)}
     if not (dry_run or outcome.repeated):
         headers["ETag"] = tag
@@ -246,6 +249,12 @@ def outcome_response(name: EnvironmentName, outcome: ChangeOutcome, dry_run: boo
     if created:
         headers["Location"] = f"/v1/{name}/config"
     return Response(orjson.dumps(body, default=str), 201 if created else 200, headers, JSON)
+
+
+def _violation(error: StoreError) -> dict[str, Any]:
+    problem = problem_of(error)
+    assert problem is not None
+    return {"kind": problem.kind, "detail": problem.detail, **problem.more}
 
 
 def release_json(release: Release) -> dict[str, Any]:

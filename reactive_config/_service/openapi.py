@@ -100,6 +100,11 @@ OUTCOME: Schema = {
         "changes": _list_of("Change"),
         "dry_run": {"type": "boolean"},
         "repeated": {"type": "boolean"},
+        "violations": {
+            "type": "array",
+            "items": _object(kind={"type": "string"}, detail={"type": "string"}),
+            "description": "Of a dry run: why the change would be refused",
+        },
     },
 }
 

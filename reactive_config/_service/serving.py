@@ -34,6 +34,9 @@ TOKEN_FILE = "admin-token"  # noqa: S105 - a file's name
 READ_WITHIN = 30.0
 """Seconds that the store may take to be read first."""
 
+LOCAL_WITHIN = 10.0
+"""The same for a command, beside which a person waits."""
+
 GOODBYE = 10
 """Seconds that requests under way have to end."""
 
@@ -55,7 +58,12 @@ class OpenService:
 
 @contextlib.asynccontextmanager
 async def open_service(
-    store: str = STORE, retention: Retention | None = None, *, login: EtcdLogin = NOBODY, local: str = ""
+    store: str = STORE,
+    retention: Retention | None = None,
+    *,
+    login: EtcdLogin = NOBODY,
+    local: str = "",
+    create: bool = True,
 ) -> AsyncIterator[OpenService]:
     """The service over a store, ready to be served by any ASGI server.
 
@@ -64,18 +72,19 @@ async def open_service(
         retention: How long histories are.
         login: For a store in etcd.
         local: Whose requests these are, without a token; for a service that nobody else reaches.
+        create: Make the file of SQLite, if there is none.
 
     Raises:
         StoreError: The store cannot be read.
     """
-    async with open_store(store, login) as keys:
+    async with open_store(store, login, create=create) as keys:
         replica = Replica(keys)
         running = [
             asyncio.create_task(replica.run(), name="reactive_config store"),
             asyncio.create_task(forget_regularly(keys), name="reactive_config old answers"),
         ]
         try:
-            await _first_reading(replica)
+            await _first_reading(replica, LOCAL_WITHIN if local else READ_WITHIN)
             releases, tokens = Releases(keys, replica, retention), AccessTokens(keys, replica)
             yield OpenService(service_app(releases, tokens, local), tokens, releases)
         finally:
@@ -84,12 +93,12 @@ async def open_service(
             await asyncio.wait(running)
 
 
-async def _first_reading(replica: Replica) -> None:
+async def _first_reading(replica: Replica, seconds: float) -> None:
     try:
-        async with asyncio.timeout(READ_WITHIN):
+        async with asyncio.timeout(seconds):
             await replica.listed.wait()
     except TimeoutError:
-        raise StoreAway(replica.away or f"the store was not read within {READ_WITHIN:g} s") from None
+        raise StoreAway(replica.away or f"the store was not read within {seconds:g} s") from None
 
 
 def check_address(listen: str, *, insecure: bool) -> tuple[str, int]:
