@@ -81,6 +81,8 @@ class ExternalChanges:
     async def _contents_of(self, name: EnvironmentName, released: Head | None) -> Contents:
         """What an environment held after its last release, though it holds something else now."""
         if released is None:
+            if await self._history.releases(name, limit=1):
+                raise NoSuchRelease(f"{name}: its head is gone, and with it what it held")
             return EMPTY
         known = self._released.get(name)
         if known is not None and known[0] == released.hash:

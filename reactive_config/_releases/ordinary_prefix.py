@@ -76,9 +76,7 @@ class OrdinaryPrefix:
         """
         parts = self._store.root.removeprefix("/").removesuffix("/").split("/")
         if CONTROL.removesuffix("/") in parts:
-            raise LookedAfter(
-                f"{printable(self._store.name)}: expected a prefix without releases, got a store's own keys"
-            )
+            raise LookedAfter(f"{printable(self._store.name)}: expected a prefix without releases, got keys of a store")
         for depth in range(len(parts) + 1):
             root = "/" + "".join(f"{part}/" for part in parts[:depth])
             inside = parts[depth : depth + 2]

@@ -89,13 +89,22 @@ def check_size(before: Contents, after: Contents, names: Collection[str], change
     Raises:
         NeedsForce: It is so.
     """
-    removed = sum(_count(change.before) for change in changes if change.after is ABSENT)
+    removed = sum(_removed(change) for change in changes)
     if removed >= MANY_REMOVED and removed * SHARE_REMOVED > (total := _count(before.tree)):
         raise NeedsForce(f"it removes {removed:,} of {total:,} values")
     for name, old, new in _differing(before, after, names):
         was, is_ = _size(old), _size(new)
         if was and is_ > TIMES_GROWN * was and is_ - was > BYTES_GROWN:
             raise NeedsForce(f"{printable(name)} grows from {was:,} to {is_:,} bytes")
+
+
+def _removed(change: PathChange) -> int:
+    """Values that a change takes away: also those of a table that becomes a single value."""
+    if change.before is ABSENT or type(change.after) is dict:
+        return 0
+    if change.after is ABSENT:
+        return _count(change.before)
+    return _count(change.before) if type(change.before) is dict else 0
 
 
 def _count(tree: Any) -> int:

@@ -8,8 +8,9 @@ from datetime import datetime
 import msgspec
 
 from reactive_config._releases.contents import EMPTY, Contents
+from reactive_config._releases.environment_name import EnvironmentName
 from reactive_config._releases.key_store import KeyStore, Write
-from reactive_config._releases.release import GENESIS, Head, KeyDelta, Release, sealed
+from reactive_config._releases.release import GENESIS, Head, KeyDelta, Release, read_release, sealed
 from reactive_config._releases.replica import EnvironmentState
 from reactive_config._releases.retention import Retention
 
@@ -46,8 +47,8 @@ class ReleaseDrafts:
             contents: What the environment holds after it.
             deltas: What it changes.
         """
-        name, released = state.name, state.released
-        before = released or Head(number=0, hash=GENESIS, fingerprint=EMPTY.fingerprint)
+        name = state.name
+        before = state.released or await self._before(name)
         numbered = msgspec.structs.replace(release, number=before.number + 1, saw=state.revision, parent=before.hash)
         release, record = sealed(numbered, deltas)
         retention = self._retention.shared_by(self._environments())
@@ -63,7 +64,15 @@ class ReleaseDrafts:
         write = Write(
             {name.head: msgspec.json.encode(head), name.release(release.number): record},
             frozenset(name.release(number) for number, _ in outlived),
-            {name.head: state.head.revision if state.head else 0},
+            {name.head: state.head.revision if state.head else 0, name.release(release.number): 0},
             {name.prefix: state.revision},
         )
         return release, write
+
+    async def _before(self, name: EnvironmentName) -> Head:
+        """What a new environment begins with. If somebody has deleted its head, the history goes on all the same."""
+        rows = await self._store.scan(name.history, "", "~", 1)
+        if not rows:
+            return Head(number=0, hash=GENESIS, fingerprint=EMPTY.fingerprint)
+        newest = read_release(rows[0][1].value, rows[0][1].revision)
+        return Head(number=newest.number, hash=newest.hash, fingerprint=EMPTY.fingerprint, first=newest.number)

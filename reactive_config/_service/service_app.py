@@ -27,6 +27,9 @@ from reactive_config._service.service_metrics import ServiceMetrics
 OPEN = frozenset({"/healthz", "/readyz", "/openapi.json"})
 """Paths that need no token."""
 
+TELL_REFUSED_EVERY = 60.0
+"""Seconds between two lines about requests without a token."""
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -68,7 +71,8 @@ def service_app(releases: Releases, tokens: AccessTokens, local: str = "") -> AS
     routes = [
         Route(path, _dispatching(path, methods, metrics), methods=list(methods)) for path, methods in by_path.items()
     ]
-    return _Guard(Starlette(routes=routes, exception_handlers={HTTPException: _http_problem}), tokens, local)
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_problem})
+    return _Guard(app, tokens, local, metrics)
 
 
 def _dispatching(path: str, methods: dict[str, Endpoint], metrics: ServiceMetrics) -> Endpoint:
@@ -102,10 +106,13 @@ async def _http_problem(_: Request, error: Exception) -> Response:
 class _Guard:
     """Lets nobody in without a token, and no path whose encoding hides where it leads."""
 
-    def __init__(self, app: ASGIApp, tokens: AccessTokens, local: str) -> None:
+    def __init__(self, app: ASGIApp, tokens: AccessTokens, local: str, metrics: ServiceMetrics) -> None:
         self._app = app
         self._tokens = tokens
         self._local = local
+        self._metrics = metrics
+        self._refused = 0
+        self._told = -TELL_REFUSED_EVERY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -132,11 +139,24 @@ class _Guard:
         known = scheme.lower() == b"bearer"
         identity = await self._tokens.identify(token.strip().decode("latin-1")) if known else None
         if identity is None:
+            self._note_refused(scope)
             headers = {"WWW-Authenticate": 'Bearer realm="reactive_config"'}
             raise ProblemError(
                 401, "unauthorized", "expected Authorization: Bearer with a token of this service", headers=headers
             )
         return identity
+
+    def _note_refused(self, scope: Scope) -> None:
+        """Count a request without a token, and tell of it now and then: somebody may be guessing."""
+        self._metrics.answered(scope["method"], "refused", 401, 0.0)
+        self._refused += 1
+        now = time.monotonic()
+        if now - self._told >= TELL_REFUSED_EVERY:
+            client = scope.get("client") or ("an unknown address",)
+            logger.warning(
+                "refused %d requests without a token of this service, the last from %s", self._refused, client[0]
+            )
+            self._refused, self._told = 0, now
 
 
 def _check_path(scope: Scope) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import itertools
 import os
 import signal
 import socket
@@ -227,8 +228,26 @@ async def _tell_first_token(tokens: AccessTokens) -> None:
     elif shown:
         print(f"The token of admin, shown this once: {token}", file=sys.stderr)
     else:
-        draft.replace(path)
+        path = _moved_to_free(draft, path)
         logger.warning("the token of admin is in %s; keep it elsewhere and delete the file", path)
+
+
+def _moved_to_free(draft: Path, wanted: Path) -> Path:
+    """Give a file a name that is free: another service's token may be there."""
+    for number in itertools.count():
+        path = wanted.with_name(f"{wanted.name}-{number}") if number else wanted
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            continue
+        except OSError:  # a file system without links
+            if path.exists():
+                continue
+            draft.replace(path)
+            return path
+        draft.unlink()
+        return path
+    raise AssertionError("there are more names than numbers")
 
 
 def _write_secret(path: Path, secret: str) -> None:

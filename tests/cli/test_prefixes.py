@@ -82,6 +82,30 @@ def test_what_a_store_looks_after_is_not_changed_around_it(quick, etcd, prefix):
     assert quick("set", f"{store}/shop/staging/", "a=2").code == 0  # no release was made there
 
 
+def test_a_prefix_with_a_store_in_it_or_inside_of_one_is_not_changed(quick, etcd, prefix):
+    base = f"etcd://{etcd.endpoint}{prefix}"
+    assert quick("set", f"{base}deep/rc/shop/production", "a=1", "--create").code == 0
+    before = keys(etcd, prefix)
+    for arguments in (["set", base, "deep.rc.x=1"], ["unset", base, "deep"], ["set", f"{base}deep/", "rc.x=1"]):
+        refused = quick(*arguments)
+        assert (refused.code, f"got one with the store at {prefix}deep/rc/ in it" in refused.err) == (1, True), refused
+    for inside in ("_control/", "_control/heads/shop/"):
+        refused = quick("set", f"{base}deep/rc/{inside}", "a=1", "--dry-run")
+        assert (refused.code, "got keys of a store" in refused.err) == (1, True)
+    assert keys(etcd, prefix) == before
+
+
+def test_what_nobody_can_read_stays(quick, etcd, prefix, target):
+    etcd.ctl("put", f"{prefix}a/broken", '{"x":')
+    etcd.ctl("put", f"{prefix}a/p", '{"level":1}')
+    assert quick("set", target, "a.p.level=5").code == 0
+    assert keys(etcd, prefix) == {"a/broken": b'{"x":', "a/p": b'{"level":5}'}
+    refused = quick("set", target, "a.broken.x=1")
+    assert (refused.code, "a.broken: what stands here cannot be read" in refused.err) == (1, True)
+    assert quick("set", target, "a.broken=1").code == 0
+    assert "a/broken" not in keys(etcd, prefix)
+
+
 def test_an_etcd_that_is_away(quick):
     refused = quick("set", "etcd://127.0.0.1:1/shop/", "a=1")
     assert (refused.code, "127.0.0.1:1" in refused.err) == (1, True)

@@ -161,6 +161,15 @@ async def test_a_body_that_never_ends_is_given_up(shop, monkeypatch):
     assert (await shop.get(f"{CONFIG}/debug")).json() is False
 
 
+async def test_requests_without_a_token_are_counted_and_told_of_now_and_then(service, client, caplog):
+    async with client_of(service, "rc_wrong") as other:
+        for _ in range(5):
+            await other.get(CONFIG)
+    told = [record.getMessage() for record in caplog.records if "without a token" in record.getMessage()]
+    assert told == ["refused 1 requests without a token of this service, the last from 127.0.0.1"]
+    assert 'route="refused",status="401"} 5.0' in (await client.get("/metrics")).text
+
+
 async def test_a_token_that_is_revoked_opens_nothing_more(service, client):
     from datetime import UTC, datetime
 

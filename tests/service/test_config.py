@@ -149,6 +149,21 @@ async def test_a_dry_run_tells_and_writes_nothing(shop):
     assert problem(await shop.put(CONFIG, json={}, headers=ANY, params={"dryrun": "true"})) == (400, "bad-query")
 
 
+async def test_a_dry_run_tells_why_the_change_would_be_refused(shop):
+    await shop.put(f"{CONFIG}/many", json={f"n{n}": n for n in range(50)}, headers=NEW)
+    answer = await shop.delete(f"{CONFIG}/many", headers=ANY, params={"dry_run": "true"})
+    assert answer.status_code == 200
+    (violation,) = answer.json()["violations"]
+    assert violation == {"kind": "needs-force", "detail": "it removes 50 of 54 values"}
+    assert answer.json()["changes"][0]["path"] == ["many"]
+    forced = await shop.delete(f"{CONFIG}/many", headers=ANY, params={"dry_run": "true", "force": "yes"})
+    assert forced.json()["violations"] == []
+    many = {"set": {f"/n{n}": n for n in range(200)} | {"/odd": {"a\0": 1}}}
+    answer = await shop.post("/v1/shop/production/releases", json=many, params={"dry_run": "true"})
+    assert [one["kind"] for one in answer.json()["violations"]] == ["too-large", "cannot-be-written"]
+    assert "violations" not in (await shop.put(f"{CONFIG}/debug", json=True, headers=ANY)).json()
+
+
 async def test_the_effective_view_has_common_below(shop):
     effective = {"view": "effective"}
     alone = await shop.get(CONFIG, params=effective)

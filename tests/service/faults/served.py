@@ -54,7 +54,8 @@ class Service(ServerProcess):
 
     def command(self) -> list[str]:
         program = [sys.executable, "-m", "reactive_config", "serve"]
-        return [*program, "--store", self.store, "--listen", f"127.0.0.1:{self.port}"]
+        kept = ["--keep-releases", "100000"]  # the audit looks at all of them
+        return [*program, "--store", self.store, "--listen", f"127.0.0.1:{self.port}", *kept]
 
     def serves(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
