@@ -103,6 +103,10 @@ async def written(home: Path, store: str) -> AsyncIterator[tuple[Service, httpx.
             yield process, client
 
 
+PAUSE = 0.02
+"""Seconds between two writes of one client: the audit reads all of them again, and again."""
+
+
 class Writers:
     """Clients that write one thing after the other. Each write is repeated with its key until it is acknowledged.
 
@@ -140,6 +144,7 @@ class Writers:
                 if ending.is_set():
                     return
                 await self.write(client, f"{writer}.{number}")
+                await asyncio.sleep(PAUSE)
 
         async with asyncio.TaskGroup() as group:
             for writer in range(WRITERS):

@@ -127,7 +127,7 @@ def limited(home: Path) -> Iterator[SmallFiles]:
 Kind = Callable[[Path], contextlib.AbstractContextManager[SmallDisk | SmallFiles]]
 
 
-@pytest.mark.parametrize("kind", [ext4, tmpfs, limited])
+@pytest.mark.parametrize("kind", [ext4, pytest.param(tmpfs, marks=pytest.mark.storm), limited])
 @pytest.mark.parametrize("times", [1, pytest.param(8, marks=[pytest.mark.storm, pytest.mark.timeout(600)])])
 async def test_a_full_disk(tmp_path: Path, kind: Kind, times: int) -> None:
     rng = random.Random(times)
@@ -160,6 +160,7 @@ async def run_full(disk: SmallDisk | SmallFiles, process: Service, client: httpx
     writers.up.set()
 
 
+@pytest.mark.storm
 async def test_a_disk_that_turns_to_read_only(tmp_path):
     """As a kernel does it that has found the file system damaged, below the running service."""
     with ext4(tmp_path) as disk:
@@ -199,6 +200,7 @@ def mend_file_system(place: Path) -> None:
     run("mount", "-o", "loop", image, place)
 
 
+@pytest.mark.storm
 async def test_a_start_on_a_disk_that_may_only_be_read(tmp_path):
     """With SQLite's files beside the database everything can be read; nobody can make them there."""
     with tmpfs(tmp_path) as disk:
@@ -222,6 +224,7 @@ async def test_a_start_on_a_disk_that_may_only_be_read(tmp_path):
             assert (await client.put(f"{CONFIG}/first", json="now", headers=ANY)).status_code == 200
 
 
+@pytest.mark.storm
 async def test_a_start_on_a_full_disk(tmp_path):
     """Neither the files that SQLite wants beside the database can be made, nor a new database."""
     with tmpfs(tmp_path) as disk:

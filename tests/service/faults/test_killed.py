@@ -49,7 +49,7 @@ async def test_a_service_over_a_file_is_killed(tmp_path, kills):
 
 
 @pytest.mark.etcd
-@pytest.mark.parametrize("kills", KILLS)
+@pytest.mark.parametrize("kills", KILLS[1:])
 async def test_a_service_over_etcd_is_killed(tmp_path, kills):
     async with etcd_server() as etcd:
         store = f"etcd://{etcd.endpoint}/rc/"
