@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from reactive_config._printable import printable
-from reactive_config._releases.key_store import TOKENS, KeysMoved, KeyStore, StoreError, Write
+from reactive_config._releases.key_store import TOKENS, KeysMoved, KeyStore, Stored, StoreError, Write
 from reactive_config._releases.replica import Replica
 
 PREFIX = "rc_"
@@ -63,12 +63,13 @@ class AccessTokens:
             return None
         key = token_key(token)
         record = self._replica.tokens.get(key) or await self._store.get(key)
-        return None if record is None else msgspec.json.decode(record.value, type=TokenRecord).name
+        read = None if record is None else _read(record)
+        return None if read is None else read.name
 
     def list(self) -> list[TokenRecord]:
         """All tokens, by their names."""
-        records = (msgspec.json.decode(stored.value, type=TokenRecord) for stored in self._replica.tokens.values())
-        return sorted(records, key=lambda record: record.name)
+        records = map(_read, self._replica.tokens.values())
+        return sorted((record for record in records if record is not None), key=lambda record: record.name)
 
     async def create(self, name: str, now: datetime) -> str:
         """Make a token; it cannot be shown again.
@@ -113,7 +114,8 @@ class AccessTokens:
             NoSuchToken: There is none of this name.
         """
         for key, stored in self._replica.tokens.items():
-            if msgspec.json.decode(stored.value, type=TokenRecord).name == name:
+            record = _read(stored)
+            if record is not None and record.name == name:
                 await self._write(Write({}, frozenset([key, _name_key(name)])))
                 return
         raise NoSuchToken(f"there is no token named '{printable(name)}'")
@@ -123,6 +125,14 @@ class AccessTokens:
 
 
 FIRST = "_control/first-token"
+
+
+def _read(stored: Stored) -> TokenRecord | None:
+    """What the store knows of a token; None if somebody has damaged it, so that it opens nothing."""
+    try:
+        return msgspec.json.decode(stored.value, type=TokenRecord)
+    except msgspec.DecodeError:
+        return None
 
 
 def _name_key(name: str) -> str:

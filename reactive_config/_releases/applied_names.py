@@ -48,10 +48,15 @@ async def read_owners(store: KeyStore, name: EnvironmentName) -> dict[str, Owned
     """The owners of an environment's names."""
     prefix = _prefix(name)
     rows = await store.scan(prefix, "", "~", MOST_OWNERS)
-    return {
-        key.removeprefix(prefix): Owned(msgspec.json.decode(stored.value, type=frozenset[str]), stored.revision)
-        for key, stored in rows
-    }
+    return {key.removeprefix(prefix): Owned(_read_names(stored.value), stored.revision) for key, stored in rows}
+
+
+def _read_names(raw: bytes) -> frozenset[str]:
+    """The names of an owner; none if somebody has damaged them, so that nothing is pruned for it."""
+    try:
+        return msgspec.json.decode(raw, type=frozenset[str])
+    except msgspec.DecodeError:
+        return frozenset()
 
 
 def pruned(contents: Contents, edits: KeyEdits, applied: AppliedNames, owners: Mapping[str, Owned]) -> KeyEdits:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from reactive_config._core.bounds import MAX_DEPTH
 from reactive_config._core.delta import Bare, Entry, Malformed, Tree
 from reactive_config._core.layers import Layer
 from reactive_config._core.paths import Path
@@ -69,7 +70,10 @@ def read_stored(key: str, raw: bytes, revision: int = 0) -> StoredDocument:
 @lru_cache(maxsize=RECENT)
 def _read(key: str, raw: bytes) -> tuple[Path, Tree | Malformed, bytes]:
     path, suffix = split_key(key)
-    value = Malformed(*EMPTY_SEGMENT) if "" in path else read_value(raw, suffix, path)
+    if len(path) > MAX_DEPTH:
+        value: Tree | Malformed = Malformed(f"at most {MAX_DEPTH} names in a key", f"{len(path):,}")
+    else:
+        value = Malformed(*EMPTY_SEGMENT) if "" in path else read_value(raw, suffix, path)
     return path, value, _digest(key, raw)
 
 

@@ -42,6 +42,7 @@ MOST_ASKED = 100
 """Keys whose revisions are asked for when a transaction fails."""
 
 NO_SPACE = "database space exceeded"
+MAKE_ROOM = "compact and defragment etcd, or raise its quota, and then disarm the alarm (etcdctl alarm disarm)"
 
 
 class EtcdStore:
@@ -99,7 +100,7 @@ class EtcdStore:
             raise StoreRefused(str(error)) from None
         except EtcdError as error:
             if NO_SPACE in str(error):
-                raise StoreRefused(f"{error}; nothing was written") from None
+                raise StoreRefused(f"{error}; nothing was written; {MAKE_ROOM}") from None
             raise StoreAway(f"{error}; whether it was written is not known") from None
         if not reply.succeeded:
             found = [kv.mod_revision for part in reply.responses for kv in part.response_range.kvs]

@@ -73,7 +73,8 @@ class ExternalChanges:
         return revision
 
     def _external(self, state: EnvironmentState, *, unrecorded: bool = False) -> Release:
-        found = ((state.head.revision if state.head else 0) + 1, state.revision)
+        first = (state.head.revision if state.head else 0) + 1
+        found = (min(first, state.revision), state.revision)
         return Release(
             number=0, author="", time=self._drafts.now(), kind="external", external=found, unrecorded=unrecorded
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 
 from reactive_config._core.paths import Path
 from reactive_config._core.trees import same
@@ -11,6 +12,7 @@ from reactive_config._releases.environment_name import EnvironmentName
 from reactive_config._releases.key_store import KeyStore, Stored, StoreError
 from reactive_config._releases.path_changes import value_at
 from reactive_config._releases.release import (
+    DamagedHistory,
     KeyDelta,
     Release,
     back,
@@ -52,7 +54,8 @@ class History:
         stored = await self._store.get(name.release(number)) if 0 < number < 10**12 else None
         if stored is None:
             raise NoSuchRelease(f"{name}: there is no release {number}, or no longer")
-        return read_release(stored.value, stored.revision), read_deltas(stored.value, stored.revision)
+        with _named(name, name.release(number)):
+            return read_release(stored.value, stored.revision), read_deltas(stored.value, stored.revision)
 
     async def contents_at(self, name: EnvironmentName, now: Contents, latest: int, number: int) -> Contents:
         """What an environment held after a release.
@@ -97,7 +100,9 @@ class History:
             for release, stored in records:
                 if release.number != expected or release.unrecorded:
                     return
-                yield release, read_deltas(stored.value, stored.revision)
+                with _named(name, name.release(expected)):
+                    deltas = read_deltas(stored.value, stored.revision)
+                yield release, deltas
                 expected -= 1
             if not records:
                 return
@@ -105,7 +110,11 @@ class History:
     async def _records(self, name: EnvironmentName, before: int, limit: int) -> list[tuple[Release, Stored]]:
         end = f"{before:012}" if before else "~"
         rows = await self._store.scan(name.history, "", end, limit)
-        return [(read_release(stored.value, stored.revision), stored) for _, stored in rows]
+        found = []
+        for key, stored in rows:
+            with _named(name, key):
+                found.append((read_release(stored.value, stored.revision), stored))
+        return found
 
     async def forward_from(self, name: EnvironmentName, number: int, contents: Contents, latest: int) -> Contents:
         """What an environment held after the release `latest`, from what it held after an earlier one.
@@ -119,3 +128,14 @@ class History:
                 raise NoSuchRelease(f"{name}: what release {at} changed is not kept")
             contents = forward(contents, deltas)
         return contents
+
+
+@contextlib.contextmanager
+def _named(name: EnvironmentName, key: str) -> Iterator[None]:
+    """Say which record is damaged, and the way out."""
+    try:
+        yield
+    except DamagedHistory as error:
+        raise DamagedHistory(
+            f"{name}: {error}; restore the key {key}, or delete it: then nothing before it can be told"
+        ) from None

@@ -11,6 +11,7 @@ import msgspec
 
 from reactive_config._core.runtime.operator_log import logger
 from reactive_config._releases.key_store import CONTROL, MOST_KEYS, KeyStore, StoreError, Write
+from reactive_config._releases.release import DamagedHistory
 
 ANSWERS = f"{CONTROL}answers/"
 
@@ -63,7 +64,12 @@ async def find_answer(store: KeyStore, key: IdempotencyKey, moment: datetime) ->
         stored = await store.get(at)
         if stored is None:
             continue
-        answer = msgspec.json.decode(stored.value, type=Answer)
+        try:
+            answer = msgspec.json.decode(stored.value, type=Answer)
+        except msgspec.DecodeError:
+            raise DamagedHistory(
+                f"the answer to this request, at the key {at}, cannot be read; delete the key"
+            ) from None
         if answer.body != key.body:
             raise OtherRequest("this Idempotency-Key was used for another request in the last 24 hours")
         return answer

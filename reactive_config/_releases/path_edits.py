@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import orjson
+
+from reactive_config._core.bounds import MAX_DEPTH, too_deep
 from reactive_config._core.paths import Path, format_path
-from reactive_config._core.trees import ABSENT
+from reactive_config._core.trees import ABSENT, get
 from reactive_config._printable import printable
 from reactive_config._releases.contents import Contents, TopLevel
 from reactive_config._releases.document_edits import UnwritableContent, nested, placed, plan_edits, without
-from reactive_config._releases.key_store import StoreError
-from reactive_config._releases.path_changes import PathChange, value_at
+from reactive_config._releases.key_store import MOST_BYTES, StoreError, StoreTooLarge
+from reactive_config._releases.path_changes import PathChange
+
+TOP_LEVEL = "expected a top-level name that is not empty, has no `/` and no `_` at its begin"
 
 UNPRINTABLE = "expected names of printable characters"
 
@@ -42,19 +47,48 @@ def edits_at(contents: Contents, path: Path, value: Any) -> dict[str, bytes | No
     """
     if not path:
         return _edits_of_all(contents, value)
-    top = contents.names.get(path[0])
-    before = ABSENT if top is None else top.tree
-    doomed = frozenset() if top is None else _doomed(top, path, deleting=value is ABSENT)
+    return edits_of_several(contents, {path: value})
+
+
+def _tree_with(before: Any, path: Path, value: Any, *, deletes_others: bool) -> Any:
+    """What a top-level name says once a path says a value; ABSENT for nothing."""
     if value is ABSENT:
-        if value_at(contents, path) is ABSENT:
-            if not doomed:
-                raise NothingThere(path)
-            return dict.fromkeys(doomed)
-        return plan_edits(contents, {path[0]: without(before, path[1:]) if path[1:] else ABSENT}, doomed)
+        there = get(before, path[1:]) if before is not ABSENT else ABSENT
+        if there is ABSENT:
+            if deletes_others:
+                return before
+            raise NothingThere(path)
+        return without(before, path[1:]) if path[1:] else ABSENT
+    if "/" in path[0] or path[0].startswith("_") or not path[0]:
+        raise UnwritableContent(path[:1], TOP_LEVEL)
+    if too_deep(value, MAX_DEPTH - len(path)):
+        raise UnwritableContent(path, f"expected at most {MAX_DEPTH} levels, those of the path included")
     _check_tables_above(before, path)
-    if before is ABSENT:
-        return plan_edits(contents, {path[0]: nested(path[1:], value)}, doomed)
-    return plan_edits(contents, {path[0]: placed(before, path[1:], value)}, doomed)
+    return nested(path[1:], value) if before is ABSENT else placed(before, path[1:], value)
+
+
+def check_bytes(value: Any) -> None:
+    """Refuse what is too large for any release, before somebody plans it.
+
+    Raises:
+        StoreTooLarge: It is so.
+    """
+    size = len(orjson.dumps(value, default=str))
+    if size > MOST_BYTES:
+        raise StoreTooLarge(f"expected at most {MOST_BYTES:,} bytes in one release, got {size:,}")
+
+
+def check_nothing_unreadable(contents: Contents, path: Path) -> None:
+    """Refuse a path at which stands what nobody can read.
+
+    Raises:
+        UnwritableContent: It is so.
+    """
+    top = contents.names.get(path[0])
+    for key in top.unreadable if top is not None else ():
+        if top is not None and top.documents[key].path == path:
+            reason = "what stands here cannot be read; replace or delete it with POST .../releases"
+            raise UnwritableContent(path, reason)
 
 
 def _edits_of_all(contents: Contents, tree: Any) -> dict[str, bytes | None]:
@@ -99,12 +133,18 @@ def edits_of_several(contents: Contents, wanted: Mapping[Path, Any]) -> dict[str
         NothingThere: As `edits_at`.
         UnwritableContent: As `edits_at`.
     """
-    edits: dict[str, bytes | None] = {}
+    trees: dict[str, Any] = {}
+    doomed: frozenset[str] = frozenset()
     for path, value in sorted(wanted.items(), key=lambda item: len(item[0])):
-        more = edits_at(contents, path, value)
-        contents = contents.edited(more)
-        edits |= more
-    return edits
+        name = path[0]
+        top = contents.names.get(name)
+        if name not in trees:
+            trees[name] = ABSENT if top is None else top.tree
+        going = frozenset() if top is None else _doomed(top, path, deleting=value is ABSENT)
+        trees[name] = _tree_with(trees[name], path, value, deletes_others=bool(going))
+        doomed |= going
+    changed = {name: tree for name, tree in trees.items() if not (tree is ABSENT and name not in contents.names)}
+    return plan_edits(contents, changed, doomed)
 
 
 def check_new_names(changes: list[PathChange]) -> None:

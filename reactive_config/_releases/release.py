@@ -22,6 +22,9 @@ GENESIS = "0" * 64
 LONGEST_MESSAGE, LONGEST_AUTHOR = 10_000, 200
 """Characters."""
 
+HIGHEST_NUMBER = 10**12
+"""No release has this number, or a higher one."""
+
 _ONE_GIBIBYTE = 1 << 30
 
 
@@ -216,6 +219,9 @@ def read_head_record(raw: bytes) -> Head:
         DamagedHistory: It is none.
     """
     try:
-        return msgspec.json.decode(raw, type=Head)
+        head = msgspec.json.decode(raw, type=Head)
     except (msgspec.DecodeError, RecursionError):
-        raise DamagedHistory("the head of an environment cannot be read") from None
+        head = None
+    if head is None or not 0 < head.number < HIGHEST_NUMBER or not 0 <= head.whole <= head.number:
+        raise DamagedHistory("its head is none") from None
+    return head

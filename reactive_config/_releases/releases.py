@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -81,7 +82,8 @@ class Releases:
         self._drafts = ReleaseDrafts(store, self.retention, lambda: replica.count, now)
         self._wholes = WholeContents(store)
         self._external = ExternalChanges(store, self.history, self._wholes, self._drafts)
-        self._locks: dict[EnvironmentName, asyncio.Lock] = {}
+        # Weak: an environment that nobody changes at the moment needs none.
+        self._locks: WeakValueDictionary[EnvironmentName, asyncio.Lock] = WeakValueDictionary()
 
     async def change(self, name: EnvironmentName, request: ChangeRequest) -> ChangeOutcome:
         """Change an environment.
@@ -148,10 +150,9 @@ class Releases:
         Raises:
             NoSuchRelease: It was never made, or is kept no longer.
         """
-        then = await self.contents_at(name, number)
 
         async def plan(state: EnvironmentState) -> KeyEdits:
-            return state.contents.edits_to(then)
+            return state.contents.edits_to(await self._contents_at(state, number))
 
         return await self.change(name, msgspec.structs.replace(request, plan=plan, kind="restore", restores=number))
 
@@ -161,8 +162,10 @@ class Releases:
         Raises:
             NoSuchRelease: It was never made, or is kept no longer.
         """
-        state = await self.settled(name)
-        released = state.released
+        return await self._contents_at(await self.settled(name), number)
+
+    async def _contents_at(self, state: EnvironmentState, number: int) -> Contents:
+        name, released = state.name, state.released
         if released is None or number < 1:
             raise NoSuchRelease(f"{name}: there is no release {number}")
         return await self.history.contents_at(name, state.contents, released.number, number)

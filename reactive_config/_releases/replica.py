@@ -22,7 +22,7 @@ from reactive_config._releases.key_store import (
     StoreListing,
     StoreNews,
 )
-from reactive_config._releases.release import Head, read_head_record
+from reactive_config._releases.release import DamagedHistory, Head, read_head_record
 
 AGAIN = 1.0
 """Seconds until a store is read again whose reading ended with a defect."""
@@ -55,7 +55,13 @@ class EnvironmentState(msgspec.Struct, frozen=True):
         Raises:
             DamagedHistory: The head cannot be read.
         """
-        return None if self.head is None else read_head_record(self.head.value)
+        if self.head is None:
+            return None
+        try:
+            return read_head_record(self.head.value)
+        except DamagedHistory as error:
+            way = "restore it, or delete it: the history goes on after its newest release"
+            raise DamagedHistory(f"{self.name}: {error}, at the key {self.name.head}; {way}") from None
 
     @property
     def is_released(self) -> bool:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from reactive_config._releases.environment_name import EnvironmentName
-from reactive_config._releases.key_store import KeyStore
-from reactive_config._releases.release import Head, read_release
+from reactive_config._releases.key_store import KeyStore, Stored
+from reactive_config._releases.release import DamagedHistory, Head, read_release
 
 AT_ONCE = 3
 """Releases that are forgotten with each new one, at most: so a history that is to become shorter does, step by step."""
@@ -51,14 +51,20 @@ class Retention(msgspec.Struct, frozen=True):
             return []
         rows = await store.scan(name.history, f"{head.first:012}", f"{last + 1:012}", AT_ONCE)
         outlived, count, size = [], head.number + 2 - head.first, head.size + added
-        for _, stored in reversed(rows):
-            release = read_release(stored.value, stored.revision)
-            too_old = self.age is not None and now - release.time > self.age
-            if not too_old and not self._is_too_much(count, size):
+        for key, stored in reversed(rows):
+            if not self._is_too_much(count, size) and not self._is_too_old(stored, now):
                 break
-            outlived.append((release.number, len(stored.value)))
+            outlived.append((int(key[-12:]), len(stored.value)))  # by its key: it need not be readable
             count, size = count - 1, size - len(stored.value)
         return outlived
+
+    def _is_too_old(self, stored: Stored, now: datetime) -> bool:
+        if self.age is None:
+            return False
+        try:
+            return now - read_release(stored.value, stored.revision).time > self.age
+        except DamagedHistory:
+            return True
 
     def _is_too_much(self, count: int, size: int) -> bool:
         return count > self.count or size > self.size

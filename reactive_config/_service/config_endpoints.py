@@ -23,7 +23,7 @@ from reactive_config._releases.idempotency import IdempotencyKey
 from reactive_config._releases.key_store import StoreError
 from reactive_config._releases.patches import merged, patched
 from reactive_config._releases.path_changes import value_at
-from reactive_config._releases.path_edits import NothingThere, edits_at
+from reactive_config._releases.path_edits import NothingThere, check_bytes, check_nothing_unreadable, edits_at
 from reactive_config._releases.release import LONGEST_AUTHOR, LONGEST_MESSAGE, Release
 from reactive_config._releases.releases import Releases
 from reactive_config._releases.replica import EnvironmentState, Replica
@@ -93,13 +93,14 @@ class ConfigEndpoints:
             raise _no_environment(name)
         tag = view.tag(kind)
         headers = {"ETag": tag, "Revision": str(view.revision), "Vary": "Accept, Authorization"}
-        if matches_exactly(request.headers.get("if-none-match"), tag):
+        if matches_exactly(request.headers.get("if-none-match"), tag, lambda: view.value() is not ABSENT):
             return Response(None, 304, headers)
-        return Response(self._rendered.get(view, kind), 200, headers, MEDIA_TYPES[kind])
+        return Response(await self._rendered.get(view, kind), 200, headers, MEDIA_TYPES[kind])
 
     async def put(self, request: Request) -> Response:
         """PUT: the path says exactly the body, and nothing else."""
         value = await read_document(request, JSON, YAML, TOML)
+        check_bytes(value)
 
         async def plan(state: EnvironmentState, path: Path) -> KeyEdits:
             return edits_at(state.contents, path, value)
@@ -151,7 +152,7 @@ class ConfigEndpoints:
 
         wanted = change_request(request, partial(plan, path=path), check, body)
         outcome = await self._releases.change(name, wanted)
-        return outcome_response(name, outcome, wanted.dry_run, View((_after(outcome, name),), False, path).tag("json"))
+        return outcome_response(name, outcome, wanted.dry_run, View((_after(outcome, name),), False, path))
 
 
 def _after(outcome: ChangeOutcome, name: EnvironmentName) -> EnvironmentState:
@@ -170,6 +171,8 @@ def _check_preconditions(view: View, if_match: str | None, if_none_match: str | 
     if wants_new(if_none_match):
         if view.exists if not view.path else value is not ABSENT:
             raise _moved(view, value)
+        if view.path:
+            check_nothing_unreadable(view.states[-1].contents, view.path)
     elif not view.exists:
         raise _no_environment(view.states[-1].name)
     there = view.exists and value is not ABSENT
@@ -189,9 +192,9 @@ def wants_new(if_none_match: str | None) -> bool:
 
 
 def _moved(view: View, value: Any) -> ProblemError:
-    current: dict[str, Any] = {"etag": view.tag("json"), "revision": view.revision}
+    current: dict[str, Any] = {"revision": view.revision}
     if value is not ABSENT:
-        current["value"] = shown(value)
+        current |= {"etag": view.tag("json"), "value": shown(value)}
     return ProblemError(412, "changed-meanwhile", "what is there is not what the precondition names", current=current)
 
 
@@ -226,13 +229,14 @@ def _repeat(request: Request, body: str) -> IdempotencyKey | None:
 
 def body_hash(request: Request, value: Any) -> str:
     """Differs for requests that ask for something else."""
-    what = [request.method, request.url.path, str(request.query_params), media_type(request)]
+    path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()  # an encoded slash is another name
+    what = [request.method, path.decode("latin-1"), str(request.query_params), media_type(request)]
     summed = hashlib.sha256(orjson.dumps(what))
     summed.update(msgspec.json.encode(value))
     return summed.hexdigest()
 
 
-def outcome_response(name: EnvironmentName, outcome: ChangeOutcome, dry_run: bool, tag: str) -> Response:
+def outcome_response(name: EnvironmentName, outcome: ChangeOutcome, dry_run: bool, after: View) -> Response:
     """What a write answers: the release, and path by path what it changed."""
     body = {
         "release": None if outcome.release is None else release_json(outcome.release),
@@ -243,8 +247,8 @@ def outcome_response(name: EnvironmentName, outcome: ChangeOutcome, dry_run: boo
     if dry_run:
         body["violations"] = [_violation(error) for error in outcome.violations]
     headers = {"Revision": str(outcome.revision)}
-    if not (dry_run or outcome.repeated):
-        headers["ETag"] = tag
+    if not (dry_run or outcome.repeated) and after.value() is not ABSENT:  # what is not there has no tag
+        headers["ETag"] = after.tag("json")
     created = outcome.created and not dry_run
     if created:
         headers["Location"] = f"/v1/{name}/config"

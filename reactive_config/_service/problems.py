@@ -64,7 +64,7 @@ def problem_of(error: Exception) -> ProblemError | None:
     """What to answer for an error of the rooms below; None for one that is a defect of ours."""
     for kind, status, name in _STATUS:
         if isinstance(error, kind):
-            headers = RETRY if status == 503 else {}
+            headers = RETRY if isinstance(error, (StoreAway, Contended)) else {}
             return ProblemError(status, name, printable(str(error), 1000), headers=headers, **_place(error))
     return None
 

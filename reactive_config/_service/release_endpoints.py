@@ -54,6 +54,9 @@ class ReleaseEndpoints:
         before = query_number(request, "before", most=10**12) or 0
         limit = query_number(request, "limit", most=MOST_LISTED) or 50
         state = await self._state(request)
+        # Not those that this process does not know of yet: it could not tell what they changed.
+        newest = state.released.number if state.released is not None else 0
+        before = min(before or newest + 1, newest + 1)
         found = await self._releases.history.releases(state.name, before=before, limit=limit)
         last = found[-1].number if found else 0
         more = len(found) == limit and last > 1
@@ -131,7 +134,7 @@ class ReleaseEndpoints:
         else:
             outcome = await self._releases.change(name, wanted)
         after = EnvironmentState(name, outcome.contents, None, outcome.revision)
-        return outcome_response(name, outcome, wanted.dry_run, View((after,), False, ()).tag("json"))
+        return outcome_response(name, outcome, wanted.dry_run, View((after,), False, ()))
 
     async def _state(self, request: Request) -> EnvironmentState:
         await known_up_to(self._releases.replica, query_number(request, "min_revision"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -199,9 +200,11 @@ def matches(header: str | None, tag: str) -> bool:
     return any(_core(one) == _core(tag) for one in _TAG.findall(header))
 
 
-def matches_exactly(header: str | None, tag: str) -> bool:
-    """The same, by the whole tag."""
-    return header is not None and (header.strip() == "*" or tag in _TAG.findall(header))
+def matches_exactly(header: str | None, tag: str, is_there: Callable[[], bool]) -> bool:
+    """The same, by the whole tag; `*` matches what is there."""
+    if header is None:
+        return False
+    return is_there() if header.strip() == "*" else tag in _TAG.findall(header)
 
 
 _TAG = re.compile(r'"[\x21\x23-\x7e]*"')

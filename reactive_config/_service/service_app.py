@@ -27,6 +27,12 @@ from reactive_config._service.service_metrics import ServiceMetrics
 OPEN = frozenset({"/healthz", "/readyz", "/openapi.json"})
 """Paths that need no token."""
 
+TELL_TROUBLE_EVERY = 60.0
+"""Seconds between two lines about one trouble with the store."""
+
+MOST_TROUBLES = 100
+"""Of which it is known when they were told."""
+
 TELL_REFUSED_EVERY = 60.0
 """Seconds between two lines about requests without a token."""
 
@@ -75,8 +81,25 @@ def service_app(releases: Releases, tokens: AccessTokens, local: str = "") -> AS
     return _Guard(app, tokens, local, metrics)
 
 
+class _Told:
+    """Tells of each trouble that needs a person, once in a while."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+
+    def __call__(self, trouble: str) -> None:
+        now = time.monotonic()
+        if now - self._last.get(trouble, -TELL_TROUBLE_EVERY) < TELL_TROUBLE_EVERY:
+            return
+        if len(self._last) >= MOST_TROUBLES:
+            self._last.clear()
+        self._last[trouble] = now
+        logger.warning("a request was refused: %s", trouble)
+
+
 def _dispatching(path: str, methods: dict[str, Endpoint], metrics: ServiceMetrics) -> Endpoint:
     route = path.replace("/{path:path}", "")
+    tell_person = _Told()
 
     async def answer(request: Request) -> Response:
         begin = time.monotonic()
@@ -90,6 +113,8 @@ def _dispatching(path: str, methods: dict[str, Endpoint], metrics: ServiceMetric
             if found is None:
                 logger.error("%s %s: an unexpected %s", request.method, route, name_of(error), exc_info=error)
                 found = ProblemError(500, "defect", "an unexpected error; the log of the service has it")
+            elif found.status == 503 and not found.headers:  # a person is needed
+                tell_person(found.detail)
             response = found.response()
         metrics.answered(request.method, route, response.status_code, time.monotonic() - begin)
         return response

@@ -156,6 +156,7 @@ async def serve(
             config = uvicorn.Config(
                 service.app,
                 log_config=None,
+                log_level="error",  # it speaks of handshakes and of what strangers send
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=GOODBYE,

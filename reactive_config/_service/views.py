@@ -7,6 +7,7 @@ from collections import OrderedDict
 from functools import lru_cache
 from typing import Any
 
+import anyio.to_thread
 import msgspec
 import orjson
 
@@ -29,6 +30,12 @@ MEDIA_TYPES = {
 
 MOST_CACHED = 32 << 20
 """Bytes of answers that are kept."""
+
+SLOW = 32 << 10
+"""Bytes of stored documents from which other formats than JSON are written in a thread."""
+
+_OVERHEAD = 500
+"""Bytes that an answer takes beside its own."""
 
 
 class View(msgspec.Struct, frozen=True):
@@ -66,6 +73,13 @@ class View(msgspec.Struct, frozen=True):
         return get(overlay(low.tree if low else ABSENT, high.tree if high else ABSENT), self.path[1:])
 
     @property
+    def size(self) -> int:
+        """Bytes of the documents that it is made of; of all of a top-level name, where the path goes deeper."""
+        names = [state.contents.names for state in self.states]
+        tops = [top for these in names for name, top in these.items() if not self.path or name == self.path[0]]
+        return sum(len(document.raw) for top in tops for document in top.documents.values())
+
+    @property
     def name(self) -> str:
         """How the view is called."""
         return "effective" if self.effective else "layer"
@@ -75,16 +89,21 @@ class View(msgspec.Struct, frozen=True):
         return f'"{self._digest()}.{kind}"'
 
     def _digest(self) -> str:
-        summed = hashlib.sha256(self.name.encode())
+        summed = hashlib.sha256(self.name.encode() + b"\0")
+        if len(self.path) > 1:
+            summed.update(_bytes_of(self.value()))
+            return summed.hexdigest()[:40]
         for state in self.states:
             if not self.path:
                 summed.update(state.contents.digest)
-            elif len(self.path) == 1:
-                top = state.contents.names.get(self.path[0])
-                summed.update(top.digest if top is not None else b"-")
             else:
-                summed.update(_bytes_of(value_at(state.contents, self.path)))
+                top = state.contents.names.get(self.path[0])
+                summed.update(top.digest if top is not None else _NO_DIGEST)
         return summed.hexdigest()[:40]
+
+
+_NO_DIGEST = bytes(hashlib.sha256().digest_size)
+"""As long as every other one, so that two layers cannot be cut in another place."""
 
 
 def _bytes_of(tree: Any) -> bytes:
@@ -95,7 +114,7 @@ def _bytes_of(tree: Any) -> bytes:
 
 def _unusual(value: object) -> Any:
     if isinstance(value, Bare):
-        return {"": value.text}  # told from a text that is written as one
+        return value.text  # as a client sees it
     raise TypeError
 
 
@@ -114,7 +133,7 @@ class Rendered:
         self._made: OrderedDict[tuple[str, Path, EnvironmentName], bytes] = OrderedDict()
         self._size = 0
 
-    def get(self, view: View, kind: str) -> bytes:
+    async def get(self, view: View, kind: str) -> bytes:
         """The view in a format.
 
         Raises:
@@ -125,13 +144,21 @@ class Rendered:
         if made is not None:
             self._made.move_to_end(key)
             return made
-        made = rendered(view.value(), kind)
-        self._made[key] = made
-        self._size += len(made)
+        if kind != "json" and view.size > SLOW:
+            made = await anyio.to_thread.run_sync(rendered, view.value(), kind)
+        else:
+            made = rendered(view.value(), kind)
+        self._keep(key, made)
+        return made
+
+    def _keep(self, key: tuple[str, Path, EnvironmentName], made: bytes) -> None:
+        if key in self._made:
+            return  # another request was faster
+        self._made[key] = memoryview(made).tobytes()  # a copy without the room that its writer had
+        self._size += len(made) + _OVERHEAD
         while self._size > MOST_CACHED:
             _, gone = self._made.popitem(last=False)
-            self._size -= len(gone)
-        return made
+            self._size -= len(gone) + _OVERHEAD
 
 
 def rendered(value: Any, kind: str) -> bytes:
