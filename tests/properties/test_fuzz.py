@@ -54,7 +54,7 @@ def test_the_command_says_what_it_does_and_what_it_tried():
     root = Path(__file__).parents[2]
     told = subprocess.run([*command, "--help"], cwd=root, capture_output=True, text=True, check=True, timeout=30).stdout
     assert "exit code is 1" in told
-    quick = [*command, "--seconds", "0.5", "--without-etcd"]
+    quick = [*command, "--seconds", "2", "--without-etcd"]
     told = subprocess.run(quick, cwd=root, capture_output=True, text=True, check=True, timeout=60).stdout
-    assert "deltas" in told
+    assert "memory" in told  # which other sources it came to depends on the machine
     assert "longest work" in told

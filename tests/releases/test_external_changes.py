@@ -152,7 +152,8 @@ async def test_writers_who_only_delete_are_waited_for(open_store):
         async def first_delete(write):
             if not moved and ENVIRONMENT.head in write.puts:
                 moved.append(True)
-                await commit(write_of(deletes={ENVIRONMENT.prefix + "b.json"}))
+                revision = await commit(write_of(deletes={ENVIRONMENT.prefix + "b.json"}))
+                assert await releases.replica.wait(revision, 5)
                 raise KeysMoved("a test", 0)
             return await commit(write)
 

@@ -82,7 +82,8 @@ class SmallFiles:
 def run(*command: str | Path) -> None:
     """Run a command of the system; the test is skipped where it may not."""
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+        found = {**os.environ, "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=found)
     except (OSError, subprocess.CalledProcessError) as error:
         told = getattr(error, "stderr", "") or str(error)
         pytest.skip(f"a file system of its own is wanted, and {command[0]} says: {told.strip()}")
