@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path as FilePath
 from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Group, Parameter
 
+from reactive_config._cli.applied_files import read_tree
 from reactive_config._cli.change_arguments import (
     count_leaves,
     pointer,
     read_assignment,
     read_number,
     read_release_path,
-    read_tree,
 )
 from reactive_config._cli.etcd_login import EtcdLoginOptions
 from reactive_config._cli.failures import OK, UsageError
@@ -121,11 +120,16 @@ async def set_values(
         decoders: The dict that the program gives to open_config(decoders=...), for types of its own.
     """
     target, texts = target_text(arguments)
-    typed = TypedValues(load_kind(type_reference(type, None)), load_decoders(decoders_reference(decoders, None)))
+    typed = _typed_values(type, decoders)
     setting = dict(read_assignment(text, typed) for text in texts)
     if not setting:
         raise UsageError("expected PATH=VALUE, got none", hints=[f"{printable(target)} database.pool.max_size=20"])
     return await _change_either(target, options, setting, typed.kind)
+
+
+def _typed_values(kind: str | None, decoders: str | None) -> TypedValues:
+    loaded = load_decoders(decoders_reference(decoders, None))
+    return TypedValues(load_kind(type_reference(kind, None), loaded), loaded)
 
 
 async def unset_values(*arguments: ChangeText, options: ChangeOptions = ChangeOptions()) -> int:
@@ -209,15 +213,16 @@ async def apply_files(
     target, texts = target_and_rest(arguments)
     if len(texts) != 1:
         raise UsageError(f"expected one FILE or DIRECTORY, got {len(texts)}")
-    typed = TypedValues(load_kind(type_reference(type, None)), load_decoders(decoders_reference(decoders, None)))
-    with Output(json=options.json).progress() as progress:
-        tree = read_tree(FilePath(texts[0]), typed, progress)
+    typed = _typed_values(type, decoders)
+    out = Output(json=options.json)
+    with out.progress() as progress:
+        tree = read_tree(texts[0], typed, progress, out.note)
         count = count_leaves(tree)
         progress(f"applying {count:,} values", worth_a_line=count >= _MANY)
         setting: dict[Path, Any] = {(name,): value for name, value in tree.items()}
         async with opened_target(target, options.token_file, options) as client:
             outcome = await change(client, options, WantedChange(setting, [], prune, owner), typed.kind)
-    return tell_outcome(Output(json=options.json), outcome, typed.kind)
+    return tell_outcome(out, outcome, typed.kind)
 
 
 async def rollback(*arguments: ChangeText, options: ChangeOptions = ChangeOptions()) -> int:
