@@ -1,27 +1,63 @@
-"""What the verbs that change something are given: assignments, paths, numbers of releases."""
+"""What the verbs that change something are given: assignments, paths, numbers of releases.
+
+An argument that is none of these is not quoted: it may be a password that was typed in the wrong place.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from reactive_config._cli.failures import UsageError
 from reactive_config._cli.typed_values import TypedValues
+from reactive_config._core.bounds import MAX_DEPTH
 from reactive_config._core.paths import Path, parse_path
 from reactive_config._formats import registry
-from reactive_config._printable import printable
 from reactive_config.errors import InvalidPath, ParseError
 
+_LONGEST_NUMBER = 12
+"""Digits of a release's number."""
 
-def read_assignment(text: str, typed: TypedValues) -> tuple[Path, Any]:
+
+def numbered(arguments: tuple[str, ...], texts: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """What messages call each argument after TARGET, and the argument.
+
+    Args:
+        arguments: All of them.
+        texts: Those after TARGET, which may come from the environment.
+    """
+    for number, text in enumerate(texts, len(arguments) - len(texts) + 1):
+        yield f"argument {number}", text
+
+
+def check_text(place: str, text: str) -> None:
+    """Refuse what is no text, as bytes of the command line that are not UTF-8.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{place}: expected UTF-8 text, got other bytes") from None
+
+
+def read_assignment(place: str, text: str, typed: TypedValues) -> tuple[Path, Any]:
     """Path and value of PATH=VALUE.
+
+    Args:
+        place: What messages call the argument.
+        text: The argument.
+        typed: Reads the value.
 
     Raises:
         UsageError: It is none.
     """
     name, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"expected PATH=VALUE, got {printable(text)}")
-    path = read_release_path(name)
+        raise UsageError(f"{place}: expected PATH=VALUE, got none: it has no `=`")
+    path = read_release_path(place, name)
+    check_text(place, value)
     return path, typed.fitting(path, value, read_argument(value))
 
 
@@ -45,30 +81,46 @@ def json_or_text(text: str) -> Any:
         return text
 
 
-def read_release_path(text: str) -> Path:
+def read_release_path(place: str, text: str) -> Path:
     """A dotted path that is not empty.
+
+    Args:
+        place: What messages call the argument.
+        text: The path.
 
     Raises:
         UsageError: It is none.
     """
+    check_text(place, text)
     try:
         path = parse_path(text)
-    except InvalidPath as error:
-        raise UsageError(str(error)) from None
+    except InvalidPath:
+        raise UsageError(f'{place}: expected a dotted path such as log."a.b".level, got none') from None
     if not path:
-        raise UsageError("expected PATH, got an empty one")
+        raise UsageError(f"{place}: expected PATH, got an empty one")
+    if len(path) > MAX_DEPTH:
+        raise UsageError(f"{place}: expected a path of at most {MAX_DEPTH} names, got {len(path):,}")
+    for name in path:
+        check_text(place, name)  # JSON's escapes can spell what is no text
     return path
 
 
-def read_number(texts: tuple[str, ...]) -> int:
-    """The number of a release.
+def read_numbers(arguments: tuple[str, ...], texts: tuple[str, ...], most: int = 1) -> list[int]:
+    """The numbers of releases: one, or up to so many.
 
     Raises:
-        UsageError: It is none.
+        UsageError: There are more or none, or one is no number.
     """
-    if len(texts) != 1 or not texts[0].isascii() or not texts[0].isdigit() or len(texts[0]) > 12:
-        raise UsageError(f"expected the number of a release, got {printable(' '.join(texts)) or 'none'}")
-    return int(texts[0])
+    if not 1 <= len(texts) <= most:
+        wanted = "the number of a release" if most == 1 else "the number of one release or of two"
+        raise UsageError(f"expected {wanted}, got {len(texts) or 'none'}")
+    return [_read_number(place, text) for place, text in numbered(arguments, texts)]
+
+
+def _read_number(place: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_NUMBER:
+        raise UsageError(f"{place}: expected the number of a release, got other text")
+    return int(text)
 
 
 def count_leaves(tree: Any) -> int:

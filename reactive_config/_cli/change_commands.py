@@ -9,14 +9,16 @@ from cyclopts import Group, Parameter
 
 from reactive_config._cli.applied_files import read_tree
 from reactive_config._cli.change_arguments import (
+    check_text,
     count_leaves,
+    numbered,
     pointer,
     read_assignment,
-    read_number,
+    read_numbers,
     read_release_path,
 )
 from reactive_config._cli.etcd_login import EtcdLoginOptions
-from reactive_config._cli.failures import OK, UsageError
+from reactive_config._cli.failures import OK, Failure, UsageError
 from reactive_config._cli.output import Line, Output, StyledText, compact
 from reactive_config._cli.redacted import count_values, without_secrets
 from reactive_config._cli.release_target import (
@@ -35,6 +37,7 @@ from reactive_config._cli.typed_values import TypedValues
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.trees import ABSENT
 from reactive_config._printable import printable
+from reactive_config.errors import ReactiveConfigError
 
 _CHANGE = Group("Change", sort_key=2)
 
@@ -70,6 +73,8 @@ class ChangeOptions(EtcdLoginOptions):
     @property
     def query(self) -> dict[str, str]:
         """What a request says of it."""
+        check_text("--message", self.message)
+        check_text("--force", self.force)
         told = {"message": self.message, "force": self.force, "dry_run": "true" if self.dry_run else ""}
         return {name: text for name, text in told.items() if text}
 
@@ -121,7 +126,7 @@ async def set_values(
     """
     target, texts = target_text(arguments)
     typed = _typed_values(type, decoders)
-    setting = dict(read_assignment(text, typed) for text in texts)
+    setting = dict(read_assignment(place, text, typed) for place, text in numbered(arguments, texts))
     if not setting:
         raise UsageError("expected PATH=VALUE, got none", hints=[f"{printable(target)} database.pool.max_size=20"])
     return await _change_either(target, options, setting, typed.kind)
@@ -141,7 +146,23 @@ async def unset_values(*arguments: ChangeText, options: ChangeOptions = ChangeOp
     target, texts = target_text(arguments)
     if not texts:
         raise UsageError("expected PATH, got none")
-    return await _change_either(target, options, dict.fromkeys(map(read_release_path, texts), ABSENT))
+    places = {read_release_path(place, text): place for place, text in numbered(arguments, texts)}
+    try:
+        return await _change_either(target, options, dict.fromkeys(places, ABSENT))
+    except (ProblemAnswer, ReactiveConfigError) as error:
+        raise _told_by_place(error, places) from None
+
+
+def _told_by_place(error: ProblemAnswer | ReactiveConfigError, places: dict[Path, str]) -> Exception:
+    """The error; that nothing is at a path is told by the argument, which may be a password that was taken for PATH."""
+    from reactive_config._releases.path_edits import NothingThere
+
+    if isinstance(error, NothingThere):
+        return Failure(f"{places[error.path]}: there is nothing at this path")
+    told = {format_path(path): place for path, place in places.items()}
+    if isinstance(error, ProblemAnswer) and error.word == "no-such-path" and error.body.get("path") in told:
+        error.message = f"{told[error.body['path']]}: there is nothing at this path"
+    return error
 
 
 async def _change_either(target: str, options: ChangeOptions, wanted: dict[Path, Any], kind: Any = dict) -> int:
@@ -213,6 +234,7 @@ async def apply_files(
     target, texts = target_and_rest(arguments)
     if len(texts) != 1:
         raise UsageError(f"expected one FILE or DIRECTORY, got {len(texts)}")
+    check_text("--owner", owner)
     typed = _typed_values(type, decoders)
     out = Output(json=options.json)
     with out.progress() as progress:
@@ -232,7 +254,7 @@ async def rollback(*arguments: ChangeText, options: ChangeOptions = ChangeOption
         arguments: TARGET, and the number of the release.
     """
     target, texts = target_and_rest(arguments)
-    number = read_number(texts)
+    (number,) = read_numbers(arguments, texts)
     async with opened_target(target, options.token_file, options) as client:
         headers = {} if options.at is None else {"If-Match": await _tag_of_release(client, options.at)}
         answer = await client.ask("POST", f"/releases/{number}/restore", params=options.query, headers=headers)

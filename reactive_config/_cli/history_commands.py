@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from cyclopts import Group, Parameter
 
-from reactive_config._cli.change_arguments import read_number, read_release_path
+from reactive_config._cli.change_arguments import numbered, read_numbers, read_release_path
 from reactive_config._cli.change_commands import ChangeText, tell_change
 from reactive_config._cli.etcd_login import EtcdLoginOptions
 from reactive_config._cli.failures import OK, UsageError
@@ -17,8 +17,8 @@ from reactive_config._cli.output import Output, StyledText
 from reactive_config._cli.redacted import without_secrets
 from reactive_config._cli.release_target import opened_target, target_and_rest
 from reactive_config._cli.source_options import OUTPUT
+from reactive_config._core.paths import Path
 from reactive_config._formats.writing import Inexpressible, write_document
-from reactive_config._printable import printable
 
 _READ = Group("Read", sort_key=2)
 
@@ -70,7 +70,7 @@ async def show_release(*arguments: ChangeText, options: ReadOptions = ReadOption
         arguments: TARGET, and the number of the release.
     """
     target, texts = target_and_rest(arguments)
-    number = read_number(texts)
+    (number,) = read_numbers(arguments, texts)
     out = Output(json=options.json)
     async with opened_target(target, options.token_file, options) as client:
         release = (await client.ask("GET", f"/releases/{number}")).json()
@@ -100,9 +100,7 @@ async def diff(*arguments: ChangeText, options: ReadOptions = ReadOptions()) -> 
         arguments: TARGET, and the number of one release or of two.
     """
     target, texts = target_and_rest(arguments)
-    if len(texts) not in (1, 2):
-        raise UsageError(f"expected the number of one release or of two, got {len(texts)}")
-    number, *to = [read_number((text,)) for text in texts]
+    number, *to = read_numbers(arguments, texts, most=2)
     out = Output(json=options.json)
     async with opened_target(target, options.token_file, options) as client:
         found = (await client.ask("GET", f"/releases/{number}/diff", params={"to": str(to[0])} if to else {})).json()
@@ -123,7 +121,8 @@ async def blame(*arguments: ChangeText, options: ReadOptions = ReadOptions()) ->
     target, texts = target_and_rest(arguments)
     if len(texts) != 1:
         raise UsageError(f"expected one PATH, got {len(texts)}")
-    path = "/".join(quote(name, safe="") for name in read_release_path(texts[0]))
+    ((place, text),) = numbered(arguments, texts)
+    path = _url_path(place, read_release_path(place, text))
     out = Output(json=options.json)
     async with opened_target(target, options.token_file, options) as client:
         release = (await client.ask("GET", f"/blame/{path}")).json()["release"]
@@ -134,6 +133,20 @@ async def blame(*arguments: ChangeText, options: ReadOptions = ReadOptions()) ->
     else:
         out.line(f"{_headline(release)}: {release.get('message', '')}")
     return OK
+
+
+def _url_path(place: str, path: Path) -> str:
+    """A path as URLs have it.
+
+    Raises:
+        UsageError: It has a name by which no URL leads there: a client or a proxy would tidy `..` away.
+    """
+    from reactive_config._releases.path_edits import name_trouble
+
+    for name in path:
+        if trouble := name_trouble(name):
+            raise UsageError(f"{place}: {trouble}")
+    return "/".join(quote(name, safe="") for name in path)
 
 
 async def export(
@@ -198,4 +211,4 @@ def _kind(release: dict[str, Any]) -> str:
 
 def _expect_nothing(texts: tuple[str, ...]) -> None:
     if texts:
-        raise UsageError(f"expected TARGET alone, got {printable(' '.join(texts))}")
+        raise UsageError(f"expected TARGET alone, got {len(texts)} more")

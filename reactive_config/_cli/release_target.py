@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from reactive_config._cli.change_arguments import check_text
 from reactive_config._cli.etcd_login import EtcdLoginOptions
 from reactive_config._cli.failures import Failure, UsageError
 from reactive_config._cli.quoting import may_hold_login
@@ -33,6 +34,7 @@ _FORMS = (
 _TARGET = re.compile(r"(?P<store>(?:https?://|etcds?://|sqlite:).+)/(?P<namespace>[^/]+)/(?P<environment>[^/]+)/?")
 _LONGEST_TOKEN = 1_000
 _TIMEOUT = 60.0
+_LAST_PORT = 65_535
 
 
 class ReleaseTarget(msgspec.Struct, frozen=True):
@@ -93,8 +95,10 @@ def target_text(texts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
         UsageError: There is none.
     """
     if texts and is_target(texts[0]):
+        check_text("TARGET", texts[0])
         return texts[0], texts[1:]
     named = os.environ.get(TARGET_VARIABLE, "")
+    check_text(TARGET_VARIABLE, named)
     if not named:
         raise UsageError(f"TARGET: expected {_FORMS}, got none", hints=[f"or set {TARGET_VARIABLE}"])
     return named, texts
@@ -137,11 +141,52 @@ class ReleaseClient:
 
         try:
             answer = await self._http.request(method, self.target.base + path, **request)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, UnicodeError) as error:  # UnicodeError: a host's name that no resolver takes
             raise Failure(f"{self.target.store}: no answer ({type(error).__name__})") from None
+        if not is_answer_of_service(answer, method, path):
+            raise Failure(f"{self.target.store}: it does not answer as a configuration service")
         if answer.status_code < 400:
             return answer
         raise problem_answer(answer)
+
+
+_BY_OTHERS = frozenset({401, 403, 407, 408, 413, 429})
+"""Refusals that a proxy before the service may answer by itself, as it may any status from 500 on."""
+
+
+def is_answer_of_service(answer: Any, method: str, path: str) -> bool:
+    """Whether an answer can be the service's: what listens at a mistyped URL answers, too.
+
+    Args:
+        answer: As httpx has it.
+        method: Of the request.
+        path: After `/v1/NAMESPACE/ENVIRONMENT`.
+    """
+    status = answer.status_code
+    if status in _BY_OTHERS or status >= 500:
+        return True
+    try:
+        body = answer.json()
+    except ValueError:
+        return False
+    if not isinstance(body, dict):
+        return False
+    if status >= 400:
+        return str(body.get("type", "")).startswith("urn:reactive-config:")
+    if path == "/config":
+        return "ETag" in answer.headers
+    return body.keys() >= _members(method, path)
+
+
+def _members(method: str, path: str) -> frozenset[str]:
+    """What the answer of the service has at least."""
+    if method == "POST":
+        return frozenset({"release", "changes", "dry_run"})
+    if path == "/releases":
+        return frozenset({"releases"})
+    if path.startswith("/blame/"):
+        return frozenset({"release"})
+    return frozenset({"changes"})
 
 
 class ProblemAnswer(Failure):
@@ -208,6 +253,7 @@ async def opened_target(
     except ImportError:
         raise UsageError(f"expected httpx, got none: {install('cli')}") from None
     if target.store.startswith("http"):
+        _check_url(target.store)
         headers = {"Authorization": f"Bearer {_token(token_file)}"}
         verify = _certificates(access) if target.store.startswith("https") else False
         async with httpx.AsyncClient(base_url=target.store, headers=headers, timeout=_TIMEOUT, verify=verify) as http:
@@ -223,6 +269,24 @@ async def opened_target(
                 yield ReleaseClient(http, target)
     except ValueError as error:
         raise UsageError(f"TARGET: {error}") from None
+
+
+def _check_url(text: str) -> None:
+    """Refuse what can be no URL of a service, before anything is asked.
+
+    Raises:
+        UsageError: It is none.
+    """
+    import httpx
+
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        raise UsageError("TARGET: expected a URL, got other text") from None
+    if not url.host:
+        raise UsageError("TARGET: expected a URL with a host, got none")
+    if url.port is not None and not 0 < url.port <= _LAST_PORT:
+        raise UsageError(f"TARGET: expected a port from 1 to {_LAST_PORT:,}, got {url.port:,}")
 
 
 def _certificates(access: EtcdLoginOptions) -> ssl.SSLContext:

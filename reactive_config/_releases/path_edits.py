@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from reactive_config._core.bounds import MAX_DEPTH, too_deep
+from reactive_config._core.bounds import MAX_DEPTH, MAX_NAMES, SHORT_NAMES, too_deep
 from reactive_config._core.paths import Path, format_path
 from reactive_config._core.trees import ABSENT, get
 from reactive_config._printable import printable
@@ -148,7 +148,7 @@ def edits_of_several(contents: Contents, wanted: Mapping[Path, Any]) -> dict[str
 
 
 def check_new_names(changes: list[PathChange]) -> None:
-    """Refuse new names with characters that are not printed: a person could not see what they change.
+    """Refuse new names that are too long for a path, or have characters that a person could not see.
 
     Names that are empty, `.` or `..` are taken, though no path of a URL leads there: `""` may be a root logger.
 
@@ -159,6 +159,8 @@ def check_new_names(changes: list[PathChange]) -> None:
         for path in _new_paths(change):
             if not path[-1].isprintable():
                 raise UnwritableContent(path, UNPRINTABLE)
+            if sum(map(len, path)) > MAX_NAMES:
+                raise UnwritableContent(path, f"expected {SHORT_NAMES}")
 
 
 def _new_paths(change: PathChange) -> Iterator[Path]:

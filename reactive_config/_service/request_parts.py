@@ -30,6 +30,9 @@ BODY_SECONDS = 30.0
 LARGEST_NUMBER = 10**18 - 1
 """Of the query."""
 
+_LONGEST_PATH = 12 * MAX_NAMES + 1_000
+"""Bytes of a path before it is decoded: a character is four bytes of UTF-8 at most, and `%` and two digits each."""
+
 _PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -45,9 +48,10 @@ def config_path(request: Request) -> Path:
     parts = raw.split(b"/")[5:]
     if not parts:
         return ()
-    if len(parts) > MAX_DEPTH or sum(map(len, parts)) > 3 * MAX_NAMES:
+    path = tuple(map(_name, parts)) if len(parts) <= MAX_DEPTH and len(raw) <= _LONGEST_PATH else None
+    if path is None or sum(map(len, path)) > MAX_NAMES:
         raise _no_path(f"expected at most {MAX_DEPTH} names and {MAX_NAMES:,} characters")
-    return tuple(map(_name, parts))
+    return path
 
 
 def _name(part: bytes) -> str:

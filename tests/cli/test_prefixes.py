@@ -52,7 +52,7 @@ def test_keys_that_a_person_has_made_are_changed_where_they_stand(quick, etcd, p
 
 def test_what_is_not_there_or_too_much_is_refused(quick, etcd, prefix, target):
     missing = quick("unset", target, "never")
-    assert (missing.code, missing.err) == (1, "error: there is nothing at never\n")
+    assert (missing.code, missing.err) == (1, "error: argument 2: there is nothing at this path\n")
     quick("set", target, f"many={json.dumps(dict.fromkeys(map(str, range(50)), 1))}")
     refused = quick("unset", target, "many")
     assert (refused.code, "it removes 50 of 50 values" in refused.err) == (1, True)
