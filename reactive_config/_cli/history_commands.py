@@ -12,13 +12,13 @@ from cyclopts import Group, Parameter
 from reactive_config._cli.change_arguments import numbered, read_numbers, read_release_path
 from reactive_config._cli.change_commands import ChangeText, tell_change
 from reactive_config._cli.etcd_login import EtcdLoginOptions
+from reactive_config._cli.exported_files import write_tree
 from reactive_config._cli.failures import OK, UsageError
 from reactive_config._cli.output import Output, StyledText
 from reactive_config._cli.redacted import without_secrets
 from reactive_config._cli.release_target import opened_target, target_and_rest
 from reactive_config._cli.source_options import OUTPUT
 from reactive_config._core.paths import Path
-from reactive_config._formats.writing import Inexpressible, write_document
 
 _READ = Group("Read", sort_key=2)
 
@@ -167,32 +167,12 @@ async def export(
     out = Output(json=options.json)
     async with opened_target(target, options.token_file, options) as client:
         tree = (await client.ask("GET", "/config", params={"format": "json"})).json()
-    for file in _write(tree, directory, f".{format}"):
+    for file in write_tree(tree, directory, f".{format}"):
         if options.json:
             out.record("file", file=str(file))
         else:
             out.line(str(file))
     return OK
-
-
-def _write(tree: dict[str, Any], directory: FilePath, suffix: str) -> list[FilePath]:
-    """Write one file for each name, all or none of them.
-
-    Raises:
-        UsageError: The format cannot say it.
-    """
-    try:
-        documents = {f"{_file_name(name)}{suffix}": write_document({name: tree[name]}, suffix) for name in tree}
-    except Inexpressible as error:
-        raise UsageError(str(error), hints=["--format json says everything"]) from None
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, raw in documents.items():
-        (directory / name).write_bytes(raw)
-    return [directory / name for name in documents]
-
-
-def _file_name(name: str) -> str:
-    return quote(name, safe=" ").replace(".", "%2E") or "_"
 
 
 def _headline(release: dict[str, Any]) -> str:
