@@ -58,19 +58,19 @@ def read_assignment(place: str, text: str, typed: TypedValues) -> tuple[Path, An
         raise UsageError(f"{place}: expected PATH=VALUE, got none: it has no `=`")
     path = read_release_path(place, name)
     check_text(place, value)
-    return path, typed.fitting(path, value, read_argument(value))
+    return path, _read_value(path, value, typed)
 
 
-def read_argument(text: str) -> Any:
+def _read_value(path: Path, text: str, typed: TypedValues) -> Any:
     """A value: JSON, by the rules of JSON documents, or text.
 
     Raises:
-        UsageError: It begins like JSON, and is none.
+        UsageError: It begins like JSON and is none, and the type does not want a text there.
     """
     value = json_or_text(text)
-    if value is text and text.lstrip().startswith(("{", "[", '"')):
+    if value is text and text.lstrip().startswith(("{", "[", '"')) and not typed.wants_text(path, text):
         raise UsageError("expected a value that is JSON where it begins like JSON, got other text")
-    return value
+    return typed.fitting(path, text, value)
 
 
 def json_or_text(text: str) -> Any:

@@ -34,12 +34,76 @@ class App(msgspec.Struct, frozen=True):
     more: dict[str, str] = {}
 """
 
+MODELS = """
+import enum
+from typing import Literal
+
+import msgspec
+from pydantic import BaseModel, SecretStr, field_validator
+
+
+class Color(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Model(BaseModel):
+    required: int
+    secret: SecretStr | None = None
+    flag: bool = False
+    name: str = ""
+    tags: list[str] = []
+    even: int = 0
+
+    @field_validator("even")
+    @classmethod
+    def is_even(cls, value):
+        if value % 2:
+            raise ValueError("an even number")
+        return value
+
+
+class Item(msgspec.Struct, frozen=True):
+    n: int
+
+
+class Cat(msgspec.Struct, frozen=True, tag="cat"):
+    lives: int
+    name: str = ""
+
+
+class Dog(msgspec.Struct, frozen=True, tag="dog"):
+    name: str = ""
+
+
+class App(msgspec.Struct, frozen=True):
+    model: Model | None = None
+    texts: dict[int, str] = {}
+    items: dict[int, Item] = {}
+    named: dict[Literal["p", "q"], int] = {}
+    many: list[Item] = []
+    one: Item | None = None
+    color: Color = Color.RED
+    level: Level | None = None
+    pick: Literal["x", "y"] | None = None
+    cat: Cat | None = None
+    pet: Cat | Dog | None = None
+    text: str = ""
+    password: int = 0
+"""
+
 
 @pytest.fixture(autouse=True)
 def types(shop, monkeypatch):
     for name in ("REACTIVE_CONFIG_TARGET", "REACTIVE_CONFIG_TOKEN", "REACTIVE_CONFIG_TYPE"):
         monkeypatch.delenv(name, raising=False)
     (shop / "typed_shop.py").write_text(TYPES)
+    (shop / "model_shop.py").write_text(MODELS)
 
 
 @pytest.mark.parametrize(
@@ -89,3 +153,50 @@ def test_what_does_not_fit_is_refused_before_anything_is_asked(quick, assignment
 def test_the_type_may_come_from_the_environment(quick, monkeypatch):
     monkeypatch.setenv("REACTIVE_CONFIG_TYPE", "typed_shop:App")
     assert '"7"' in quick("set", TARGET, "code=7", "--create").out
+
+
+@pytest.mark.parametrize(
+    ("assignment", "value"),
+    [
+        ("model.secret=null", None), ("model.secret=x", "***"), ("model.flag=yes", "yes"), ("model.name=5", "5"),
+        ('model.tags=["a"]', ["a"]), ("model.even=4", 4), ("texts.1=x", "x"), ("texts.1=5", "5"), ("model.secret=[1]", "***"),
+        ("items.1.n=5", 5),
+        ("named.p=1", 1), ("pet.name=5", 5), ("cat.name=5", "5"), ('text={"a":1', '{"a":1'), ('text="', '"'),
+        ("color=blue", "blue"), ("level=2", 2),
+    ],
+)  # fmt: skip
+def test_what_is_inside_a_part_that_decodes_as_a_whole(quick, assignment, value):
+    pytest.importorskip("pydantic")
+    told = quick("set", TARGET, assignment, "--create", "--json", "--type", "model_shop:App")
+    assert told.code == 0, told.out
+    (change,) = told.records[0]["changes"]
+    for name in assignment.partition("=")[0].split(".")[len(change["path"]) :]:
+        change["after"] = change["after"][name]
+    assert change["after"] == value
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("model.required=x", "model.required: expected a valid integer, got 'x'"),
+        ("model.even=3", "model.even: expected what Model accepts, got 3"),
+        ("texts.x=x", "texts.x: expected a key that is int"),
+        ("items.1.n=x", "items.1.n: expected int, got 'x'"),
+        ("named.z=1", "named.z: expected a key that is"),
+        ('many=[{"n": 1}, {"n": "x"}]', "many[1].n: expected int, got 'x'"),
+        ('one={"n": "x"}', "one.n: expected int, got 'x'"),
+        ("cat.lives=x", "cat.lives: expected int, got 'x'"),
+        ("color=green", "color: expected one of 'red', 'blue', got 'green'"),
+        ("level=3", "level: expected one of 1, 2"),
+        ("color=5", "color: expected one of 'red', 'blue', got '5'"),
+        ("pick=z", "pick: expected one of 'x', 'y'"),
+        ("password=S3CRET", "password: expected int, got str"),
+        ('one={"n"', "expected a value that is JSON where it begins like JSON"),
+        ('pet.name={"n"', "expected a value that is JSON where it begins like JSON"),
+    ],
+)
+def test_what_does_not_fit_inside_such_a_part_is_refused(quick, assignment, message):
+    pytest.importorskip("pydantic")
+    refused = quick("set", "http://127.0.0.1:1/a/b", assignment, "--type", "model_shop:App")
+    assert (refused.code, message in refused.err) == (2, True), refused.err
+    assert "S3CRET" not in refused.err
