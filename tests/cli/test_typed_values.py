@@ -159,8 +159,8 @@ def test_the_type_may_come_from_the_environment(quick, monkeypatch):
     ("assignment", "value"),
     [
         ("model.secret=null", None), ("model.secret=x", "***"), ("model.flag=yes", "yes"), ("model.name=5", "5"),
-        ('model.tags=["a"]', ["a"]), ("model.even=4", 4), ("texts.1=x", "x"), ("texts.1=5", "5"), ("model.secret=[1]", "***"),
-        ("items.1.n=5", 5),
+        ('model.tags=["a"]', ["a"]), ("model.even=4", 4), ("texts.1=x", "x"), ("texts.1=5", "5"),
+        ("model.secret=[1]", "***"), ("items.1.n=5", 5),
         ("named.p=1", 1), ("pet.name=5", 5), ("cat.name=5", "5"), ('text={"a":1', '{"a":1'), ('text="', '"'),
         ("color=blue", "blue"), ("level=2", 2),
     ],
