@@ -79,6 +79,12 @@ def read_target(text: str) -> ReleaseTarget:
     found = _TARGET.fullmatch(text)
     if found is None:
         raise UsageError(f"TARGET: expected {_FORMS}, got {printable(text)}")
+    from reactive_config._releases.environment_name import EnvironmentName, InvalidName
+
+    try:
+        EnvironmentName(found["namespace"], found["environment"])
+    except InvalidName as error:  # a name such as `..` would lead a request elsewhere
+        raise UsageError(f"TARGET: {error}") from None
     store = found["store"] + "/" if text.startswith(("etcd:", "etcds:")) else found["store"]
     return ReleaseTarget(text, store, found["namespace"], found["environment"])
 
