@@ -29,9 +29,20 @@ from reactive_config._cli.serve_commands import serve_command, tokens
 from reactive_config._cli.watch import watch
 from reactive_config.errors import ReactiveConfigError
 
-_HELP = "Look at a live configuration: what is in force, where it comes from, and every change as it happens."
+_HELP = "Look at a live configuration, and change it: what is in force, where it comes from, its history, every change."
 
-_EPILOGUE = """SOURCE is one layer. Give the lowest first; later ones win.
+_TARGETS = """TARGET is one environment of a configuration service or of its store. It comes
+first, or from REACTIVE_CONFIG_TARGET of the environment.
+  http://HOST:PORT/NAMESPACE/ENVIRONMENT
+                             of a service (https:// too), with a token from
+                             REACTIVE_CONFIG_TOKEN or --token-file
+  sqlite:FILE/NAMESPACE/ENVIRONMENT
+                             of a store in a file, without a service
+  etcd://HOST:PORT/PREFIX/NAMESPACE/ENVIRONMENT
+                             of a store in etcd; etcds:// is over TLS
+  etcd://HOST:PORT/PREFIX/   for set and unset: any prefix of etcd"""
+
+_EPILOGUE = f"""SOURCE is one layer. Give the lowest first; later ones win.
   config/common              a directory of files, or one file
                              (.json, .yaml, .yml, .toml, .env)
   environment:config/production
@@ -43,6 +54,8 @@ _EPILOGUE = """SOURCE is one layer. Give the lowest first; later ones win.
   etcd://HOST,HOST,HOST/...  several members; etcds:// is over TLS
   optional:SOURCE            any of these, and it may be missing
 
+{_TARGETS}
+
 Examples
   reactive-config init shop --kind worker
   reactive-config watch config/common config/production
@@ -50,11 +63,13 @@ Examples
   reactive-config explain log.level config/ etcd://10.0.0.1/shop/ env:SHOP_
   reactive-config check config/ --type shop.settings:App
   reactive-config doctor config/ etcds://10.0.0.1,10.0.0.2/shop/ --ca ca.pem
+  reactive-config set http://127.0.0.1:8470/shop/dev debug=true -m why --create
 
 Where no SOURCE or --type is given, REACTIVE_CONFIG_SOURCES and
 REACTIVE_CONFIG_TYPE of the environment count, and then `sources` and `type` of
 [tool.reactive-config] in the nearest pyproject.toml, here or above.
-Exit codes: 0 fine, 1 content or a source is at fault, 2 usage.
+Exit codes: 0 fine, 1 content, a source or a service is at fault, 2 usage,
+3 somebody else has changed the environment meanwhile (--at).
 Secrets are never printed: what the type says is one, and texts that are named
 like one, or stand below such a name (password, token, key)."""
 
@@ -67,15 +82,15 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "schema": (schema, "[--type MODULE:CLASS]"),
     "doctor": (doctor, "[SOURCE...]"),
     "completion": (completion, "bash|zsh|fish"),
-    "set": (set_values, "TARGET PATH=VALUE..."),
-    "unset": (unset_values, "TARGET PATH..."),
-    "apply": (apply_files, "TARGET FILE|DIRECTORY"),
-    "export": (export, "TARGET DIRECTORY"),
-    "history": (history, "TARGET"),
-    "show": (show_release, "TARGET NUMBER"),
-    "diff": (diff, "TARGET NUMBER [NUMBER]"),
-    "blame": (blame, "TARGET PATH"),
-    "rollback": (rollback, "TARGET NUMBER"),
+    "set": (set_values, "[TARGET] PATH=VALUE..."),
+    "unset": (unset_values, "[TARGET] PATH..."),
+    "apply": (apply_files, "[TARGET] FILE|DIRECTORY"),
+    "export": (export, "[TARGET] DIRECTORY"),
+    "history": (history, "[TARGET]"),
+    "show": (show_release, "[TARGET] NUMBER"),
+    "diff": (diff, "[TARGET] NUMBER [NUMBER]"),
+    "blame": (blame, "[TARGET] PATH"),
+    "rollback": (rollback, "[TARGET] NUMBER"),
     "serve": (serve_command, "[--store STORE] [--listen HOST:PORT]"),
     "tokens": (tokens, "create NAME|list|revoke NAME"),
 }
@@ -93,7 +108,8 @@ def make_app() -> App:
     )
     for order, (name, (command, arguments)) in enumerate(_COMMANDS.items()):
         usage = f"Usage: reactive-config {name} {arguments}"
-        app.command(App(name=name, default_command=command, usage=usage, help_epilogue="", sort_key=order))
+        epilogue = _TARGETS if arguments.startswith("[TARGET]") else ""
+        app.command(App(name=name, default_command=command, usage=usage, help_epilogue=epilogue, sort_key=order))
     return app
 
 

@@ -5,6 +5,7 @@ One difference: a file that cannot be read ends the command. With `--prune` its 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ from reactive_config._sources.files import os_paths
 from reactive_config._sources.files.read_whole import ChangedWhileRead, read_whole
 from reactive_config._sources.files.scan import FoundFile, GivenPath, scan
 from reactive_config._sources.nested_names import nest
-from reactive_config.errors import ParseError
+from reactive_config.errors import ParseError, Problem
 
 _MOST_BYTES = 8 << 20
 """Of one file, as `Files` has it unless told otherwise."""
@@ -44,13 +45,13 @@ def read_tree(
 
     Args:
         place: The file or the directory.
-        typed: Reads the bare values of dotenv.
+        typed: Reads the bare values of dotenv, and checks all others.
         reading: Called before each file, with what is done.
         note: Told of each name in the directory that is skipped.
 
     Raises:
         UsageError: There is no such file, or no file in the directory.
-        Failure: A file cannot be read.
+        Failure: A file cannot be read, or a value does not fit the type.
     """
     files, skipped = _files(place)
     if not files:
@@ -69,7 +70,11 @@ def read_tree(
             tree = overlay(tree, read)
     if troubles:
         raise _unreadable(troubles)
-    plain: dict[str, Any] = orjson.loads(orjson.dumps(_without_bare(tree, (), typed)))
+    problems: list[Problem] = []
+    plain: dict[str, Any] = orjson.loads(orjson.dumps(_without_bare(tree, (), typed, problems)))
+    problems += typed.problems(plain, {problem.path for problem in problems})
+    if problems:
+        raise Failure("the files do not fit the type; nothing was sent", problems=problems)
     return plain
 
 
@@ -79,8 +84,12 @@ def _files(place: str) -> tuple[list[FoundFile], list[str]]:
     Raises:
         UsageError: There is nothing, or a file whose suffix nobody reads.
     """
+    if not place.strip():
+        raise UsageError("expected a FILE or a DIRECTORY, got an empty name (is a variable of the shell empty?)")
     absolute = os_paths.absolute(place)
     directory = os_paths.is_directory(absolute)
+    if not directory and not os.path.lexists(absolute):
+        raise UsageError(f"{os_paths.shown(place)}: there is no such file or directory")
     suffix = "" if directory else os_paths.suffix(place)
     if not directory and suffix not in registry.SUFFIXES:
         raise UsageError(f"{os_paths.shown(place)}: expected a directory, or a file that ends in one of {_KNOWN}")
@@ -89,7 +98,7 @@ def _files(place: str) -> tuple[list[FoundFile], list[str]]:
     # What has a known suffix and is a directory is refused, not skipped.
     seen = scan([given], lambda name: known(os_paths.suffix(name)))
     if not directory and not seen.files:
-        raise UsageError(f"{os_paths.shown(place)}: No such file or directory")
+        raise UsageError(f"{os_paths.shown(place)}: there is no such file or directory")
     listing = seen.listings.get(seen.homes[0], 0)
     names = [] if isinstance(listing, int) else sorted(filter(given.wants, listing))
     return _with_lost(given, seen.files, names), seen.skipped
@@ -141,7 +150,12 @@ def _unreadable(troubles: dict[str, str]) -> Failure:
     return Failure(f"{len(troubles):,} files cannot be read, so nothing was applied", troubles=told)
 
 
-def _without_bare(tree: Any, path: Path, typed: TypedValues) -> Any:
+def _without_bare(tree: Any, path: Path, typed: TypedValues, problems: list[Problem]) -> Any:
+    """A tree with the values of dotenv as they fit the type; what does not is added to the problems."""
     if type(tree) is dict:
-        return {name: _without_bare(value, (*path, name), typed) for name, value in tree.items()}
-    return typed.fitting(path, tree.text, json_or_text(tree.text)) if type(tree) is Bare else tree
+        return {name: _without_bare(value, (*path, name), typed, problems) for name, value in tree.items()}
+    if type(tree) is not Bare:
+        return tree
+    value, found = typed.read(path, tree.text, json_or_text(tree.text))
+    problems += found
+    return value

@@ -5,15 +5,19 @@ An argument that is none of these is not quoted: it may be a password that was t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from reactive_config._cli.failures import UsageError
 from reactive_config._cli.typed_values import TypedValues
 from reactive_config._core.bounds import MAX_DEPTH
-from reactive_config._core.paths import Path, parse_path
+from reactive_config._core.paths import Path, format_path, parse_path
 from reactive_config._formats import registry
+from reactive_config._printable import printable
 from reactive_config.errors import InvalidPath, ParseError
+
+_NUMBER = re.compile(r"\s*-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?\s*")
 
 _LONGEST_NUMBER = 12
 """Digits of a release's number."""
@@ -55,30 +59,68 @@ def read_assignment(place: str, text: str, typed: TypedValues) -> tuple[Path, An
     """
     name, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"{place}: expected PATH=VALUE, got none: it has no `=`")
+        raise UsageError(f"{place}: expected PATH=VALUE, got a text without an equals sign")
     path = read_release_path(place, name)
     check_text(place, value)
-    return path, _read_value(path, value, typed)
+    return path, typed.fitting(path, value, read_argument(path, value, typed))
 
 
-def _read_value(path: Path, text: str, typed: TypedValues) -> Any:
+def read_argument(path: Path, text: str, typed: TypedValues) -> Any:
     """A value: JSON, by the rules of JSON documents, or text.
 
     Raises:
-        UsageError: It begins like JSON and is none, and the type does not want a text there.
+        UsageError: It begins like JSON and is none, or is a number that JSON documents may not have.
     """
-    value = json_or_text(text)
-    if value is text and text.lstrip().startswith(("{", "[", '"')) and not typed.wants_text(path, text):
-        raise UsageError("expected a value that is JSON where it begins like JSON, got other text")
-    return typed.fitting(path, text, value)
+    try:
+        return _json(text)
+    except ParseError as error:
+        problem = error
+    if typed.wants_text(path, text):
+        return text
+    if text.lstrip().startswith(("{", "[", '"')):
+        expected = f'{problem.expected} (because the value begins with {{, [ or ")'
+    elif _NUMBER.fullmatch(text) and typed.is_open(path):
+        expected = "a number of at most 64 bits, and a finite one"
+    else:
+        return text
+    where = f"{printable(format_path(path))}: line {problem.line}, column {problem.column}"
+    raise UsageError(f"{where}: expected {expected}, got {problem.got}", hints=[_quoting(path)])
+
+
+def _quoting(path: Path) -> str:
+    return f"a text is written in quotes: {printable(format_path(path))}='\"...\"'"
+
+
+def read_paths(wanted: Iterable[tuple[Path, Any]]) -> dict[Path, Any]:
+    """Paths and what is to happen there, each path once and none inside of another.
+
+    Raises:
+        UsageError: One path is there twice, or inside of another; which of the two would count?
+    """
+    found: dict[Path, Any] = {}
+    for path, value in wanted:
+        name = printable(format_path(path))
+        if path in found:
+            raise UsageError(f"expected every path once, got {name} twice")
+        found[path] = value
+    for path in found:
+        for length in range(1, len(path)):
+            if path[:length] in found:
+                outer, inner = printable(format_path(path[:length])), printable(format_path(path))
+                raise UsageError(f"expected paths beside each other, got {outer}, and {inner} inside of it")
+    return found
 
 
 def json_or_text(text: str) -> Any:
     """The JSON of a text; the text itself if it is none."""
     try:
-        return registry.parse(text.encode(errors="surrogateescape"), ".json", table=False)
+        return _json(text)
     except ParseError:
         return text
+
+
+def _json(text: str) -> Any:
+    return registry.parse(text.encode(errors="surrogateescape"), ".json", table=False)
 
 
 def read_release_path(place: str, text: str) -> Path:

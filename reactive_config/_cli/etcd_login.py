@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Group, Parameter
 
 from reactive_config._cli.failures import UsageError
+from reactive_config._printable import printable
 
 if TYPE_CHECKING:
     from reactive_config._etcd.settings import TLS
@@ -41,7 +42,7 @@ class EtcdLoginOptions:
     password_file: Annotated[FileText | None, etcd_option("FILE")] = None
     """A file with the password; one line break at its end does not count."""
     ca: Annotated[FileText | None, etcd_option("FILE")] = None
-    """Certificates (PEM) that the servers' must descend from; for etcds://."""
+    """Certificates (PEM) that the servers' must descend from; for etcds:// and https://."""
     cert: Annotated[FileText | None, etcd_option("FILE")] = None
     """The client's certificate, for mutual TLS."""
     cert_key: Annotated[FileText | None, etcd_option("FILE")] = None
@@ -67,6 +68,16 @@ class EtcdLoginOptions:
         if self.password_file and not self.username:
             raise UsageError("--password-file: expected --username beside it, got none")
 
+    def check_files(self) -> None:
+        """Refuse certificates that are not there, for what does not wait for them.
+
+        Raises:
+            UsageError: One is not.
+        """
+        for option, name in (("--ca", self.ca), ("--cert", self.cert), ("--cert-key", self.cert_key)):
+            if name and not Path(name).exists():
+                raise UsageError(f"{option} {printable(str(name))}: there is no such file")
+
     def certificates(self) -> "TLS | None":
         """The certificates; None if no option names one.
 
@@ -89,6 +100,7 @@ class EtcdLoginOptions:
         from reactive_config._releases.opening_store import EtcdLogin
 
         self.check()
+        self.check_files()
         username = self.username or ""
         return EtcdLogin(username, self.password() if username else "", self.certificates())
 

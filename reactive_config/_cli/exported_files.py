@@ -11,8 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 from reactive_config._cli.failures import Failure, UsageError
+from reactive_config._core.sensitive import is_sensitive
+from reactive_config._formats import registry
 from reactive_config._formats.writing import Inexpressible, write_document
 from reactive_config._printable import printable
+from reactive_config._sources.files import os_paths
 from reactive_config._sources.files.read_whole import irregular
 
 
@@ -28,13 +31,14 @@ def write_tree(tree: dict[str, Any], directory: Path, suffix: str) -> list[Path]
         suffix: Of the format, as `.json`.
 
     Raises:
-        UsageError: The format cannot say it.
-        Failure: Something stands in the way, or the files cannot be written.
+        UsageError: The directory is a file.
+        Failure: The format cannot say it, something stands in the way, or the files cannot be written.
     """
     documents = _documents(tree, directory, suffix)
+    secret = {file for file, name in zip(documents, tree, strict=True) if _sounds_secret({name: tree[name]})}
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        modes = {file: _mode(file) for file in documents}
+        _make(directory)
+        modes = {file: _mode(file) or (0o600 if file in secret else None) for file in documents}
         with contextlib.ExitStack() as stack:
             beside = {file: _written_beside(file, raw, modes[file], stack) for file, raw in documents.items()}
             for file, written in beside.items():
@@ -49,7 +53,33 @@ def _documents(tree: dict[str, Any], directory: Path, suffix: str) -> dict[Path,
     try:
         return {directory / f"{_file_name(name)}{suffix}": write_document({name: tree[name]}, suffix) for name in tree}
     except Inexpressible as error:
-        raise UsageError(str(error), hints=["--format json says everything"]) from None
+        raise Failure(str(error), hints=["--format json says everything"]) from None
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(f"{printable(str(directory))}: expected a directory, got a file") from None
+
+
+def _sounds_secret(tree: Any) -> bool:
+    """Whether a name somewhere in a tree sounds like that of a secret."""
+    if type(tree) is dict:
+        return any(is_sensitive(name) or _sounds_secret(value) for name, value in tree.items())
+    return type(tree) is list and any(map(_sounds_secret, tree))
+
+
+def others(directory: Path, written: set[Path]) -> list[Path]:
+    """The files of a directory that `apply` would read, and that were not written just now."""
+    return sorted(
+        file
+        for file in directory.iterdir()
+        if file not in written
+        and not file.name.startswith(".")
+        and os_paths.suffix(file.name) in registry.SUFFIXES
+        and file.is_file()
+    )
 
 
 def _file_name(name: str) -> str:

@@ -1,8 +1,9 @@
 """The ways in which a command ends early, and the exit codes.
 
 0   it did what it was asked
-1   content or a source is at fault
+1   content, a source or a service is at fault
 2   the command line is at fault
+3   somebody else has changed the environment meanwhile
 """
 
 from __future__ import annotations

@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from cyclopts import Group, Parameter
+from cyclopts.validators import Number
 
 from reactive_config._cli.change_arguments import numbered, read_numbers, read_release_path
-from reactive_config._cli.change_commands import ChangeText, tell_change
+from reactive_config._cli.change_commands import NumberText
+from reactive_config._cli.change_lines import cut, tell_change
 from reactive_config._cli.etcd_login import EtcdLoginOptions
-from reactive_config._cli.exported_files import write_tree
+from reactive_config._cli.exported_files import others, write_tree
 from reactive_config._cli.failures import OK, UsageError
 from reactive_config._cli.output import Output, StyledText
 from reactive_config._cli.redacted import without_secrets
@@ -21,6 +23,11 @@ from reactive_config._cli.source_options import OUTPUT
 from reactive_config._core.paths import Path
 
 _READ = Group("Read", sort_key=2)
+
+TargetText = Annotated[str, Parameter(name="TARGET")]
+NumbersText = Annotated[str, Parameter(name="TARGET NUMBER [NUMBER]")]
+PathText = Annotated[str, Parameter(name="TARGET PATH")]
+DirectoryText = Annotated[str, Parameter(name="TARGET DIRECTORY")]
 
 
 @Parameter(name="*")
@@ -35,8 +42,8 @@ class ReadOptions(EtcdLoginOptions):
 
 
 async def history(
-    *arguments: ChangeText,
-    limit: Annotated[int, Parameter(group=_READ)] = 20,
+    *arguments: TargetText,
+    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=200), group=_READ)] = 20,
     options: ReadOptions = ReadOptions(),
 ) -> int:
     """List releases, newest first.
@@ -56,14 +63,20 @@ async def history(
             out.record("release", **release)
         return OK
     rows = [
-        (str(release["number"]), release["time"][:19], _author(release), _kind(release), release.get("message", ""))
+        (
+            str(release["number"]),
+            release["time"][:19],
+            _author(release),
+            _kind(release),
+            cut(release.get("message", "")),
+        )
         for release in releases
     ]
     out.table(("RELEASE", "TIME (UTC)", "AUTHOR", "KIND", "MESSAGE"), rows)
     return OK
 
 
-async def show_release(*arguments: ChangeText, options: ReadOptions = ReadOptions()) -> int:
+async def show_release(*arguments: NumberText, options: ReadOptions = ReadOptions()) -> int:
     """Show a release and what it changed.
 
     Args:
@@ -77,9 +90,8 @@ async def show_release(*arguments: ChangeText, options: ReadOptions = ReadOption
     if options.json:
         out.record("release", **{**release, "changes": [without_secrets(change) for change in release["changes"]]})
         return OK
-    out.line(
-        [StyledText(f"release {release['number']}", "bold"), f" by {_author(release)}, {release['time'][:19]} UTC"]
-    )
+    bold = f"release {release['number']}"
+    out.line([StyledText(bold, "bold"), _headline(release).removeprefix(bold)])
     for label, text in (
         ("", release.get("message", "")),
         ("forced: ", release.get("forced", "")),
@@ -87,13 +99,13 @@ async def show_release(*arguments: ChangeText, options: ReadOptions = ReadOption
         ("", "what it changed is not kept: too much was written around releases" if release.get("unrecorded") else ""),
     ):
         if text:
-            out.line(f"{label}{text}", indent=2)
+            out.line(f"{label}{cut(text)}", indent=2)
     for change in release["changes"]:
         tell_change(out, change)
     return OK
 
 
-async def diff(*arguments: ChangeText, options: ReadOptions = ReadOptions()) -> int:
+async def diff(*arguments: NumbersText, options: ReadOptions = ReadOptions()) -> int:
     """Show what differs between two releases, or between one and now.
 
     Args:
@@ -112,7 +124,7 @@ async def diff(*arguments: ChangeText, options: ReadOptions = ReadOptions()) -> 
     return OK
 
 
-async def blame(*arguments: ChangeText, options: ReadOptions = ReadOptions()) -> int:
+async def blame(*arguments: PathText, options: ReadOptions = ReadOptions()) -> int:
     """Show which release set what stands at a path.
 
     Args:
@@ -131,7 +143,8 @@ async def blame(*arguments: ChangeText, options: ReadOptions = ReadOptions()) ->
     elif release is None:
         out.line("no release that is still kept")
     else:
-        out.line(f"{_headline(release)}: {release.get('message', '')}")
+        message = release.get("message", "")
+        out.line(f"{_headline(release)}: {cut(message)}" if message else _headline(release))
     return OK
 
 
@@ -150,28 +163,34 @@ def _url_path(place: str, path: Path) -> str:
 
 
 async def export(
-    *arguments: ChangeText,
+    *arguments: DirectoryText,
     format: Annotated[Literal["json", "yaml", "toml"], Parameter(group=_READ)] = "json",  # noqa: A002
     options: ReadOptions = ReadOptions(),
 ) -> int:
-    """Write the environment into a directory, one file for each top-level name.
+    """Write the environment into a directory, one file for each top-level name, secrets too.
 
     Args:
-        arguments: TARGET, and a directory, which is made; files that are there already are replaced.
+        arguments: TARGET, and a directory, which is made; files that are there already are replaced. A new file with
+            something that sounds like a secret is for its owner alone.
         format: Of the files.
     """
     target, texts = target_and_rest(arguments)
     if len(texts) != 1:
         raise UsageError(f"expected one DIRECTORY, got {len(texts)}")
+    if not texts[0].strip():
+        raise UsageError("expected a DIRECTORY, got an empty name (is a variable of the shell empty?)")
     directory = FilePath(texts[0])
     out = Output(json=options.json)
     async with opened_target(target, options.token_file, options) as client:
         tree = (await client.ask("GET", "/config", params={"format": "json"})).json()
-    for file in write_tree(tree, directory, f".{format}"):
+    written = write_tree(tree, directory, f".{format}")
+    for file in written:
         if options.json:
             out.record("file", file=str(file))
         else:
             out.line(str(file))
+    for file in others(directory, set(written)):
+        out.note(f"{file}: not written by this export; `apply {directory}` would read it, too")
     return OK
 
 
@@ -180,7 +199,11 @@ def _headline(release: dict[str, Any]) -> str:
 
 
 def _author(release: dict[str, Any]) -> str:
-    return release["author"] or "(written around releases)"
+    """Who, and whose token it was if that is somebody else's: a writer may name any author."""
+    author, identity = release["author"], release.get("identity", "")
+    if not author:
+        return "(written around releases)"
+    return f"{author} (by the token of {identity})" if identity not in ("", author) else author
 
 
 def _kind(release: dict[str, Any]) -> str:

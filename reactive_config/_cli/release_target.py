@@ -10,10 +10,12 @@ import contextlib
 import getpass
 import os
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -27,11 +29,14 @@ from reactive_config._printable import printable
 TARGET_VARIABLE = "REACTIVE_CONFIG_TARGET"
 TOKEN_VARIABLE = "REACTIVE_CONFIG_TOKEN"  # noqa: S105 - a variable's name
 
-_FORMS = (
+TARGET_FORMS = (
     "http://HOST:PORT/NAMESPACE/ENVIRONMENT, etcd://HOST:PORT/PREFIX/NAMESPACE/ENVIRONMENT "
     "or sqlite:FILE/NAMESPACE/ENVIRONMENT"
 )
+"""How one environment is written."""
+
 _TARGET = re.compile(r"(?P<store>(?:https?://|etcds?://|sqlite:).+)/(?P<namespace>[^/]+)/(?P<environment>[^/]+)/?")
+_TOKEN = re.compile(r"rc_[!-~]+")
 _LONGEST_TOKEN = 1_000
 _TIMEOUT = 60.0
 _LAST_PORT = 65_535
@@ -70,23 +75,44 @@ def read_target(text: str) -> ReleaseTarget:
         UsageError: It means none.
     """
     if may_hold_login(text):
-        raise UsageError(f"TARGET: expected {_FORMS}, got what may hold a password")
+        raise UsageError(f"TARGET: expected {TARGET_FORMS}, got what may hold a password")
     if is_prefix(text):
         raise UsageError(
-            f"TARGET: expected {_FORMS}, got a prefix of etcd, which has no releases: {printable(text)}",
+            f"TARGET: expected {TARGET_FORMS}, got a prefix of etcd, which has no releases: {printable(text)}",
             hints=["set and unset change a prefix; an environment of a store is written without a slash at the end"],
         )
     found = _TARGET.fullmatch(text)
     if found is None:
-        raise UsageError(f"TARGET: expected {_FORMS}, got {printable(text)}")
-    from reactive_config._releases.environment_name import EnvironmentName, InvalidName
+        raise UsageError(f"TARGET: expected {TARGET_FORMS}, got {printable(text)}")
+    target = ReleaseTarget(text, found["store"], found["namespace"], found["environment"])
+    _check_names(target)
+    if text.startswith(("etcd:", "etcds:")):
+        return msgspec.structs.replace(target, store=f"{target.store}/")
+    if text.startswith("http"):
+        _check_port(target)
+    return target
 
+
+def _check_names(target: ReleaseTarget) -> None:
+    """Refuse a file or a URL in which something else stands where the names belong."""
+    from reactive_config._releases.environment_name import LONGEST_NAME, is_name
+
+    for what, name in (("NAMESPACE", target.namespace), ("ENVIRONMENT", target.environment)):
+        if not is_name(name):
+            raise UsageError(
+                f"TARGET: expected {TARGET_FORMS}, got {printable(target.text)}, where {what} is {printable(name)}",
+                hints=[f"a name is of lower-case letters, digits and -, {LONGEST_NAME} at most"],
+            )
+
+
+def _check_port(target: ReleaseTarget) -> None:
     try:
-        EnvironmentName(found["namespace"], found["environment"])
-    except InvalidName as error:  # a name such as `..` would lead a request elsewhere
-        raise UsageError(f"TARGET: {error}") from None
-    store = found["store"] + "/" if text.startswith(("etcd:", "etcds:")) else found["store"]
-    return ReleaseTarget(text, store, found["namespace"], found["environment"])
+        parts = urlsplit(target.store)
+        valid = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no number, one above 65535, or an IPv6 address without its bracket
+        valid = False
+    if not valid:
+        raise UsageError(f"TARGET: expected {TARGET_FORMS}, got another host or port: {printable(target.text)}")
 
 
 def is_prefix(text: str) -> bool:
@@ -103,11 +129,15 @@ def target_text(texts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     if texts and is_target(texts[0]):
         check_text("TARGET", texts[0])
         return texts[0], texts[1:]
+    later = next(filter(is_target, texts), None)
     named = os.environ.get(TARGET_VARIABLE, "")
     check_text(TARGET_VARIABLE, named)
-    if not named:
-        raise UsageError(f"TARGET: expected {_FORMS}, got none", hints=[f"or set {TARGET_VARIABLE}"])
-    return named, texts
+    if named and later is None:
+        return named, texts
+    first = printable(texts[0]) if texts and "=" not in texts[0] and not may_hold_login(texts[0]) else "none"
+    if later is not None:
+        first = f"{first} before it" if first != "none" else "it later"
+    raise UsageError(f"TARGET: expected {TARGET_FORMS} first, got {first}", hints=[f"or set {TARGET_VARIABLE}"])
 
 
 def target_and_rest(texts: tuple[str, ...]) -> tuple[ReleaseTarget, tuple[str, ...]]:
@@ -148,12 +178,35 @@ class ReleaseClient:
         try:
             answer = await self._http.request(method, self.target.base + path, **request)
         except (httpx.HTTPError, UnicodeError) as error:  # UnicodeError: a host's name that no resolver takes
-            raise Failure(f"{self.target.store}: no answer ({type(error).__name__})") from None
+            raise Failure(f"{self.target.store}: {_reason(error)}") from None
         if not is_answer_of_service(answer, method, path):
             raise Failure(f"{self.target.store}: it does not answer as a configuration service")
         if answer.status_code < 400:
             return answer
-        raise problem_answer(answer)
+        problem = problem_answer(answer)
+        if answer.status_code == 404 and problem.word in ("failed", "no-such-resource"):
+            problem.message = f"{printable(self.target.text)}: the server there has no such environment or path"
+            problem.hints = (f"TARGET is {TARGET_FORMS}",)
+        raise problem
+
+
+def _reason(error: Exception) -> str:
+    """Why a request got no answer, by the error of the socket that is behind httpx's."""
+    import httpx
+
+    if isinstance(error, httpx.TimeoutException):
+        return f"no answer within {_TIMEOUT:g} s"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            why = getattr(cause, "verify_message", "") or (cause.reason or "failed").lower().replace("_", " ")
+            return f"no connection over TLS: {why}"
+        if isinstance(cause, socket.gaierror):
+            return f"no connection: no such host ({cause.strerror})"
+        if isinstance(cause, OSError) and cause.errno:
+            return f"no connection: {os.strerror(cause.errno)}"
+        cause = cause.__cause__ or cause.__context__
+    return f"no answer: the connection broke ({type(error).__name__})"
 
 
 _BY_OTHERS = frozenset({401, 403, 407, 408, 413, 429})
@@ -233,15 +286,15 @@ def problem_answer(answer: Any) -> ProblemAnswer:
     return problem
 
 
-_HINTS = {
-    "needs-force": ("--force REASON, if it is meant",),
-    "no-such-environment": ("--create makes it",),
-}
+FORCE_HINT = "--force REASON, if it is meant"
+"""What to do about a change that is larger than usual."""
+
+_HINTS = {"needs-force": (FORCE_HINT,)}
 
 
 @contextlib.asynccontextmanager
 async def opened_target(
-    target: ReleaseTarget, token_file: str | None, access: EtcdLoginOptions
+    target: ReleaseTarget, token_file: str | None, access: EtcdLoginOptions, *, create: bool = False
 ) -> AsyncIterator[ReleaseClient]:
     """A client for a target.
 
@@ -249,6 +302,7 @@ async def opened_target(
         target: One environment.
         token_file: Of the service's token; None for the environment's variable.
         access: For a store in etcd; its certificates also for a service behind https://.
+        create: Make the file of a SQLite store, if there is none.
 
     Raises:
         UsageError: There is no token, or the target cannot be.
@@ -258,6 +312,7 @@ async def opened_target(
         import httpx
     except ImportError:
         raise UsageError(f"expected httpx, got none: {install('cli')}") from None
+    access.check_files()
     if target.store.startswith("http"):
         _check_url(target.store)
         headers = {"Authorization": f"Bearer {_token(token_file)}"}
@@ -269,7 +324,9 @@ async def opened_target(
     from reactive_config._service.serving import open_service
 
     try:
-        async with open_service(target.store, WITHOUT_COUNT, login=access.login(), local=_person()) as service:
+        async with open_service(
+            target.store, WITHOUT_COUNT, login=access.login(), local=_person(), create=create
+        ) as service:
             transport = httpx.ASGITransport(service.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://local", timeout=_TIMEOUT) as http:
                 yield ReleaseClient(http, target)
@@ -297,12 +354,16 @@ def _check_url(text: str) -> None:
 
 def _certificates(access: EtcdLoginOptions) -> ssl.SSLContext:
     """What a service behind https:// is checked by, and the client's certificate."""
+    named, wanted = f"--ca {access.ca}", "certificates (PEM)"
     try:
         context = ssl.create_default_context(cafile=access.ca)
         if access.cert is not None:
+            named, wanted = f"--cert {access.cert}", "a certificate and its private key (PEM)"
             context.load_cert_chain(access.cert, access.cert_key)
+    except ssl.SSLError:
+        raise UsageError(f"{printable(named)}: expected {wanted}, got other content") from None
     except OSError as error:
-        raise UsageError(f"{', '.join(access.tls)}: {error.strerror or 'no certificates (PEM)'}") from None
+        raise UsageError(f"{printable(named)}: {error.strerror}") from None
     return context
 
 
@@ -323,9 +384,15 @@ def _token(token_file: str | None) -> str:
     else:
         text = os.environ.get(TOKEN_VARIABLE, "")
     token = text.strip()
-    if not token or not token.isascii() or not token.isprintable():
+    if not token:
         raise UsageError(
             f"expected a token in {TOKEN_VARIABLE} or --token-file, got none",
-            hints=["it is not taken from the command line, where other users could read it"],
+            hints=[
+                "the first start of the service leaves one in the file admin-token; `tokens create NAME` makes others",
+                "it is not taken from the command line, where other users could read it",
+            ],
         )
+    if not _TOKEN.fullmatch(token):
+        place = TOKEN_VARIABLE if token_file is None else printable(token_file)
+        raise UsageError(f"expected a token, rc_..., in {place}, got other text")
     return token

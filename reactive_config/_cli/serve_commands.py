@@ -14,6 +14,7 @@ from reactive_config._cli.failures import OK, Failure, UsageError
 from reactive_config._cli.output import Output
 from reactive_config._cli.source_options import OUTPUT
 from reactive_config._extras import install
+from reactive_config._printable import printable
 
 if TYPE_CHECKING:
     from reactive_config._releases.retention import Retention
@@ -94,9 +95,10 @@ async def tokens(
         raise UsageError(f"tokens needs {error.name}: {install('service')}") from None
     out = Output(json=json)
     if action not in ("create", "list", "revoke") or bool(name) == (action == "list"):
-        raise UsageError("expected create NAME, list, or revoke NAME")
+        got = printable(f"{action} {name}".strip())
+        raise UsageError(f"expected create NAME, list, or revoke NAME, got {got}")
     try:
-        async with open_service(store, login=access.login()) as service:
+        async with open_service(store, login=access.login(), create=False) as service:
             if action == "create":
                 token = await service.tokens.create(name, datetime.now(UTC))
                 if json:

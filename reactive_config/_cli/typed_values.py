@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator
+from typing import Any
 
 import msgspec
 
 from reactive_config._cli.failures import UsageError
-from reactive_config._core.decoding.bare_values import prepare
-from reactive_config._core.decoding.basic_plans import LeafPlan, TablePlan
 from reactive_config._core.decoding.compiling import compile_plan
 from reactive_config._core.decoding.conversion import Decoders
-from reactive_config._core.decoding.fault import Fault
-from reactive_config._core.decoding.map_plans import OptionalPlan, UntypedPlan
-from reactive_config._core.decoding.plans import MISSING, DecodePlan
+from reactive_config._core.decoding.decode import decode
+from reactive_config._core.decoding.fault import NO_VALUE, Fault
 from reactive_config._core.delta import Bare
 from reactive_config._core.lookup import Shape, plain_type, resolve, selector, shape, type_at
 from reactive_config._core.paths import Path, format_path
-from reactive_config._core.refusals import is_refusal
-from reactive_config._core.trees import get
-from reactive_config._core.types import describe, mapping_types
-from reactive_config._printable import printable
-from reactive_config.errors import TypeNotSupported, UnknownPath
-
-
-class TypedPlace(NamedTuple):
-    """The smallest part around a path that decodes by itself: a field, or the pydantic model that the field is in.
-
-    Attributes:
-        plan: Decodes the part.
-        above: Where the part stands.
-        below: From the part to the path.
-    """
-
-    plan: DecodePlan
-    above: Path
-    below: Path
+from reactive_config._core.types import describe, fields_of, inputs_of, is_union, is_untyped, mapping_types, root_type
+from reactive_config.errors import Problem, TypeNotSupported, UnknownPath
 
 
 class TypedValues:
@@ -52,45 +33,102 @@ class TypedValues:
     def __init__(self, kind: Any, decoders: Decoders | None = None) -> None:
         self.kind: Any = kind
         self._decoders = decoders
-        self._plan = compile_plan(kind, decoders)
 
     def fitting(self, path: Path, text: str, value: Any) -> Any:
-        """What to write at a path.
-
-        Args:
-            path: Where.
-            text: As it was written on the command line.
-            value: What it says as JSON; the text itself if it is none.
-
-        Returns:
-            The first that fits the type: the value, the text, or what the type makes of the text. The value where
-            the type can say nothing, as of what is inside a union.
+        """What to write at a path of the command line; as `read`.
 
         Raises:
             UsageError: The type has no such path, or nothing fits.
         """
-        self._check_path(path)
-        place = self._place(path)
-        of_value = self._faults(place, value)
-        if not of_value:
-            return value
-        of_text = self._faults(place, text)
-        if not of_text:
-            return text
-        of_bare = self._faults(place, Bare(text))
-        if not of_bare and (plain := _plain(_made(place, text))) is not None:
-            return plain
-        raise UsageError(_message(of_value, of_text, of_bare if value is text and of_bare else of_value))
+        made, problems = self.read(path, text, value)
+        if problems:
+            raise UsageError("; ".join(map(str, problems[:1])))
+        return made
+
+    def read(self, path: Path, text: str, value: Any) -> tuple[Any, list[Problem]]:
+        """What to write at a path.
+
+        Args:
+            path: Where.
+            text: As it was written.
+            value: What it says as JSON; the text itself if it is none.
+
+        Returns:
+            The first that fits the type: the value, the text, or what the type makes of the text. With it what is
+            wrong: nothing, or that the type has no such path, or why nothing fits.
+        """
+        if (unknown := self._unknown(path)) is not None:
+            return value, [unknown]
+        faults: list[Fault] = []
+        for candidate in (value, text):
+            faults = self._faults(path, candidate)
+            if not faults:
+                return candidate, []
+        made = self._made(type_at(self.kind, path), text)
+        if made is not None and not self._faults(path, made):
+            return made, []
+        # A table, a list or a number says more than the text of it; a text may mean a number or a duration.
+        told = Bare(text) if type(value) is str else value
+        return value, [_problem((self._faults(path, told) or faults)[0])]
+
+    def problems(self, tree: Any, known: Collection[str] = ()) -> list[Problem]:
+        """What does not fit the type in a tree that need not be the whole of a configuration.
+
+        What the tree lacks is no problem: another layer may have it.
+
+        Args:
+            tree: As JSON has it.
+            known: Paths whose problems are told already.
+        """
+        if self.kind is dict:
+            return []
+        told = set(known)
+        problems: list[Problem] = []
+        wrong = (_problem(fault) for fault in self._faults((), tree) if fault.got != NO_VALUE)
+        for problem in (*self._unknown_names(tree, ()), *wrong):
+            if problem.path not in told:
+                told.add(problem.path)
+                problems.append(problem)
+        return problems
+
+    def _unknown_names(self, tree: Any, path: Path) -> Iterator[Problem]:
+        """Every name that the type does not know, without what is below it."""
+        if path and (unknown := self._unknown(path)) is not None:
+            yield unknown
+        elif type(tree) is dict and _names_what_is_in_it(type_at(self.kind, path)):
+            for name, value in tree.items():
+                yield from self._unknown_names(value, (*path, name))
+
+    def _unknown(self, path: Path) -> Problem | None:
+        """That the type has no such path; None if it has."""
+        above = plain_type(type_at(self.kind, path[:-1]))
+        if path[-1] in (inputs_of(above) or {}) or path[-1] == _tag_field(above):
+            return None
+        try:
+            selector(self.kind, path)
+        except UnknownPath as error:
+            expected, got = str(error).partition(": expected ")[2].rsplit(", got ", 1)
+            return Problem(format_path(path), expected, got)
+        return self._no_key(path)
+
+    def _no_key(self, path: Path) -> Problem | None:
+        """That a name of a path cannot be a key of its table, as a text where keys are numbers."""
+        for depth, name in enumerate(path, 1):
+            mapping = mapping_types(plain_type(type_at(self.kind, path[: depth - 1])))
+            if mapping is None or mapping[0] is str:
+                continue
+            key: Any = mapping[0]
+            if decode(compile_plan(dict[key, Any], self._decoders), {name: None}, None, None)[1]:
+                return Problem(format_path(path[:depth]), f"a key that is {describe(key)}", "another one")
+        return None
 
     def wants_text(self, path: Path, text: str) -> bool:
         """Whether the type says of itself that this text may stand at a path."""
-        self._check_path(path)
-        place = self._place(path)
-        return (
-            not isinstance(place.plan, UntypedPlan)
-            and type_at(self.kind, path) is not Any
-            and not self._faults(place, text)
-        )
+        return self._unknown(path) is None and not self.is_open(path) and not self._faults(path, text)
+
+    def is_open(self, path: Path) -> bool:
+        """Whether the type takes anything at a path, or does not know it."""
+        return is_untyped(plain_type(type_at(self.kind, path)))
 
     def resolve(self, names: Path) -> Path:
         """The path that the names of a variable mean, in any case."""
@@ -100,76 +138,38 @@ class TypedValues:
         """What fits at a path."""
         return shape(self.kind, path)
 
-    def _check_path(self, path: Path) -> None:
-        """Refuse a path that the type does not have, also for a name that no key of its table can be.
+    def _faults(self, path: Path, tree: Any) -> list[Fault]:
+        """What does not fit at a path and below it. The whole type is asked: a model checks its fields by itself."""
+        for name in reversed(path):
+            tree = {name: tree}
+        faults = decode(compile_plan(self.kind, self._decoders), tree, None, None)[1]
+        return [fault for fault in faults if fault.path[: len(path)] == path]
 
-        Raises:
-            UsageError: It is one.
-        """
+    def _made(self, kind: Any, text: str) -> Any:
+        """What a type makes of a text, as JSON has it; None if it makes nothing of it, or something else."""
         try:
-            selector(self.kind, path)
-        except UnknownPath as error:
-            raise UsageError(str(error)) from None
-        for depth, name in enumerate(path, 1):
-            mapping = mapping_types(plain_type(type_at(self.kind, path[: depth - 1])))
-            if mapping is None or mapping[0] is str:
-                continue
-            key: Any = mapping[0]
-            if _faults_of(compile_plan(dict[key, Any], self._decoders), {name: None}, ()):
-                where = printable(format_path(path[:depth]))
-                raise UsageError(f"{where}: expected a key that is {describe(key)}, got another one")
-
-    def _place(self, path: Path) -> TypedPlace:
-        plan = self._plan
-        for depth, name in enumerate(path):
-            table = plan.inner if isinstance(plan, OptionalPlan) else plan
-            below = table.plan_of(name) if isinstance(table, TablePlan) else None
-            if below is None:
-                return TypedPlace(plan, path[:depth], path[depth:])
-            plan = below
-        return TypedPlace(plan, path, ())
-
-    def _faults(self, place: TypedPlace, value: Any) -> list[Fault]:
-        """What is wrong with a value at a place; other values of its part may still be missing."""
-        found = _faults_of(place.plan, _nested(place.below, value), place.above)
-        path = (*place.above, *place.below)
-        here = [fault for fault in found if fault.path[: len(path)] == path]
-        if not here and any(path[: len(fault.path)] == fault.path for fault in found):
-            return self._faults_alone(path, value)
-        return here
-
-    def _faults_alone(self, path: Path, value: Any) -> list[Fault]:
-        """The same by the type at the path alone, where what is around it is incomplete."""
-        alone: Any = type_at(self.kind, path)
-        try:
-            plan = compile_plan(dict[str, alone], self._decoders)
-        except TypeNotSupported:  # only pydantic knows it
-            return []
-        return _faults_of(plan, {path[-1]: value}, path[:-1])
+            part, _ = decode(compile_plan(dict[str, kind], self._decoders), {"value": Bare(text)}, None, None)
+        except TypeNotSupported:  # by itself; a model around it may know more
+            return None
+        return None if part is None else _plain(part.value["value"])
 
 
-def _faults_of(plan: DecodePlan, tree: Any, above: Path) -> list[Fault]:
-    found: list[Fault] = []
-    plan.decode(tree, MISSING, None, above, found)
-    return found
+def _names_what_is_in_it(kind: Any) -> bool:
+    """Whether a table of this type is looked at name by name: it has fields, or values of one type."""
+    plain = plain_type(kind)
+    while (root := root_type(plain)) is not None:
+        plain = plain_type(root)
+    return mapping_types(plain) is not None or (fields_of(plain) is not None and not is_union(plain))
 
 
-def _nested(path: Path, value: Any) -> Any:
-    for name in reversed(path):
-        value = {name: value}
-    return value
+def _tag_field(plain: Any) -> str | None:
+    """The name beside the fields of a msgspec Struct that says which one it is."""
+    config = getattr(plain, "__struct_config__", None)
+    return None if config is None else config.tag_field
 
 
-def _made(place: TypedPlace, text: str) -> Any:
-    """What the type makes of a text."""
-    if not isinstance(place.plan, LeafPlan):
-        return None
-    try:
-        return get(prepare(_nested(place.below, Bare(text)), place.plan.kind), place.below)
-    except BaseException as error:  # whatever a type's own code raises
-        if not is_refusal(error):
-            raise
-        return None
+def _problem(fault: Fault) -> Problem:
+    return Problem((format_path(fault.path) + fault.inside).lstrip("."), fault.expected, fault.got)
 
 
 def _plain(value: Any) -> Any:
@@ -180,10 +180,3 @@ def _plain(value: Any) -> Any:
         return None
     values = plain if type(plain) is list else [plain]
     return plain if all(type(one) in (bool, int, float, str) for one in values) else None
-
-
-def _message(*tried: list[Fault]) -> str:
-    """The first fault of a try, at its own place: of one that names the members of an enum, else of the last."""
-    named = [faults[0] for faults in tried if faults[0].expected.startswith("one of ")]
-    fault = named[0] if named else tried[-1][0]
-    return f"{printable(format_path(fault.path) + fault.inside)}: expected {fault.expected}, got {fault.got}"

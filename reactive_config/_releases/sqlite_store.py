@@ -176,7 +176,7 @@ async def open_sqlite_store(path: Path, *, create: bool = True) -> AsyncIterator
         StoreAway: Another process has locked it for longer than `LOCK_SECONDS`.
     """
     if not create and file_at(path) is None:
-        raise StoreRefused(f"{printable(str(path))}: there is no such store; serve makes one, and so does --create")
+        raise StoreRefused(f"{printable(str(path))}: there is no such store; serve makes one, or set with --create")
     writer, reader = _Thread(path), _Thread(path)
     try:
         await writer.run(_get_revision)

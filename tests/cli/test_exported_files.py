@@ -43,7 +43,7 @@ def test_a_name_that_no_file_can_have_leaves_everything_as_it_was(quick, shop):
 def test_a_directory_that_is_a_file(quick, shop):
     (shop / "out").touch()
     done = quick("export", TARGET, "out")
-    assert (done.code, done.err) == (1, "error: out: expected to write, got File exists\n")
+    assert (done.code, done.err) == (2, "error: out: expected a directory, got a file\n")
 
 
 def test_files_are_replaced_with_their_permissions_and_links_are_not_followed(quick, shop):

@@ -72,12 +72,12 @@ def test_a_value_is_json_or_text(quick, text, value):
         (["set", "x=1"], "TARGET: expected http://HOST:PORT/NAMESPACE/ENVIRONMENT"),
         (["set", "sqlite:shop.db", "x=1"], "TARGET: expected"),
         (["set", "TARGET"], "expected PATH=VALUE, got none"),
-        (["set", "TARGET", "S3CRET"], "argument 2: expected PATH=VALUE, got none: it has no `=`"),
+        (["set", "TARGET", "S3CRET"], "argument 2: expected PATH=VALUE, got a text without an equals sign"),
         (["set", "TARGET", "=1"], "expected PATH, got an empty one"),
-        (["set", "TARGET", 'x={"a"'], "expected a value that is JSON where it begins like JSON"),
+        (["set", "TARGET", 'x={"a"'], "x: line 1, column 5: expected valid JSON (because the value begins"),
         (["unset", "TARGET"], "expected PATH, got none"),
         (["rollback", "TARGET", "secret"], "argument 2: expected the number of a release, got other text"),
-        (["apply", "TARGET", "not-there.yaml"], "not-there.yaml: No such file or directory"),
+        (["apply", "TARGET", "not-there.yaml"], "not-there.yaml: there is no such file or directory"),
         (["apply", "TARGET"], "expected one FILE or DIRECTORY, got 0"),
         (["history", "TARGET", "secret"], "expected TARGET alone, got 1 more"),
         (
@@ -100,6 +100,7 @@ def test_a_command_line_at_fault(quick, arguments, message):
 
 
 def test_what_is_refused_says_what_to_do(quick):
+    assert quick("set", "sqlite:shop.db/shop/staging", "x=1", "--create").code == 0
     absent = quick("set", TARGET, "x=1")
     assert (absent.code, absent.err) == (
         1,
@@ -149,8 +150,8 @@ def test_a_conflict_shows_both_sides(quick):
     assert refused.code == 3
     assert refused.err.splitlines() == [
         "wanted:",
-        "+ a = 3",
-        "+ c = 1",
+        "set a = 3",
+        "set c = 1",
         "changed since release 1:",
         "~ a = 2 (was 1)",
         "error: expected release 1 to be the last one, got 2",
@@ -207,6 +208,9 @@ def test_an_owner_prunes_what_it_applied_alone(quick, shop):
     (shop / "jobs.yaml").write_text("{}\n")
     kept = quick("apply", TARGET, "jobs.yaml", "--owner", "jobs", "--prune")
     assert kept.out.splitlines()[:2] == ["- b (was 3)", "- c (was 4)"]  # web has it no more
+    quick("set", TARGET, "c=5")
+    assert quick("apply", TARGET, "jobs.yaml", "--owner", "jobs", "--prune").out == "nothing had to be changed\n"
+    quick("unset", TARGET, "c")
     (shop / "web.yaml").write_text("d: 5\nby: {hand: 1}\n")
     assert quick("apply", TARGET, "web.yaml", "--owner", "web").out == "nothing had to be changed\n"
     (shop / "web.yaml").write_text("d: 5\n")
@@ -222,6 +226,9 @@ def test_the_same_verbs_on_etcd(quick, etcd, prefix):
     assert quick("set", target, "a=2").code == 0
     assert [line.split()[0] for line in quick("history", target).out.splitlines()] == ["RELEASE", "2", "1"]
     assert quick("get", "a", f"etcd://{etcd.endpoint}{prefix}rc/shop/production/").out == "2\n"
+    assert quick("set", target.replace("production", "common"), "a=0", "b=1", "--create").code == 0
+    over = quick("get", ".", f"etcd://{etcd.endpoint}{prefix}rc/shop/", "--layers", "common,production")
+    assert json.loads(over.out) == {"a": 2, "b": 1}
 
 
 def test_a_service_from_its_first_start(cli, shop):

@@ -50,10 +50,19 @@ def test_help_names_every_command_and_fits(cli: Any) -> None:
     assert result.code == 0
     for word in (
         "init", "get", "explain", "watch", "check", "schema", "doctor", "completion", "etcd://HOST:PORT/shop/",
-        "pyproject.toml", "Examples",
+        "pyproject.toml", "Examples", "http://HOST:PORT/NAMESPACE/ENVIRONMENT", "REACTIVE_CONFIG_TARGET",
+        "3 somebody else has changed", "and change it",
     ):  # fmt: skip
         assert word in result.out
     assert max(map(len, result.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("verb", ["set", "unset", "apply", "export", "history", "show", "diff", "blame", "rollback"])
+def test_help_of_a_verb_says_what_a_target_is(quick: Any, verb: str) -> None:
+    told = quick(verb, "--help").out
+    for word in ("sqlite:FILE/NAMESPACE/ENVIRONMENT", "REACTIVE_CONFIG_TARGET", f"reactive-config {verb} [TARGET]"):
+        assert word in told
+    assert "ARGUMENT" not in told
 
 
 def test_help_loads_no_source() -> None:

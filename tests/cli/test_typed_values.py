@@ -131,7 +131,7 @@ def test_values_of_dotenv_are_what_their_fields_want(quick, shop):
     }  # fmt: skip
     (shop / ".env").write_text("POOL__SIZE=none\n")
     refused = quick("apply", TARGET, ".env", "--type", "typed_shop:App")
-    assert (refused.code, "pool.size: expected int, got 'none'" in refused.err) == (2, True)
+    assert (refused.code, "pool.size: expected int, got 'none'" in refused.err) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -188,11 +188,11 @@ def test_what_is_inside_a_part_that_decodes_as_a_whole(quick, assignment, value)
         ("cat.lives=x", "cat.lives: expected int, got 'x'"),
         ("color=green", "color: expected one of 'red', 'blue', got 'green'"),
         ("level=3", "level: expected one of 1, 2"),
-        ("color=5", "color: expected one of 'red', 'blue', got '5'"),
+        ("color=5", "color: expected str, got 5"),
         ("pick=z", "pick: expected one of 'x', 'y'"),
         ("password=S3CRET", "password: expected int, got str"),
-        ('one={"n"', "expected a value that is JSON where it begins like JSON"),
-        ('pet.name={"n"', "expected a value that is JSON where it begins like JSON"),
+        ('one={"n"', "expected valid JSON (because the value begins with"),
+        ('pet.name={"n"', "expected valid JSON (because the value begins with"),
     ],
 )
 def test_what_does_not_fit_inside_such_a_part_is_refused(quick, assignment, message):
