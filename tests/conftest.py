@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import os
 import signal
 import sys
@@ -59,6 +60,9 @@ def _but_not_of_loops_that_are_closed(
 TestRunner._exception_handler = _but_not_of_loops_that_are_closed  # type: ignore[method-assign]
 
 pytest.register_assert_rewrite("tests.page_reader")
+
+# asyncio's debug mode says of a busy machine that a step took long. Tests that look at the log mean ours.
+logging.getLogger("asyncio").addFilter(lambda record: not record.getMessage().startswith("Executing <"))
 
 SLOW_ROOMS = [
     Path(__file__).parent / room for room in ("bench", "bindings/pools", "cli", "examples", "faults", "service/faults")

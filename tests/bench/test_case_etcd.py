@@ -16,7 +16,7 @@ from reactive_config._etcd import link
 from reactive_config._etcd.channel import channel_options
 from reactive_config._etcd.settings import Settings
 
-pytestmark = [pytest.mark.etcd, pytest.mark.slow]
+pytestmark = [pytest.mark.etcd, pytest.mark.slow, pytest.mark.storm]  # no promise of the package is tested here
 
 TINY = {
     "put_to_visible": ({"size": 1024}, 3, 50.0),

@@ -63,9 +63,10 @@ def processes():
             yield int(parent), int(group)
 
 
+@pytest.mark.storm
 @pytest.mark.slow
 @pytest.mark.etcd
-@pytest.mark.parametrize("terminal", [True, pytest.param(False, marks=pytest.mark.storm)])
+@pytest.mark.parametrize("terminal", [True, False])
 def test_who_is_interrupted_keeps_the_finished_cases_and_ends_every_process(tmp_path, terminal):
     """A terminal sends SIGINT to the whole group, so etcd gets it too; a supervisor SIGTERM to one."""
     run = start(tmp_path, "read", "start")
@@ -103,6 +104,7 @@ def test_ctrl_c_ends_a_profile_without_a_traceback(tmp_path):
     assert profile.returncode == 130
 
 
+@pytest.mark.storm
 @pytest.mark.slow
 def test_a_case_that_fails_is_in_the_exit_code_and_the_others_are_kept(tmp_path):
     run = start(tmp_path, "read", "rebuild", BENCH_CASES__READ__DEADLINE="1ms")

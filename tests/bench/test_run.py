@@ -64,6 +64,7 @@ async def test_points_ratios_and_verdicts_of_a_run(home):
     assert [point.verdicts[0].met for point in points] == [False, False]
 
 
+@pytest.mark.storm
 def test_one_command_measures_prints_and_writes(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "bench", "run", "small", "--only", "read", "--rounds", "2", "--out", str(tmp_path)],

@@ -25,7 +25,7 @@ from reactive_config._etcd.settings import Settings, parse_endpoint
 from reactive_config._etcd.watching import Watch, open_watch
 from reactive_config._testing.etcd_server import EtcdServer, etcd_server
 
-pytestmark = [pytest.mark.etcd, pytest.mark.slow]
+pytestmark = [pytest.mark.etcd, pytest.mark.slow, pytest.mark.storm]  # no promise of the package is tested here
 
 KEYS = prefix_range(b"/s/")
 

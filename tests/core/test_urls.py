@@ -49,7 +49,7 @@ def test_what_has_none_is_left_alone(text):
 
 
 def test_no_text_takes_long():
-    start = time.perf_counter()
+    start = time.thread_time()
     for text in (
         "a" * 100_000 + "://@",
         "://" * 50_000 + "@",
@@ -57,7 +57,7 @@ def test_no_text_takes_long():
         " a://b:" * 30_000 + "@" * 50_000,
     ):
         hide_passwords(text)
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
 
 
 class App(msgspec.Struct):

@@ -409,11 +409,11 @@ class RejectingRanges(Rejecting):
 
 
 class TestParts(RejectingParts.TestCase):
-    settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+    settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
 
 
 class TestWhole(RejectingWhole.TestCase):
-    settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+    settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
 
 
 @pytest.mark.storm

@@ -26,7 +26,7 @@ def recorder():
 
 @pytest.mark.parametrize(
     ("seed", "contents"),
-    [(1, 150), pytest.param(2, 900, marks=[pytest.mark.storm, pytest.mark.timeout(300)])],
+    [(1, 80), pytest.param(2, 900, marks=[pytest.mark.storm, pytest.mark.timeout(300)])],
 )
 async def test_odd_content_is_taken_or_held_and_good_keys_go_on(seed, contents, recorder):
     await drive(seed, recorder, lambda number: number < contents)

@@ -13,7 +13,7 @@ from reactive_config._service.serving import check_address, listening
 
 from .conftest import ANY, CONFIG, MERGE, NEW, PATCH, client_of, problem
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.half_grid]
 
 JSON = {"Content-Type": "application/json"}
 

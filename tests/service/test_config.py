@@ -13,7 +13,7 @@ from reactive_config._service.serving import open_service
 
 from .conftest import ANY, CONFIG, MERGE, NEW, PATCH, client_of, problem
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.half_grid]
 
 
 async def test_what_is_put_is_read(client):

@@ -6,7 +6,7 @@ import pytest
 
 from .conftest import ANY, CONFIG, NEW, problem
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.half_grid]
 
 RELEASES = "/v1/shop/production/releases"
 

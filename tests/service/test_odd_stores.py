@@ -14,6 +14,8 @@ from reactive_config._service import service_app
 
 from .conftest import ANY, CONFIG, MERGE, NEW, client_of, problem
 
+pytestmark = pytest.mark.half_grid
+
 COMMON = "/v1/shop/common/config"
 RELEASES = "/v1/shop/production/releases"
 NAME = EnvironmentName("shop", "production")
@@ -113,7 +115,7 @@ async def test_many_paths_in_a_large_document_are_planned_once(shop, monkeypatch
 
 async def test_what_is_too_large_for_any_release_is_not_planned(shop, monkeypatch):
     monkeypatch.setattr("reactive_config._service.config_endpoints.edits_at", None)
-    answer = await shop.put(f"{CONFIG}/x", json=[[]] * 600_000, headers=NEW)
+    answer = await shop.put(f"{CONFIG}/x", json="x" * 1_500_000, headers=NEW)
     assert problem(answer) == (413, "too-large")
 
 

@@ -17,7 +17,7 @@ from reactive_config._releases.patches import PatchRefused, merged, patched
 from .conftest import ANY, CONFIG, MERGE, NEW, PATCH, problem
 
 pytest.importorskip("jsonpatch")
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.half_grid]
 
 APPENDIX_A = [
     ({"a": "b"}, {"a": "c"}, {"a": "c"}),

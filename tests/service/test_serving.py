@@ -10,6 +10,8 @@ pytest.importorskip("uvicorn")
 
 from reactive_config._service import serving
 
+pytestmark = pytest.mark.half_grid
+
 
 @pytest.fixture
 async def service(tmp_path, monkeypatch):
