@@ -35,16 +35,46 @@ async def cut_asyncpg(connecting: Connecting[Any]) -> None:
     """
     made = list(connecting.made)
     left = [connection for connection in made if not connection.is_closed()]
+    again = [_cancelling(connection) for connection in left]  # a connection that is closed does not know its backend
     try:
         # Less than the whole time, so that it is asyncpg that gives up: it ends its own tasks then.
         closing = (connection.close(timeout=0.7 * CUT_WITHIN) for connection in left)
-        await asyncio.gather(*closing, return_exceptions=True)
+        ends = await asyncio.gather(*closing, return_exceptions=True)
     finally:
         for connection in left:
             connection.terminate()
+    await _send([cancel for cancel, end in zip(again, ends, strict=True) if end is not None])
     requests = [request for connection in made for request in connection._cancellations.late]
     if requests:
         await asyncio.wait(requests, timeout=PATIENCE)
+
+
+def _cancelling(connection: Any) -> Callable[[], Awaitable[None]]:
+    """Asks the server to end what a connection began, also once the connection is closed.
+
+    asyncpg asks once. A request that comes to the server before its statement does is lost, and the statement goes on,
+    though its socket is closed.
+    """
+    from asyncpg import connect_utils
+
+    return partial(
+        connect_utils._cancel,
+        loop=asyncio.get_running_loop(),
+        addr=connection._addr,
+        params=connection._params,
+        backend_pid=connection._protocol.backend_pid,
+        backend_secret=connection._protocol.backend_secret,
+    )
+
+
+async def _send(requests: list[Callable[[], Awaitable[None]]]) -> None:
+    """Send requests side by side, if the server takes them in time."""
+    sending = [asyncio.ensure_future(request()) for request in requests]
+    if sending:
+        await asyncio.wait(sending, timeout=PATIENCE)
+    for task in sending:
+        task.cancel()
+    await asyncio.gather(*sending, return_exceptions=True)
 
 
 class _Unhurried(set["asyncio.Task[None]"]):

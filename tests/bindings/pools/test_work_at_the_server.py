@@ -350,3 +350,31 @@ async def test_no_moment_of_a_statement_leaves_it_at_the_server(
             with anyio.fail_after(20):
                 await asyncio.gather(*users, return_exceptions=True)
             await backends.wait(set(), GONE_WITHIN)
+
+
+async def test_a_request_to_cancel_that_is_lost_is_sent_again(small_server, backends, monkeypatch, nothing_left):
+    """One that comes to the server before its statement does ends nothing; asyncpg waits for it in vain."""
+    from tests.bindings.pools.conftest import Asyncpg
+
+    monkeypatch.setattr("reactive_config._bindings.pools.closing.CLOSE_WITHIN", 0.02)
+    lost = []
+
+    def lose(connection, waiter, cancel_waiter=None):
+        lost.append(connection)
+        waiter.set_result(None)
+
+    async def once(binding):
+        async with binding.use() as pool, Asyncpg.lend(pool) as connection:
+            await Asyncpg.query(connection, "SELECT pg_sleep(600)")
+
+    memory = Memory({"database": {"url": small_server.dsn}})
+    async with open_config(App, memory) as config:
+        async with follow(Asyncpg, config) as database:
+            database._drain = 0
+            user = asyncio.create_task(once(database))
+            while await backends.sleeping() < 1:
+                await asyncio.sleep(0.01)
+            monkeypatch.setattr(asyncpg.Connection, "_cancel_current_command", lose)
+        await asyncio.gather(user, return_exceptions=True)
+        await backends.wait(set(), GONE_WITHIN)
+    assert lost
