@@ -79,11 +79,14 @@ class SmallFiles:
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
+SYSTEM = {**os.environ, "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
+"""The environment of commands that make file systems: not every user has them on PATH."""
+
+
 def run(*command: str | Path) -> None:
     """Run a command of the system; the test is skipped where it may not."""
     try:
-        found = {**os.environ, "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=found)
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=SYSTEM)
     except (OSError, subprocess.CalledProcessError) as error:
         told = getattr(error, "stderr", "") or str(error)
         pytest.skip(f"a file system of its own is wanted, and {command[0]} says: {told.strip()}")
@@ -98,7 +101,7 @@ def mounted(*command: str | Path) -> Iterator[SmallDisk]:
     try:
         yield SmallDisk(place)
     finally:
-        subprocess.run(["umount", "--lazy", place], check=True)
+        subprocess.run(["umount", "--lazy", place], check=False, capture_output=True, env=SYSTEM)
 
 
 @contextlib.contextmanager
@@ -185,7 +188,7 @@ async def test_a_disk_that_turns_to_read_only(tmp_path):
 def break_file_system(place: Path) -> None:
     """Let ext4 find an error, as its own tests do."""
     device = subprocess.run(
-        ["findmnt", "--noheadings", "--output", "SOURCE", place], check=True, capture_output=True, text=True
+        ["findmnt", "--noheadings", "--output", "SOURCE", place], check=True, capture_output=True, text=True, env=SYSTEM
     )
     trigger = Path("/sys/fs/ext4", Path(device.stdout.strip()).name, "trigger_fs_error")
     try:
@@ -196,8 +199,8 @@ def break_file_system(place: Path) -> None:
 
 def mend_file_system(place: Path) -> None:
     image = place.with_name("image")
-    subprocess.run(["umount", place], check=True)
-    subprocess.run(["fsck.ext4", "-fy", image], check=False, capture_output=True)
+    subprocess.run(["umount", place], check=True, env=SYSTEM)
+    subprocess.run(["fsck.ext4", "-fy", image], check=False, capture_output=True, env=SYSTEM)
     run("mount", "-o", "loop", image, place)
 
 
