@@ -13,8 +13,11 @@ import msgspec
 
 from reactive_config.errors import ReactiveConfigError
 
+MOST_OPERATIONS = 128
+"""Puts and deletes of one transaction: what etcd takes."""
+
 MOST_KEYS = 120
-"""Keys of configuration that one transaction may change: etcd takes 128 operations, and a release needs some itself."""
+"""Keys of configuration among them: a release needs some itself."""
 
 MOST_BYTES = 1_400_000
 """Bytes of one transaction, keys and values together: etcd takes 1.5 MiB, and its own framing counts."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from reactive_config._printable import printable
 from reactive_config._releases.key_store import (
     MOST_BYTES,
-    MOST_KEYS,
+    MOST_OPERATIONS,
     KeysMoved,
     StoreAway,
     StoreChanges,
@@ -58,9 +58,9 @@ class SqliteStore:
 
     async def commit(self, write: Write) -> int:
         """As `KeyStore.commit`."""
-        if len(write.puts) + len(write.deletes) > MOST_KEYS + 8 or write.size > MOST_BYTES:
+        if len(write.puts) + len(write.deletes) > MOST_OPERATIONS or write.size > MOST_BYTES:
             raise StoreTooLarge(
-                f"{self.name}: expected at most {MOST_KEYS} keys and {MOST_BYTES:,} bytes in one change, got "
+                f"{self.name}: expected at most {MOST_OPERATIONS} keys and {MOST_BYTES:,} bytes in one change, got "
                 f"{len(write.puts) + len(write.deletes)} and {write.size:,}"
             )
         revision = await self._writer.run(lambda connection: _commit(connection, write, self.name))
@@ -78,7 +78,7 @@ class SqliteStore:
 
     async def follow(self, take: Callable[[StoreNews], object]) -> None:
         """As `KeyStore.follow`."""
-        known, own = -1, _OwnWrites()
+        known, away, own = -1, False, _OwnWrites()
         self._own_writes.append(own)
         try:
             while True:
@@ -87,10 +87,13 @@ class SqliteStore:
                     if news is None:
                         news = await self._reader.run(partial(_pull, known=known))
                 except (StoreAway, StoreRefused) as error:
+                    away = True
                     take(StoreAway(str(error)))
                 else:
+                    if news is None and away:  # nothing has changed, but that it answers
+                        news = StoreChanges({}, known)
                     if news is not None:
-                        known = news.revision
+                        known, away = news.revision, False
                         take(news)
                 await own.wait()
         finally:

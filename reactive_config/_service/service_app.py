@@ -23,18 +23,10 @@ from reactive_config._service.operations_endpoints import OperationsEndpoints
 from reactive_config._service.problems import ProblemError, problem_of
 from reactive_config._service.release_endpoints import ReleaseEndpoints
 from reactive_config._service.service_metrics import ServiceMetrics
+from reactive_config._service.trouble_log import TroubleLog
 
 OPEN = frozenset({"/healthz", "/readyz", "/openapi.json"})
 """Paths that need no token."""
-
-TELL_TROUBLE_EVERY = 60.0
-"""Seconds between two lines about one trouble with the store."""
-
-MOST_TROUBLES = 100
-"""Of which it is known when they were told."""
-
-TELL_REFUSED_EVERY = 60.0
-"""Seconds between two lines about requests without a token."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -47,7 +39,7 @@ def service_app(releases: Releases, tokens: AccessTokens, local: str = "") -> AS
         tokens: Who may use it.
         local: Who uses it without a token; empty for nobody.
     """
-    metrics = ServiceMetrics(releases)
+    metrics, log = ServiceMetrics(releases), TroubleLog()
     config = ConfigEndpoints(releases)
     past = ReleaseEndpoints(releases)
     operations = OperationsEndpoints(releases.replica, metrics, openapi_document())
@@ -75,31 +67,15 @@ def service_app(releases: Releases, tokens: AccessTokens, local: str = "") -> AS
     for method, path, endpoint in table:
         by_path.setdefault(path, {})[method] = endpoint
     routes = [
-        Route(path, _dispatching(path, methods, metrics), methods=list(methods)) for path, methods in by_path.items()
+        Route(path, _dispatching(path, methods, metrics, log), methods=list(methods))
+        for path, methods in by_path.items()
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_problem})
-    return _Guard(app, tokens, local, metrics)
+    return _Guard(app, tokens, local, metrics, log)
 
 
-class _Told:
-    """Tells of each trouble that needs a person, once in a while."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, float] = {}
-
-    def __call__(self, trouble: str) -> None:
-        now = time.monotonic()
-        if now - self._last.get(trouble, -TELL_TROUBLE_EVERY) < TELL_TROUBLE_EVERY:
-            return
-        if len(self._last) >= MOST_TROUBLES:
-            self._last.clear()
-        self._last[trouble] = now
-        logger.warning("a request was refused: %s", trouble)
-
-
-def _dispatching(path: str, methods: dict[str, Endpoint], metrics: ServiceMetrics) -> Endpoint:
+def _dispatching(path: str, methods: dict[str, Endpoint], metrics: ServiceMetrics, log: TroubleLog) -> Endpoint:
     route = path.replace("/{path:path}", "")
-    tell_person = _Told()
 
     async def answer(request: Request) -> Response:
         begin = time.monotonic()
@@ -114,7 +90,7 @@ def _dispatching(path: str, methods: dict[str, Endpoint], metrics: ServiceMetric
                 logger.error("%s %s: an unexpected %s", request.method, route, name_of(error), exc_info=error)
                 found = ProblemError(500, "defect", "an unexpected error; the log of the service has it")
             elif found.status == 503 and not found.headers:  # a person is needed
-                tell_person(found.detail)
+                log.needs_person(found.detail)
             response = found.response()
         metrics.answered(request.method, route, response.status_code, time.monotonic() - begin)
         return response
@@ -131,13 +107,14 @@ async def _http_problem(_: Request, error: Exception) -> Response:
 class _Guard:
     """Lets nobody in without a token, and no path whose encoding hides where it leads."""
 
-    def __init__(self, app: ASGIApp, tokens: AccessTokens, local: str, metrics: ServiceMetrics) -> None:
+    def __init__(
+        self, app: ASGIApp, tokens: AccessTokens, local: str, metrics: ServiceMetrics, log: TroubleLog
+    ) -> None:
         self._app = app
         self._tokens = tokens
         self._local = local
         self._metrics = metrics
-        self._refused = 0
-        self._told = -TELL_REFUSED_EVERY
+        self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -164,24 +141,14 @@ class _Guard:
         known = scheme.lower() == b"bearer"
         identity = await self._tokens.identify(token.strip().decode("latin-1")) if known else None
         if identity is None:
-            self._note_refused(scope)
+            # Without the method: strangers may send any, and each would be a series of its own.
+            self._metrics.answered("", "refused", 401, 0.0)
+            self._log.stranger((scope.get("client") or ("an unknown address",))[0])
             headers = {"WWW-Authenticate": 'Bearer realm="reactive_config"'}
             raise ProblemError(
                 401, "unauthorized", "expected Authorization: Bearer with a token of this service", headers=headers
             )
         return identity
-
-    def _note_refused(self, scope: Scope) -> None:
-        """Count a request without a token, and tell of it now and then: somebody may be guessing."""
-        self._metrics.answered(scope["method"], "refused", 401, 0.0)
-        self._refused += 1
-        now = time.monotonic()
-        if now - self._told >= TELL_REFUSED_EVERY:
-            client = scope.get("client") or ("an unknown address",)
-            logger.warning(
-                "refused %d requests without a token of this service, the last from %s", self._refused, client[0]
-            )
-            self._refused, self._told = 0, now
 
 
 def _check_path(scope: Scope) -> None:

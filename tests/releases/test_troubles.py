@@ -131,3 +131,20 @@ async def test_a_store_is_not_made_by_those_who_only_look(tmp_path):
         async with open_sqlite_store(path, create=False):
             pass
     assert not path.exists()
+
+
+async def test_a_database_that_is_back_is_ready_again_though_nothing_has_changed(tmp_path):
+    path, elsewhere = tmp_path / "releases.db", tmp_path / "elsewhere.db"
+    async with open_sqlite_store(path) as store:
+        replica = Replica(store)
+        task = asyncio.create_task(replica.run())
+        with anyio.fail_after(10):
+            await replica.listed.wait()
+            path.rename(elsewhere)
+            while not replica.away:
+                await replica.changed()
+            elsewhere.rename(path)
+            while replica.away:
+                await replica.changed()
+        task.cancel()
+        await asyncio.wait([task])

@@ -170,6 +170,22 @@ async def test_requests_without_a_token_are_counted_and_told_of_now_and_then(ser
     assert 'route="refused",status="401"} 5.0' in (await client.get("/metrics")).text
 
 
+async def test_no_stranger_makes_the_metrics_grow(service, client):
+    async def series():
+        return len((await client.get("/metrics")).text.splitlines())
+
+    async with client_of(service, "rc_wrong") as other:
+        await other.get(CONFIG)
+        await series()  # which is a series of its own from now on
+        before = await series()
+        for number in range(50):
+            assert (await other.request(f"X{number}", f"{CONFIG}/{number}")).status_code == 401
+    assert await series() == before
+    for number in range(50):  # nor anybody else
+        await client.request(f"X{number}", f"{CONFIG}/{number}")
+    assert await series() == before
+
+
 async def test_a_token_that_is_revoked_opens_nothing_more(service, client):
     from datetime import UTC, datetime
 

@@ -10,7 +10,7 @@ from reactive_config._releases.access_tokens import token_key
 from reactive_config._releases.environment_name import EnvironmentName
 from reactive_config._releases.idempotency import ANSWERS
 from reactive_config._releases.key_store import Write
-from reactive_config._service import service_app
+from reactive_config._service import trouble_log
 
 from .conftest import ANY, CONFIG, MERGE, NEW, client_of, problem
 
@@ -233,11 +233,11 @@ async def test_small_answers_count_for_what_they_take(shop, service, monkeypatch
 
 
 def test_troubles_are_told_once_in_a_while(caplog):
-    tell = service_app._Told()
+    log = trouble_log.TroubleLog()
     for _ in range(3):
         for number in range(3):
-            tell(f"trouble {number}")
+            log.needs_person(f"trouble {number}")
     assert len(caplog.records) == 3
     for number in range(500):
-        tell(f"another {number}")
-    assert len(tell._last) <= service_app.MOST_TROUBLES
+        log.needs_person(f"another {number}")
+    assert len(log._told) <= trouble_log.MOST_TROUBLES
