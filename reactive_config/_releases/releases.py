@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -118,7 +119,7 @@ class Releases:
         names = {name_of(key) for key in edits}
         changes = changes_between(state.contents, contents, names)
         created = not state.exists
-        violations = list(_violations(state, edits, contents, changes, request))
+        violations = list(_violations(state, edits, names, contents, changes, request))
         if request.dry_run:
             return ChangeOutcome(None, contents, changes, created, state.revision, violations=violations)
         if violations:
@@ -127,8 +128,7 @@ class Releases:
             return ChangeOutcome(None, contents, changes, created, state.revision)
         release, revision = await self._commit(state, edits, contents, request, claim)
         if release is not None:
-            logger.info("%s: release %d by %s%s", name, release.number, printable(release.author), _why(release))
-        if release is not None:
+            _tell(name, release)
             self._external.remember(name, release.hash, contents)
             release = msgspec.structs.replace(release, revision=revision)
         await self.replica.wait(revision, WAIT)  # so that this process does not answer with what was before
@@ -302,6 +302,7 @@ async def _pause(others: int) -> None:
 def _violations(
     state: EnvironmentState,
     edits: KeyEdits,
+    names: set[str],
     contents: Contents,
     changes: list[PathChange],
     request: ChangeRequest,
@@ -311,7 +312,7 @@ def _violations(
     if request.kind != "restore":  # what was there may come back
         checks.append(partial(check_new_names, changes))
     if not request.forced:
-        checks.append(partial(check_size, state.contents, contents, set(map(name_of, edits)), changes))
+        checks.append(partial(check_size, state.contents, contents, names, changes))
     for check in checks:
         try:
             check()
@@ -327,8 +328,10 @@ def _check_room(name: EnvironmentName, edits: KeyEdits) -> None:
         raise StoreTooLarge(f"{name}: expected at most {MOST_BYTES:,} bytes in one release, got {size:,}")
 
 
-def _why(release: Release) -> str:
-    return f": {printable(release.message, 200)}" if release.message else ""
+def _tell(name: EnvironmentName, release: Release) -> None:
+    if logger.isEnabledFor(logging.INFO):
+        why = f": {printable(release.message, 200)}" if release.message else ""
+        logger.info("%s: release %d by %s%s", name, release.number, printable(release.author), why)
 
 
 def _effective(contents: Contents, edits: KeyEdits) -> dict[str, bytes | None]:

@@ -247,7 +247,7 @@ def outcome_response(name: EnvironmentName, outcome: ChangeOutcome, dry_run: boo
     if dry_run:
         body["violations"] = [_violation(error) for error in outcome.violations]
     headers = {"Revision": str(outcome.revision)}
-    if not (dry_run or outcome.repeated) and after.value() is not ABSENT:  # what is not there has no tag
+    if not (dry_run or outcome.repeated or (after.path and after.value() is ABSENT)):  # what is not there has no tag
         headers["ETag"] = after.tag("json")
     created = outcome.created and not dry_run
     if created:

@@ -12,7 +12,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -21,7 +20,7 @@ from starlette.types import ASGIApp
 from reactive_config._core.runtime.operator_log import logger
 from reactive_config._releases.access_tokens import AccessTokens
 from reactive_config._releases.idempotency import forget_regularly
-from reactive_config._releases.key_store import StoreAway, StoreError
+from reactive_config._releases.key_store import NotWritten, StoreAway, StoreError
 from reactive_config._releases.opening_store import NOBODY, EtcdLogin, check_store, open_store
 from reactive_config._releases.releases import Releases
 from reactive_config._releases.replica import Replica
@@ -213,44 +212,45 @@ async def _tell_first_token(tokens: AccessTokens) -> None:
 
     The file is written first: a token that nobody can read would lock everybody out.
     """
-    path = Path.cwd() / TOKEN_FILE
-    draft = path.with_name(f"{TOKEN_FILE}.{os.getpid()}")
     shown = sys.stderr.isatty()
+    written: list[Path] = []
     token = None
     try:
-        token = await tokens.create_first(datetime.now(UTC), None if shown else partial(_write_secret, draft))
+        token = await tokens.create_first(datetime.now(UTC), None if shown else lambda one: written.append(_leave(one)))
+    except StoreAway as error:
+        if not isinstance(error, NotWritten) and written:
+            logger.warning("nobody knows yet whether the access token in %s was made: %s", written.pop(), error)
+        else:
+            logger.warning("no access token was made: %s", error)
     except StoreError as error:
         logger.warning("no access token was made: %s", error)
     except OSError as error:
-        logger.warning("no access token was made: %s: %s", path, error.strerror)
+        logger.warning("no access token was made: %s: %s", Path.cwd() / TOKEN_FILE, error.strerror)
     if token is None:
-        with contextlib.suppress(OSError):
-            draft.unlink()
+        for path in written:  # another process made one
+            path.unlink(missing_ok=True)
     elif shown:
         print(f"The token of admin, shown this once: {token}", file=sys.stderr)
     else:
-        path = _moved_to_free(draft, path)
-        logger.warning("the token of admin is in %s; keep it elsewhere and delete the file", path)
+        logger.warning("the token of admin is in %s; keep it elsewhere and delete the file", written[0])
 
 
-def _moved_to_free(draft: Path, wanted: Path) -> Path:
-    """Give a file a name that is free: another service's token may be there."""
+def _leave(token: str) -> Path:
+    """Write a token into a new file of the working directory. Another service's may be there, which stays.
+
+    Raises:
+        OSError: It cannot be written; nothing is left.
+    """
+    wanted = Path.cwd() / TOKEN_FILE
     for number in itertools.count():
-        path = wanted.with_name(f"{wanted.name}-{number}") if number else wanted
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            continue
-        except OSError:  # a file system without links
-            if path.exists():
-                continue
-            draft.replace(path)
-            return path
-        draft.unlink()
-        return path
-    raise AssertionError("there are more names than numbers")
-
-
-def _write_secret(path: Path, secret: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secret + "\n")
+        path = wanted.with_name(f"{TOKEN_FILE}-{number}") if number else wanted
+        with contextlib.suppress(FileExistsError):
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            break
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(f"{token}\n")
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return path

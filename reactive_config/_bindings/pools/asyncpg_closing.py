@@ -35,8 +35,8 @@ async def cut_asyncpg(connecting: Connecting[Any]) -> None:
     """
     made = list(connecting.made)
     left = [connection for connection in made if not connection.is_closed()]
-    again = [_cancelling(connection) for connection in left]  # a connection that is closed does not know its backend
     try:
+        again = [_cancelling(connection) for connection in left]  # one that is closed does not know its backend
         # Less than the whole time, so that it is asyncpg that gives up: it ends its own tasks then.
         closing = (connection.close(timeout=0.7 * CUT_WITHIN) for connection in left)
         ends = await asyncio.gather(*closing, return_exceptions=True)
