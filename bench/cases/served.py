@@ -181,7 +181,7 @@ class BareEndpoint(Asked):
 
 
 def upper(wanted: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    """A tenth of the values, as the environment says them over `common`."""
+    """A tenth of the values. The environment overrides them in `common`."""
     return {name: {key: value for key, value in table.items() if not value % 10} for name, table in wanted.items()}
 
 

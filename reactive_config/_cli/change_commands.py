@@ -25,17 +25,8 @@ from reactive_config._cli.etcd_login import EtcdLoginOptions
 from reactive_config._cli.failures import OK, TROUBLE, Failure, UsageError
 from reactive_config._cli.output import Output
 from reactive_config._cli.redacted import without_secrets
-from reactive_config._cli.release_target import (
-    FORCE_HINT,
-    ConflictAnswer,
-    ProblemAnswer,
-    ReleaseClient,
-    is_prefix,
-    opened_target,
-    read_target,
-    target_and_rest,
-    target_text,
-)
+from reactive_config._cli.release_client import FORCE_HINT, ConflictAnswer, ProblemAnswer, ReleaseClient, opened_target
+from reactive_config._cli.release_target import is_prefix, read_target, target_and_rest, target_text
 from reactive_config._cli.source_options import OUTPUT, DecodersName, TypeName
 from reactive_config._cli.type_loading import decoders_reference, load_decoders, load_kind, type_reference
 from reactive_config._cli.typed_values import TypedValues

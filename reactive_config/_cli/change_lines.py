@@ -7,7 +7,7 @@ from typing import Any
 from reactive_config._cli.failures import OK, TROUBLE
 from reactive_config._cli.output import Line, Output, StyledText, compact
 from reactive_config._cli.redacted import count_values, without_secrets
-from reactive_config._cli.release_target import FORCE_HINT
+from reactive_config._cli.release_client import FORCE_HINT
 from reactive_config._core.paths import format_path
 
 LONGEST = 200

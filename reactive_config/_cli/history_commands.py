@@ -18,7 +18,8 @@ from reactive_config._cli.exported_files import others, write_tree
 from reactive_config._cli.failures import OK, UsageError
 from reactive_config._cli.output import Output, StyledText
 from reactive_config._cli.redacted import without_secrets
-from reactive_config._cli.release_target import opened_target, target_and_rest
+from reactive_config._cli.release_client import opened_target
+from reactive_config._cli.release_target import target_and_rest
 from reactive_config._cli.source_options import OUTPUT
 from reactive_config._core.paths import Path
 

@@ -26,6 +26,8 @@ import pytest
 from reactive_config._cli.app import run as run_app
 from reactive_config._testing.etcd_server import EtcdServer, running_etcd
 
+VARIABLES = ("REACTIVE_CONFIG_TARGET", "REACTIVE_CONFIG_TOKEN", "REACTIVE_CONFIG_TYPE")
+
 SCRIPT = Path(sysconfig.get_path("scripts")) / "reactive-config"
 DEADLINE = 15.0
 
@@ -242,3 +244,10 @@ def quick(shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 def etcd() -> Iterator[EtcdServer]:
     with running_etcd() as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What whoever runs the tests has set is no part of them."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)

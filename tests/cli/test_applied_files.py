@@ -12,12 +12,6 @@ pytest.importorskip("httpx")
 TARGET = "sqlite:shop.db/shop/production"
 
 
-@pytest.fixture(autouse=True)
-def no_target(monkeypatch):
-    for name in ("REACTIVE_CONFIG_TARGET", "REACTIVE_CONFIG_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def layer(shop):
     directory = shop / "layer"

@@ -15,8 +15,6 @@ TARGET = "sqlite:shop.db/shop/production"
 
 
 def test_every_message_of_the_page_is_said_by_a_command(quick, cli, shop, monkeypatch):
-    for name in ("REACTIVE_CONFIG_TARGET", "REACTIVE_CONFIG_TOKEN", "REACTIVE_CONFIG_TYPE"):
-        monkeypatch.delenv(name, raising=False)
     many = json.dumps(dict.fromkeys(map(str, range(50)), 1))
     (shop / "wrong.yaml").write_text("workers: many\n")
     (shop / "two").write_text("rc_one\nrc_two\n")

@@ -15,8 +15,6 @@ TARGET = "sqlite:shop.db/shop/production"
 
 @pytest.fixture(autouse=True)
 def released(quick, monkeypatch):
-    for name in ("REACTIVE_CONFIG_TARGET", "REACTIVE_CONFIG_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
     quick("set", TARGET, "a=1", "b=2", "c=3", "--create")
 
 

@@ -10,12 +10,6 @@ pytest.importorskip("httpx")
 TARGET = "sqlite:shop.db/shop/production"
 
 
-@pytest.fixture(autouse=True)
-def no_target(monkeypatch):
-    for name in ("REACTIVE_CONFIG_TARGET", "REACTIVE_CONFIG_TOKEN", "REACTIVE_CONFIG_TYPE"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

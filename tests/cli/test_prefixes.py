@@ -13,12 +13,6 @@ pytest.importorskip("httpx")
 pytestmark = pytest.mark.etcd
 
 
-@pytest.fixture(autouse=True)
-def no_target(monkeypatch):
-    for name in ("REACTIVE_CONFIG_TARGET", "REACTIVE_CONFIG_TOKEN", "REACTIVE_CONFIG_TYPE"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def target(etcd, prefix):
     return f"etcd://{etcd.endpoint}{prefix}"

@@ -14,12 +14,6 @@ httpx = pytest.importorskip("httpx")
 TARGET = "sqlite:shop.db/shop/production"
 
 
-@pytest.fixture(autouse=True)
-def no_target(monkeypatch):
-    for name in ("REACTIVE_CONFIG_TARGET", "REACTIVE_CONFIG_TOKEN", "REACTIVE_CONFIG_TYPE"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def test_who_signs_as_somebody_else_is_seen(cli, shop):
     with cli.start_any("sh", "-c", f"exec {cli.script} serve --listen 127.0.0.1:0 2>&1") as service:
         url = service.wait_line("serving sqlite").rpartition(" ")[2]

@@ -19,12 +19,6 @@ FORMS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def no_target(monkeypatch):
-    for name in ("REACTIVE_CONFIG_TARGET", "REACTIVE_CONFIG_TOKEN", "REACTIVE_CONFIG_TYPE"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def port():
     """Of a server that knows nothing."""
@@ -124,6 +118,12 @@ def test_only_what_may_create_says_so(quick):
         verb, *rest = arguments
         refused = quick(verb, TARGET, *rest)
         assert (refused.code, "there is no" in refused.err, "--create" in refused.err) == (1, True, False), verb
+
+
+def test_a_token_file_without_an_end_is_none(quick, shop):
+    (shop / "endless").symlink_to("/dev/zero")
+    refused = quick("history", "http://127.0.0.1:1/a/b", "--token-file", "endless")
+    assert (refused.code, "expected a token, rc_..., in endless" in refused.err) == (2, True), refused.err
 
 
 def test_what_is_no_token_is_not_sent(quick, shop, monkeypatch):

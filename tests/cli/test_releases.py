@@ -15,12 +15,6 @@ pytest.importorskip("httpx")
 TARGET = "sqlite:shop.db/shop/production"
 
 
-@pytest.fixture(autouse=True)
-def no_token(monkeypatch):
-    for name in ("REACTIVE_CONFIG_TARGET", "REACTIVE_CONFIG_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def test_a_history_from_the_shell(quick):
     created = quick("set", TARGET, "database.pool.max_size=20", "debug=true", "-m", "first", "--create")
     assert (created.code, created.err) == (0, "")

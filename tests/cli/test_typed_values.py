@@ -100,8 +100,6 @@ class App(msgspec.Struct, frozen=True):
 
 @pytest.fixture(autouse=True)
 def types(shop, monkeypatch):
-    for name in ("REACTIVE_CONFIG_TARGET", "REACTIVE_CONFIG_TOKEN", "REACTIVE_CONFIG_TYPE"):
-        monkeypatch.delenv(name, raising=False)
     (shop / "typed_shop.py").write_text(TYPES)
     (shop / "model_shop.py").write_text(MODELS)
 
