@@ -133,6 +133,8 @@ def too_deep(tree: Tree, levels: int = MAX_DEPTH) -> bool:
     """
     level = [tree] if isinstance(tree, _CONTAINERS) else []
     for _ in range(levels):
+        if not level:
+            return False
         level = _below(level)
     return bool(level)
 
@@ -194,6 +196,8 @@ def holds_too_much(tree: Any, levels: int = MAX_DEPTH) -> bool:
     """
     level, total = [tree] if isinstance(tree, _CONTAINERS) else [], 0
     for _ in range(levels):
+        if not level:
+            return False
         total += sum(map(len, level))
         if total > MAX_VALUES:
             return True

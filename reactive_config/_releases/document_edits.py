@@ -204,10 +204,10 @@ def _in_place(name: str, top: TopLevel, tree: Any) -> dict[str, bytes | None]:
 
 def _in_order(before: Any, wanted: Any) -> Any:
     """What is wanted, with the names that were there in the order that they had."""
-    if type(before) is not dict or type(wanted) is not dict:
+    if before is wanted or type(before) is not dict or type(wanted) is not dict:
         return wanted
     kept = {
-        name: _in_order(value, wanted[name]) if type(value) is dict else wanted[name]
+        name: wanted[name] if wanted[name] is value else _in_order(value, wanted[name])
         for name, value in before.items()
         if name in wanted
     }
