@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from reactive_config._cli.applied_files import read_tree
 from reactive_config._cli.change_arguments import (
     check_text,
     count_leaves,
@@ -273,6 +272,8 @@ async def apply_files(
     if len(texts) != 1:
         raise UsageError(f"expected one FILE or DIRECTORY, got {len(texts)}")
     check_text("--owner", owner or "")
+    from reactive_config._cli.applied_files import read_tree  # the Files source with it, which no other verb needs
+
     typed = _typed(type, decoders)
     out = Output(json=options.json)
     with out.progress() as progress:

@@ -14,7 +14,6 @@ from reactive_config._cli.change_arguments import numbered, read_numbers, read_r
 from reactive_config._cli.change_commands import NumberText
 from reactive_config._cli.change_lines import cut, tell_change
 from reactive_config._cli.etcd_login import EtcdLoginOptions
-from reactive_config._cli.exported_files import others, write_tree
 from reactive_config._cli.failures import OK, UsageError
 from reactive_config._cli.output import Output, StyledText
 from reactive_config._cli.redacted import without_secrets
@@ -180,6 +179,8 @@ async def export(
         raise UsageError(f"expected one DIRECTORY, got {len(texts)}")
     if not texts[0].strip():
         raise UsageError("expected a DIRECTORY, got an empty name (is a variable of the shell empty?)")
+    from reactive_config._cli.exported_files import others, write_tree
+
     directory = FilePath(texts[0])
     out = Output(json=options.json)
     async with opened_target(target, options.token_file, options) as client:
